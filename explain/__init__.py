@@ -1,0 +1,23 @@
+"""CAMscope's library: where an image model looks, and how far the picture can be trusted."""
+
+import os
+
+# OpenMP threads that spin while they wait make torch up to 20 times slower as soon as anything else runs on the
+# machine (a browser, a second session). The policy is read once, when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from explain.engine import Engine
+
+__all__ = ["Engine"]
+
+
+def __getattr__(name: str) -> Any:
+    """`from explain import Engine` without paying for it where only a part of the library is needed."""
+    if name == "Engine":
+        from explain.engine import Engine
+
+        return Engine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The models and pictures that ship with CAMscope, and the scripts that made them."""

@@ -1,0 +1,68 @@
+"""The two small timm networks that ship with CAMscope. Both see 64×64 RGB and answer on an 8×8 grid."""
+
+import torch
+from torch import nn
+
+from explain.torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
+
+from timm.models.resnet import BasicBlock, ResNet  # noqa: E402
+from timm.models.vision_transformer import VisionTransformer  # noqa: E402
+
+INPUT_SIZE = 64
+
+
+def build_photo_cnn(num_classes: int = 10) -> ResNet:
+    """A ResNet-10-T (He et al. 2016; timm's tiered stem) whose last two stages are dilated to keep 8×8 cells."""
+    return ResNet(
+        BasicBlock,
+        layers=(1, 1, 1, 1),
+        channels=(64, 128, 192, 256),
+        stem_type="deep_tiered",
+        stem_width=24,
+        avg_down=True,
+        output_stride=8,
+        num_classes=num_classes,
+    )
+
+
+class ConvStem(nn.Module):
+    """Patch embedding by four small convolutions, after "Early Convolutions Help Transformers See Better" (2021).
+
+    A cell of the grid sees 19×19 input pixels, little more than the 8×8 patch it stands for, so that a token still
+    names a place. `(B, 3, H, W)` becomes `(B, H/8 · W/8, embed_dim)`.
+    """
+
+    def __init__(self, img_size: int = INPUT_SIZE, patch_size: int = 8, in_chans: int = 3, embed_dim: int = 128, **_):
+        super().__init__()
+        self.img_size = (img_size, img_size)
+        self.patch_size = (patch_size, patch_size)
+        self.grid_size = (img_size // patch_size, img_size // patch_size)
+        self.num_patches = self.grid_size[0] * self.grid_size[1]
+        layers: list[nn.Module] = []
+        widths = (in_chans, embed_dim // 4, embed_dim // 4, embed_dim // 2, embed_dim)
+        for i, stride in enumerate((2, 1, 2, 2)):
+            layers += [
+                nn.Conv2d(widths[i], widths[i + 1], 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(widths[i + 1]),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+        self.proj = nn.Conv2d(embed_dim, embed_dim, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.proj(self.layers(x)).flatten(2).transpose(1, 2)
+
+
+def build_photo_vit(num_classes: int = 10) -> VisionTransformer:
+    """A small ViT (Dosovitskiy et al. 2021): width 128, depth 6, 4 heads, 8×8 tokens and a class token."""
+    return VisionTransformer(
+        img_size=INPUT_SIZE,
+        patch_size=8,
+        embed_dim=128,
+        depth=6,
+        num_heads=4,
+        embed_layer=ConvStem,
+        num_classes=num_classes,
+    )

@@ -1,0 +1,238 @@
+"""Train what CAMscope ships. One command a model; stopped and started again, it goes on from its last epoch.
+
+    python -m explain.bundled.train photo-cnn --data DIR
+    python -m explain.bundled.train photo-vit --data DIR            (taught by photo-cnn)
+    python -m explain.bundled.train photo-vit-prompts --data DIR    (on the frozen photo-vit)
+
+`DIR` is CIFAR-10 as JPEG files. Runs are kept under `--runs`, weights are written to `--out` as safetensors.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import safetensors.torch
+import torch
+import typer
+from torch import nn
+from torch.nn import functional
+
+from explain.bundled.architectures import INPUT_SIZE, build_photo_cnn, build_photo_vit
+from explain.bundled.photographs import CLASSES, augment, normalise, read_photographs, resize
+from explain.promptcam import PromptedViT
+
+from timm.layers import PatchDropout, set_fused_attn  # isort: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run, so that the model card can print it."""
+
+    epochs: int
+    learning_rate: float
+    optimiser: str
+    weight_decay: float
+    batch: int = 128
+    seed: int = 0
+    label_smoothing: float = 0.1
+    small_size: int = INPUT_SIZE
+    small_epochs: int = 0  # epochs at `small_size` before those at 64 pixels
+    patch_drop: float = 0.0  # share of patch tokens dropped
+    patch_drop_epochs: int = 0
+    teacher: str | None = None
+    zoom: float = 0.2
+
+
+RECIPES = {
+    "photo-cnn": Recipe(
+        epochs=15, learning_rate=0.15, optimiser="sgd", weight_decay=5e-4, small_size=48, small_epochs=8
+    ),
+    "photo-vit": Recipe(
+        epochs=20,
+        learning_rate=1e-3,
+        optimiser="adamw",
+        weight_decay=0.05,
+        patch_drop=0.5,
+        patch_drop_epochs=14,
+        teacher="photo-cnn",
+        label_smoothing=0.0,
+    ),
+    "photo-vit-prompts": Recipe(
+        epochs=4, learning_rate=0.2, optimiser="sgd", weight_decay=1e-4, label_smoothing=0.0, patch_drop=0.0
+    ),
+}
+
+
+def build(name: str, weights: Path) -> nn.Module:
+    """The untrained network of that name; for prompts, on the trained backbone found in `weights`."""
+    if name == "photo-cnn":
+        return build_photo_cnn(len(CLASSES))
+    vit = build_photo_vit(len(CLASSES))
+    if name == "photo-vit":
+        return vit
+    vit.load_state_dict(safetensors.torch.load_file(weights / "photo-vit.safetensors"))
+    return PromptedViT(vit, len(CLASSES))
+
+
+def evaluate(model: nn.Module, pictures: torch.Tensor, classes: torch.Tensor) -> float:
+    """Top-1 accuracy in per cent, in float32, with the dashboard's own resize."""
+    model.eval()
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(pictures), 250):
+            views = resize(normalise(pictures[start : start + 250]), INPUT_SIZE)
+            right += int((model(views).argmax(1) == classes[start : start + 250]).sum())
+    return 100.0 * right / len(pictures)
+
+
+def distil(scores: torch.Tensor, teacher_scores: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """Half cross-entropy with the label, half with the teacher's softened answer (Hinton et al. 2015, T = 2)."""
+    temperature = 2.0
+    soft = functional.kl_div(
+        functional.log_softmax(scores / temperature, 1),
+        functional.softmax(teacher_scores / temperature, 1),
+        reduction="batchmean",
+    )
+    return 0.3 * functional.cross_entropy(scores, classes) + 0.7 * temperature**2 * soft
+
+
+def train(
+    name: str, recipe: Recipe, data: Path, weights: Path, runs: Path, say: Callable[[str], None]
+) -> tuple[nn.Module, float]:
+    """Train one model, resuming `runs/<name>.pt` where there is one. Returns it with its test accuracy."""
+    torch.manual_seed(recipe.seed)
+    torch.set_flush_denormal(True)
+    set_fused_attn(False)  # torch's fused CPU attention takes twice the time of three matrix products at this size
+    pictures, classes = read_photographs(data, "train")
+    model = build(name, weights).to(memory_format=torch.channels_last)
+    average = build(name, weights)
+    average.load_state_dict(model.state_dict())
+    teacher = None
+    if recipe.teacher:
+        teacher = build(recipe.teacher, weights).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        teacher.load_state_dict(safetensors.torch.load_file(weights / f"{recipe.teacher}.safetensors"))
+
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser: torch.optim.Optimizer
+    if recipe.optimiser == "sgd":
+        optimiser = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    else:
+        optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    steps = len(pictures) // recipe.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.learning_rate, total_steps=recipe.epochs * steps, pct_start=0.2, cycle_momentum=False
+    )
+
+    state = runs / f"{name}.pt"
+    first = 0
+    if state.exists():
+        saved = torch.load(state, weights_only=True)
+        model.load_state_dict(saved["model"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        schedule.load_state_dict(saved["schedule"])
+        first = saved["epoch"]
+        say(f"Going on after epoch {first}.")
+
+    for epoch in range(first, recipe.epochs):
+        started = time.perf_counter()
+        generator = torch.Generator().manual_seed(recipe.seed + 1000 * epoch)
+        torch.manual_seed(recipe.seed + 1000 * epoch)
+        model.train()
+        size = recipe.small_size if epoch < recipe.small_epochs else INPUT_SIZE
+        if recipe.patch_drop:
+            set_patch_drop(model, recipe.patch_drop if epoch < recipe.patch_drop_epochs else 0.0)
+        order = torch.randperm(len(pictures), generator=generator)
+        total = 0.0
+        for step in range(steps):
+            chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
+            views = augment(normalise(pictures[chosen]), size, generator, recipe.zoom)
+            views = views.contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                scores = model(views).float()
+                teacher_scores = teacher(views).float() if teacher else None
+            if teacher_scores is None:
+                loss = functional.cross_entropy(scores, classes[chosen], label_smoothing=recipe.label_smoothing)
+            else:
+                loss = distil(scores, teacher_scores, classes[chosen])
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 5.0)
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+            follow(average, model, decay=min(0.998, (1 + epoch * steps + step) / (10 + epoch * steps + step)))
+            if step % 50 == 49:
+                rate = (step + 1) * recipe.batch / (time.perf_counter() - started)
+                say(f"  epoch {epoch + 1} step {step + 1}/{steps} loss {total / (step + 1):.3f} {rate:.0f} pictures/s")
+        save_whole(
+            state,
+            {
+                "model": model.state_dict(),
+                "average": average.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+                "epoch": epoch + 1,
+            },
+        )
+        say(f"epoch {epoch + 1}/{recipe.epochs}: loss {total / steps:.3f}, {time.perf_counter() - started:.0f} s")
+        if epoch % 4 == 3:
+            check = read_photographs(data, "test")
+            say(f"  top-1 of the averaged weights on 2,000 test pictures: {evaluate(average, check[0][::5], check[1][::5]):.2f} %")
+    return average, evaluate(average, *read_photographs(data, "test"))
+
+
+def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights a step towards the model's; buffers such as batch statistics are averaged too."""
+    with torch.no_grad():
+        ours, theirs = average.state_dict(), model.state_dict()
+        floats = [key for key in ours if ours[key].is_floating_point()]
+        torch._foreach_lerp_([ours[k] for k in floats], [theirs[k] for k in floats], 1 - decay)
+        for key in ours.keys() - set(floats):
+            ours[key].copy_(theirs[key])
+
+
+def set_patch_drop(model: nn.Module, share: float) -> None:
+    """Drop that share of patch tokens in training ("Patch dropout", Liu et al. 2022): half the tokens, half the time."""
+    model.patch_drop = PatchDropout(share) if share else nn.Identity()
+
+
+def save_whole(path: Path, state: dict) -> None:
+    """Write beside and rename, so that a killed run never leaves half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def main(
+    name: Annotated[str, typer.Argument(help=" or ".join(RECIPES))],
+    data: Annotated[Path, typer.Option(help="CIFAR-10 as train/<class>/*.jpg and test/<class>/*.jpg.")],
+    out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("assets/models"),
+    runs: Annotated[Path, typer.Option(help="Where unfinished runs are kept.")] = Path("runs"),
+) -> None:
+    """Train one of the bundled models."""
+    if name not in RECIPES:
+        raise typer.BadParameter(f"There is no recipe for {name}. Known: {', '.join(RECIPES)}.")
+    recipe = RECIPES[name]
+    model, accuracy = train(name, recipe, data, out, runs, say=lambda line: print(line, flush=True))
+    trained = {k: v.contiguous() for k, v in model.state_dict().items() if not k.startswith("backbone.")}
+    out.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(
+        trained, out / f"{name}.safetensors", {"recipe": json.dumps(asdict(recipe)), "top1": f"{accuracy:.2f}"}
+    )
+    print(f"{name}: test top-1 {accuracy:.2f} % over 10,000 pictures.")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,29 @@
+"""Errors whose text is a sentence for the person: what was wrong and what to do."""
+
+
+class ExplainError(ValueError):
+    """Base of everything CAMscope refuses on purpose. `str(error)` is fit to be shown as it is."""
+
+
+class PictureError(ExplainError):
+    """The bytes are no picture that can be explained."""
+
+
+class ModelError(ExplainError):
+    """The model cannot be found, read, or explained."""
+
+
+class LayerError(ExplainError):
+    """The layer does not exist, or its output cannot be laid on the picture."""
+
+
+class TargetError(ExplainError):
+    """The class to explain does not exist in this model."""
+
+
+class MethodError(ExplainError):
+    """The method does not exist, or it cannot work on this model."""
+
+
+class Cancelled(ExplainError):
+    """The person stopped the work."""

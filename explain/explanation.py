@@ -1,0 +1,70 @@
+"""What the engine answers: for each picture its likeliest classes and its maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from explain.capture import Score
+from explain.heatmap import Heatmap
+from explain.picture import Picture
+
+if TYPE_CHECKING:
+    from explain.models import LoadedModel
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class and its softmax probability, 0…1."""
+
+    index: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class PictureExplanation:
+    """One picture's part of the answer.
+
+    Attributes:
+        picture: the picture.
+        predictions: the five likeliest classes, likeliest first.
+        prompt_predictions: the same by the model's Prompt-CAM prompts, where they were asked.
+        target: index of the explained class.
+        label: its name.
+        layer: name of the explained layer.
+        maps: in the order the methods were asked for.
+        unavailable: by method name, the sentence why it could not be used.
+    """
+
+    picture: Picture
+    predictions: tuple[Prediction, ...]
+    prompt_predictions: tuple[Prediction, ...]
+    target: int
+    label: str
+    layer: str
+    maps: tuple[Heatmap, ...]
+    unavailable: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The engine's answer to one request.
+
+    Attributes:
+        model: the model it was made with.
+        pictures: one entry a picture, in the order asked.
+        score: whether the logit or the probability of the class was differentiated.
+    """
+
+    model: LoadedModel
+    pictures: tuple[PictureExplanation, ...]
+    score: Score = "logit"
+
+    def save(self, folder: str | Path) -> Path:
+        """Write overlays, `figure.png`, `maps.npz` and `manifest.json`. Returns the folder, which is made if missing."""
+        from explain.export import write_folder
+
+        return write_folder(self, Path(folder))

@@ -1,0 +1,95 @@
+"""A map with all that a reader must know to trust it or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explain.geometry import Box
+from explain.methods.base import Method, Settings
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How often the network ran: pictures sent forward, and classes sent backward."""
+
+    forward: int = 0
+    backward: int = 0
+
+    def __add__(self, other: Passes) -> Passes:
+        return Passes(self.forward + other.forward, self.backward + other.backward)
+
+    def __sub__(self, other: Passes) -> Passes:
+        return Passes(self.forward - other.forward, self.backward - other.backward)
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """One method's map of one picture, one layer and one class.
+
+    Attributes:
+        method: the method's name, e.g. `grad-cam`.
+        settings: what it was made with.
+        layer: name of the layer.
+        target: index of the explained class.
+        label: its name.
+        values: `(h, w)` float32 at the layer's own resolution, signed, not normalised, no ReLU applied.
+        box: the rectangle of the picture, in its pixels, over which the map lies.
+        blank: nothing in it is above zero, so that there is nothing to show.
+        seconds: time of the method itself, without the shared pass of the network.
+        passes: passes of the network run for this answer and shared by all maps of it; none when it was cached.
+        warnings: sentences that belong beside the map.
+        details: what else the method found out (clusters, heads …).
+    """
+
+    method: str
+    settings: Settings
+    layer: str
+    target: int
+    label: str
+    values: np.ndarray
+    box: Box
+    blank: bool
+    seconds: float
+    passes: Passes
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+        return float(self.values.min()), float(self.values.max())
+
+    @property
+    def peak(self) -> tuple[float, float]:
+        """Where the map is highest: x and y of that cell's centre, in the picture's pixels."""
+        row, column = np.unravel_index(int(self.values.argmax()), self.values.shape)
+        left, top, right, bottom = self.box
+        x = left + (column + 0.5) * (right - left) / self.values.shape[1]
+        y = top + (row + 0.5) * (bottom - top) / self.values.shape[0]
+        return float(x), float(y)
+
+
+def find_warnings(method: Method, values: np.ndarray, label: str) -> tuple[str, ...]:
+    """What the rules say of a map, in sentences: not finite, blank, constant, blind to the class."""
+    warnings = []
+    if not np.isfinite(values).all():
+        warnings.append("The map holds values that are not numbers, so it is not shown. Try another layer.")
+    elif not (values > 0).any():
+        if (values < 0).any():
+            warnings.append(f"Blank: at this layer everything speaks against “{label}”, nothing for it.")
+        else:
+            warnings.append(f"Blank: at this layer nothing speaks for or against “{label}”.")
+    elif np.ptp(values) <= 1e-6 * np.abs(values).max():
+        warnings.append("Every place has the same value: the map does not say where.")
+    if method.class_agnostic:
+        warnings.append("Does not depend on the class: it would look the same for any other.")
+    return tuple(warnings)
+
+
+def is_blank(values: np.ndarray) -> bool:
+    """Whether the map has nothing to show: no finite value above zero."""
+    return not (np.isfinite(values).all() and bool((values > 0).any()))

@@ -1,0 +1,51 @@
+"""Eigen-CAM: the strongest pattern of a layer's activations, whatever the class."""
+
+import torch
+from torch import Tensor
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method, setting
+
+
+class EigenCamSettings(Settings):
+    centre: bool = setting(
+        True,
+        "Centre",
+        "Subtract each channel's mean over the picture first, so that the map shows what varies from place to place.",
+        advanced=True,
+    )
+
+
+@method(
+    name="eigen-cam",
+    title="Eigen-CAM",
+    sentence="The strongest pattern among the layer's features, for no class in particular.",
+    paper="Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, "
+    "arXiv 2008.00299",
+    needs="activations",
+    class_agnostic=True,
+    settings=EigenCamSettings,
+)
+def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult:
+    """Project the activations on their first right singular vector: `L = A v_1` (section III of the paper).
+
+    A singular vector's sign is arbitrary. The map is turned so that it does not run against the mean activation: its
+    product with the channels' mean, summed over places, is not negative.
+    """
+    channels, height, width = capture.activations.shape
+    places = capture.activations.reshape(channels, -1).T.double()  # (h·w, C), the paper's A
+    if settings.centre:
+        places = places - places.mean(0)
+    projected = project_on_first_singular_vector(places)
+    if torch.dot(projected, places.mean(1)) < 0:
+        projected = -projected
+    return MethodResult(projected.reshape(height, width).float())
+
+
+def project_on_first_singular_vector(rows: Tensor) -> Tensor:
+    """`A v_1 = σ_1 u_1` of an `(n, m)` matrix, by the eigenvector of the smaller of its two Gram matrices."""
+    if rows.shape[0] <= rows.shape[1]:
+        eigenvalues, vectors = torch.linalg.eigh(rows @ rows.T)
+        return vectors[:, -1] * eigenvalues[-1].clamp(min=0).sqrt()
+    _, vectors = torch.linalg.eigh(rows.T @ rows)
+    return rows @ vectors[:, -1]

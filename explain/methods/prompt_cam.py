@@ -1,0 +1,38 @@
+"""Prompt-CAM: what the prompt of a class attends to in the last block of a ViT."""
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method, setting
+
+
+class PromptCamSettings(Settings):
+    traits: int = setting(
+        4,
+        "Traits",
+        "How many of the class's most important attention heads are averaged. One head is one trait.",
+        unit="heads",
+        low=1,
+        high=16,
+        step=1,
+    )
+
+
+@method(
+    name="prompt-cam",
+    title="Prompt-CAM",
+    sentence="Where the trained prompt of the class looks, in its most important attention heads.",
+    paper="Chowdhury et al., Prompt-CAM: Making Vision Transformers Interpretable for Fine-Grained Analysis, "
+    "CVPR 2025, arXiv 2501.09333",
+    needs="prompts",
+    settings=PromptCamSettings,
+)
+def prompt_cam(capture: LayerCapture, settings: PromptCamSettings) -> MethodResult:
+    """Mean of the class prompt's softmax attention to the patches over its top heads, ranked by greedy blurring."""
+    assert capture.prompts is not None
+    prompts = capture.prompts
+    chosen = list(prompts.ranking[: settings.traits])
+    details = {
+        "ranking": prompts.ranking,
+        "blurred_probabilities": prompts.blurred_probabilities,
+        "heads": prompts.attention.cpu().numpy(),
+    }
+    return MethodResult(prompts.attention[chosen].mean(0), details=details)
