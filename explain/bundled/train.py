@@ -26,8 +26,11 @@ from torch.nn import functional
 from explain.bundled.architectures import INPUT_SIZE, build_photo_cnn, build_photo_vit
 from explain.bundled.photographs import CLASSES, augment, normalise, read_photographs, resize
 from explain.promptcam import PromptedViT
+from explain.torchvision_operators import declare_missing_operators
 
-from timm.layers import PatchDropout, set_fused_attn  # isort: skip
+declare_missing_operators()
+
+from timm.layers import PatchDropout, set_fused_attn  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,17 @@ RECIPES = {
         epochs=15, learning_rate=0.15, optimiser="sgd", weight_decay=5e-4, small_size=48, small_epochs=8
     ),
     "photo-vit": Recipe(
-        epochs=20,
-        learning_rate=1e-3,
+        epochs=14,
+        learning_rate=1.5e-3,
         optimiser="adamw",
         weight_decay=0.05,
         patch_drop=0.5,
-        patch_drop_epochs=14,
+        patch_drop_epochs=10,
         teacher="photo-cnn",
         label_smoothing=0.0,
     ),
     "photo-vit-prompts": Recipe(
-        epochs=4, learning_rate=0.2, optimiser="sgd", weight_decay=1e-4, label_smoothing=0.0, patch_drop=0.0
+        epochs=3, learning_rate=5e-3, optimiser="adamw", weight_decay=1e-4, label_smoothing=0.0
     ),
 }
 

@@ -1,0 +1,304 @@
+"""The command line: `python -m explain show|replay|models|layers|methods`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from explain.errors import ExplainError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Shows where an image model looks. Not for diagnostic use.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ModelName = Annotated[
+    str, typer.Option("--model", help="photo-cnn, photo-vit, the name of a timm model, or file:PATH with --arch.")
+]
+Architecture = Annotated[
+    str | None, typer.Option("--arch", help="For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.")
+]
+Labels = Annotated[
+    str | None, typer.Option(help="For file:PATH: imagenet, cifar10, or a text file with one label a line.")
+]
+InputSize = Annotated[int | None, typer.Option(help="For file:PATH: side of the model's input in pixels.")]
+Mean = Annotated[str | None, typer.Option(help="For file:PATH: mean of each channel in 0…1, e.g. 0.5,0.5,0.5.")]
+Std = Annotated[str | None, typer.Option(help="For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5.")]
+Channels = Annotated[int | None, typer.Option(help="For file:PATH: 3 for colour, 1 for grey.")]
+
+
+@app.command()
+def show(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
+    model: ModelName = "photo-cnn",
+    layer: Annotated[str, typer.Option(help="Name of a layer, or auto.")] = "auto",
+    target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
+    methods: Annotated[str, typer.Option(help="Names with commas between.")] = "grad-cam,eigen-cam,cf-cam,prompt-cam",
+    preset: Annotated[list[str] | None, typer.Option(help="METHOD=PRESET, e.g. cf-cam=published.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="METHOD.SETTING=VALUE, e.g. cf-cam.eps=40.")] = None,
+    score: Annotated[str, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
+    view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
+    arch: Architecture = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+) -> None:
+    """Explain pictures and write overlays, raw maps and a manifest that replays."""
+    from explain.engine import Engine
+    from explain.export import write_folder
+    from explain.methods import get_method
+    from explain.picture import decode
+
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    settings = _read_settings(preset or [], set_ or [])
+    chosen_view = _read_view(view or [])
+    if score not in ("logit", "probability"):
+        raise ExplainError(f"--score is logit or probability, not “{score}”.")
+    engine = Engine()
+    request, weights, file = _read_model(model, arch, labels, input_size, mean, std, channels)
+    loaded = engine.load(request, weights)
+    for note in loaded.notes:
+        print(f"{request.name}: {note}")
+    decoded = [decode(_read(path), path.name) for path in pictures]
+    explanation = engine.explain(
+        decoded,
+        loaded,
+        names,
+        layer=layer,
+        target=target,
+        settings=settings,
+        score="logit" if score == "logit" else "probability",
+        progress=lambda done, total, name: print(f"[{done + 1}/{total}] {name}", file=sys.stderr),
+    )
+    files = {picture.digest: path for picture, path in zip(decoded, pictures, strict=True)}
+    write_folder(explanation, out, chosen_view, files, file)
+    for entry in explanation.pictures:
+        print(f"\n{entry.picture.name}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in entry.predictions))
+        for note in entry.picture.notes:
+            print(f"  {note}")
+        print(f"  explained: {entry.label}, layer {entry.layer}")
+        for heatmap in entry.maps:
+            low, high = heatmap.range
+            title = get_method(heatmap.method).title
+            print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
+        for name, reason in entry.unavailable.items():
+            print(f"  {get_method(name).title:<12} not available: {reason} {_suggest_prompted(loaded.labels)}")
+    print(f"\nWritten to {out}. Not for diagnostic use.")
+
+
+@app.command()
+def replay(
+    manifest: Annotated[Path, typer.Argument(help="A manifest.json that CAMscope wrote.")],
+    pictures: Annotated[
+        list[Path] | None, typer.Option(help="Where to look for the pictures: files or folders; found by digest.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="The checkpoint, where the manifest cannot say.")] = None,
+    maps: Annotated[Path | None, typer.Option(help="The NPZ to compare with; maps.npz beside the manifest.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the replayed explanation into this folder.")] = None,
+) -> None:
+    """Make the maps of a manifest again and compare them bit for bit."""
+    from explain.replay import replay_manifest
+
+    report = replay_manifest(manifest, pictures or [], weights, maps)
+    for line in report.lines:
+        print(line)
+    if out is not None:
+        from explain.export import write_folder
+
+        for index, explanation in enumerate(report.explanations):
+            write_folder(explanation, out / f"{index + 1:02d}")
+    if not report.reproduced:
+        raise typer.Exit(1)
+
+
+@app.command()
+def models(
+    search: Annotated[str, typer.Argument(help="Part of a timm name; without it, only the bundled models.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the bundled models and, with a search text, those of the hub."""
+    from explain.models import bundled_models, search_hub
+
+    bundled = bundled_models()
+    found = search_hub(search) if search else []
+    if as_json:
+        rows = [entry.model_dump(mode="json") for entry in bundled]
+        print(json.dumps({"bundled": rows, "hub": [{"name": m.name, "works_offline": m.cached} for m in found]}))
+        return
+    for entry in bundled:
+        print(f"{entry.name:<12} bundled  {entry.title}")
+    for hub in found:
+        print(f"{hub.name}  hub{'  works offline' if hub.cached else ''}")
+
+
+@app.command()
+def layers(
+    model: Annotated[str, typer.Argument(help="As for show --model.")],
+    arch: Architecture = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+    as_json: Json = False,
+) -> None:
+    """List the layers of a model that can be explained, from stem to head."""
+    from explain.engine import Engine
+
+    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    loaded = Engine().load(request, weights)
+    default = loaded.default_layer
+    if as_json:
+        rows = [
+            {"name": at.name, "grid": at.grid, "channels": at.channels, "default": at == default} for at in loaded.layers
+        ]
+        print(json.dumps(rows))
+        return
+    for at in loaded.layers:
+        print(f"{at.name:<28} {at.grid[0]}×{at.grid[1]}  {at.channels} channels{'  (default)' if at == default else ''}")
+
+
+@app.command()
+def methods(as_json: Json = False) -> None:
+    """List the methods with their settings."""
+    from explain.methods import all_methods
+
+    if as_json:
+        rows = [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "sentence": entry.sentence,
+                "paper": entry.paper,
+                "class_agnostic": entry.class_agnostic,
+                "settings": entry.settings.model_json_schema().get("properties", {}),
+                "presets": {name: values.model_dump(mode="json") for name, values in entry.presets.items()},
+            }
+            for entry in all_methods().values()
+        ]
+        print(json.dumps(rows))
+        return
+    for entry in all_methods().values():
+        print(f"{entry.name:<12} {entry.title}: {entry.sentence}\n{'':<12} {entry.paper}")
+        for name, info in entry.settings.model_fields.items():
+            print(f"{'':<14} --set {entry.name}.{name}={info.default}  {info.description}")
+        for name in entry.presets:
+            print(f"{'':<14} --preset {entry.name}={name}")
+
+
+def _read_settings(presets: list[str], values: list[str]) -> dict[str, dict[str, Any]]:
+    """`--preset` and `--set` options as settings by method; the engine checks names and bounds."""
+    from explain.methods import get_method
+
+    settings: dict[str, dict[str, Any]] = {}
+    for text in presets:
+        name, _, preset = text.partition("=")
+        known = get_method(name).presets
+        if preset not in known:
+            raise ExplainError(f"{name} has no preset “{preset}”. It has: {', '.join(known) or 'none'}.")
+        settings[name] = known[preset].model_dump()
+    for text in values:
+        path, equals, value = text.partition("=")
+        name, dot, field = path.partition(".")
+        if not (equals and dot):
+            raise ExplainError(f"--set takes METHOD.SETTING=VALUE, e.g. cf-cam.eps=40, not “{text}”.")
+        settings.setdefault(name, {})[field] = value
+    return settings
+
+
+def _read_view(values: list[str]) -> Any:
+    from pydantic import ValidationError
+
+    from explain.render import RenderSettings
+
+    pairs = dict(text.partition("=")[::2] for text in values)
+    try:
+        return RenderSettings.model_validate(pairs)
+    except ValidationError as error:
+        first = error.errors()[0]
+        known = ", ".join(RenderSettings.model_fields)
+        raise ExplainError(
+            f"--view does not take {first['loc'][0]}={first['input']}: {first['msg'].lower()}. It takes: {known}."
+        ) from None
+
+
+def _read_model(
+    model: str,
+    arch: str | None,
+    labels: str | None,
+    input_size: int | None,
+    mean: str | None,
+    std: str | None,
+    channels: int | None,
+) -> tuple[Any, bytes | None, Path | None]:
+    """The request, and for a file its bytes and path."""
+    from explain.models import build_file_request, parse_model
+
+    if not model.startswith("file:"):
+        given = {"--arch": arch, "--labels": labels, "--input-size": input_size, "--mean": mean, "--std": std}
+        useless = [flag for flag, value in {**given, "--channels": channels}.items() if value is not None]
+        if useless:
+            raise ExplainError(f"{', '.join(useless)} only applies to --model file:PATH; {model} knows its own.")
+        return parse_model(model), None, None
+    path = Path(model.removeprefix("file:"))
+    data = _read(path)
+    label_file = Path(labels) if labels and Path(labels).is_file() else None
+    request = build_file_request(
+        data,
+        path.name,
+        architecture=arch,
+        labels=None if label_file else labels,
+        label_file=_read(label_file) if label_file else None,
+        input_size=input_size,
+        mean=_read_numbers("--mean", mean),
+        std=_read_numbers("--std", std),
+        channels=channels,
+    )
+    return request, data, path
+
+
+def _read_numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ExplainError(f"{flag} takes numbers with commas between, e.g. 0.5,0.5,0.5, not “{text}”.") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ExplainError(f"{path} cannot be read: {error.strerror or error}.") from None
+
+
+def _suggest_prompted(labels: tuple[str, ...]) -> str:
+    """A bundled model with prompts that knows the same classes, in a sentence; else nothing."""
+    from explain.models import find_prompted_twin
+
+    twin = find_prompted_twin(labels)
+    return f"Try --model {twin}, which knows the same classes." if twin else ""
+
+
+def main() -> None:
+    """Run the command line; what CAMscope refuses is one sentence on stderr and exit status 2."""
+    try:
+        app()
+    except ExplainError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

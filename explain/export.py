@@ -1,0 +1,115 @@
+"""What leaves CAMscope: the figure, the overlays, the raw maps and the manifest."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from explain.explanation import Explanation, PictureExplanation
+from explain.heatmap import Heatmap
+from explain.manifest import build_manifest, name_map
+from explain.methods import get_method
+from explain.render import FigurePane, FigureRow, RenderSettings, encode_png, figure, overlay, value_range
+
+
+def encode_maps(explanation: Explanation) -> bytes:
+    """The raw maps as NPZ, float32, under the keys the manifest gives."""
+    maps = {
+        name_map(index, heatmap.method): heatmap.values
+        for index, entry in enumerate(explanation.pictures)
+        for heatmap in entry.maps
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **maps)
+    return buffer.getvalue()
+
+
+def encode_manifest(
+    explanation: Explanation,
+    folder: Path | None = None,
+    picture_files: Mapping[str, Path] | None = None,
+    model_file: Path | None = None,
+) -> bytes:
+    """The manifest as JSON; see `build_manifest`."""
+    manifest = build_manifest(explanation, folder, picture_files, model_file)
+    return manifest.model_dump_json(indent=2).encode()
+
+
+def encode_figure(explanation: Explanation, view: RenderSettings) -> bytes:
+    """The comparison as one PNG: a row a picture, the picture itself first and then a pane a method."""
+    model = explanation.model.request.name
+    rows = [
+        FigureRow(f"{entry.picture.name} · {entry.label} · {model} · {entry.layer}", _build_panes(entry, view))
+        for entry in explanation.pictures
+    ]
+    return figure(rows, view)
+
+
+def find_ranges(entry: PictureExplanation, view: RenderSettings) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value shown, by method: each map's own, or one for all maps of the picture."""
+    shown = [heatmap for heatmap in entry.maps if np.isfinite(heatmap.values).all()]
+    if view.scale == "shared":
+        shared = value_range([heatmap.values for heatmap in shown], view.signed)
+        return {heatmap.method: shared for heatmap in shown}
+    return {heatmap.method: value_range([heatmap.values], view.signed) for heatmap in shown}
+
+
+def draw_overlay(entry: PictureExplanation, heatmap: Heatmap, view: RenderSettings) -> np.ndarray:
+    """One map on its picture at the picture's own resolution, `(H, W, 3)` uint8."""
+    low, high = find_ranges(entry, view)[heatmap.method]
+    return overlay(entry.picture.pixels, heatmap.values, heatmap.box, low, high, view)
+
+
+def write_folder(
+    explanation: Explanation,
+    folder: Path,
+    view: RenderSettings | None = None,
+    picture_files: Mapping[str, Path] | None = None,
+    model_file: Path | None = None,
+) -> Path:
+    """Write overlays, `figure.png`, `maps.npz` and `manifest.json` into a folder, which is made if missing."""
+    view = view or RenderSettings()
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, entry in enumerate(explanation.pictures):
+        ranges = find_ranges(entry, view)
+        for heatmap in entry.maps:
+            if heatmap.method in ranges:
+                name = f"{index + 1:02d}-{make_file_name(entry.picture.name)}-{heatmap.method}.png"
+                (folder / name).write_bytes(encode_png(draw_overlay(entry, heatmap, view)))
+    (folder / "figure.png").write_bytes(encode_figure(explanation, view))
+    (folder / "maps.npz").write_bytes(encode_maps(explanation))
+    (folder / "manifest.json").write_bytes(encode_manifest(explanation, folder, picture_files, model_file))
+    return folder
+
+
+def make_file_name(name: str) -> str:
+    """A picture's name as part of a file name: letters, digits, dot, dash and underline, at most 60 of them."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "picture"
+
+
+def _build_panes(entry: PictureExplanation, view: RenderSettings) -> list[FigurePane]:
+    pixels = entry.picture.pixels
+    panes = [FigurePane("Picture", describe_predictions(entry), pixels)]
+    ranges = find_ranges(entry, view)
+    for heatmap in entry.maps:
+        method = get_method(heatmap.method)
+        note = " ".join(heatmap.warnings)
+        if heatmap.method in ranges:
+            low, high = ranges[heatmap.method]
+            panes.append(
+                FigurePane(method.title, method.sentence, pixels, heatmap.values, heatmap.box, low, high, note)
+            )
+        else:
+            panes.append(FigurePane(method.title, method.sentence, pixels, note=note))
+    for name, reason in entry.unavailable.items():
+        panes.append(FigurePane(get_method(name).title, "Not available", pixels, note=reason))
+    return panes
+
+
+def describe_predictions(entry: PictureExplanation, count: int = 3) -> str:
+    """The likeliest classes in one line, e.g. `cat 93 %, dog 5 %`."""
+    return ", ".join(f"{p.label} {100 * p.probability:.0f} %" for p in entry.predictions[:count])

@@ -1,0 +1,184 @@
+"""The manifest: what was asked, of which picture, of which model, so that anyone can ask it again.
+
+Pictures and models are named by digest. A path is written only where the person named files on a command line, and then
+as seen from the manifest's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from explain.capture import Score
+from explain.errors import ExplainError
+from explain.explanation import Explanation
+from explain.models import ModelRequest
+
+MAX_BYTES = 64 * 2**20
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python", "pillow", "pydicom")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PredictionEntry(_Entry):
+    """One of a picture's likeliest classes."""
+
+    index: int
+    label: str
+    probability: float
+
+
+class PictureEntry(_Entry):
+    """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder."""
+
+    name: str
+    digest: str
+    predictions: tuple[PredictionEntry, ...]
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+    unavailable: dict[str, str]
+    layer: str
+    target: int
+    file: str | None = None
+
+
+class ModelEntry(_Entry):
+    """The model; `file` is where its checkpoint was."""
+
+    request: ModelRequest
+    fingerprint: str
+    file: str | None = None
+
+
+class PassesEntry(_Entry):
+    """Passes of the network that the answer took."""
+
+    forward: int
+    backward: int
+
+
+class MapEntry(_Entry):
+    """One map; `key` names it in the NPZ, `picture` is the picture's digest."""
+
+    key: str
+    picture: str
+    method: str
+    settings: dict[str, Any]
+    layer: str
+    target: int
+    label: str
+    box: tuple[float, float, float, float]
+    blank: bool
+    seconds: float
+    passes: PassesEntry
+    warnings: tuple[str, ...]
+
+
+class Manifest(_Entry):
+    """The whole of it. Not for diagnostic use."""
+
+    kind: Literal["camscope-manifest"] = "camscope-manifest"
+    format: Literal[1] = 1
+    note: str = "Not for diagnostic use."
+    pictures: tuple[PictureEntry, ...]
+    model: ModelEntry
+    maps: tuple[MapEntry, ...]
+    score: Score
+    versions: dict[str, str]
+
+
+def build_manifest(
+    explanation: Explanation,
+    folder: Path | None = None,
+    picture_files: Mapping[str, Path] | None = None,
+    model_file: Path | None = None,
+) -> Manifest:
+    """Describe an explanation.
+
+    Args:
+        explanation: what the engine answered.
+        folder: where the manifest will lie; needed to write paths.
+        picture_files: by digest, where pictures came from.
+        model_file: where the checkpoint came from.
+    """
+
+    def point_to(path: Path | None) -> str | None:
+        return None if path is None or folder is None else Path(os.path.relpath(path, folder)).as_posix()
+
+    pictures, maps = [], []
+    for index, entry in enumerate(explanation.pictures):
+        digest = entry.picture.digest
+        pictures.append(
+            PictureEntry(
+                name=entry.picture.name,
+                digest=digest,
+                predictions=tuple(
+                    PredictionEntry(index=p.index, label=p.label, probability=p.probability) for p in entry.predictions
+                ),
+                size=entry.picture.size,
+                notes=entry.picture.notes,
+                unavailable=dict(entry.unavailable),
+                layer=entry.layer,
+                target=entry.target,
+                file=point_to((picture_files or {}).get(digest)),
+            )
+        )
+        maps += [
+            MapEntry(
+                key=name_map(index, heatmap.method),
+                picture=digest,
+                method=heatmap.method,
+                settings=heatmap.settings.model_dump(mode="json"),
+                layer=heatmap.layer,
+                target=heatmap.target,
+                label=heatmap.label,
+                box=heatmap.box,
+                blank=heatmap.blank,
+                seconds=heatmap.seconds,
+                passes=PassesEntry(forward=heatmap.passes.forward, backward=heatmap.passes.backward),
+                warnings=heatmap.warnings,
+            )
+            for heatmap in entry.maps
+        ]
+    model = ModelEntry(
+        request=explanation.model.request, fingerprint=explanation.model.fingerprint, file=point_to(model_file)
+    )
+    return Manifest(
+        pictures=tuple(pictures), model=model, maps=tuple(maps), score=explanation.score, versions=find_versions()
+    )
+
+
+def name_map(index: int, method: str) -> str:
+    """Key of a map in the NPZ: place of its picture in the request, and method."""
+    return f"{index}/{method}"
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read a manifest; anything else is an `ExplainError`."""
+    if len(data) > MAX_BYTES:
+        raise ExplainError("The manifest is too large to be one that CAMscope wrote.")
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ExplainError(f"This is no manifest that CAMscope can replay: {where}: {first['msg'].lower()}.") from None
+
+
+def find_versions() -> dict[str, str]:
+    """Versions of everything that can change a number."""
+    import torch
+
+    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions["python"] = platform.python_version()
+    versions["machine"] = platform.machine()
+    versions["torch threads"] = str(torch.get_num_threads())
+    return versions
