@@ -1,10 +1,14 @@
 """Eigen-CAM: the strongest pattern of a layer's activations, whatever the class."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from explain.capture import LayerCapture
 from explain.methods.base import MethodResult, Settings, method, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class EigenCamSettings(Settings):
@@ -32,6 +36,8 @@ def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult
     A singular vector's sign is arbitrary. The map is turned so that it does not run against the mean activation: its
     product with the channels' mean, summed over places, is not negative.
     """
+    import torch
+
     channels, height, width = capture.activations.shape
     places = capture.activations.reshape(channels, -1).T.double()  # (h·w, C), the paper's A
     if settings.centre:
@@ -44,6 +50,8 @@ def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult
 
 def project_on_first_singular_vector(rows: Tensor) -> Tensor:
     """`A v_1 = σ_1 u_1` of an `(n, m)` matrix, by the eigenvector of the smaller of its two Gram matrices."""
+    import torch
+
     if rows.shape[0] <= rows.shape[1]:
         eigenvalues, vectors = torch.linalg.eigh(rows @ rows.T)
         return vectors[:, -1] * eigenvalues[-1].clamp(min=0).sqrt()
