@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from explain.picture import Picture
 
@@ -42,13 +42,21 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_size: tuple[int, int]
+    input_size: tuple[PositiveInt, PositiveInt]
     fit: Literal["crop", "squash", "pad"] = "crop"
     resize_size: int | None = Field(None, ge=1, le=4096)
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
     channels: Literal[1, 3] = 3
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    @model_validator(mode="after")
+    def _check_normalisation(self) -> Preprocessing:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std need one number for each of the {self.channels} channels")
+        if not np.isfinite([*self.mean, *self.std]).all() or min(self.std) <= 0:
+            raise ValueError("mean and std must be finite numbers, and std above zero")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +84,15 @@ def find_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
     if preprocessing.fit == "squash":
         return 0.0, 0.0, float(width), float(height)
     if preprocessing.fit == "pad":
+        # Whole input pixels, so that the box says to the pixel where the picture lies.
         scale = min(input_height / height, input_width / width)
-        spare_x, spare_y = input_width / scale - width, input_height / scale - height
-        return -spare_x / 2, -spare_y / 2, width + spare_x / 2, height + spare_y / 2
-    short = preprocessing.resize_size or min(input_height, input_width)
-    if width <= height:
-        resized_width, resized_height = short, int(short * height / width)
+        resized_width, resized_height = max(round(width * scale), 1), max(round(height * scale), 1)
     else:
-        resized_width, resized_height = int(short * width / height), short
+        short = preprocessing.resize_size or min(input_height, input_width)
+        if width <= height:
+            resized_width, resized_height = short, int(short * height / width)
+        else:
+            resized_width, resized_height = int(short * width / height), short
     left, top = round((resized_width - input_width) / 2), round((resized_height - input_height) / 2)
     scale_x, scale_y = width / resized_width, height / resized_height
     return left * scale_x, top * scale_y, (left + input_width) * scale_x, (top + input_height) * scale_y
@@ -109,11 +118,11 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
 
 
 def _resize(pixels: np.ndarray, box: Box, preprocessing: Preprocessing) -> np.ndarray:
-    """The part of `pixels` inside `box` at the input's size, `(h, w, C)` float32 in 0…1; outside the picture its edge."""
+    """The part of `pixels` inside `box` at the input's size, `(h, w, C)` float32 in 0…1; outside, its edge."""
     height, width = pixels.shape[:2]
     input_height, input_width = preprocessing.input_size
     inside = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height)))
-    # How many input pixels the part inside the picture takes up; whole numbers wherever the box is inside.
+    # How many input pixels the part inside the picture takes up: whole numbers but for rounding noise.
     per_x, per_y = input_width / (box[2] - box[0]), input_height / (box[3] - box[1])
     left, right = round((inside[0] - box[0]) * per_x), round((inside[2] - box[0]) * per_x)
     top, bottom = round((inside[1] - box[1]) * per_y), round((inside[3] - box[1]) * per_y)
