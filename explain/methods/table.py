@@ -41,5 +41,5 @@ def _settings(settings: type[Settings]) -> str:
     }
     shown = [f"`{name}` ({field.default})" for name, field in settings.model_fields.items() if name not in advanced]
     if advanced:
-        shown.append(f"{len(advanced)} more")
+        shown.append(f"{len(advanced)} advanced")
     return ", ".join(shown) or "none"
