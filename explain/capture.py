@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from explain.errors import ModelError, TargetError
+from explain.errors import LayerError, ModelError, TargetError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -128,6 +129,7 @@ def look_at(
 
     Raises:
         ModelError: the network does not answer with finite scores of shape `(1, classes)`.
+        LayerError: a layer does not run, or gives no tensor.
         TargetError: a class that does not exist.
     """
     import torch
@@ -139,12 +141,15 @@ def look_at(
             from explain.layers import first_tensor
 
             tensor = first_tensor(output)
-            assert tensor is not None
+            if tensor is None:
+                raise LayerError(f"The layer “{layer.name}” gives no tensor. Choose another layer.")
+            # Copies on both sides, because whoever holds the output, or what the layer handed through, may work on it
+            # in place, and must not reach what is kept.
+            tensor = tensor.clone()
             if targets and not tensor.requires_grad:
-                tensor = tensor.detach().requires_grad_(True)
+                tensor.requires_grad_(True)
             kept[layer.name] = tensor
-            # What comes after may work in place, and must not reach what is kept.
-            return _replace_first_tensor(output, tensor.clone())
+            return _replace_first_tensor(output, tensor.clone()) if targets else output
 
         return hook
 
@@ -154,12 +159,16 @@ def look_at(
         for layer in layers:
             handle = module.get_submodule(layer.name).register_forward_hook(watch(layer))
             stack.callback(handle.remove)
-        output = module(picture)
+        # A copy, because autograd cannot keep what was made in the caller's inference mode.
+        output = module(picture.clone())
         if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != 1:
             raise ModelError("This model does not answer with one score for each class, so it cannot be explained.")
         logits = output[0].float()
         if not torch.isfinite(logits).all():
             raise ModelError("This model's scores are not numbers: its weights are damaged or do not fit.")
+        for layer in layers:
+            if layer.name not in kept:
+                raise LayerError(f"The layer “{layer.name}” does not run in this model. Choose another layer.")
         resolved = [int(logits.argmax()) if target is None else target for target in targets]
         for target in resolved:
             if not 0 <= target < len(logits):
@@ -167,13 +176,17 @@ def look_at(
         scores = logits if score == "logit" else logits.softmax(0)
         gradients = {}
         for index, target in enumerate(resolved):
-            found = torch.autograd.grad(
-                scores[target],
-                [kept[layer.name] for layer in layers],
-                retain_graph=index + 1 < len(resolved),
-                allow_unused=True,
-                materialize_grads=True,
-            )
+            tensors = [kept[layer.name] for layer in layers]
+            if scores.requires_grad:
+                found = torch.autograd.grad(
+                    scores[target],
+                    tensors,
+                    retain_graph=index + 1 < len(resolved),
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+            else:  # no layer asked for has a part in the scores
+                found = tuple(torch.zeros_like(tensor) for tensor in tensors)
             for layer, gradient in zip(layers, found, strict=True):
                 gradients[layer.name, target] = _take_map(layer, gradient)
         activations = {layer.name: _take_map(layer, kept[layer.name]) for layer in layers}
@@ -186,17 +199,22 @@ def _take_map(layer: Layer, tensor: Tensor) -> Tensor:
 
 
 def _replace_first_tensor(output: Any, tensor: Tensor) -> Any:
-    """`output` with its first tensor replaced, in the container it came in."""
+    """`output` with its first tensor (see `first_tensor`) replaced, in the containers it came in."""
     import torch
+
+    from explain.layers import first_tensor
 
     if isinstance(output, torch.Tensor):
         return tensor
     if isinstance(output, dict):
-        first = next(key for key, value in output.items() if isinstance(value, torch.Tensor))
-        return {**output, first: tensor}
-    first = next(index for index, value in enumerate(output) if isinstance(value, torch.Tensor))
-    replaced = [tensor if index == first else value for index, value in enumerate(output)]
-    return type(output)(*replaced) if hasattr(output, "_fields") else type(output)(replaced)
+        replaced = copy.copy(output)
+        key = next(key for key, value in output.items() if first_tensor(value) is not None)
+        replaced[key] = _replace_first_tensor(output[key], tensor)
+        return replaced
+    values = list(output)
+    first = next(index for index, value in enumerate(values) if first_tensor(value) is not None)
+    values[first] = _replace_first_tensor(values[first], tensor)
+    return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
 
 
 def look_through_prompts(model: PromptedViT, picture: Tensor) -> PromptLook:

@@ -110,7 +110,8 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     resized = _resize(pixels, box, preprocessing)
     if resized.shape[2] < preprocessing.channels:
         resized = np.repeat(resized, preprocessing.channels, axis=2)
-    normalised = (resized - np.float32(preprocessing.mean)) / np.float32(preprocessing.std)
+    mean, std = (np.asarray(values, dtype=np.float32) for values in (preprocessing.mean, preprocessing.std))
+    normalised = (resized - mean) / std
     if preprocessing.fit == "pad":
         normalised[_is_padding(picture.size, box, preprocessing.input_size)] = 0.0
     tensor = torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32))
