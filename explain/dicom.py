@@ -128,7 +128,7 @@ def _check_deflated(data: bytes) -> None:
     while rest and not inflate.eof:
         found += len(inflate.decompress(rest, 1 << 20))
         rest = inflate.unconsumed_tail
-        if found > 4 * MAX_BYTES:
+        if found > 2 * MAX_BYTES:
             raise PictureError("The deflated DICOM file unfolds to an absurd size. Export it again uncompressed.")
 
 

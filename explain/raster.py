@@ -73,8 +73,8 @@ def read(data: bytes) -> tuple[np.ndarray, list[str]]:
         data, several, profile = _essential_png(data)
     image = _opened(data, kind)
     check_size(image.height, image.width)
-    # Pillow turns TIFF upright while loading and then forgets the tag; EXIF of the others may follow the pixels.
-    orientation = _orientation(image, notes) if kind == "TIFF" else None
+    # Pillow turns a TIFF upright while loading and then drops the tag.
+    orientation = _orientation(image, notes) if kind == "TIFF" else 1
     several = several or _has_more(image)
     halved = image.mode not in _DEEP_MODES and any(";16" in str(tile[3]) for tile in image.tile)
     profile = profile or image.info.get("icc_profile") or b""
@@ -140,12 +140,19 @@ def _cut_off(kind: str) -> PictureError:
     return PictureError(f"The {kind} file is cut off: part of the picture is missing. Copy or download it again.")
 
 
-def _orientation(image: Any, notes: list[str]) -> int | None:
-    try:
-        return image.getexif().get(0x0112)
-    except Exception:
-        notes.append("The file's EXIF data are damaged and were ignored, its orientation with them.")
-        return None
+def _orientation(image: Any, notes: list[str]) -> int:
+    """Of a picture whose pixels are loaded, where EXIF may follow them; of a TIFF, before. 1 where nothing is said."""
+    exif: Any = getattr(image, "tag_v2", None)
+    if exif is None:
+        # Not `image.getexif()`: it fails once and then calls the damaged data empty.
+        exif = Image.Exif()
+        try:
+            exif.load(image.info.get("exif") or b"")
+        except Exception:
+            notes.append("The file's EXIF data are damaged and were ignored, its orientation with them.")
+            return 1
+    orientation = exif.get(0x0112)
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _has_more(image: Any) -> bool:
