@@ -115,7 +115,7 @@ def test_the_readme_lists_the_methods_as_they_are_declared() -> None:
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     between = text.split("<!-- methods -->")[1].split("<!-- /methods -->")[0]
-    assert between.strip() == methods_table().strip()
+    assert between.strip() == methods_table().strip(), "put there what `python -m explain.methods.table` prints"
 
 
 def test_the_readme_names_every_requirement_and_only_files_that_exist() -> None:

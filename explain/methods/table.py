@@ -43,3 +43,7 @@ def _settings(settings: type[Settings]) -> str:
     if advanced:
         shown.append(f"{len(advanced)} advanced")
     return ", ".join(shown) or "none"
+
+
+if __name__ == "__main__":
+    print(methods_table(), end="")
