@@ -596,9 +596,6 @@ def test_mutated_files_are_pictures_or_refusals(kind: str, mode: str, options: d
     exif = Image.Exif()
     exif[0x0112] = 6
     data = saved(image, kind, **options, **({} if kind in ("BMP", "GIF") else {"exif": exif}))
-    if kind == "PNG":
-        # Wrong checksums would hide everything behind them.
-        data = PNG + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 30, 8, 2, 0, 0, 0)) + data[33:]
     for seed in range(200):
         start = time.thread_time()
         try:
@@ -612,7 +609,7 @@ def test_mutated_files_are_pictures_or_refusals(kind: str, mode: str, options: d
 
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_png_chunks_with_right_checksums() -> None:
-    """Nonsense that passes the checksums: header, palette, transparency, EXIF and animation."""
+    """What the test above cannot reach behind PNG's checksums: nonsense in header, palette, transparency, EXIF and animation."""
     random = np.random.default_rng(5)
     rows = b"".join(b"\0" + bytes(random.integers(0, 4, 12).tolist()) for _ in range(9))
     for _ in range(300):
