@@ -609,7 +609,7 @@ def test_mutated_files_are_pictures_or_refusals(kind: str, mode: str, options: d
 
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_png_chunks_with_right_checksums() -> None:
-    """What the test above cannot reach behind PNG's checksums: nonsense in header, palette, transparency, EXIF and animation."""
+    """What the test above cannot reach behind checksums: nonsense in header, palette, transparency and EXIF."""
     random = np.random.default_rng(5)
     rows = b"".join(b"\0" + bytes(random.integers(0, 4, 12).tolist()) for _ in range(9))
     for _ in range(300):
