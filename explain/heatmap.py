@@ -79,7 +79,9 @@ def find_warnings(method: Method, values: np.ndarray, label: str) -> tuple[str, 
     if not np.isfinite(values).all():
         warnings.append("The map holds values that are not numbers, so it is not shown. Try another layer.")
     elif not (values > 0).any():
-        if (values < 0).any():
+        if method.class_agnostic:
+            warnings.append("Blank: at this layer no place stands out.")
+        elif (values < 0).any():
             warnings.append(f"Blank: at this layer everything speaks against “{label}”, nothing for it.")
         else:
             warnings.append(f"Blank: at this layer nothing speaks for or against “{label}”.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 
+from timm.layers import Attention  # noqa: E402
 from timm.models.vision_transformer import Block, VisionTransformer  # noqa: E402
 
 
@@ -35,12 +37,18 @@ class PromptedViT(nn.Module):
         dropout: dropout on the prompts while training.
     """
 
-    def __init__(self, backbone: VisionTransformer, num_classes: int, deep: bool = True, dropout: float = 0.0):
+    backbone: Any  # a VisionTransformer, whose parts timm does not type
+    num_classes: int
+    prompts: nn.Parameter
+    prompt_dropout: nn.Dropout
+    score: nn.Linear
+
+    def __init__(self, backbone: VisionTransformer, num_classes: int, deep: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
         last = backbone.blocks[-1]
-        if not isinstance(last, Block) or last.attn.gate is not None:
+        if type(last) is not Block or type(last.attn) is not Attention or last.attn.gate is not None:
             raise ModelError(
-                "Prompt-CAM needs a ViT whose last block is timm's plain attention block; this backbone has another kind."
+                "Prompt-CAM needs a ViT whose last block is timm's plain attention block. Choose another architecture."
             )
         self.backbone = backbone.requires_grad_(False)
         self.num_classes = num_classes
@@ -52,7 +60,7 @@ class PromptedViT(nn.Module):
         self.score = nn.Linear(width, 1)
 
     def train(self, mode: bool = True) -> PromptedViT:
-        """The frozen backbone stays in evaluation mode: its batch statistics and drop paths are part of what is frozen."""
+        """The frozen backbone stays in evaluation mode: its batch statistics and drop paths are frozen too."""
         super().train(mode)
         self.backbone.eval()
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from explain.capture import LayerCapture
+from explain.errors import MethodError
 from explain.methods.base import MethodResult, Settings, method, setting
 
 if TYPE_CHECKING:
@@ -34,16 +35,31 @@ def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult
     """Project the activations on their first right singular vector: `L = A v_1` (section III of the paper).
 
     A singular vector's sign is arbitrary. The map is turned so that it does not run against the mean activation: its
-    product with the channels' mean, summed over places, is not negative.
+    product with the channels' mean, summed over places, is not negative. Where that product is rounding noise (as after
+    a LayerNorm, which leaves no mean), the place furthest from zero is turned to be positive.
+
+    Raises:
+        MethodError: the activations are not finite.
     """
     import torch
 
     channels, height, width = capture.activations.shape
-    places = capture.activations.reshape(channels, -1).T.double()  # (h·w, C), the paper's A
+    if not capture.activations.isfinite().all():
+        raise MethodError(
+            f"The activations of the layer “{capture.layer.name}” hold values that are no finite numbers, so Eigen-CAM "
+            "finds no pattern in them. Choose another layer, or check the model's weights."
+        )
+    # (h·w, C), the paper's A. On the CPU, because not every device has float64 or eigenvectors.
+    places = capture.activations.reshape(channels, -1).T.cpu().double()
     if settings.centre:
-        places = places - places.mean(0)
+        centred = places - places.mean(0)
+        # What is left of activations that are the same everywhere is rounding noise, and no pattern.
+        places = centred if centred.norm() > 1e-6 * places.norm() else torch.zeros_like(places)
     projected = project_on_first_singular_vector(places)
-    if torch.dot(projected, places.mean(1)) < 0:
+    agreement = torch.dot(projected, places.mean(1))
+    if agreement.abs() <= 1e-6 * torch.dot(projected.abs(), places.square().mean(1).sqrt()):
+        agreement = projected[projected.abs().argmax()]
+    if agreement < 0:
         projected = -projected
     return MethodResult(projected.reshape(height, width).float())
 

@@ -1,0 +1,70 @@
+"""The one list of methods: what each declares, and what follows from it."""
+
+import pytest
+from pydantic import ValidationError
+
+from explain.errors import MethodError
+from explain.methods import Settings, all_methods, get_method
+
+METHODS = all_methods()
+
+
+def test_the_methods_are_those_of_the_dashboard_in_its_order() -> None:
+    assert list(METHODS)[:4] == ["grad-cam", "eigen-cam", "cf-cam", "prompt-cam"]
+
+
+def test_callers_cannot_change_the_list() -> None:
+    all_methods().clear()
+    assert all_methods() == METHODS
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_declares_all_that_is_shown_of_it(name: str) -> None:
+    method = METHODS[name]
+    assert method.name == name == get_method(name).name
+    assert method.title.strip() and method.sentence.endswith(".") and method.sentence.count(". ") == 0
+    assert any(character.isdigit() for character in method.paper)
+    assert method.needs in ("activations", "gradients", "prompts")
+    assert method.class_agnostic == (method.needs == "activations")
+    assert issubclass(method.settings, Settings)
+    for preset in method.presets.values():
+        assert type(preset) is method.settings
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_setting_is_declared_whole(name: str) -> None:
+    """Label, help, default and, for numbers, bounds and a step: the widget, the flag and the docs are made of these."""
+    schema = METHODS[name].settings.model_json_schema()["properties"] if METHODS[name].settings.model_fields else {}
+    for setting_name, field in schema.items():
+        assert field["title"] and field["description"].endswith("."), setting_name
+        assert "default" in field
+        assert set(field) >= {"unit", "step", "advanced"}
+        if field.get("type") in ("number", "integer"):
+            assert field["minimum"] <= field["default"] <= field["maximum"]
+            assert field["step"] > 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_bounds_hold(name: str) -> None:
+    settings = METHODS[name].settings
+    assert settings() == settings.model_validate(settings().model_dump())
+    assert hash(settings()) == hash(settings())
+    with pytest.raises(ValidationError):
+        settings(no_such_setting=1)
+    for setting_name, field in settings.model_json_schema().get("properties", {}).items():
+        if field.get("type") not in ("number", "integer"):
+            continue
+        for bound in ("minimum", "maximum"):
+            settings(**{setting_name: field[bound]})  # inclusive
+        for beyond in (field["minimum"] - 1, field["maximum"] + 1, float("nan"), float("inf")):
+            with pytest.raises(ValidationError):
+                settings(**{setting_name: beyond})
+        with pytest.raises(ValidationError):
+            setattr(settings(), setting_name, field["minimum"])
+
+
+def test_an_unknown_method_is_a_sentence_that_lists_the_known() -> None:
+    with pytest.raises(MethodError) as caught:
+        get_method("gradcam")
+    assert "“gradcam”" in str(caught.value)
+    assert all(name in str(caught.value) for name in METHODS)
