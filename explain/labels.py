@@ -65,7 +65,7 @@ def imagenet_labels(count: int) -> tuple[str, ...] | None:
     if subset is None:
         return None
     info = ImageNetInfo(subset)
-    return shorten_descriptions(info.label_descriptions(), info.label_names())
+    return shorten_descriptions(list(info.label_descriptions()), info.label_names())
 
 
 def shorten_descriptions(descriptions: Sequence[str], identifiers: Sequence[str]) -> tuple[str, ...]:

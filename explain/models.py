@@ -178,8 +178,10 @@ def search_hub(text: str, limit: int = 50) -> list[HubModel]:
         if len(found) == limit:
             break
         config = _hub_config(name)
-        if config["hf_hub_id"] and config["num_classes"]:
-            found.append(HubModel(name, _find_cached(config["hf_hub_id"]) is not None))
+        if config.hf_hub_id and config.num_classes:
+            repository = config.hf_hub_id.partition("@")[0]
+            is_here = f"models--{repository.replace('/', '--')}" in downloaded
+            found.append(HubModel(name, is_here and _find_cached(config.hf_hub_id) is not None))
     return found
 
 
@@ -298,11 +300,11 @@ def _load_from_hub(request: ModelRequest) -> LoadedModel:
         hint = f"Did you mean {', '.join(near)}?" if near else "Search the hub for part of its name."
         raise ModelError(f"There is no model “{name}”, neither bundled nor among timm's pretrained ones. {hint}")
     config = _hub_config(name)
-    if not config["hf_hub_id"]:
+    if not config.hf_hub_id:
         raise ModelError(f"“{name}” is not published as safetensors. Choose another model.")
-    if not config["num_classes"]:
+    if not config.num_classes:
         raise ModelError(f"“{name}” gives features and knows no classes, so no class can be explained. Choose another.")
-    path = _find_cached(config["hf_hub_id"]) or _download(config["hf_hub_id"], name)
+    path = _find_cached(config.hf_hub_id) or _download(config.hf_hub_id, name)
 
     import timm
 
@@ -322,10 +324,10 @@ def _load_from_hub(request: ModelRequest) -> LoadedModel:
         )
     except (RuntimeError, ValueError, TypeError, AssertionError, KeyError, OSError) as error:
         raise ModelError(f"“{name}” cannot be loaded with these settings. ({error})") from None
-    preprocessing = _override(read_timm_preprocessing(config), request)
-    count = int(config["num_classes"])
-    labels = _choose_labels(request, count) or tuple(config.get("label_names") or ()) or imagenet_labels(count)
-    architecture = f"timm/{config['architecture']}"
+    preprocessing = _override(read_timm_preprocessing(config.to_dict()), request)
+    count = int(config.num_classes)
+    labels = _choose_labels(request, count) or tuple(config.label_names or ()) or imagenet_labels(count)
+    architecture = f"timm/{config.architecture}"
     return _finish(request, module, None, architecture, preprocessing, labels or number_classes(count), [])
 
 
@@ -505,7 +507,7 @@ def _choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] 
 
 
 def _override(preprocessing: Preprocessing, request: ModelRequest) -> Preprocessing:
-    """A model's own preprocessing with what a request changes. A new input size keeps the share that a crop cuts off."""
+    """A preprocessing with what a request changes. A new input size keeps the share that a crop cuts off."""
     changes: dict[str, Any] = {}
     if request.input_size is not None:
         changes["input_size"] = (request.input_size, request.input_size)
@@ -575,11 +577,12 @@ def _hub_names() -> tuple[str, ...]:
     return tuple(timm.list_models(pretrained=True))
 
 
-def _hub_config(name: str) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _hub_config(name: str) -> Any:
+    """timm's `PretrainedCfg` of a pretrained model."""
     import timm
 
-    config = timm.models.get_pretrained_cfg(name)
-    return {"hf_hub_id": None, "num_classes": 0, **(config.to_dict() if config else {})}
+    return timm.models.get_pretrained_cfg(name)
 
 
 def _cache_folder() -> Path:
