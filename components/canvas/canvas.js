@@ -7,7 +7,7 @@ const HATCHES = 56;
 const NATIVE_PIXELS = 1 << 19; // up to here a picture is always painted at its own resolution
 const PICTURES_KEPT = 16;
 const NARROWEST = 170; // CSS pixels of a pane when all of a row stand side by side
-const NARROWEST_WRAPPED = 220;
+const NARROWEST_WRAPPED = 165; // two of a row still stand side by side on a phone
 const GAP = 16;
 
 const instances = new WeakMap();

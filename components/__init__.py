@@ -1,0 +1,1 @@
+"""What a person sees and touches: plain data in, plain choices out. Nothing here imports torch."""

@@ -1,0 +1,45 @@
+"""What a person can take along: the figure, the raw maps, and the manifest that replays them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explain.explanation import Explanation
+from explain.export import encode_figure, encode_manifest, encode_maps
+from explain.render import RenderSettings
+
+
+def offer_downloads(explanation: Explanation, view: RenderSettings) -> None:
+    """Three buttons. Each file is made when its button is pressed."""
+    with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            "Figure",
+            lambda: encode_figure(explanation, view),
+            "figure.png",
+            "image/png",
+            key="download-figure",
+            on_click="ignore",
+            icon=":material/image:",
+            help="The comparison as one PNG, with colour bars and warnings, as it is shown now.",
+        )
+        st.download_button(
+            "Raw maps",
+            lambda: encode_maps(explanation),
+            "maps.npz",
+            "application/zip",
+            key="download-maps",
+            on_click="ignore",
+            icon=":material/grid_on:",
+            help="The maps as numbers, at the layer's own resolution: NumPy's NPZ, float32, signed, not normalised.",
+        )
+        st.download_button(
+            "Manifest",
+            lambda: encode_manifest(explanation),
+            "manifest.json",
+            "application/json",
+            key="download-manifest",
+            on_click="ignore",
+            icon=":material/receipt_long:",
+            help="What was asked of which picture and which model, with digests and versions. "
+            "`python -m explain replay manifest.json` makes the same maps again.",
+        )

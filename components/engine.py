@@ -1,0 +1,47 @@
+"""The one engine that all sessions share, started beside the page instead of before it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components.model import FIRST_MODEL
+from components.work import Work
+from explain.bundled.pictures import bundled_pictures
+from explain.errors import ExplainError
+
+if TYPE_CHECKING:
+    from explain.engine import Engine
+
+_PAINT_FIRST = 0.3  # seconds: importing torch keeps a core busy that the browser needs for the first paint
+
+_log = logging.getLogger(__name__)
+
+
+@st.cache_resource(show_spinner=False)
+def start_engine() -> Work[Engine]:
+    """Import torch, load the first model and look once, in the background. Everyone who asks gets the same engine."""
+    return Work(_start)
+
+
+def _start(work: Work[Engine]) -> Engine:
+    time.sleep(_PAINT_FIRST)
+    work.report("Starting the engine. This is needed once after the dashboard was started, and takes some seconds.")
+    from explain.engine import Engine
+
+    engine = Engine()
+    try:
+        # The first look is slower than any later one, and this is the one that the page asks for first.
+        engine.explain(bundled_pictures()[0].path, FIRST_MODEL)
+    except ExplainError as error:
+        # The page will ask again and show the sentence to the person.
+        _log.warning("The first model could not be loaded: %s", error)
+    # Half a million objects of torch and timm live as long as the process. Frozen, no later collection walks them:
+    # that walk took 400 ms, more than a four-pane comparison.
+    gc.collect()
+    gc.freeze()
+    return engine

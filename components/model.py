@@ -1,0 +1,198 @@
+"""The model: one that ships with CAMscope, one of timm's on the hub, or the person's own file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import streamlit as st
+
+from components.work import Place, Work
+from explain.errors import ModelError
+from explain.labels import KNOWN_SETS
+from explain.models import BundledModel, HubModel, ModelRequest, build_file_request, bundled_models, search_hub
+
+Source = Literal["bundled", "hub", "file"]
+
+FIRST_MODEL = "photo-cnn"
+
+_SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File"}
+_STATE = "model"
+_NUMBERED = "numbered"
+
+
+@dataclass
+class ModelChoice:
+    """The model a session uses.
+
+    Attributes:
+        request: which.
+        weights: the bytes of a checkpoint.
+        problem: why it could not be loaded, once that is known.
+    """
+
+    request: ModelRequest = field(default_factory=lambda: ModelRequest(source="bundled", name=FIRST_MODEL))
+    weights: bytes | None = field(default=None, repr=False)
+    problem: str | None = None
+
+
+def get_choice() -> ModelChoice:
+    """This session's model."""
+    if _STATE not in st.session_state:
+        st.session_state[_STATE] = ModelChoice()
+    return st.session_state[_STATE]
+
+
+def use_bundled(name: str) -> None:
+    """Use a bundled model from the next run on."""
+    st.session_state[_STATE] = ModelChoice(ModelRequest(source="bundled", name=name))
+    st.session_state["model-goes-to"] = "bundled"
+
+
+def pick_model() -> ModelChoice:
+    """Offer the three sources; gives back the model in use, which stays until another one is asked for."""
+    if "model-goes-to" in st.session_state:
+        st.session_state["model-source"] = st.session_state.pop("model-goes-to")
+    source = st.segmented_control(
+        "Model",
+        [*_SOURCES],
+        format_func=_SOURCES.__getitem__,
+        default=None if "model-source" in st.session_state else "bundled",
+        required=True,
+        key="model-source",
+        persist_state="session",
+        width="stretch",
+    )
+    if source == "hub":
+        _search_hub()
+    elif source == "file":
+        _ask_for_file()
+    else:
+        _list_bundled()
+    choice = get_choice()
+    if source != choice.request.source:
+        st.caption(f"In use: {choice.request.name}")
+    return choice
+
+
+def _list_bundled() -> None:
+    models = {model.name: model for model in bundled_models()}
+    request = get_choice().request
+    st.session_state["bundled"] = request.name if request.source == "bundled" and request.name in models else None
+
+    def read() -> None:
+        if st.session_state["bundled"] is not None:
+            use_bundled(st.session_state["bundled"])
+
+    chosen = st.selectbox(
+        "Bundled model",
+        [*models],
+        key="bundled",
+        on_change=read,
+        placeholder="Choose a bundled model",
+        label_visibility="collapsed",
+        filter_mode=None,
+    )
+    if chosen is not None:
+        st.caption(describe_bundled(models[chosen]))
+
+
+def describe_bundled(model: BundledModel) -> str:
+    """What it is and how often it is right."""
+    scores = "" if model.accuracy is None else f" Right on {model.accuracy:.1f} % of its test pictures."
+    return f"{model.title}.{scores}"
+
+
+def _search_hub() -> None:
+    text = st.text_input(
+        "Search timm's pretrained models",
+        key="hub-text",
+        placeholder="for example resnet18, convnext tiny",
+        persist_state="session",
+    )
+    place = Place()
+    found: list[HubModel] = place.watch(Work(lambda _: search_hub(text)), "Reading timm's list of models …")
+    with place.container("hub-found"):
+        if not found:
+            st.caption("No pretrained timm model has all of these words in its name.")
+            return
+        offline = {entry.name: entry.cached for entry in found}
+        name = st.selectbox(
+            "Model of the hub",
+            [*offline],
+            format_func=lambda name: f"{name} · works offline" if offline[name] else name,
+            key="hub-name",
+            label_visibility="collapsed",
+        )
+        if st.button("Use this model", key="hub-use", width="stretch"):
+            st.session_state[_STATE] = ModelChoice(ModelRequest(source="hub", name=name))
+        if not offline.get(name):
+            st.caption("Fetched from huggingface.co once when first used; your pictures stay here.")
+
+
+def _ask_for_file() -> None:
+    with st.form("model-file", border=False):
+        file = st.file_uploader(
+            "Checkpoint",
+            type=["safetensors", "pt", "pth"],
+            key="model-bytes",
+            help="Weights alone: .safetensors, or .pt and .pth saved from a state_dict. Code in a file is never run.",
+        )
+        architecture = st.text_input(
+            "Architecture", key="model-architecture", placeholder="torchvision/squeezenet1_0 or timm/resnet18"
+        )
+        labels = st.selectbox(
+            "Class names",
+            [_NUMBERED, *KNOWN_SETS],
+            key="model-labels",
+            format_func={_NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
+            help="A label file given below counts first.",
+        )
+        label_file = st.file_uploader("Label file, one class a line", type=["txt"], key="model-label-file")
+        with st.expander("Preprocessing"):
+            st.caption("Left empty: what the architecture was published with.")
+            size = st.number_input("Input size (pixels)", 8, 2048, None, key="model-size")
+            mean = st.text_input("Mean", key="model-mean", placeholder="0.485, 0.456, 0.406")
+            std = st.text_input("Standard deviation", key="model-std", placeholder="0.229, 0.224, 0.225")
+            channels = st.selectbox(
+                "Channels",
+                [None, 3, 1],
+                key="model-channels",
+                format_func={None: "As the weights say", 3: "3, colour", 1: "1, grey"}.__getitem__,
+            )
+        if not st.form_submit_button("Use this model", width="stretch"):
+            return
+    if file is None:
+        st.error("Choose a checkpoint file first.")
+        return
+    data = file.getvalue()
+    try:
+        request = build_file_request(
+            data,
+            file.name,
+            architecture=architecture.strip() or None,
+            labels=None if labels == _NUMBERED or label_file is not None else labels,
+            label_file=None if label_file is None else label_file.getvalue(),
+            input_size=size,
+            mean=read_numbers("mean", mean),
+            std=read_numbers("standard deviation", std),
+            channels=channels,
+        )
+    except ModelError as error:
+        st.error(str(error))
+        return
+    st.session_state[_STATE] = ModelChoice(request, data)
+
+
+def read_numbers(name: str, text: str) -> tuple[float, ...] | None:
+    """Numbers with commas between; None for an empty text.
+
+    Raises:
+        ModelError: there is something else.
+    """
+    parts: Sequence[str] = text.replace(";", ",").split(",") if text.strip() else ()
+    try:
+        return tuple(float(part) for part in parts) or None
+    except ValueError:
+        raise ModelError(f"The {name} is written as numbers with commas between, e.g. 0.5, 0.5, 0.5.") from None

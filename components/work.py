@@ -1,0 +1,143 @@
+"""Work that may take long: in a thread of its own, with progress and a way to stop it; short work shows neither."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import Generic, TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+T = TypeVar("T")
+
+PATIENCE = 0.7
+"""Seconds before anything is said about work in progress, so that short work does not flicker."""
+
+_LOOK_AGAIN = 0.15
+
+
+class Work(Generic[T]):
+    """A function that has been started in a thread of its own.
+
+    The function is given this object, to `report` how far it is and to see in `cancel` that it should stop.
+
+    Args:
+        function: what to do. It must not call Streamlit: its thread belongs to no session.
+    """
+
+    def __init__(self, function: Callable[[Work[T]], T]) -> None:
+        self.cancel = threading.Event()
+        self._progress: tuple[float | None, str] = (None, "")
+        self._future: Future[T] = Future()
+        threading.Thread(target=self._run, args=(function,), daemon=True).start()
+
+    def report(self, text: str, share: float | None = None) -> None:
+        """Say what is being done, and which share of the whole is done (0…1) where that is known."""
+        self._progress = (share, text)
+
+    @property
+    def progress(self) -> tuple[float | None, str]:
+        """The last report: share done, or None, and text."""
+        return self._progress
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, and say whether it has come."""
+        try:
+            self._future.exception(timeout=seconds)
+        except NotYet:
+            return False
+        return True
+
+    def result(self) -> T:
+        """What the function gave back or raised; waits for it."""
+        return self._future.result()
+
+    def _run(self, function: Callable[[Work[T]], T]) -> None:
+        try:
+            self._future.set_result(function(self))
+        except BaseException as error:
+            self._future.set_exception(error)
+
+
+class Place:
+    """One place on the page for the result of work, and for its progress until then.
+
+    Nothing is put there while work is short, so that what stands there stays until its successor is ready. As soon as
+    progress has to be shown, what stood there is gone: an old map is never seen beside a new choice.
+    """
+
+    def __init__(self) -> None:
+        self._progress = st.empty()
+        self._result: DeltaGenerator | None = None
+
+    def container(self, key: str) -> DeltaGenerator:
+        """Where to put the result."""
+        if self._result is None:
+            return st.container(key=key)
+        self._progress.empty()
+        return self._result.container(key=key)
+
+    def watch(
+        self,
+        work: Work[T],
+        text: str,
+        stop_key: str | None = None,
+        patience: float = PATIENCE,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> T:
+        """Wait for work and give back its result; progress is shown only when it takes long.
+
+        The person's next click ends the waiting, and with it the work.
+
+        Args:
+            work: what to wait for.
+            text: what is being done, until the work itself reports.
+            stop_key: offer a button to stop. What was stopped can be seen by `is_stopped`.
+            patience: seconds before progress is shown.
+            meanwhile: draws what else there is to see until then.
+        """
+        started = time.monotonic()
+        try:
+            if work.wait(patience):
+                return work.result()
+            if self._result is None:
+                # An element of its own, not a new content of the one above: Streamlit sends only the last of several
+                # changes to one element, and what was in it would stay on the page until the run ends.
+                self._result = st.empty()
+            with self._progress.container():
+                with st.container(key="progress"):
+                    bar = st.empty()
+                    if stop_key is not None:
+                        st.button("Stop", key="stop", on_click=_stop, args=(stop_key,))
+                if meanwhile is not None:
+                    meanwhile()
+            while True:
+                share, said = work.progress
+                # Each of these calls is also where Streamlit ends this run when the person clicks elsewhere.
+                sentence = f"{said or text} {time.monotonic() - started:.0f} s"
+                if share is None:
+                    bar.markdown(sentence)
+                else:
+                    bar.progress(share, sentence)
+                if work.wait(_LOOK_AGAIN):
+                    return work.result()
+        finally:
+            work.cancel.set()
+
+
+def _stop(key: str) -> None:
+    st.session_state["stopped"] = key
+
+
+def is_stopped(key: str) -> bool:
+    """Whether the person stopped this very work and has not asked for anything else since."""
+    return st.session_state.get("stopped") == key
+
+
+def go_on() -> None:
+    """Forget that work was stopped, so that it starts again."""
+    st.session_state.pop("stopped", None)

@@ -1,0 +1,224 @@
+"""Compare: pictures in rows, methods in columns."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components.canvas import CanvasEvent, Pane, Row, canvas
+from components.downloads import offer_downloads
+from components.engine import start_engine
+from components.faults import show_faults
+from components.layer import pick_layer
+from components.methods import pick_methods, show_settings
+from components.model import FIRST_MODEL, ModelChoice, pick_model, use_bundled
+from components.pictures import pick_pictures
+from components.rows import EXPLAIN_CLASS, SWITCH_MODEL, Failure, build_rows, describe_picture
+from components.target import choose_target, pick_target
+from components.work import Place, Work, go_on, is_stopped
+from explain.errors import Cancelled, ExplainError, ModelError
+from explain.explanation import Explanation, PictureExplanation
+from explain.methods import Settings, get_method
+from explain.models import LoadedModel, find_prompted_twin
+from explain.picture import Picture
+from explain.render import DISCLAIMER, RenderSettings
+
+if TYPE_CHECKING:
+    from explain.engine import Engine
+
+Outcome = PictureExplanation | Failure
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked of the engine, but for the settings.
+
+    Attributes:
+        model: the model.
+        pictures: a row each.
+        layer: name of a layer, or `auto`.
+        target: index of a class, or None for each picture's likeliest.
+        methods: a column each.
+    """
+
+    model: LoadedModel
+    pictures: Sequence[Picture]
+    layer: str
+    target: int | None
+    methods: Sequence[str]
+
+    def make_key(self, settings: Mapping[str, Settings]) -> str:
+        """A digest of everything the answer depends on."""
+        parts = [self.model.fingerprint, self.layer, self.target, *(picture.digest for picture in self.pictures)]
+        parts += [f"{name} {settings[name]!r}" for name in self.methods]
+        return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+@show_faults
+def show_page() -> None:
+    """Pick on the left, compare on the right."""
+    with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Where the model looks", anchor=False, width="content")
+        st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+    body = Place()
+    with st.sidebar:
+        pictures = pick_pictures()
+        choice = pick_model()
+    engine = _await_engine(pictures, body)
+    if engine is None:
+        return
+    model = _load(engine, choice, body)
+    if model is None:
+        with body.container("body"):
+            _show_model_problem(choice)
+        return
+    with st.sidebar:
+        for note in model.notes:
+            st.caption(note)
+        target = pick_target(model.labels, model.request.name)
+        layer = pick_layer(model.layers, model.default_layer, model.request.name)
+        methods = pick_methods()
+    with body.container("body"):
+        if not pictures:
+            st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
+        elif not methods:
+            st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
+        else:
+            _compare(engine, Question(model, pictures, layer, target, methods))
+
+
+@st.fragment
+@show_faults
+def _compare(engine: Engine, question: Question) -> None:
+    """Sliders and grid. Moving a slider reruns only this."""
+    settings = show_settings(question.methods, _find_usable(question))
+    key = question.make_key(settings)
+    place = Place()
+    if is_stopped(key):
+        with place.container("grid"):
+            st.info("Stopped. Nothing was changed.", icon=":material/front_hand:")
+            st.button("Explain again", key="go-on", on_click=go_on)
+        return
+    outcomes = place.watch(Work(lambda work: _explain(engine, question, settings, work)), "Explaining …", stop_key=key)
+    with place.container("grid"):
+        rows = build_rows(outcomes, question.methods, _find_twin(question.model))
+        answer = canvas(rows, RenderSettings(), key="canvas")
+        explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
+        if explained:
+            offer_downloads(Explanation(question.model, explained), answer.view)
+        passes = engine.passes
+        st.caption(
+            f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "
+            "The maps of a picture share them; sliders need none."
+        )
+    if answer.event is not None:
+        _follow(answer.event, question.model)
+
+
+def _follow(event: CanvasEvent, model: LoadedModel) -> None:
+    """Do what a button in the grid says, which concerns the whole page."""
+    action, _, value = event.action.partition(":")
+    if action == SWITCH_MODEL:
+        use_bundled(value)
+    elif action == EXPLAIN_CLASS and value.isdigit():
+        choose_target(int(value), model.labels)
+    st.rerun()
+
+
+def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> list[Outcome]:
+    """Ask the engine picture by picture: one that fails costs a sentence in its row, and nothing else."""
+    outcomes: list[Outcome] = []
+    for done, picture in enumerate(question.pictures):
+        work.report(f"Picture {done + 1} of {len(question.pictures)}: {picture.name}", done / len(question.pictures))
+        try:
+            explanation = engine.explain(
+                picture,
+                question.model,
+                question.methods,
+                question.layer,
+                "auto" if question.target is None else question.target,
+                settings,
+                cancel=work.cancel,
+            )
+            outcomes.append(explanation.pictures[0])
+        except Cancelled:
+            raise
+        except ExplainError as error:
+            outcomes.append(Failure(picture, str(error)))
+        except Exception:
+            _log.exception("A picture could not be explained")
+            outcomes.append(Failure(picture, "This picture could not be explained. The reason is in the server's log."))
+    return outcomes
+
+
+def _await_engine(pictures: Sequence[Picture], place: Place) -> Engine | None:
+    """The engine, once it has started; until then the pictures without maps. None after it could not start."""
+    starting = start_engine()
+    try:
+        return place.watch(starting, "Starting …", patience=0.05, meanwhile=lambda: _show_waiting(pictures))
+    except Exception:
+        _log.exception("The engine could not be started")
+    with place.container("body"):
+        st.error("The engine could not be started. The reason is in the server's log.", icon=":material/error:")
+        st.button("Try again", key="engine-again", on_click=start_engine.clear)
+    return None
+
+
+def _load(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
+    """The model in use, or None after its problem has been noted."""
+    if choice.problem is not None:
+        return None
+    try:
+        return place.watch(
+            Work(lambda _: engine.load(choice.request, choice.weights)), f"Loading {choice.request.name} …"
+        )
+    except ModelError as error:
+        choice.problem = str(error)
+    except Exception:
+        _log.exception("A model could not be loaded")
+        choice.problem = (
+            f"“{choice.request.name}” could not be loaded. The reason is in the server's log; try another model."
+        )
+    return None
+
+
+def _show_model_problem(choice: ModelChoice) -> None:
+    st.error(choice.problem, icon=":material/error:")
+    with st.container(horizontal=True):
+        st.button("Try again", key="model-again", on_click=lambda: setattr(choice, "problem", None))
+        if choice.request.name != FIRST_MODEL:
+            st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
+
+
+def _show_waiting(pictures: Sequence[Picture]) -> None:
+    """The pictures as they are, until there are maps."""
+    if not pictures:
+        return
+    panes = [Pane("picture", "Picture")]
+    panes += [
+        Pane(name, get_method(name).title, get_method(name).sentence, message="Coming …")
+        for name in st.session_state.get("methods", ())
+    ]
+    rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, describe_picture(p)) for p in pictures]
+    canvas(rows, RenderSettings(), key="waiting")
+
+
+def _find_usable(question: Question) -> list[str]:
+    """The methods asked for that work on this model."""
+    prompted = question.model.prompted is not None
+    return [name for name in question.methods if prompted or get_method(name).needs != "prompts"]
+
+
+def _find_twin(model: LoadedModel) -> str | None:
+    """A bundled model with prompts that knows the same classes, unless this model has prompts itself."""
+    return None if model.prompted is not None else find_prompted_twin(model.labels)
+
+
+show_page()

@@ -1,0 +1,45 @@
+"""Methods: what each one shows, where it comes from, and what can be set. Made from the registry."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.faults import show_faults
+from components.settings import describe_settings
+from explain.methods import Method, all_methods
+
+NEEDS = {
+    "activations": "One forward pass.",
+    "gradients": "One forward and one backward pass.",
+    "prompts": "A ViT with trained class prompts; one forward pass.",
+}
+
+
+@show_faults
+def show_page() -> None:
+    """A section for each registered method."""
+    st.title("Methods", anchor=False)
+    st.markdown(
+        "Each method answers a different question about the same look of the network. Where they disagree, none of "
+        "them is the truth: a map shows what raised a score, not what is in the picture, and not why."
+    )
+    for method in all_methods().values():
+        with st.container(border=True):
+            _show(method)
+
+
+def _show(method: Method) -> None:
+    st.subheader(method.title, anchor=method.name)
+    st.markdown(method.sentence)
+    limits = [NEEDS[method.needs]]
+    if method.class_agnostic:
+        limits.append("Does not depend on the class: it looks the same whichever class is explained.")
+    st.caption(f"{' '.join(limits)}  \n{method.paper}")
+    rows = describe_settings(method.settings)
+    if rows:
+        st.table(rows, border="horizontal")
+    if method.presets:
+        st.caption(f"Presets: {', '.join(method.presets)}.")
+
+
+show_page()

@@ -1,0 +1,34 @@
+"""Models: the cards of those that ship with CAMscope."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.faults import show_faults
+from components.model import describe_bundled
+from explain.models import MODELS_FOLDER, BundledModel, bundled_models
+
+
+@show_faults
+def show_page() -> None:
+    """A card for each bundled model."""
+    st.title("Models", anchor=False)
+    st.markdown(
+        "These models ship with CAMscope and work offline. Models of the hub and your own files are chosen on the "
+        "Compare page."
+    )
+    for model in bundled_models():
+        with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True):
+            _show_card(model)
+
+
+def _show_card(model: BundledModel) -> None:
+    try:
+        card = (MODELS_FOLDER / model.card).read_text(encoding="utf-8")
+    except OSError:
+        st.caption("The model card is missing from this installation.")
+        return
+    st.markdown(card)
+
+
+show_page()

@@ -1,0 +1,27 @@
+"""Reading what a person types about a model."""
+
+import pytest
+
+from components.model import describe_bundled, read_numbers
+from explain.errors import ModelError
+from explain.models import bundled_models
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("", None), ("  ", None), ("0.5", (0.5,)), ("0.1, 0.2,0.3", (0.1, 0.2, 0.3)), ("1;2", (1.0, 2.0))],
+)
+def test_numbers(text: str, numbers: tuple[float, ...] | None) -> None:
+    assert read_numbers("mean", text) == numbers
+
+
+@pytest.mark.parametrize("text", ["half", "0.5,", "0,5 mm"])
+def test_what_is_no_number_is_a_sentence(text: str) -> None:
+    with pytest.raises(ModelError, match="mean is written"):
+        read_numbers("mean", text)
+
+
+def test_bundled_models_say_how_often_they_are_right() -> None:
+    model = bundled_models()[0]
+    assert "92.5 %" in describe_bundled(model.model_copy(update={"accuracy": 92.5}))
+    assert "%" not in describe_bundled(model.model_copy(update={"accuracy": None}))

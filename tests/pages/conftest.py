@@ -1,0 +1,81 @@
+"""The dashboard as a test drives it without a browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.engine import start_engine
+from explain.engine import Engine
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Dashboard:
+    """One session of the app."""
+
+    def __init__(self) -> None:
+        self.test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows the canvas was given; none where there is no canvas."""
+        return next(
+            (
+                json.loads(element.proto.json)["rows"]
+                for element in self.test.get("bidi_component")
+                if element.proto.component_name == "camscope_canvas"
+            ),
+            [],
+        )
+
+    def row(self, label: str) -> dict[str, Any]:
+        """The row of a picture."""
+        return next(row for row in self.rows if row["label"] == label)
+
+    def pane(self, name: str, row: int = 0) -> dict[str, Any]:
+        """One pane as the browser gets it."""
+        return next(pane for pane in self.rows[row]["panes"] if pane["key"] == name)
+
+    def values(self, name: str, row: int = 0) -> np.ndarray:
+        """A pane's raw map."""
+        described = self.pane(name, row)["map"]
+        assert described is not None, self.pane(name, row)["message"]
+        flat = np.frombuffer(base64.b64decode(described["values"]), dtype="<f4")
+        return flat.reshape(described["height"], described["width"])
+
+    def upload(self, *files: tuple[str, bytes]) -> None:
+        """Upload pictures."""
+        field = next(entry for entry in self.test.file_uploader if str(entry.key).startswith("upload-"))
+        field.set_value([(name, data, "application/octet-stream") for name, data in files]).run()
+
+    @property
+    def sentences(self) -> str:
+        """Everything said in an alert or a caption."""
+        spoken = [*self.test.error, *self.test.info, *self.test.warning, *self.test.caption]
+        return "\n".join(str(element.value) for element in spoken)
+
+
+@pytest.fixture
+def open_dashboard() -> Callable[[], Dashboard]:
+    """Open the app in a session of its own."""
+    return Dashboard
+
+
+@pytest.fixture
+def dashboard() -> Dashboard:
+    """A fresh session."""
+    return Dashboard()
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """The engine that all sessions share."""
+    return start_engine().result()

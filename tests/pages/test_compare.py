@@ -1,0 +1,274 @@
+"""The Compare page, driven without a browser."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explain.bundled.pictures import bundled_pictures
+from explain.engine import Engine
+
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+MAPS = ("grad-cam", "eigen-cam", "cf-cam")
+
+
+def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def cat() -> bytes:
+    from skimage.data import chelsea
+
+    return encode(chelsea())
+
+
+def test_an_example_is_explained_without_a_click(dashboard: Any) -> None:
+    assert not dashboard.test.exception
+    assert [row["label"] for row in dashboard.rows] == [bundled_pictures()[0].path.name]
+    assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", *MAPS, "prompt-cam"]
+    for name in MAPS:
+        assert dashboard.values(name).max() > 0
+        assert dashboard.pane(name)["time"]
+    choices = dashboard.pane("picture")["choices"]
+    assert len(choices) == 5
+    assert [choice["chosen"] for choice in choices] == [True, False, False, False, False]
+    assert [choice["share"] for choice in choices] == sorted((c["share"] for c in choices), reverse=True)
+
+
+def test_prompt_cam_on_a_cnn_offers_the_model_that_can(dashboard: Any) -> None:
+    pane = dashboard.pane("prompt-cam")
+    assert "prompts" in pane["message"]
+    assert pane["map"] is None
+    assert pane["action"] == ["Switch to photo-vit", "switch-model:photo-vit"]
+
+
+def test_good_and_bad_files_are_uploaded_together(dashboard: Any, cat: bytes) -> None:
+    dashboard.test.slider(key="setting:cf-cam.sigma").set_value(3.5).run()
+    long_name = "a very long name " * 12 + ".png"
+    dashboard.upload(
+        (long_name, cat), ("empty.png", b""), ("text.png", b"not a picture at all"), ("cut.png", cat[: len(cat) // 2])
+    )
+    assert not dashboard.test.exception
+    assert [row["label"] for row in dashboard.rows] == [long_name]
+    for name in ("empty.png", "text.png", "cut.png"):
+        assert sum(name in error.value for error in dashboard.test.error) == 1
+    assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 3.5
+    assert dashboard.pane("picture")["choices"][0]["label"] == "cat"
+
+
+def test_pictures_of_the_same_name_stay_apart(dashboard: Any, cat: bytes) -> None:
+    other = encode(np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8))
+    dashboard.upload(("scan.png", cat), ("scan.png", other), ("again.png", cat))
+    assert [row["label"] for row in dashboard.rows] == ["again.png", "scan.png"]
+    assert len({row["key"] for row in dashboard.rows}) == 2
+    assert dashboard.rows[0]["picture"]["width"] == 451
+    assert dashboard.rows[1]["picture"]["width"] == 160
+    assert not np.array_equal(dashboard.values("grad-cam", 0), dashboard.values("grad-cam", 1))
+
+
+def test_each_session_has_its_own_pictures(open_dashboard: Callable[[], Any], cat: bytes) -> None:
+    one, two = open_dashboard(), open_dashboard()
+    one.upload(("mine.png", cat))
+    two.test.run()
+    assert [row["label"] for row in one.rows] == ["mine.png"]
+    assert [row["label"] for row in two.rows] == [bundled_pictures()[0].path.name]
+
+
+def test_sliders_run_no_pass_and_move_only_their_map(dashboard: Any, engine: Engine) -> None:
+    before, passes = {name: dashboard.values(name) for name in MAPS}, engine.passes
+    for setting, value in (("sigma", 4.0), ("eps", 40.0)):
+        at = f"setting:cf-cam.{setting}"
+        dashboard.test.slider(key=at).set_value(value).run()
+        now = {name: dashboard.values(name) for name in MAPS}
+        assert not np.array_equal(now["cf-cam"], before["cf-cam"]), setting
+        assert np.array_equal(now["grad-cam"], before["grad-cam"])
+        assert np.array_equal(now["eigen-cam"], before["eigen-cam"])
+        before = now
+    assert engine.passes == passes
+    assert "no pass" in dashboard.pane("cf-cam")["time"]
+
+
+def test_a_preset_moves_the_sliders(dashboard: Any, engine: Engine) -> None:
+    passes = engine.passes
+    preset = dashboard.test.selectbox(key="setting:cf-cam:preset")
+    preset.set_value("published").run()
+    assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 5.0
+    assert dashboard.test.selectbox(key="setting:cf-cam.weights").value == "softmax"
+    dashboard.test.slider(key="setting:cf-cam.sigma").set_value(1.0).run()
+    assert dashboard.test.selectbox(key="setting:cf-cam:preset").value == "own settings"
+    assert engine.passes == passes
+
+
+def test_another_class_is_explained(dashboard: Any) -> None:
+    before = {name: dashboard.values(name) for name in MAPS}
+    dashboard.test.selectbox(key="target-widget").set_value(8).run()
+    assert "ship" in dashboard.rows[0]["detail"]
+    assert not np.array_equal(dashboard.values("grad-cam"), before["grad-cam"])
+    assert np.array_equal(dashboard.values("eigen-cam"), before["eigen-cam"])
+    assert "ship" in dashboard.pane("grad-cam")["alt"]
+
+
+def test_another_layer_is_explained(dashboard: Any) -> None:
+    widget = dashboard.test.selectbox(key="layer-widget")
+    assert widget.value == "auto"
+    assert widget.options[0].startswith("Best: ")
+    before = dashboard.values("grad-cam")
+    dashboard.test.selectbox(key="layer-widget").set_value("layer2").run()
+    assert not np.array_equal(dashboard.values("grad-cam"), before)
+
+
+def test_another_model_keeps_the_class_by_name_and_gives_up_the_layer_with_a_word(dashboard: Any) -> None:
+    dashboard.test.selectbox(key="target-widget").set_value(3).run()
+    dashboard.test.selectbox(key="layer-widget").set_value("layer2").run()
+    dashboard.test.selectbox(key="bundled").set_value("photo-vit").run()
+    assert not dashboard.test.exception
+    assert "cat" in dashboard.rows[0]["detail"]
+    assert dashboard.test.selectbox(key="layer-widget").value == "auto"
+    assert "photo-vit has no layer “layer2”" in dashboard.sentences
+    assert dashboard.values("prompt-cam").max() > 0
+    dashboard.test.slider(key="setting:prompt-cam.traits").set_value(1).run()
+    assert not dashboard.test.exception
+
+
+def test_without_methods_and_without_pictures_the_page_says_what_to_do(dashboard: Any) -> None:
+    dashboard.test.get("button_group")[1].set_value([]).run()
+    assert "No method is chosen" in dashboard.sentences
+    dashboard.test.session_state["tray"].shown = []
+    dashboard.test.run()
+    assert "No picture is chosen" in dashboard.sentences
+    assert not dashboard.test.exception
+
+
+def test_fewer_methods_are_fewer_columns(dashboard: Any) -> None:
+    dashboard.test.get("button_group")[1].set_value(["eigen-cam"]).run()
+    assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", "eigen-cam"]
+    assert not [slider for slider in dashboard.test.slider if "cf-cam" in str(slider.key)]
+
+
+def test_a_picture_that_fails_costs_a_sentence_in_its_row(
+    dashboard: Any, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain = Engine.explain
+
+    def fail_on_noise(self: Engine, picture: Any, *args: Any, **kwargs: Any) -> Any:
+        if picture.name == "noise.png":
+            raise RuntimeError("secret internals")
+        return explain(self, picture, *args, **kwargs)
+
+    monkeypatch.setattr(Engine, "explain", fail_on_noise)
+    noise = encode(np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    dashboard.upload(("noise.png", noise), ("cat.png", cat))
+    assert not dashboard.test.exception
+    failed = dashboard.row("noise.png")["panes"]
+    assert [pane["key"] for pane in failed] == ["picture"]
+    assert "could not be explained" in failed[0]["message"]
+    assert "secret" not in str(dashboard.rows)
+    assert dashboard.row("cat.png")["panes"][1]["map"] is not None
+
+
+def test_what_nobody_expected_is_one_calm_sentence(dashboard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("secret internals")
+
+    monkeypatch.setattr("components.rows.describe_picture", fail)
+    dashboard.test.run()
+    assert not dashboard.test.exception
+    assert "did not expect" in dashboard.sentences
+    assert "secret" not in dashboard.sentences
+
+
+def test_a_model_out_of_reach_is_one_sentence_and_the_way_back_works(
+    dashboard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explain.models._reach_hub", lambda _: False)
+    from components.model import ModelChoice
+    from explain.models import ModelRequest
+
+    dashboard.test.session_state["model"] = ModelChoice(ModelRequest(source="hub", name="resnet18.a1_in1k"))
+    dashboard.test.run()
+    assert "resnet18.a1_in1k" in dashboard.test.error[0].value
+    assert dashboard.rows == []
+    dashboard.test.button(key="model-first").click().run()
+    assert not dashboard.test.error
+    assert dashboard.values("grad-cam").max() > 0
+
+
+def test_stopped_work_says_so_and_goes_on(dashboard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[str] = []
+    monkeypatch.setattr("components.work.is_stopped", lambda key: bool(keys.append(key)))
+    dashboard.test.run()
+    monkeypatch.undo()
+    dashboard.test.session_state["stopped"] = keys[-1]
+    dashboard.test.run()
+    assert "Stopped" in dashboard.sentences
+    assert dashboard.rows == []
+    dashboard.test.button(key="go-on").click().run()
+    assert dashboard.values("grad-cam").max() > 0
+
+
+def test_a_checkpoint_of_ones_own(dashboard: Any) -> None:
+    weights, picture = DATA / "squeezenet1_0_imagenet.safetensors", DATA / "imagenet" / "n02123045_tabby.JPEG"
+    if not weights.is_file():
+        pytest.skip("the shared data are not here")
+    dashboard.upload((picture.name, picture.read_bytes()))
+    dashboard.test.get("button_group")[0].set_value("file").run()
+    dashboard.test.file_uploader(key="model-bytes").set_value((weights.name, weights.read_bytes(), ""))
+    dashboard.test.text_input(key="model-architecture").set_value("torchvision/squeezenet1_0")
+    dashboard.test.selectbox(key="model-labels").set_value("imagenet")
+    submit(dashboard)
+    assert not dashboard.test.exception
+    assert not dashboard.test.error
+    labels = [choice["label"] for choice in dashboard.pane("picture")["choices"]]
+    assert any("cat" in label or "tabby" in label for label in labels), labels
+    assert dashboard.values("cf-cam").shape == (13, 13)
+    dashboard.test.text_input(key="model-architecture").set_value("torchvision/resnet18")
+    submit(dashboard)
+    assert "resnet18" in dashboard.test.error[0].value
+    assert dashboard.rows == []
+
+
+def submit(dashboard: Any) -> None:
+    next(
+        button for button in dashboard.test.button if button.label == "Use this model" and button.form_id
+    ).click().run()
+
+
+@pytest.mark.parametrize("mean", ["half", "0.5, 0.5"])
+def test_a_wrong_mean_is_a_sentence(dashboard: Any, mean: str) -> None:
+    dashboard.test.get("button_group")[0].set_value("file").run()
+    dashboard.test.file_uploader(key="model-bytes").set_value(("w.pt", b"not weights", ""))
+    dashboard.test.text_input(key="model-architecture").set_value("torchvision/squeezenet1_0")
+    dashboard.test.text_input(key="model-mean").set_value(mean)
+    submit(dashboard)
+    assert len(dashboard.test.error) == 1
+    assert not dashboard.test.exception
+
+
+def test_a_chest_radiograph(dashboard: Any) -> None:
+    folder = DATA / "xray"
+    if not folder.is_dir():
+        pytest.skip("the shared data are not here")
+    paths = sorted(folder.glob("*.png"))[:2]
+    dashboard.upload(*[(path.name, path.read_bytes()) for path in paths])
+    assert [row["label"] for row in dashboard.rows] == [path.name for path in paths]
+    assert not dashboard.test.error
+    assert dashboard.values("grad-cam").shape == (8, 8)
+
+
+def test_a_computed_tomogram(dashboard: Any) -> None:
+    from pydicom.data import get_testdata_file
+
+    path = Path(str(get_testdata_file("CT_small.dcm")))
+    dashboard.upload((path.name, path.read_bytes()))
+    assert [row["label"] for row in dashboard.rows] == ["CT_small.dcm"]
+    assert "128 × 128" in dashboard.rows[0]["detail"]
+    assert not dashboard.test.error
