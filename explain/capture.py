@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -42,12 +42,19 @@ class Derived:
     def count_bytes(self) -> int:
         """Bytes of the tensors and arrays kept."""
         with self._lock:
-            return sum(_count_bytes(value) for value in self._values.values())
+            return count_bytes(self._values)
 
 
-def _count_bytes(value: Any) -> int:
-    parts = value if isinstance(value, (tuple, list)) else getattr(value, "__dict__", {}).values()
-    return int(getattr(value, "nbytes", 0)) or sum(_count_bytes(part) for part in parts)
+def count_bytes(value: Any) -> int:
+    """Bytes of the tensors and arrays in a value, its containers and its fields."""
+    parts: Iterable[Any]
+    if isinstance(value, (tuple, list)):
+        parts = value
+    elif isinstance(value, Mapping):
+        parts = value.values()
+    else:
+        parts = getattr(value, "__dict__", {}).values()
+    return int(getattr(value, "nbytes", 0)) or sum(map(count_bytes, parts))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from explain.capture import (
     PromptLook,
     Score,
     capture_prompt,
+    count_bytes,
     look_at,
     look_through_prompts,
 )
@@ -28,6 +31,7 @@ from explain.explanation import Explanation, PictureExplanation, Prediction
 from explain.geometry import Box, find_box, prepare
 from explain.heatmap import Heatmap, Passes, find_warnings, is_blank
 from explain.methods import Method, Settings, get_method
+from explain.methods.base import Needs
 from explain.picture import Picture, decode
 
 if TYPE_CHECKING:
@@ -40,7 +44,7 @@ Progress = Callable[[int, int, str], None]
 """Called with pictures done, pictures in all, and the name of the next."""
 
 DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
-_MAPS_KEPT = 256  # for each picture; a map with its details is some kilobytes
+_MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
 
 
 @dataclass(eq=False)
@@ -62,7 +66,8 @@ class _Seen:
         tensors += [prompt.attention for prompt in self.prompts.values()]
         if self.prompt_look is not None:
             tensors += [self.prompt_look.tokens, self.prompt_look.scores]
-        return sum(tensor.nbytes for tensor in tensors) + sum(kept.count_bytes() for kept in self.derived.values())
+        derived = sum(kept.count_bytes() for kept in self.derived.values())
+        return sum(tensor.nbytes for tensor in tensors) + derived + sum(map(count_bytes, self.maps.values()))
 
 
 class Engine:
@@ -91,6 +96,12 @@ class Engine:
         return self._passes
 
     @property
+    def bytes_kept(self) -> int:
+        """Bytes kept of pictures already seen."""
+        with self._lock:
+            return sum(seen.bytes_kept for seen in self._seen.values())
+
+    @property
     def device(self) -> str:
         """The torch device that models run on."""
         import torch
@@ -111,6 +122,8 @@ class Engine:
         Raises:
             ModelError: it cannot be found or read.
         """
+        import torch
+
         from explain.models import LoadedModel, load_model, parse_model
 
         if isinstance(model, LoadedModel):
@@ -123,10 +136,12 @@ class Engine:
                 if request in self._models:
                     self._models.move_to_end(request)
                     return self._models[request]
-            loaded = load_model(request, weights)
-            for module in (loaded.module, loaded.prompted):
-                if module is not None:
-                    module.to(self.device)
+            # Weights made in a caller's inference mode could never be part of a graph.
+            with torch.inference_mode(False):
+                loaded = load_model(request, weights)
+                for module in (loaded.module, loaded.prompted):
+                    if module is not None:
+                        module.to(self.device)
             with self._lock:
                 self._models[request] = loaded
                 while len(self._models) > self._models_kept:
@@ -134,11 +149,13 @@ class Engine:
                 self._loading.pop(request, None)
             return loaded
 
-    def predict(self, picture: Picture, model: str | ModelRequest | LoadedModel, top: int = 5) -> tuple[Prediction, ...]:
+    def predict(
+        self, picture: Picture, model: str | ModelRequest | LoadedModel, top: int = 5
+    ) -> tuple[Prediction, ...]:
         """The likeliest classes of a picture with their softmax probabilities, likeliest first."""
         loaded = self.load(model)
-        with self._lock_of(loaded):
-            return _rank_classes(self._see(picture, loaded).logits, loaded.labels, top)
+        with self._lock_of(loaded), self._keeping_account(picture, loaded):
+            return _rank_classes(self._see(picture, loaded)[0].logits, loaded.labels, top)
 
     def explain(
         self,
@@ -175,7 +192,9 @@ class Engine:
         loaded = self.load(model)
         where = get_layer(loaded, layer)
         index = None if target == "auto" else find_target(loaded, target)
-        opened = [_open(picture) for picture in ([pictures] if isinstance(pictures, (Picture, str, Path)) else pictures)]
+        opened = [
+            _open(picture) for picture in ([pictures] if isinstance(pictures, (Picture, str, Path)) else pictures)
+        ]
         explained = []
         for done, picture in enumerate(opened):
             if progress:
@@ -197,7 +216,7 @@ class Engine:
         loaded = self.load(model)
         where = get_layer(loaded, layer)
         index = None if target == "auto" else find_target(loaded, target)
-        with self._lock_of(loaded):
+        with self._lock_of(loaded), self._keeping_account(picture, loaded):
             return self._capture(picture, loaded, where, index, {"gradients"}, score)[1]
 
     def forget(self) -> None:
@@ -224,11 +243,9 @@ class Engine:
             else:
                 usable.append(method)
         _stop_if(cancel)
-        with self._lock_of(loaded):
-            before = self._passes
+        with self._lock_of(loaded), self._keeping_account(picture, loaded):
             needs = {method.needs for method in usable}
-            seen, capture = self._capture(picture, loaded, layer, target, needs, score)
-            run = self._passes - before
+            seen, capture, run = self._capture(picture, loaded, layer, target, needs, score)
             label = loaded.labels[capture.target]
             maps = []
             for method in usable:
@@ -236,14 +253,16 @@ class Engine:
                 where = _name_last_attention(loaded) if method.needs == "prompts" else layer.name
                 key = (method.name, settings[method.name], where, capture.target, label, score)
                 if key not in seen.maps:
-                    seen.maps[key] = _draw(method, settings[method.name], capture, where, label, seen.box, run)
+                    try:
+                        seen.maps[key] = _draw(method, settings[method.name], capture, where, label, seen.box)
+                    except MethodError as error:
+                        unavailable[method.name] = str(error)
+                        continue
                     while len(seen.maps) > _MAPS_KEPT:
                         seen.maps.popitem(last=False)
                 seen.maps.move_to_end(key)
-                maps.append(seen.maps[key])
+                maps.append(replace(seen.maps[key], passes=run))
             prompt_look = seen.prompt_look if capture.prompts is not None else None
-            seen.bytes_kept = seen.count_bytes()
-            self._trim()
             return PictureExplanation(
                 picture=picture,
                 predictions=_rank_classes(seen.logits, loaded.labels, 5),
@@ -256,23 +275,23 @@ class Engine:
             )
 
     def _capture(
-        self, picture: Picture, loaded: LoadedModel, layer: Layer, target: int | None, needs: set[str], score: Score
-    ) -> tuple[_Seen, LayerCapture]:
+        self, picture: Picture, loaded: LoadedModel, layer: Layer, target: int | None, needs: set[Needs], score: Score
+    ) -> tuple[_Seen, LayerCapture, Passes]:
         """The capture of one picture, layer and class, from what was seen before where that is enough."""
         gradients = "gradients" in needs
-        seen = self._see(picture, loaded, layer, target, gradients, score)
+        seen, run = self._see(picture, loaded, layer, target, gradients, score)
         index = int(seen.logits.argmax()) if target is None else target
         prompts = None
         if "prompts" in needs:
             assert loaded.prompted is not None
             if seen.prompt_look is None:
-                tensor = prepare(picture, loaded.preprocessing).tensor.to(self.device)
+                tensor = _prepare_for(picture, loaded)
                 seen.prompt_look = look_through_prompts(loaded.prompted, tensor)
-                self._count(Passes(forward=1))
+                run += self._count(Passes(forward=1))
             if index not in seen.prompts:
                 seen.prompts[index] = capture_prompt(loaded.prompted, seen.prompt_look, index)
             prompts = seen.prompts[index]
-        return seen, LayerCapture(
+        capture = LayerCapture(
             layer=layer,
             target=index,
             logits=seen.logits,
@@ -281,6 +300,7 @@ class Engine:
             prompts=prompts,
             derived=seen.derived[layer.name],
         )
+        return seen, capture, run
 
     def _see(
         self,
@@ -290,7 +310,7 @@ class Engine:
         target: int | None = None,
         gradients: bool = False,
         score: Score = "logit",
-    ) -> _Seen:
+    ) -> tuple[_Seen, Passes]:
         """What is known of a picture, after running the network once more if something asked for is missing."""
         key = (loaded.fingerprint, picture.digest)
         with self._lock:
@@ -302,11 +322,10 @@ class Engine:
             has_activations = layer is None or layer.name in seen.activations
             has_gradients = not gradients or layer is None or (layer.name, index, score) in seen.gradients
             if has_activations and has_gradients:
-                return seen
-        tensor = prepare(picture, loaded.preprocessing).tensor.to(self.device)
+                return seen, Passes()
         targets = [target] if gradients else []
-        look = look_at(loaded.module, tensor, [layer] if layer else [], targets, score)
-        self._count(Passes(forward=1, backward=len(look.targets)))
+        look = look_at(loaded.module, _prepare_for(picture, loaded), [layer] if layer else [], targets, score)
+        run = self._count(Passes(forward=1, backward=len(look.targets)))
         if seen is None:
             seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
         for name, activations in look.activations.items():
@@ -318,12 +337,25 @@ class Engine:
         with self._lock:
             self._seen[key] = seen
             self._seen.move_to_end(key)
-        return seen
+        return seen, run
 
-    def _trim(self) -> None:
-        """Forget the pictures used longest ago until the rest fits the budget. The newest always stays."""
+    @contextmanager
+    def _keeping_account(self, picture: Picture, loaded: LoadedModel) -> Iterator[None]:
+        """Afterwards, whatever happened: count what is kept of the picture, and forget the pictures used longest ago
+        until the rest fits the budget. The newest always stays.
+        """
+        try:
+            yield
+        finally:
+            self._trim((loaded.fingerprint, picture.digest))
+
+    def _trim(self, changed: tuple[str, str]) -> None:
         with self._lock:
-            total = sum(seen.bytes_kept for seen in self._seen.values())
+            seen = self._seen.get(changed)
+        if seen is not None:
+            seen.bytes_kept = seen.count_bytes()
+        with self._lock:
+            total = sum(kept.bytes_kept for kept in self._seen.values())
             while total > self._capture_bytes and len(self._seen) > 1:
                 total -= self._seen.popitem(last=False)[1].bytes_kept
 
@@ -331,23 +363,20 @@ class Engine:
         with self._lock:
             return self._model_locks.setdefault(loaded.fingerprint, threading.RLock())
 
-    def _count(self, passes: Passes) -> None:
+    def _count(self, passes: Passes) -> Passes:
         with self._lock:
             self._passes = self._passes + passes
+        return passes
 
 
-def complete_settings(
-    methods: Sequence[str], given: Mapping[str, Settings | Mapping[str, Any]]
-) -> dict[str, Settings]:
+def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Mapping[str, Any]]) -> dict[str, Settings]:
     """The settings of each method asked for, checked, with defaults where nothing was given.
 
     Raises:
         MethodError: a method or a setting does not exist, or a value is out of its bounds.
     """
-    for name in given:
-        get_method(name)
     complete = {}
-    for name in methods:
+    for name in dict.fromkeys([*methods, *given]):
         method = get_method(name)
         values = given.get(name, {})
         if isinstance(values, Settings):
@@ -362,7 +391,7 @@ def complete_settings(
                 f"{method.title} does not take {field_name} = {first['input']!r}: {first['msg'].lower()}. "
                 f"Its settings: {known}."
             ) from None
-    return complete
+    return {name: complete[name] for name in methods}
 
 
 def find_target(loaded: LoadedModel, target: int | str) -> int:
@@ -373,14 +402,18 @@ def find_target(loaded: LoadedModel, target: int | str) -> int:
     """
     text = str(target).strip()
     count = len(loaded.labels)
-    if text.lstrip("-").isdigit():
-        index = int(text)
-        if not 0 <= index < count:
-            raise TargetError(f"There is no class {index}: this model knows classes 0 to {count - 1}.")
+    if not text:
+        raise TargetError("Name a class: its label, or its index.")
+    index = int(text) if re.fullmatch(r"[+-]?[0-9]{1,9}", text) else None
+    if index is not None and 0 <= index < count:
         return index
-    lowered = [label.casefold() for label in loaded.labels]
-    if text.casefold() in lowered:
-        return lowered.index(text.casefold())
+    named = [i for i, label in enumerate(loaded.labels) if label.casefold() == text.casefold()]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise TargetError(f"Several classes are named “{text}”. Give an index: {', '.join(map(str, named))}.")
+    if index is not None:
+        raise TargetError(f"There is no class {index}: this model knows classes 0 to {count - 1}.")
     near = [label for label in loaded.labels if text.casefold() in label.casefold()][:5]
     hint = f"Did you mean {', '.join(near)}?" if near else f"It knows {count} classes, from {loaded.labels[0]} on."
     raise TargetError(f"This model has no class “{text}”. {hint}")
@@ -406,7 +439,7 @@ def _name_last_attention(loaded: LoadedModel) -> str:
 
 
 def _rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Prediction, ...]:
-    probabilities = logits.double().softmax(0)
+    probabilities = logits.cpu().double().softmax(0)  # not every device has float64
     best = probabilities.topk(min(top, len(labels)))
     return tuple(
         Prediction(int(index), labels[int(index)], float(probability))
@@ -414,9 +447,14 @@ def _rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Pred
     )
 
 
-def _draw(
-    method: Method, settings: Settings, capture: LayerCapture, layer: str, label: str, box: Box, passes: Passes
-) -> Heatmap:
+def _prepare_for(picture: Picture, loaded: LoadedModel) -> Tensor:
+    """The model's input, `(1, C, h, w)`, where the model is."""
+    tensor = prepare(picture, loaded.preprocessing).tensor
+    parameter = next(loaded.module.parameters(), None)
+    return tensor if parameter is None else tensor.to(parameter.device)
+
+
+def _draw(method: Method, settings: Settings, capture: LayerCapture, layer: str, label: str, box: Box) -> Heatmap:
     """Run one method and say what must be said of its map."""
     import torch
 
@@ -425,7 +463,9 @@ def _draw(
         result = method.function(capture, settings)
         values = np.ascontiguousarray(result.values.cpu().numpy(), dtype=np.float32)
     seconds = time.perf_counter() - started
-    values.setflags(write=False)
+    for array in (values, *result.details.values()):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
     return Heatmap(
         method=method.name,
         settings=settings,
@@ -436,7 +476,7 @@ def _draw(
         box=box,
         blank=is_blank(values),
         seconds=seconds,
-        passes=passes,
+        passes=Passes(),
         warnings=find_warnings(method, values, label) + result.warnings,
         details=result.details,
     )
