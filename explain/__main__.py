@@ -43,7 +43,7 @@ def show(
     target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
     methods: Annotated[str, typer.Option(help="Names with commas between.")] = "grad-cam,eigen-cam,cf-cam,prompt-cam",
     preset: Annotated[list[str] | None, typer.Option(help="METHOD=PRESET, e.g. cf-cam=published.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="METHOD.SETTING=VALUE, e.g. cf-cam.eps=40.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="METHOD.SETTING=VALUE, e.g. cf-cam.eps=2.")] = None,
     score: Annotated[str, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
     arch: Architecture = None,
@@ -160,12 +160,14 @@ def layers(
     default = loaded.default_layer
     if as_json:
         rows = [
-            {"name": at.name, "grid": at.grid, "channels": at.channels, "default": at == default} for at in loaded.layers
+            {"name": at.name, "grid": at.grid, "channels": at.channels, "default": at == default}
+            for at in loaded.layers
         ]
         print(json.dumps(rows))
         return
     for at in loaded.layers:
-        print(f"{at.name:<28} {at.grid[0]}×{at.grid[1]}  {at.channels} channels{'  (default)' if at == default else ''}")
+        mark = "  (default)" if at == default else ""
+        print(f"{at.name:<28} {at.grid[0]}×{at.grid[1]}  {at.channels} channels{mark}")
 
 
 @app.command()
@@ -211,7 +213,7 @@ def _read_settings(presets: list[str], values: list[str]) -> dict[str, dict[str,
         path, equals, value = text.partition("=")
         name, dot, field = path.partition(".")
         if not (equals and dot):
-            raise ExplainError(f"--set takes METHOD.SETTING=VALUE, e.g. cf-cam.eps=40, not “{text}”.")
+            raise ExplainError(f"--set takes METHOD.SETTING=VALUE, e.g. cf-cam.eps=2, not “{text}”.")
         settings.setdefault(name, {})[field] = value
     return settings
 

@@ -64,7 +64,7 @@ class Explanation:
     score: Score = "logit"
 
     def save(self, folder: str | Path) -> Path:
-        """Write overlays, `figure.png`, `maps.npz` and `manifest.json`. Returns the folder, which is made if missing."""
+        """Write overlays, `figure.png`, `maps.npz` and `manifest.json`. Returns the folder, made if missing."""
         from explain.export import write_folder
 
         return write_folder(self, Path(folder))

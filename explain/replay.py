@@ -137,5 +137,6 @@ def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) 
 
 def _compare_versions(manifest: Manifest) -> list[str]:
     now = find_versions()
-    changed = [f"{name} {was} → {now.get(name, 'absent')}" for name, was in manifest.versions.items() if now.get(name) != was]
+    then = manifest.versions
+    changed = [f"{name} {then[name]} → {now.get(name, 'absent')}" for name in then if now.get(name) != then[name]]
     return [f"Since then changed: {', '.join(changed)}. Maps may differ in the last digits."] if changed else []

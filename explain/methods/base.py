@@ -27,7 +27,7 @@ class Settings(BaseModel):
 def setting(
     default: Any,
     label: str,
-    help: str,  # noqa: A002 - the word every widget and flag uses
+    help: str,
     *,
     unit: str = "",
     low: float | None = None,
@@ -105,9 +105,7 @@ def method(
     """Register the decorated function as a method. Order of registration is the order shown."""
 
     def register(function: Callable[[LayerCapture, Any], MethodResult]) -> Callable[[LayerCapture, Any], MethodResult]:
-        _METHODS[name] = Method(
-            name, title, sentence, paper, needs, class_agnostic, settings, function, presets or {}
-        )
+        _METHODS[name] = Method(name, title, sentence, paper, needs, class_agnostic, settings, function, presets or {})
         return function
 
     return register

@@ -69,7 +69,7 @@ def test_show_on_the_vit_writes_four_maps_and_sees_a_cat(run: Run, cat: Path, tm
 
 def test_replay_is_bit_for_bit_and_notices_a_changed_map(run: Run, cat: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(f"show {cat} --out {out} --set cf-cam.eps=40 --target dog --score probability")
+    run(f"show {cat} --out {out} --set cf-cam.eps=2 --target dog --score probability")
     status, printed, _ = run(f"replay {out / 'manifest.json'}")
     assert status == 0
     assert "3 of 3 maps are the same, bit for bit." in printed
