@@ -1,0 +1,410 @@
+"""Models: bundled, from the hub, from a file; what they are called, how they fail, and that preprocessing is right."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import hashlib
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import nn
+
+from explain import models
+from explain.architectures import build_architecture, parse_architecture
+from explain.bundled.architectures import build_photo_cnn, build_photo_vit
+from explain.bundled.photographs import CLASSES, MEAN, STD
+from explain.errors import ModelError
+from explain.geometry import Preprocessing, prepare
+from explain.labels import known_labels, read_labels, shorten_descriptions
+from explain.models import (
+    ModelRequest,
+    build_file_request,
+    bundled_models,
+    find_prompted_twin,
+    load_model,
+    parse_model,
+    search_hub,
+)
+from explain.picture import decode
+from explain.promptcam import PromptedViT
+
+import timm  # isort: skip - after torchvision's operators are declared
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / ".." / "shared" / "data"
+SQUEEZENET = DATA / "squeezenet1_0_imagenet.safetensors"
+
+
+def save(content: Any) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A models' folder with random weights for both bundled networks and the prompts."""
+    torch.manual_seed(0)
+    for name in ("photo-cnn", "photo-vit"):
+        (tmp_path / f"{name}.json").write_bytes((models.MODELS_FOLDER / f"{name}.json").read_bytes())
+    safetensors.torch.save_file(build_photo_cnn().state_dict(), tmp_path / "photo-cnn.safetensors", {"top1": "92.50"})
+    vit = build_photo_vit()
+    safetensors.torch.save_file(vit.state_dict(), tmp_path / "photo-vit.safetensors")
+    prompts = {k: v for k, v in PromptedViT(vit, 10).state_dict().items() if not k.startswith("backbone.")}
+    safetensors.torch.save_file(prompts, tmp_path / "photo-vit-prompts.safetensors")
+    monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_bundled_files_describe_what_was_trained() -> None:
+    """The JSON files repeat the training's classes and normalisation, because reading them must not import torch."""
+    listed = bundled_models()
+    assert [model.name for model in listed] == ["photo-cnn", "photo-vit"]
+    for model in listed:
+        own = model.preprocessing
+        assert model.classes == CLASSES and own.mean == MEAN and own.std == STD and own.input_size == (64, 64)
+
+
+def test_listing_models_needs_no_torch() -> None:
+    code = "import sys, explain.models as m; m.bundled_models(); m.parse_model('x'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_bundled_cnn(folder: Path) -> None:
+    model = load_model(parse_model("photo-cnn"))
+    assert model.labels == CLASSES and model.prompted is None and model.notes == ()
+    assert model.default_layer is not None and model.default_layer.grid == (8, 8)
+    assert not model.module.training and not any(p.requires_grad for p in model.module.parameters())
+    assert bundled_models()[0].accuracy == 92.5 and bundled_models()[1].accuracy is None
+    weights = safetensors.torch.load_file(folder / "photo-cnn.safetensors")
+    assert all(torch.equal(weights[key], tensor) for key, tensor in model.module.state_dict().items())
+
+
+def test_bundled_vit_has_prompts_on_the_same_network(folder: Path) -> None:
+    model = load_model(parse_model("photo-vit"))
+    assert model.prompted is not None and model.prompted.backbone is model.module
+    assert not model.prompted.training and not any(p.requires_grad for p in model.prompted.parameters())
+    weights = safetensors.torch.load_file(folder / "photo-vit-prompts.safetensors")
+    assert torch.equal(model.prompted.prompts, weights["prompts"])
+    assert find_prompted_twin(tuple(reversed(CLASSES))) == "photo-vit" and find_prompted_twin(("cat",)) is None
+
+
+def test_missing_weights_and_prompts(folder: Path) -> None:
+    (folder / "photo-vit-prompts.safetensors").unlink()
+    model = load_model(parse_model("photo-vit"))
+    assert model.prompted is None and "prompts of photo-vit are missing" in model.notes[0]
+    assert find_prompted_twin(CLASSES) is None
+    (folder / "photo-vit.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"photo-vit\.safetensors.*missing"):
+        load_model(parse_model("photo-vit"))
+    with pytest.raises(ModelError, match="Bundled: photo-cnn, photo-vit"):
+        load_model(ModelRequest(source="bundled", name="photo"))
+
+
+def test_fingerprint_is_the_weights_and_what_is_done_to_the_picture(folder: Path) -> None:
+    first, again = load_model(parse_model("photo-cnn")), load_model(parse_model("photo-cnn"))
+    assert first.fingerprint == again.fingerprint and len(first.fingerprint) == 64
+    squashed = load_model(ModelRequest(source="bundled", name="photo-cnn", fit="squash"))
+    weights = safetensors.torch.load_file(folder / "photo-cnn.safetensors")
+    weights["fc.bias"][3] += 1e-6
+    safetensors.torch.save_file(weights, folder / "photo-cnn.safetensors")
+    changed = load_model(parse_model("photo-cnn"))
+    prompted = load_model(parse_model("photo-vit"))
+    (folder / "photo-vit-prompts.safetensors").unlink()
+    bare = load_model(parse_model("photo-vit"))
+    prints = [model.fingerprint for model in (first, squashed, changed, prompted, bare)]
+    assert len(set(prints)) == 5
+
+
+def test_names() -> None:
+    assert parse_model("photo-cnn") == ModelRequest(source="bundled", name="photo-cnn")
+    for text in ("hub:resnet18.a1_in1k", "resnet18.a1_in1k", " timm/resnet18.a1_in1k ", "hf-hub:timm/resnet18.a1_in1k"):
+        assert parse_model(text) == ModelRequest(source="hub", name="resnet18.a1_in1k"), text
+    assert parse_model("file:/some/where/mine.pt") == ModelRequest(source="file", name="mine.pt")
+    for text in ("", "  ", "hub:", "file:", "x" * 300):
+        with pytest.raises(ModelError, match="Name a model"):
+            parse_model(text)
+    request = ModelRequest(source="hub", name="resnet18.a1_in1k", mean=(0.5,), label_names=("a", "b"))
+    assert ModelRequest.model_validate_json(request.model_dump_json()) == request and hash(request)
+
+
+# The hub
+
+
+def no_network(*_: Any, **__: Any) -> Any:
+    raise OSError("no network in tests")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub cache and no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.get_session", no_network)
+    return tmp_path
+
+
+def put_into_cache(hub: Path, name: str, weights: dict[str, torch.Tensor]) -> None:
+    repository = hub / f"models--timm--{name}"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("c0ffee")
+    (repository / "snapshots" / "c0ffee").mkdir(parents=True)
+    safetensors.torch.save_file(weights, repository / "snapshots" / "c0ffee" / "model.safetensors")
+
+
+def test_hub_without_network(hub: Path) -> None:
+    started = time.perf_counter()
+    with pytest.raises(ModelError, match=r"resnet18\.a1_in1k.*not on this computer yet.*Connect to the internet"):
+        load_model(parse_model("resnet18.a1_in1k"))
+    assert time.perf_counter() - started < 5
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.get_session", lambda: time.sleep(30))
+    started = time.perf_counter()
+    with pytest.raises(ModelError, match="cannot be reached"):
+        load_model(parse_model("resnet18.a1_in1k"))
+    assert 2.5 < time.perf_counter() - started < 5
+
+
+def test_cached_hub_models_work_offline(hub: Path) -> None:
+    torch.manual_seed(0)
+    source = build_architecture(parse_architecture("timm/test_resnet"), 1000, 3, None)
+    put_into_cache(hub, "test_resnet.r160_in1k", source.state_dict())
+    found = search_hub("test_resnet")
+    assert found[0].name == "test_resnet.r160_in1k" and found[0].cached
+    model = load_model(parse_model("hub:test_resnet.r160_in1k"))
+    own = model.preprocessing
+    config = timm.models.get_pretrained_cfg("test_resnet.r160_in1k")
+    assert own.input_size == config.input_size[1:] == (160, 160) and own.mean == config.mean and own.std == config.std
+    assert own.resize_size == int(160 / config.crop_pct) and own.interpolation == config.interpolation
+    assert model.labels[1] == "goldfish" and len(model.labels) == len(set(model.labels)) == 1000
+    x = torch.rand(1, 3, 160, 160)
+    assert torch.equal(model.module(x), source(x))
+    grey = load_model(ModelRequest(source="hub", name="test_resnet.r160_in1k", channels=1))
+    assert grey.preprocessing.channels == 1 and len(grey.preprocessing.mean) == 1
+    assert torch.allclose(grey.module(x[:, :1]), source(x[:, :1].expand(-1, 3, -1, -1)), atol=1e-4)
+
+
+def test_hub_search(hub: Path) -> None:
+    found = search_hub("ResNet18 a1")
+    assert found[0].name == "resnet18.a1_in1k" and not found[0].cached
+    assert len(search_hub("", limit=7)) == 7 and search_hub("no such model") == []
+    started = time.perf_counter()
+    search_hub("ResNet18 a1")
+    assert time.perf_counter() - started < 0.1
+
+
+def test_unknown_and_classless_hub_models(hub: Path) -> None:
+    with pytest.raises(ModelError, match=r"Did you mean .*photo-cnn"):
+        load_model(parse_model("photo-cn"))
+    with pytest.raises(ModelError, match=r"resnet18\.a1_in1k"):
+        load_model(parse_model("resnet18.a9_in1k"))
+    with pytest.raises(ModelError, match="knows no classes"):
+        load_model(parse_model("vit_small_patch14_dinov2.lvd142m"))
+
+
+# Files
+
+
+def open_file(content: dict[str, torch.Tensor] | bytes, architecture: str, **options: Any) -> models.LoadedModel:
+    data = content if isinstance(content, bytes) else save(content)
+    return load_model(build_file_request(data, "mine.pt", architecture=architecture, **options), data)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "classes", "channels"),
+    [("torchvision/squeezenet1_1", 3, 1), ("timm/resnet10t", 5, 3), ("timm/test_vit", 4, 1)],
+)
+def test_classes_and_channels_are_read_from_the_weights(architecture: str, classes: int, channels: int) -> None:
+    torch.manual_seed(0)
+    source = build_architecture(parse_architecture(architecture), classes, channels, None)
+    model = open_file({"state_dict": {f"module.{k}": v for k, v in source.state_dict().items()}}, architecture)
+    assert model.labels == tuple(f"class {i}" for i in range(classes)) and "numbered" in model.notes[0]
+    assert model.preprocessing.channels == channels == len(model.preprocessing.mean)
+    x = torch.rand(1, channels, *model.preprocessing.input_size)
+    assert torch.equal(model.module(x), source(x))
+    assert model.default_layer is not None and model.request.digest is not None
+
+
+def test_labels_of_files() -> None:
+    weights = build_architecture(parse_architecture("torchvision/squeezenet1_1"), 3, 3, None).state_dict()
+    model = open_file(weights, "torchvision/squeezenet1_1", label_file="\ufeffOne\n zwölf \n\nthree\n".encode())
+    assert model.labels == ("One", "zwölf", "three") and model.notes == ()
+    with pytest.raises(ModelError, match="2 names, but the model has 3 classes"):
+        open_file(weights, "torchvision/squeezenet1_1", label_file=b"a\nb")
+    with pytest.raises(ModelError, match="imagenet has 1,000 names, but the model has 3"):
+        open_file(weights, "torchvision/squeezenet1_1", labels="imagenet")
+    with pytest.raises(ModelError, match="no known label set “pets”"):
+        open_file(weights, "torchvision/squeezenet1_1", labels="pets")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"", "no plain class"), (b"\xff\xfe\x00", "UTF-8"), (b"a\x00b", "no plain"), (b"x" * 300, "200 characters")],
+)
+def test_bad_label_files(data: bytes, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        read_labels(data)
+
+
+def test_class_names_are_short_and_differ() -> None:
+    texts = ["tench, Tinca tinca", "crane", "crane", "cardigan", "Cardigan, Welsh corgi"]
+    short = shorten_descriptions(texts, ["n1", "n2", "n3", "n4", "n5"])
+    assert short == ("tench", "crane (n2)", "crane (n3)", "cardigan (n4)", "Cardigan, Welsh corgi")
+    labels = known_labels("imagenet")
+    assert len({label.casefold() for label in labels}) == 1000 and labels[281] == "tabby"
+    assert known_labels("cifar10") == CLASSES
+
+
+def test_files_that_do_not_fit() -> None:
+    weights = build_architecture(parse_architecture("timm/resnet10t"), 5, 3, None).state_dict()
+    with pytest.raises(
+        ModelError, match=r"“mine\.pt” holds the weights of another architecture than timm/convnext_atto"
+    ):
+        open_file(weights, "timm/convnext_atto")
+    with pytest.raises(ModelError, match="Did you mean timm/resnet10t"):
+        open_file(weights, "timm/resnet10tt")
+    with pytest.raises(ModelError, match="is no architecture"):
+        open_file(weights, "resnet10t")
+    with pytest.raises(ModelError, match="torchvision has no architecture “resnet10t”"):
+        open_file(weights, "torchvision/resnet10t")
+    with pytest.raises(ModelError, match=r"Other shape .*conv1\.0\.weight \(24×3×3×3 instead of 24×1×3×3\)"):
+        open_file(weights, "timm/resnet10t", channels=1)
+    with pytest.raises(ModelError, match="needs its architecture"):
+        build_file_request(b"x", "mine.pt")
+    weights["layer1.0.conv1.weight"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(ModelError, match=r"NaN.*layer1\.0\.conv1\.weight"):
+        open_file(weights, "timm/resnet10t")
+
+
+def test_a_request_belongs_to_its_bytes() -> None:
+    data = save({"a": torch.ones(1)})
+    request = build_file_request(data, "mine.pt", architecture="timm/resnet18")
+    assert request.digest == hashlib.sha256(data).hexdigest()
+    with pytest.raises(ModelError, match="its bytes differ"):
+        load_model(request, data + b"x")
+    with pytest.raises(ModelError, match=r"bytes of “mine\.pt” are missing"):
+        load_model(request)
+    with pytest.raises(ModelError, match="lacks the file's digest"):
+        load_model(ModelRequest(source="file", name="mine.pt", architecture="timm/resnet18"), data)
+
+
+def test_preprocessing_of_files() -> None:
+    weights = build_architecture(parse_architecture("torchvision/squeezenet1_1"), 3, 3, None).state_dict()
+    own = open_file(weights, "torchvision/squeezenet1_1").preprocessing
+    assert own == Preprocessing(input_size=(224, 224), resize_size=256)
+    changed = open_file(weights, "torchvision/squeezenet1_1", input_size=112, mean=(0.5,), std=(0.2, 0.3, 0.4))
+    assert changed.preprocessing == Preprocessing(
+        input_size=(112, 112), resize_size=128, mean=(0.5, 0.5, 0.5), std=(0.2, 0.3, 0.4)
+    )
+    for options, words in (
+        ({"mean": (0.5, 0.5)}, "mean has 2 numbers for 3 channels"),
+        ({"std": (0.0,)}, "std cannot be 0.0"),
+        ({"mean": (float("nan"),)}, "mean cannot be nan"),
+        ({"input_size": 4}, "input size cannot be 4"),
+        ({"channels": 2}, "channels cannot be 2"),
+        ({"input_size": 8}, "cannot work on an input of 8×8"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            open_file(weights, "torchvision/squeezenet1_1", **options)
+
+
+def test_a_vit_takes_the_size_it_was_trained_for_or_is_resized() -> None:
+    architecture = parse_architecture("timm/test_vit")
+    source = build_architecture(architecture, 3, 3, 96)
+    model = open_file(source.state_dict(), "timm/test_vit")
+    assert model.preprocessing.input_size == (96, 96)
+    x = torch.rand(1, 3, 96, 96)
+    assert torch.equal(model.module(x), source(x))
+    larger = open_file(source.state_dict(), "timm/test_vit", input_size=128)
+    assert larger.preprocessing.input_size == (128, 128) and larger.default_layer is not None
+    assert larger.default_layer.grid == (8, 8) and larger.module(torch.rand(1, 3, 128, 128)).shape == (1, 3)
+
+
+def write_prompt_cam(depth: int, classes: int) -> tuple[dict[str, Any], nn.Module]:
+    """A checkpoint as Prompt-CAM's authors save it, and the backbone it is made from."""
+    torch.manual_seed(1)
+    backbone = build_architecture(parse_architecture("timm/test_vit"), 0, 3, 96)
+    width = backbone.embed_dim
+    content = {
+        **backbone.state_dict(),
+        "vpt.prompt_embeddings": torch.randn(depth, classes, width),
+        "head.weight": torch.randn(1, width),
+        "head.bias": torch.randn(1),
+    }
+    return {"model_state_dict": content, "epoch": 7}, backbone
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_prompt_cam_checkpoints(deep: bool) -> None:
+    """Scores agree with a forward written out from the paper: prompts first, one linear layer for all classes."""
+    depth = 6 if deep else 1
+    content, backbone = write_prompt_cam(depth, classes=4)
+    model = open_file(content, "timm/test_vit", label_file=b"a\nb\nc\nd")
+    assert model.prompted is model.module and model.labels == ("a", "b", "c", "d")
+    assert model.preprocessing.input_size == (96, 96)
+    assert model.default_layer is not None and model.default_layer.prefix_tokens == 5
+
+    state = content["model_state_dict"]
+    x = torch.rand(1, 3, 96, 96)
+    with torch.no_grad():
+        tokens = backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(x)))
+        prompts = state["vpt.prompt_embeddings"][:1]
+        for index, block in enumerate(backbone.blocks):
+            if deep:
+                prompts = state["vpt.prompt_embeddings"][index : index + 1]
+            both = block(torch.cat([prompts, tokens], dim=1))
+            prompts, tokens = both[:, :4], both[:, 4:]
+        outputs = backbone.norm(prompts)
+        scores = (outputs * state["head.weight"][0]).sum(-1) + state["head.bias"]
+        assert torch.allclose(model.module(x), scores, atol=1e-5)
+
+
+def test_prompt_cam_checkpoints_that_do_not_fit() -> None:
+    content, _ = write_prompt_cam(6, 4)
+    with pytest.raises(ModelError, match=r"need a timm VisionTransformer"):
+        open_file(content, "timm/resnet10t")
+    wrong = {**content["model_state_dict"], "vpt.prompt_embeddings": torch.randn(3, 4, 64)}
+    with pytest.raises(ModelError, match=r"takes \(1 or 6, classes, 64\)"):
+        open_file(wrong, "timm/test_vit")
+    del wrong["head.bias"]
+    with pytest.raises(ModelError, match=r"lacks head\.bias"):
+        open_file(wrong, "timm/test_vit")
+
+
+@pytest.mark.skipif(not SQUEEZENET.exists(), reason="the shared photographs and weights are not on this machine")
+def test_squeezenet_recognises_photographs() -> None:
+    """Right preprocessing is proved by accuracy: at least 60 % with what is assumed where nothing is said (crop 224).
+
+    The weights' own crop of 227 is torchvision's pipeline to the pixel, on the first photographs.
+    """
+    from timm.data import ImageNetInfo
+    from torchvision.transforms._presets import ImageClassification
+
+    data = SQUEEZENET.read_bytes()
+    known = {"architecture": "torchvision/squeezenet1_0", "labels": "imagenet"}
+    model = load_model(build_file_request(data, SQUEEZENET.name, **known), data)
+    assert model.default_layer is not None and model.default_layer.name == "features.12"
+    own = model.preprocessing.model_copy(update={"input_size": (227, 227)})
+    classes = ImageNetInfo().label_names()
+    files = sorted((DATA / "imagenet").glob("*.JPEG"))
+    right = 0
+    with torch.inference_mode():
+        for index, path in enumerate(files):
+            picture = decode(path.read_bytes(), path.name)
+            scores = model.module(prepare(picture, model.preprocessing).tensor)
+            right += int(scores.argmax()) == classes.index(path.name.partition("_")[0])
+            if index < 8:
+                theirs = ImageClassification(crop_size=227)(Image.fromarray(picture.pixels))
+                assert torch.allclose(prepare(picture, own).tensor[0], theirs, atol=0.05)
+    assert right >= 0.60 * len(files) and len(files) > 90, f"{right} of {len(files)}"
