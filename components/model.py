@@ -95,7 +95,11 @@ def _list_bundled() -> None:
         filter_mode=None,
     )
     if chosen is not None:
-        st.caption(describe_bundled(models[chosen]))
+        model = models[chosen]
+        # Whoever shows it a radiograph must read this beside the answer.
+        st.caption(
+            f"{describe_bundled(model)} It knows only {', '.join(model.classes)}, and finds one of them in any picture."
+        )
 
 
 def describe_bundled(model: BundledModel) -> str:
@@ -111,9 +115,9 @@ def _search_hub() -> None:
         placeholder="for example resnet18, convnext tiny",
         persist_state="session",
     )
-    place = Place()
+    place = Place("hub-found")
     found: list[HubModel] = place.watch(Work(lambda _: search_hub(text)), "Reading timm's list of models …")
-    with place.container("hub-found"):
+    with place.container():
         if not found:
             st.caption("No pretrained timm model has all of these words in its name.")
             return
@@ -121,13 +125,15 @@ def _search_hub() -> None:
         name = st.selectbox(
             "Model of the hub",
             [*offline],
+            index=None,
             format_func=lambda name: f"{name} · works offline" if offline[name] else name,
             key="hub-name",
+            placeholder=f"{len(found)} models: choose one",
             label_visibility="collapsed",
         )
-        if st.button("Use this model", key="hub-use", width="stretch"):
+        if st.button("Use this model", key="hub-use", width="stretch", disabled=name is None) and name is not None:
             st.session_state[_STATE] = ModelChoice(ModelRequest(source="hub", name=name))
-        if not offline.get(name):
+        if name is not None and not offline[name]:
             st.caption("Fetched from huggingface.co once when first used; your pictures stay here.")
 
 

@@ -68,18 +68,23 @@ class Place:
 
     Nothing is put there while work is short, so that what stands there stays until its successor is ready. As soon as
     progress has to be shown, what stood there is gone: an old map is never seen beside a new choice.
+
+    Args:
+        name: unique on the page.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._waits = 0
         self._progress = st.empty()
         self._result: DeltaGenerator | None = None
 
-    def container(self, key: str) -> DeltaGenerator:
+    def container(self) -> DeltaGenerator:
         """Where to put the result."""
         if self._result is None:
-            return st.container(key=key)
+            return st.container(key=self._name)
         self._progress.empty()
-        return self._result.container(key=key)
+        return self._result.container(key=self._name)
 
     def watch(
         self,
@@ -108,17 +113,18 @@ class Place:
                 # An element of its own, not a new content of the one above: Streamlit sends only the last of several
                 # changes to one element, and what was in it would stay on the page until the run ends.
                 self._result = st.empty()
+            self._waits += 1
             with self._progress.container():
-                with st.container(key="progress"):
+                with st.container(key=f"progress-{self._name}-{self._waits}"):
                     bar = st.empty()
                     if stop_key is not None:
-                        st.button("Stop", key="stop", on_click=_stop, args=(stop_key,))
+                        st.button("Stop", key=f"stop-{self._name}", on_click=_stop, args=(stop_key,))
                 if meanwhile is not None:
                     meanwhile()
             while True:
                 share, said = work.progress
                 # Each of these calls is also where Streamlit ends this run when the person clicks elsewhere.
-                sentence = f"{said or text} {time.monotonic() - started:.0f} s"
+                sentence = f"{said or text} · {time.monotonic() - started:.0f} s"
                 if share is None:
                     bar.markdown(sentence)
                 else:

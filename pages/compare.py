@@ -67,7 +67,7 @@ def show_page() -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Where the model looks", anchor=False, width="content")
         st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
-    body = Place()
+    body = Place("body")
     with st.sidebar:
         pictures = pick_pictures()
         choice = pick_model()
@@ -76,7 +76,7 @@ def show_page() -> None:
         return
     model = _load(engine, choice, body)
     if model is None:
-        with body.container("body"):
+        with body.container():
             _show_model_problem(choice)
         return
     with st.sidebar:
@@ -85,7 +85,7 @@ def show_page() -> None:
         target = pick_target(model.labels, model.request.name)
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
         methods = pick_methods()
-    with body.container("body"):
+    with body.container():
         if not pictures:
             st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
         elif not methods:
@@ -100,14 +100,14 @@ def _compare(engine: Engine, question: Question) -> None:
     """Sliders and grid. Moving a slider reruns only this."""
     settings = show_settings(question.methods, _find_usable(question))
     key = question.make_key(settings)
-    place = Place()
+    place = Place("grid")
     if is_stopped(key):
-        with place.container("grid"):
+        with place.container():
             st.info("Stopped. Nothing was changed.", icon=":material/front_hand:")
             st.button("Explain again", key="go-on", on_click=go_on)
         return
     outcomes = place.watch(Work(lambda work: _explain(engine, question, settings, work)), "Explaining …", stop_key=key)
-    with place.container("grid"):
+    with place.container():
         rows = build_rows(outcomes, question.methods, _find_twin(question.model))
         answer = canvas(rows, RenderSettings(), key="canvas")
         explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
@@ -165,7 +165,7 @@ def _await_engine(pictures: Sequence[Picture], place: Place) -> Engine | None:
         return place.watch(starting, "Starting …", patience=0.05, meanwhile=lambda: _show_waiting(pictures))
     except Exception:
         _log.exception("The engine could not be started")
-    with place.container("body"):
+    with place.container():
         st.error("The engine could not be started. The reason is in the server's log.", icon=":material/error:")
         st.button("Try again", key="engine-again", on_click=start_engine.clear)
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from components.faults import show_faults
@@ -24,7 +26,7 @@ def show_page() -> None:
         "them is the truth: a map shows what raised a score, not what is in the picture, and not why."
     )
     for method in all_methods().values():
-        with st.container(border=True):
+        with st.container(border=True, width=1100):
             _show(method)
 
 
@@ -34,7 +36,8 @@ def _show(method: Method) -> None:
     limits = [NEEDS[method.needs]]
     if method.class_agnostic:
         limits.append("Does not depend on the class: it looks the same whichever class is explained.")
-    st.caption(f"{' '.join(limits)}  \n{method.paper}")
+    paper = re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", method.paper)
+    st.caption(f"{' '.join(limits)}  \n{paper}")
     rows = describe_settings(method.settings)
     if rows:
         st.table(rows, border="horizontal")

@@ -18,7 +18,7 @@ def show_page() -> None:
         "Compare page."
     )
     for model in bundled_models():
-        with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True):
+        with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True, width=1100):
             _show_card(model)
 
 

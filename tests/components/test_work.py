@@ -36,27 +36,34 @@ def test_what_was_reported_last_can_be_read() -> None:
     assert work.progress == (0.6, "second")
 
 
-def run_page(seconds: float, stop_key: str | None = None) -> AppTest:
-    def page(seconds: float, stop_key: str | None) -> None:
+def run_page(*seconds: float) -> AppTest:
+    """A page with a place that is waited at for each number of seconds, and one inside it for the last of them."""
+
+    def page(seconds: tuple[float, ...]) -> None:
         import time
 
         import streamlit as st
 
         from components.work import Place, Work
 
-        place = Place()
-        work = Work(lambda _: time.sleep(seconds))
-        place.watch(work, "Working …", stop_key, patience=0.2)
-        with place.container("result"):
-            st.markdown("done")
+        outer = Place("outer")
+        for each in seconds:
+            work = Work(lambda _, each=each: time.sleep(each))
+            outer.watch(work, "Working …", patience=0.2)
+        with outer.container():
+            inner = Place("inner")
+            inner.watch(Work(lambda _: time.sleep(seconds[-1])), "Working …", "key", patience=0.2)
+            with inner.container():
+                st.markdown("done")
         st.session_state["cancelled"] = work.cancel.is_set()
 
-    return AppTest.from_function(page, args=(seconds, stop_key), default_timeout=20).run()
+    return AppTest.from_function(page, args=(seconds,), default_timeout=20).run()
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.6])
-def test_only_the_result_is_left_on_the_page(seconds: float) -> None:
-    page = run_page(seconds, "key")
+@pytest.mark.parametrize("seconds", [(0.0,), (0.5,), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)])
+def test_only_the_result_is_left_on_the_page(seconds: tuple[float, ...]) -> None:
+    page = run_page(*seconds)
+    assert not page.exception
     assert [text.value for text in page.markdown] == ["done"]
     assert not page.button
 
