@@ -30,6 +30,7 @@ class Tray:
 
     Attributes:
         own: pictures the person brought, by digest, in the order they came.
+        thumbnails: of these, by digest.
         shown: keys of the pictures to explain: names of examples, digests of the person's own.
         problems: sentences on files that could not be read at the last upload.
         uploads: how many uploads there were; a new number empties the upload field.
@@ -37,6 +38,7 @@ class Tray:
     """
 
     own: dict[str, Picture] = field(default_factory=dict)
+    thumbnails: dict[str, str] = field(default_factory=dict)
     shown: list[str] = field(default_factory=lambda: [bundled_pictures()[0].name])
     problems: list[str] = field(default_factory=list)
     uploads: int = 0
@@ -61,6 +63,7 @@ class Tray:
                 self.problems.append(f"There is no room left for “{name}”. Remove some of your pictures first.")
                 continue
             self.own[picture.digest] = picture
+            self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
                 taken.append(picture.digest)
         if taken:
@@ -74,6 +77,7 @@ class Tray:
     def remove(self, key: str) -> None:
         """Forget one of the person's own pictures."""
         self.own.pop(key, None)
+        self.thumbnails.pop(key, None)
         self.shown = [other for other in self.shown if other != key]
 
 
@@ -88,8 +92,7 @@ def pick_pictures() -> list[Picture]:
     tray = get_tray()
     examples = {picture.name: picture for picture in bundled_pictures()}
     items = [
-        GalleryItem(picture.digest, picture.name, _make_thumbnail(picture, picture.digest), own=True)
-        for picture in tray.own.values()
+        GalleryItem(digest, picture.name, tray.thumbnails[digest], own=True) for digest, picture in tray.own.items()
     ]
     items += [GalleryItem(name, entry.title, _example_thumbnail(name)) for name, entry in examples.items()]
     st.markdown("Pictures")
@@ -100,8 +103,8 @@ def pick_pictures() -> list[Picture]:
         key=f"upload-{tray.uploads}",
         on_change=_take_uploads,
         max_upload_size=MAX_BYTES // 1_000_000,
-        help="JPEG, PNG, WebP, BMP, TIFF, GIF or single-frame DICOM. They stay in this machine's memory, are never "
-        "written to a disk, and are forgotten when you close the page.",
+        help="JPEG, PNG, WebP, BMP, TIFF, GIF or single-frame DICOM. They stay in the memory of the "
+        "machine that runs CAMscope and are never written to a disk.",
     )
     for problem in tray.problems:
         st.error(problem)
@@ -152,13 +155,12 @@ def _read_example(name: str) -> Picture:
 
 @st.cache_resource(show_spinner=False)
 def _example_thumbnail(name: str) -> str:
-    return _make_thumbnail(_read_example(name), name)
+    return make_thumbnail(_read_example(name))
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def _make_thumbnail(_picture: Picture, digest: str) -> str:
-    """The middle of a picture as a small square JPEG, as a data address. Kept by digest, never by pixels."""
-    pixels = _picture.pixels
+def make_thumbnail(picture: Picture) -> str:
+    """The middle of a picture as a small square JPEG, as a data address."""
+    pixels = picture.pixels
     side = min(pixels.shape[:2])
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     square = cv2.resize(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from explain.capture import Score
+
 PREDICTED = -1
 
 _CHOICE = "target"
@@ -48,6 +50,18 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
     if _NOTE in st.session_state:
         st.caption(st.session_state[_NOTE])
     return None if chosen is None else chosen[0]
+
+
+def pick_score() -> Score:
+    """Offer to explain the probability of the class instead of its score before the softmax."""
+    probability = st.checkbox(
+        "Explain its probability",
+        key="probability",
+        persist_state="session",
+        help="Otherwise its score, before the softmax: what speaks for the class itself. The probability also rises "
+        "with whatever speaks against the other classes.",
+    )
+    return "probability" if probability else "logit"
 
 
 def choose_target(index: int, labels: Sequence[str]) -> None:

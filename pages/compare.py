@@ -19,8 +19,9 @@ from components.methods import pick_methods, show_settings
 from components.model import FIRST_MODEL, ModelChoice, pick_model, use_bundled
 from components.pictures import pick_pictures
 from components.rows import EXPLAIN_CLASS, SWITCH_MODEL, Failure, build_rows, describe_picture
-from components.target import choose_target, pick_target
+from components.target import choose_target, pick_score, pick_target
 from components.work import Place, Work, go_on, is_stopped
+from explain.capture import Score
 from explain.errors import Cancelled, ExplainError, ModelError
 from explain.explanation import Explanation, PictureExplanation
 from explain.methods import Settings, get_method
@@ -46,6 +47,7 @@ class Question:
         layer: name of a layer, or `auto`.
         target: index of a class, or None for each picture's likeliest.
         methods: a column each.
+        score: what of the class is differentiated.
     """
 
     model: LoadedModel
@@ -53,10 +55,17 @@ class Question:
     layer: str
     target: int | None
     methods: Sequence[str]
+    score: Score
 
     def make_key(self, settings: Mapping[str, Settings]) -> str:
         """A digest of everything the answer depends on."""
-        parts = [self.model.fingerprint, self.layer, self.target, *(picture.digest for picture in self.pictures)]
+        parts = [
+            self.model.fingerprint,
+            self.layer,
+            self.target,
+            self.score,
+            *(picture.digest for picture in self.pictures),
+        ]
         parts += [f"{name} {settings[name]!r}" for name in self.methods]
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
@@ -83,6 +92,7 @@ def show_page() -> None:
         for note in model.notes:
             st.caption(note)
         target = pick_target(model.labels, model.request.name)
+        score = pick_score()
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
         methods = pick_methods()
     with body.container():
@@ -91,7 +101,7 @@ def show_page() -> None:
         elif not methods:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
-            _compare(engine, Question(model, pictures, layer, target, methods))
+            _compare(engine, Question(model, pictures, layer, target, methods, score))
 
 
 @st.fragment
@@ -112,7 +122,16 @@ def _compare(engine: Engine, question: Question) -> None:
         answer = canvas(rows, RenderSettings(), key="canvas")
         explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
         if explained:
-            offer_downloads(Explanation(question.model, explained), answer.view)
+            offer_downloads(Explanation(question.model, explained, question.score), answer.view)
+        if (
+            explained
+            and "cf-cam" in question.methods
+            and st.toggle("Show how CF-CAM groups the channels", key="clusters", persist_state="session")
+        ):
+            # Plotly takes longer to import than anything else on this page.
+            from components.clusters import show_clusters
+
+            show_clusters(engine, question.model, explained, settings["cf-cam"], question.score)
         passes = engine.passes
         st.caption(
             f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "
@@ -145,6 +164,7 @@ def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings
                 question.layer,
                 "auto" if question.target is None else question.target,
                 settings,
+                question.score,
                 cancel=work.cancel,
             )
             outcomes.append(explanation.pictures[0])

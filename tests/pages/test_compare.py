@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,46 @@ def test_another_class_is_explained(dashboard: Any) -> None:
     assert not np.array_equal(dashboard.values("grad-cam"), before["grad-cam"])
     assert np.array_equal(dashboard.values("eigen-cam"), before["eigen-cam"])
     assert "ship" in dashboard.pane("grad-cam")["alt"]
+
+
+def test_the_probability_can_be_explained_instead(dashboard: Any) -> None:
+    before = dashboard.values("grad-cam")
+    dashboard.test.checkbox(key="probability").check().run()
+    after = dashboard.values("grad-cam")
+    assert not np.allclose(after / np.abs(after).max(), before / np.abs(before).max(), atol=1e-3)
+    assert not dashboard.test.exception
+
+
+def test_the_groups_of_cf_cam_are_drawn_without_a_pass(dashboard: Any, engine: Engine, cat: bytes) -> None:
+    dashboard.upload(("cat.png", cat))
+    dashboard.test.session_state["tray"].toggle(bundled_pictures()[0].name)
+    dashboard.test.run()
+    passes = engine.passes
+    next(toggle for toggle in dashboard.test.toggle if toggle.key == "clusters").set_value(True).run()
+    assert not dashboard.test.error
+    assert len(dashboard.test.get("plotly_chart")) == 2
+    picker = dashboard.test.selectbox(key="clusters-picture")
+    picker.set_value(dashboard.rows[1]["key"]).run()
+    assert not dashboard.test.error
+    dashboard.test.slider(key="setting:cf-cam.eps").set_value(10.0).run()
+    assert dashboard.test.selectbox(key="clusters-picture").value == dashboard.rows[1]["key"]
+    assert engine.passes == passes
+
+
+def test_memory_does_not_grow_with_every_move_of_a_slider(dashboard: Any) -> None:
+    """Streamlit's full collection after each run is switched off, so something else must keep memory in bounds."""
+
+    def move(count: int) -> None:
+        for step in range(count):
+            dashboard.test.slider(key="setting:cf-cam.sigma").set_value(0.1 * (step % 40)).run()
+
+    def read_megabytes() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+    move(10)
+    before = read_megabytes()
+    move(20)
+    assert read_megabytes() - before < 40
 
 
 def test_another_layer_is_explained(dashboard: Any) -> None:
