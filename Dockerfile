@@ -8,6 +8,9 @@ ENV OMP_WAIT_POLICY=PASSIVE \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/srv
 
+# What opencv-python loads from the system.
+RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /camscope
 COPY requirements.txt .
 RUN python -m pip install -r requirements.txt \
