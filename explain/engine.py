@@ -435,7 +435,8 @@ def _stop_if(cancel: threading.Event | None) -> None:
 
 def _name_last_attention(loaded: LoadedModel) -> str:
     assert loaded.prompted is not None
-    return f"blocks.{len(loaded.prompted.backbone.blocks) - 1}.attn"
+    inside = "backbone." if loaded.prompted is loaded.module else ""
+    return f"{inside}blocks.{len(loaded.prompted.backbone.blocks) - 1}.attn"
 
 
 def _rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Prediction, ...]:
