@@ -7,22 +7,25 @@ from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 
-from timm.models.resnet import BasicBlock, ResNet  # noqa: E402
+from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 INPUT_SIZE = 64
 
 
-def build_photo_cnn(num_classes: int = 10) -> ResNet:
-    """A ResNet-10-T (He et al. 2016; timm's tiered stem) whose last two stages are dilated to keep 8×8 cells."""
-    return ResNet(
-        BasicBlock,
-        layers=(1, 1, 1, 1),
-        channels=(64, 128, 192, 256),
-        stem_type="deep_tiered",
-        stem_width=24,
-        avg_down=True,
-        output_stride=8,
+def build_photo_cnn(num_classes: int = 10) -> ByobNet:
+    """A small ResNet of basic blocks (He et al. 2016): 32×32, 16×16 and twice 8×8 cells."""
+    return ByobNet(
+        ByoModelCfg(
+            stem_type="3x3",
+            stem_pool="",
+            stem_chs=48,
+            downsample="avg",
+            blocks=tuple(
+                ByoBlockCfg(type="basic", d=1, c=channels, s=stride, gs=0)
+                for channels, stride in ((48, 1), (128, 2), (256, 2), (256, 1))
+            ),
+        ),
         num_classes=num_classes,
     )
 
@@ -34,7 +37,9 @@ class ConvStem(nn.Module):
     names a place. `(B, 3, H, W)` becomes `(B, H/8 · W/8, embed_dim)`.
     """
 
-    def __init__(self, img_size: int = INPUT_SIZE, patch_size: int = 8, in_chans: int = 3, embed_dim: int = 128, **_):
+    def __init__(
+        self, img_size: int = INPUT_SIZE, patch_size: int = 8, in_chans: int = 3, embed_dim: int = 128, **_: object
+    ):
         super().__init__()
         self.img_size = (img_size, img_size)
         self.patch_size = (patch_size, patch_size)

@@ -37,14 +37,23 @@ def resize(pictures: torch.Tensor, size: int) -> torch.Tensor:
     return functional.interpolate(pictures, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
 
 
-def augment(pictures: torch.Tensor, size: int, generator: torch.Generator, scale: float = 0.2) -> torch.Tensor:
+def augment(
+    pictures: torch.Tensor,
+    size: int,
+    generator: torch.Generator,
+    scale: float = 0.2,
+    light: float = 0.2,
+    erase: float = 0.25,
+) -> torch.Tensor:
     """Random flip, shift (one eighth), zoom and brightness, resampled straight to `size`; then a random erased square.
 
     Args:
         pictures: normalised, `(B, 3, 32, 32)`.
         size: side of the result in pixels.
         generator: source of every random draw.
-        scale: zoom is drawn log-uniformly from `[1 - scale, 1 / (1 - scale)]`.
+        scale: zoom is drawn log-uniformly from `[1 - scale, 1 / (1 - scale)]`, the aspect ratio from half of that.
+        light: contrast is drawn from `[1 - light, 1 + light]`, brightness from `[-light, light]` standard deviations.
+        erase: side of the erased square as a share of `size`.
     """
     count = len(pictures)
 
@@ -53,15 +62,17 @@ def augment(pictures: torch.Tensor, size: int, generator: torch.Generator, scale
 
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     zoom = torch.exp(draw(math.log(1 - scale), -math.log(1 - scale)))
-    aspect = torch.exp(draw(-0.1, 0.1))
+    aspect = torch.exp(draw(math.log(1 - scale), -math.log(1 - scale)) / 4)
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = flip * zoom * aspect, zoom / aspect
     theta[:, 0, 2], theta[:, 1, 2] = draw(-0.25, 0.25), draw(-0.25, 0.25)
     grid = functional.affine_grid(theta, [count, 3, size, size], align_corners=False)
     views = functional.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
-    views = views * draw(0.8, 1.25).view(-1, 1, 1, 1) + draw(-0.2, 0.2).view(-1, 1, 1, 1)
+    views = views * draw(1 - light, 1 + light).view(-1, 1, 1, 1) + draw(-light, light).view(-1, 1, 1, 1)
 
-    hole = size // 4
+    hole = round(size * erase)
+    if not hole:
+        return views
     rows = torch.arange(size)
     top, left = draw(-hole, size).view(-1, 1), draw(-hole, size).view(-1, 1)
     inside_y = (rows >= top) & (rows < top + hole)

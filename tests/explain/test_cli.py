@@ -153,7 +153,7 @@ def test_lists_are_json_on_demand(run: Run) -> None:
 
     _, printed, _ = run("layers photo-cnn --json")
     layers = json.loads(printed)
-    assert [entry["name"] for entry in layers if entry["default"]] == ["layer4"]
+    assert [entry["name"] for entry in layers if entry["default"]] == ["stages.3"]
     assert layers[-1]["grid"] == [8, 8]
 
 
