@@ -35,7 +35,7 @@ class CfCamSettings(Settings):
     """Every piece of CF-CAM. The defaults are CAMscope's own choice, by measurement; see the module."""
 
     eps: float = setting(
-        0.5,
+        0.3,
         "DBSCAN eps",
         "How far apart two channels may be and still be neighbours, as a percentile of all distances between channels. "
         "Small: few tight clusters and much noise. Large: one big cluster with one gradient.",
@@ -60,7 +60,7 @@ class CfCamSettings(Settings):
         advanced=True,
     )
     min_samples: float = setting(
-        0.01,
+        0.02,
         "Neighbours of a core channel",
         "Share of the clustered channels that must lie within eps of a channel (itself included, never fewer than 2) "
         "for it to found a cluster.",
@@ -71,9 +71,10 @@ class CfCamSettings(Settings):
         advanced=True,
     )
     dominant: float = setting(
-        75.0,
+        97.0,
         "Dominant channels from",
-        "Channels whose norm is at or above this percentile keep their own gradients and are not clustered.",
+        "Channels whose norm is at or above this percentile keep their own gradients and are not clustered. "
+        "At 100 that is the strongest alone.",
         unit="percentile",
         low=0.0,
         high=100.0,
@@ -514,11 +515,11 @@ def _cluster_warnings(clusters: Clusters, settings: CfCamSettings) -> tuple[str,
         return ("Every channel is dominant, so nothing was clustered: all channels keep their own gradients.",)
     if not sizes:
         outcome = "only the dominant channels draw the map" if settings.drop_noise else "all keep their own gradients"
-        return (f"No two groups: all {count} clustered channels are noise at this eps, so {outcome}. Raise eps.",)
-    if len(sizes) == 1:
+        return (f"No clusters: all {count} channels compared are noise at this eps, so {outcome}. Raise eps.",)
+    if len(sizes) == 1 and (settings.drop_noise or sizes[0] > 0.9 * count):
         return (
-            f"One cluster only: {sizes[0]} of {count} clustered channels share one mean gradient, "
-            "so the clustering tells nothing apart. Lower eps.",
+            f"One cluster only: its {sizes[0]} channels (of {count} compared) share one mean gradient, so the "
+            "clustering tells nothing apart. Lower eps.",
         )
     return ()
 

@@ -406,7 +406,7 @@ def test_capture_is_left_alone():
 
 def test_details_describe_the_clustering():
     capture = like_a_network(3)
-    settings = CfCamSettings(eps=10.0, distance="euclidean", min_samples=0.05)
+    settings = CfCamSettings(eps=10.0, distance="euclidean", min_samples=0.05, dominant=75.0)
     details = cf_cam(capture, settings).details
     labels = details["labels"]
     rest = np.flatnonzero(labels != DOMINANT)
@@ -476,6 +476,10 @@ def test_warnings_name_degenerate_clusterings():
     assert "only the dominant" in warnings_of(capture, eps=0.0, min_samples=0.5, drop_noise=True)
     assert "own gradients" in warnings_of(capture, eps=0.0, min_samples=0.5, drop_noise=False)
     assert "One cluster" in warnings_of(odd_captures()["constant channels"])
+    some_in_one = {"eps": 25.0, "distance": "euclidean", "min_samples": 0.2}
+    assert cf_cam(capture, CfCamSettings.model_validate(some_in_one)).details["cluster_sizes"][1:] == []
+    assert warnings_of(capture, **some_in_one, drop_noise=False) == ""
+    assert "One cluster" in warnings_of(capture, **some_in_one, drop_noise=True)
     assert "nothing was clustered" in warnings_of(capture, dominant=0.0)
 
 
