@@ -45,7 +45,7 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
     if main or folded:
         with st.container(key="settings", horizontal=True, vertical_alignment="bottom", gap="medium"):
             for method, name in main:
-                with st.container(width=290):
+                with st.container(width=245):
                     show_setting(method.settings, name, _key(method.name), f"{method.title} · ")
             if folded:
                 with st.popover("More settings", icon=":material/tune:"):
