@@ -450,12 +450,15 @@ def _k_distances(capture: LayerCapture, settings: CfCamSettings, k: int) -> NDAr
 
 def _embedding(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Classical scaling of Euclidean distances to `(C, 2)`, which is the projection on the first two principal axes."""
-    centred = vectors - vectors.mean(axis=0)
-    axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
-    # The sign of an axis is arbitrary: its largest component points up, so that the view does not flip.
-    axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1) < 0, -1.0, 1.0)
-    flat = centred @ axes.T
-    return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
+    from sklearn.decomposition import PCA
+
+    axes = min(2, *vectors.shape)
+    if len(vectors) < 2:
+        return np.zeros((len(vectors), 2))
+    # Where all channels are alike, PCA's share of the variance, which nobody asks for, is 0 / 0.
+    with np.errstate(invalid="ignore"):
+        flat = PCA(axes, svd_solver="full").fit_transform(vectors)
+    return np.pad(flat, ((0, 0), (0, 2 - axes)))
 
 
 def _mirrored(positions: NDArray[np.int64], size: int) -> NDArray[np.int64]:
