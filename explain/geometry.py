@@ -35,6 +35,8 @@ class Preprocessing(BaseModel):
             input, whatever the aspect ratio; `pad` fits the whole picture in and fills the rest with the mean.
         resize_size: shorter side before the crop; None stands for the input's own shorter side.
         interpolation: filter of the (antialiased) resize.
+        enlarged: how many times the pictures of the training were enlarged to the input. A picture is first reduced to
+            that fraction of the input, so that the model is shown no finer detail than it was trained on.
         channels: 1 (grey) or 3 (RGB).
         mean: subtracted from each channel of the picture in 0…1.
         std: divides each channel after that.
@@ -44,8 +46,9 @@ class Preprocessing(BaseModel):
 
     input_size: tuple[PositiveInt, PositiveInt]
     fit: Literal["crop", "squash", "pad"] = "crop"
-    resize_size: int | None = Field(None, ge=1, le=4096)
+    resize_size: int | None = Field(default=None, ge=1, le=4096)
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    enlarged: int = Field(default=1, ge=1, le=16)
     channels: Literal[1, 3] = 3
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -107,7 +110,11 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     if pixels.shape[2] == 3 and preprocessing.channels == 1:
         grey = pixels.astype(np.float32) @ _LUMINANCE
         pixels = (grey if pixels.dtype == np.float32 else grey / 255)[..., None]
-    resized = _resize(pixels, box, preprocessing)
+    rows, columns = preprocessing.input_size
+    size = (max(rows // preprocessing.enlarged, 1), max(columns // preprocessing.enlarged, 1))
+    resized = _resize(pixels, box, size, preprocessing.interpolation)
+    if size != preprocessing.input_size:
+        resized = _resize_planes(resized, (columns, rows), preprocessing.interpolation)
     if resized.shape[2] < preprocessing.channels:
         resized = np.repeat(resized, preprocessing.channels, axis=2)
     mean, std = (np.asarray(values, dtype=np.float32) for values in (preprocessing.mean, preprocessing.std))
@@ -118,28 +125,31 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     return Prepared(tensor.unsqueeze(0), box)
 
 
-def _resize(pixels: np.ndarray, box: Box, preprocessing: Preprocessing) -> np.ndarray:
-    """The part of `pixels` inside `box` at the input's size, `(h, w, C)` float32 in 0…1; outside, its edge."""
+def _resize(pixels: np.ndarray, box: Box, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """The part of `pixels` inside `box` as `(*size, C)` float32 in 0…1; outside the picture, its edge."""
     height, width = pixels.shape[:2]
-    input_height, input_width = preprocessing.input_size
     inside = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height)))
     # How many input pixels the part inside the picture takes up: whole numbers but for rounding noise.
-    per_x, per_y = input_width / (box[2] - box[0]), input_height / (box[3] - box[1])
+    per_x, per_y = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
     left, right = round((inside[0] - box[0]) * per_x), round((inside[2] - box[0]) * per_x)
     top, bottom = round((inside[1] - box[1]) * per_y), round((inside[3] - box[1]) * per_y)
-    size = (max(right - left, 1), max(bottom - top, 1))
-    filter_ = _FILTERS[preprocessing.interpolation]
+    fitted = (max(right - left, 1), max(bottom - top, 1))
     if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
-        resized = np.asarray(Image.fromarray(pixels).resize(size, filter_, box=inside), dtype=np.float32) / 255
+        image = Image.fromarray(pixels).resize(fitted, _FILTERS[interpolation], box=inside)
+        resized = np.asarray(image, dtype=np.float32) / 255
     else:
-        scale = 255.0 if pixels.dtype == np.uint8 else 1.0
-        planes = [
-            np.asarray(Image.fromarray(pixels[..., c].astype(np.float32)).resize(size, filter_, box=inside)) / scale
-            for c in range(pixels.shape[2])
-        ]
-        resized = np.stack(planes, axis=2)
-    missing = ((top, input_height - top - size[1]), (left, input_width - left - size[0]), (0, 0))
+        resized = _resize_planes(pixels, fitted, interpolation, inside) / (255.0 if pixels.dtype == np.uint8 else 1.0)
+    missing = ((top, size[0] - top - fitted[1]), (left, size[1] - left - fitted[0]), (0, 0))
     return np.pad(resized, missing, mode="edge") if any(before or after for before, after in missing) else resized
+
+
+def _resize_planes(pixels: np.ndarray, size: tuple[int, int], interpolation: str, box: Box | None = None) -> np.ndarray:
+    """Each channel resized as float32, without rounding or clipping; `size` is width and height."""
+    planes = [
+        Image.fromarray(pixels[..., channel].astype(np.float32)).resize(size, _FILTERS[interpolation], box=box)
+        for channel in range(pixels.shape[2])
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2)
 
 
 def _is_padding(size: tuple[int, int], box: Box, input_size: tuple[int, int]) -> np.ndarray:

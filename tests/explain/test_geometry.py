@@ -377,3 +377,27 @@ def test_preprocessing_that_cannot_be_is_refused(given: dict) -> None:
     """A mean of three numbers on a grey input would silently make three channels of one."""
     with pytest.raises(ValidationError):
         Preprocessing(**{"input_size": (64, 64), **given})
+
+
+def test_a_model_of_enlarged_pictures_sees_no_finer_detail_than_its_training() -> None:
+    """Stripes of one pixel, which 32 pixels cannot show, vanish; the place of things does not change."""
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[:, ::2] = 255
+    picture = Picture("stripes", pixels, pixels, "digest")
+    sharp = Preprocessing(input_size=(64, 64), resize_size=64, interpolation="bicubic", mean=(0,) * 3, std=(1,) * 3)
+    coarse = sharp.model_copy(update={"enlarged": 2})
+    assert prepare(picture, sharp).tensor.std() > 0.4
+    seen = prepare(picture, coarse)
+    assert seen.tensor.shape == (1, 3, 64, 64)
+    assert seen.tensor[..., 4:-4].std() < 0.05
+    assert seen.box == prepare(picture, sharp).box
+
+    pixels = np.zeros((96, 160, 3), dtype=np.uint8)
+    pixels[20:44, 90:114] = 255
+    planted = prepare(Picture("square", pixels, pixels, "other"), coarse)
+    rows, columns = np.nonzero(planted.tensor[0, 0].numpy() > 0.5)
+    left, top, right, bottom = planted.box
+    across, down = (right - left) / 64, (bottom - top) / 64
+    found = (left + columns.min() * across, top + rows.min() * down)
+    end = (left + (columns.max() + 1) * across, top + (rows.max() + 1) * down)
+    assert np.allclose([*found, *end], [90, 20, 114, 44], atol=1.5)
