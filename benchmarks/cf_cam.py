@@ -112,7 +112,7 @@ def variant(**changes: object) -> CfCamSettings:
 
 METHODS: dict[str, MapFunction] = {
     "Grad-CAM": method_map("grad-cam"),
-    "Grad-CAM, blurred like the default": blurred_grad_cam_map,
+    "Grad-CAM, filtered like the default": blurred_grad_cam_map,
     "HiRes-CAM": hires_cam_map,
     "CF-CAM published": cf_cam_map(PUBLISHED),
     "CF-CAM published, linear weights": cf_cam_map(PUBLISHED.model_copy(update={"weights": "linear"})),

@@ -2,12 +2,30 @@
 
 Source: He, Pan, Yao, "CF-CAM: Cluster Filter Class Activation Mapping for Reliable Gradient-Based Interpretability",
 2025, arXiv 2504.00060, and the authors' code (github.com/jerryp-hfut/CF-CAM, `cfcam.py`), whose steps the preset
-`published` follows. Numbers in brackets below are the steps:
+`published` follows:
 
 1. Channels of a large norm are dominant and keep their own gradients.
 2. The others are clustered by DBSCAN on their activations; what belongs to no cluster is noise and is dropped.
 3. The mean gradient of a cluster, filtered, replaces the gradient of each of its channels.
 4. Channels are weighted by their gradients, 5. and summed.
+
+The default is CAMscope's own. Measured on 60 photographs, SqueezeNet 1.0, `features.12`, by `benchmarks/cf_cam.py` with
+`--steps 14 --bfloat16`, which says what the columns are:
+
+| method | average drop % (low) | insertion (high) | deletion (low) | other class (low) | noise (high) |
+|---|---|---|---|---|---|
+| default | 37.4 | 0.490 | 0.069 | -0.001 | 0.997 |
+| default, dominant from 75, eps 0.5, 1 % neighbours | 35.9 | 0.495 | 0.064 | -0.002 | 0.998 |
+| published | 46.7 | 0.389 | 0.081 | 1.000 | 1.000 |
+| published, linear weights | 57.7 | 0.450 | 0.049 | -0.006 | 0.998 |
+| Grad-CAM | 57.5 | 0.465 | 0.048 | -0.039 | 0.997 |
+| Grad-CAM, filtered like the default | 35.9 | 0.504 | 0.062 | -0.002 | 0.998 |
+| mean activation | 45.6 | 0.382 | 0.083 | 1.000 | 1.000 |
+
+The published softmax ignores the class. What the default gains over Grad-CAM comes from the filter; clusters cost a
+little, and more with a larger eps. The second row measures slightly better still, but there the eps slider hardly
+moves the map: dominant channels make up nearly all of it. Contributions are filtered rather than gradients, as before a
+global average gradients are the same everywhere and sigma would do nothing.
 """
 
 from __future__ import annotations
