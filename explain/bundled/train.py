@@ -69,16 +69,6 @@ RECIPES = {
             light=0.1,
             erase=0.0,
         ),
-        Recipe(
-            epochs=7,
-            learning_rate=0.1,
-            optimiser="sgd",
-            weight_decay=5e-4,
-            zoom=0.08,
-            light=0.1,
-            erase=0.0,
-            seed=1,
-        ),
     ),
     "photo-vit": (
         Recipe(
@@ -114,6 +104,18 @@ RECIPES = {
             zoom=0.08,
             light=0.1,
             erase=0.0,
+        ),
+        Recipe(
+            epochs=6,
+            learning_rate=1e-2,
+            optimiser="adamw",
+            weight_decay=1e-4,
+            teacher="photo-vit",
+            label_smoothing=0.0,
+            zoom=0.08,
+            light=0.1,
+            erase=0.0,
+            seed=1,
         ),
     ),
 }

@@ -223,9 +223,9 @@ def test_a_model_without_spatial_layer_says_so() -> None:
 def test_get_layer() -> None:
     model = loaded(build_photo_cnn(), 64)
     assert get_layer(model, "auto") == model.layers[-1]
-    assert get_layer(model, "layer2").grid == (8, 8)
-    with pytest.raises(LayerError, match="layer2"):
-        get_layer(model, "layer22")
+    assert get_layer(model, "stages.1").grid == (16, 16)
+    with pytest.raises(LayerError, match="stages.1"):
+        get_layer(model, "stages.11")
 
 
 def test_default_avoids_grids_that_tell_nothing() -> None:

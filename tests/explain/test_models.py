@@ -116,7 +116,7 @@ def test_fingerprint_is_the_weights_and_what_is_done_to_the_picture(folder: Path
     assert first.fingerprint == again.fingerprint and len(first.fingerprint) == 64
     squashed = load_model(ModelRequest(source="bundled", name="photo-cnn", fit="squash"))
     weights = safetensors.torch.load_file(folder / "photo-cnn.safetensors")
-    weights["fc.bias"][3] += 1e-6
+    weights["head.fc.bias"][3] += 1e-6
     safetensors.torch.save_file(weights, folder / "photo-cnn.safetensors")
     changed = load_model(parse_model("photo-cnn"))
     prompted = load_model(parse_model("photo-vit"))
