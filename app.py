@@ -14,11 +14,32 @@ ASSETS = Path(__file__).parent / "assets"
 # A picture of our own: Streamlit would fetch a named icon for the browser's tab from another host.
 st.set_page_config(page_title="CAMscope", page_icon=ASSETS / "icon.png", layout="wide", initial_sidebar_state=310)
 st.html(ASSETS / "style.css")
+
+
+def compare() -> None:
+    from pages.compare import show_page
+
+    show_page()
+
+
+def methods() -> None:
+    from pages.methods import show_page
+
+    show_page()
+
+
+def models() -> None:
+    from pages.models import show_page
+
+    show_page()
+
+
 page = st.navigation(
     [
-        st.Page("pages/compare.py", title="Compare", icon=":material/compare:", default=True),
-        st.Page("pages/methods.py", title="Methods", icon=":material/menu_book:"),
-        st.Page("pages/models.py", title="Models", icon=":material/deployed_code:"),
+        # An address that is no file's name in pages/: see components/front_door.py.
+        st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
+        st.Page(methods, title="Methods", icon=":material/menu_book:"),
+        st.Page(models, title="Models", icon=":material/deployed_code:"),
     ],
     position="top",
 )

@@ -14,6 +14,7 @@ from components.canvas import CanvasEvent, Pane, Row, canvas
 from components.downloads import offer_downloads
 from components.engine import start_engine
 from components.faults import show_faults
+from components.front_door import go_through_front_door
 from components.layer import pick_layer
 from components.methods import pick_methods, show_settings
 from components.model import FIRST_MODEL, ModelChoice, pick_model, use_bundled
@@ -241,4 +242,5 @@ def _find_twin(model: LoadedModel) -> str | None:
     return None if model.prompted is not None else find_prompted_twin(model.labels)
 
 
-show_page()
+if __name__ == "__main__":
+    go_through_front_door(__file__)

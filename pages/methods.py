@@ -7,6 +7,7 @@ import re
 import streamlit as st
 
 from components.faults import show_faults
+from components.front_door import go_through_front_door
 from components.settings import describe_settings
 from explain.methods import Method, all_methods
 
@@ -45,4 +46,5 @@ def _show(method: Method) -> None:
         st.caption(f"Presets: {', '.join(method.presets)}.")
 
 
-show_page()
+if __name__ == "__main__":
+    go_through_front_door(__file__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.faults import show_faults
+from components.front_door import go_through_front_door
 from components.model import describe_bundled
 from explain.models import MODELS_FOLDER, BundledModel, bundled_models
 
@@ -28,7 +29,10 @@ def _show_card(model: BundledModel) -> None:
     except OSError:
         st.caption("The model card is missing from this installation.")
         return
-    st.markdown(card)
+    # The card's own title says again what the heading above it says.
+    title, _, rest = card.partition("\n")
+    st.markdown(rest if title.startswith("# ") else card)
 
 
-show_page()
+if __name__ == "__main__":
+    go_through_front_door(__file__)

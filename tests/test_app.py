@@ -43,19 +43,28 @@ def test_the_page_is_drawn_before_torch_and_says_when_the_engine_cannot_start() 
     assert "broken here" not in drawn
 
 
-@pytest.mark.parametrize(("page", "title"), [("methods", "Methods"), ("models", "Models")])
-def test_the_other_pages(page: str, title: str) -> None:
-    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60).run()
-    assert not app.exception
-    assert not app.error
-    assert app.title[0].value == title
+def open_page(name: str) -> AppTest:
+    def show(name: str) -> None:
+        from importlib import import_module
+
+        import_module(f"pages.{name}").show_page()
+
+    return AppTest.from_function(show, args=(name,), default_timeout=60).run()
+
+
+@pytest.mark.parametrize(("name", "title"), [("methods", "Methods"), ("models", "Models")])
+def test_the_other_pages(name: str, title: str) -> None:
+    page = open_page(name)
+    assert not page.exception
+    assert not page.error
+    assert page.title[0].value == title
 
 
 def test_methods_and_models_are_all_there() -> None:
     from explain.methods import all_methods
     from explain.models import bundled_models
 
-    methods = AppTest.from_file(str(ROOT / "pages" / "methods.py"), default_timeout=60).run()
-    assert [heading.value for heading in methods.subheader] == [method.title for method in all_methods().values()]
-    models = AppTest.from_file(str(ROOT / "pages" / "models.py"), default_timeout=60).run()
-    assert [model.name in models.expander[i].label for i, model in enumerate(bundled_models())] == [True, True]
+    headings = [heading.value for heading in open_page("methods").subheader]
+    assert headings == [method.title for method in all_methods().values()]
+    labels = [card.label for card in open_page("models").expander]
+    assert [model.name in label for model, label in zip(bundled_models(), labels, strict=True)] == [True, True]

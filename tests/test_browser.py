@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from explain.bundled.pictures import bundled_pictures
 
+ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
 METHODS = ("grad-cam", "eigen-cam", "cf-cam")
 
@@ -170,3 +171,16 @@ def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: 
     expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert requests.to_other_hosts == []
+
+
+def test_the_first_visitor_of_a_server_comes_through_the_front_door(
+    page: Page, servers: dict[Path, Any], serve: Any
+) -> None:
+    """Before `app.py` has ever run, Streamlit takes the files in pages/ for pages that stand alone."""
+    running = servers.pop(ROOT / "app.py", None)
+    page.goto(f"{serve('app.py')}/models")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Models", timeout=PATIENCE)
+    expect(page.get_by_role("link", name="Compare")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    if running is not None:
+        running.stop()

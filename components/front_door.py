@@ -1,0 +1,22 @@
+"""The way into a page that Streamlit would otherwise open past `app.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+
+def go_through_front_door(file: str) -> None:
+    """Start again with `app.py`, which leads to the page that was asked for.
+
+    Until `st.navigation` has been called once in a server's life, Streamlit takes `pages/` for pages that stand alone.
+    The very first visitor, if they ask for another page than the front one, would get it unstyled and past any gate.
+
+    Args:
+        file: the page's file, whose name is its address.
+    """
+    front = st.Page(lambda: None, title="CAMscope", default=True)
+    asked = st.Page(lambda: None, title="CAMscope", url_path=Path(file).stem)
+    st.navigation([front, asked], position="hidden")
+    st.rerun()
