@@ -123,6 +123,8 @@ def _build_failed_row(failure: Failure) -> Row:
 
 
 def _format_time(seconds: float) -> str:
+    if seconds < 1e-4:
+        return "under 0.1 ms"
     if seconds >= 1:
         return f"{seconds:.1f} s"
     return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"

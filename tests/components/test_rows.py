@@ -64,6 +64,7 @@ def test_the_explained_class_is_the_pressed_one() -> None:
 @pytest.mark.parametrize(
     ("seconds", "passes", "text"),
     [
+        (0.00002, Passes(), "under 0.1 ms · no pass"),
         (0.00123, Passes(), "1.2 ms · no pass"),
         (0.0457, Passes(1, 0), "46 ms · 1 pass"),
         (2.34, Passes(1, 1), "2.3 s · 2 passes"),
