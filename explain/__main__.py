@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from explain.errors import ExplainError
+from explain.files import read_file
 
 app = typer.Typer(
     add_completion=False,
@@ -69,7 +70,7 @@ def show(
     loaded = engine.load(request, weights)
     for note in loaded.notes:
         print(f"{request.name}: {note}")
-    decoded = [decode(_read(path), path.name) for path in pictures]
+    decoded = [decode(read_file(path), path.name) for path in pictures]
     explanation = engine.explain(
         decoded,
         loaded,
@@ -253,14 +254,14 @@ def _read_model(
             raise ExplainError(f"{', '.join(useless)} only applies to --model file:PATH; {model} knows its own.")
         return parse_model(model), None, None
     path = Path(model.removeprefix("file:"))
-    data = _read(path)
+    data = read_file(path)
     label_file = Path(labels) if labels and Path(labels).is_file() else None
     request = build_file_request(
         data,
         path.name,
         architecture=arch,
         labels=None if label_file else labels,
-        label_file=_read(label_file) if label_file else None,
+        label_file=read_file(label_file) if label_file else None,
         input_size=input_size,
         mean=_read_numbers("--mean", mean),
         std=_read_numbers("--std", std),
@@ -276,13 +277,6 @@ def _read_numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ExplainError(f"{flag} takes numbers with commas between, e.g. 0.5,0.5,0.5, not “{text}”.") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ExplainError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 def _suggest_prompted(labels: tuple[str, ...]) -> str:

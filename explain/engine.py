@@ -28,6 +28,7 @@ from explain.capture import (
 )
 from explain.errors import Cancelled, MethodError, PictureError, TargetError
 from explain.explanation import Explanation, PictureExplanation, Prediction
+from explain.files import read_file
 from explain.geometry import Box, find_box, prepare
 from explain.heatmap import Heatmap, Passes, find_warnings, is_blank
 from explain.methods import Method, Settings, get_method
@@ -422,10 +423,7 @@ def find_target(loaded: LoadedModel, target: int | str) -> int:
 def _open(picture: Picture | str | Path) -> Picture:
     if isinstance(picture, Picture):
         return picture
-    try:
-        return decode(Path(picture).read_bytes(), Path(picture).name)
-    except OSError as error:
-        raise PictureError(f"{picture} cannot be read: {error.strerror or error}.") from None
+    return decode(read_file(Path(picture), PictureError), Path(picture).name)
 
 
 def _stop_if(cancel: threading.Event | None) -> None:

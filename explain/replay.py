@@ -13,6 +13,7 @@ import numpy as np
 from explain.engine import Engine
 from explain.errors import ExplainError, ModelError
 from explain.explanation import Explanation
+from explain.files import read_file
 from explain.manifest import Manifest, PictureEntry, find_versions, read_manifest
 from explain.methods import get_method
 from explain.picture import MAX_BYTES, Picture, decode
@@ -48,7 +49,7 @@ def replay_manifest(
     Raises:
         ExplainError: something the replay needs is missing or is not what it was.
     """
-    manifest = read_manifest(_read(path))
+    manifest = read_manifest(read_file(path))
     expected = _read_maps(maps or path.parent / "maps.npz")
     engine = Engine()
     loaded = engine.load(manifest.model.request, _read_weights(manifest, path.parent, weights))
@@ -88,16 +89,9 @@ def replay_manifest(
     return Report(tuple(lines), same == len(manifest.maps), tuple(explanations))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ExplainError(f"{path} cannot be read: {error.strerror or error}.") from None
-
-
 def _read_maps(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(io.BytesIO(_read(path)), allow_pickle=False) as maps:
+        with np.load(io.BytesIO(read_file(path)), allow_pickle=False) as maps:
             return {key: maps[key] for key in maps.files}
     except (ValueError, OSError) as error:
         raise ExplainError(f"{path} is no NPZ of maps: {error}.") from None
@@ -110,7 +104,7 @@ def _read_weights(manifest: Manifest, folder: Path, given: Path | None) -> bytes
     path = given or (folder / manifest.model.file if manifest.model.file else None)
     if path is None:
         raise ModelError(f"The manifest does not say where {request.name} is. Name it with --weights PATH.")
-    return _read(path)
+    return read_file(path)
 
 
 def _find_picture(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Picture:

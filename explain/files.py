@@ -1,0 +1,13 @@
+"""Reading files that a person named on a command line or in Python."""
+
+from pathlib import Path
+
+from explain.errors import ExplainError
+
+
+def read_file(path: Path, kind: type[ExplainError] = ExplainError) -> bytes:
+    """The file's bytes; one that cannot be read is an error of the given kind, with the reason in a sentence."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise kind(f"{path} cannot be read: {error.strerror or error}.") from None
