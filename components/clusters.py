@@ -39,7 +39,7 @@ def show_clusters(
         )
     entry = by_digest[chosen]
     assert isinstance(settings, CfCamSettings)
-    capture = engine.capture(entry.picture, model, entry.layer, entry.target, score)
+    capture = engine.capture(entry.picture, model, entry.layers[0], entry.targets[0], score)
     view = cluster_view(capture, settings)
     left, right = st.columns(2)
     left.plotly_chart(draw_k_distances(view), key="k-distances", config={"displayModeBar": False})

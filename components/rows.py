@@ -51,9 +51,10 @@ def describe_picture(picture: Picture) -> str:
 
 
 def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None) -> Row:
-    probability = next((p.probability for p in entry.predictions if p.index == entry.target), None)
+    probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
+    explained = f"Explained: {entry.labels[0]}"
     share = "" if probability is None else f" ({_format_share(probability)})"
-    predicted = ", the likeliest class" if entry.predictions[0].index == entry.target else ""
+    predicted = ", the likeliest class" if entry.predictions[0].index == entry.targets[0] else ""
     panes = [_build_picture_pane(entry)]
     maps = {heatmap.method: heatmap for heatmap in entry.maps}
     for name in methods:
@@ -67,7 +68,7 @@ def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | No
         pixels=entry.picture.pixels,
         digest=entry.picture.digest,
         panes=panes,
-        detail=f"Explained: {entry.label}{share}{predicted} · {describe_picture(entry.picture)}",
+        detail=f"{explained}{share}{predicted} · {describe_picture(entry.picture)}",
     )
 
 
@@ -78,7 +79,7 @@ def _build_picture_pane(entry: PictureExplanation) -> Pane:
         sentence="The likeliest classes. Press one to explain it.",
         alt=entry.picture.name,
         choices=tuple(
-            Choice(p.label, p.probability, p.index == entry.target, f"{EXPLAIN_CLASS}:{p.index}")
+            Choice(p.label, p.probability, p.index == entry.targets[0], f"{EXPLAIN_CLASS}:{p.index}")
             for p in entry.predictions
         ),
     )
@@ -87,7 +88,7 @@ def _build_picture_pane(entry: PictureExplanation) -> Pane:
 def _build_map_pane(entry: PictureExplanation, heatmap: Heatmap) -> Pane:
     method = get_method(heatmap.method)
     warnings = list(heatmap.warnings)
-    if method.needs == "prompts" and entry.prompt_predictions[0].index != entry.predictions[0].index:
+    if "prompts" in method.needs and entry.prompt_predictions[0].index != entry.predictions[0].index:
         warnings.append(
             f"The prompts find “{entry.prompt_predictions[0].label}” likeliest, the model's own head "
             f"“{entry.predictions[0].label}”."
@@ -111,7 +112,7 @@ def _build_missing_pane(entry: PictureExplanation, name: str, twin: str | None) 
         title=method.title,
         sentence=method.sentence,
         message=entry.unavailable.get(name, "This map is missing."),
-        action=(f"Switch to {twin}", f"{SWITCH_MODEL}:{twin}") if twin and method.needs == "prompts" else None,
+        action=(f"Switch to {twin}", f"{SWITCH_MODEL}:{twin}") if twin and "prompts" in method.needs else None,
         alt=f"{method.title} on {entry.picture.name}",
     )
 

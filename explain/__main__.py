@@ -9,8 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.augmentation import Augmentation
+from explain.capture import Score
 from explain.errors import ExplainError
 from explain.files import read_file
+from explain.fusion import Fusion
 
 app = typer.Typer(
     add_completion=False,
@@ -40,12 +43,16 @@ def show(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
     out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
     model: ModelName = "photo-cnn",
-    layer: Annotated[str, typer.Option(help="Name of a layer, or auto.")] = "auto",
-    target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
+    layer: Annotated[list[str], typer.Option(help="Name of a layer, or auto; may be given several times.")] = ["auto"],  # noqa: B006 - Typer copies it
+    target: Annotated[
+        list[str], typer.Option(help="Class index or label, or auto for the likeliest; may be given several times.")
+    ] = ["auto"],  # noqa: B006 - Typer copies it
     methods: Annotated[str, typer.Option(help="Names with commas between.")] = "grad-cam,eigen-cam,cf-cam,prompt-cam",
     preset: Annotated[list[str] | None, typer.Option(help="METHOD=PRESET, e.g. cf-cam=published.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="METHOD.SETTING=VALUE, e.g. cf-cam.eps=2.")] = None,
-    score: Annotated[str, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
+    score: Annotated[Score, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
+    fusion: Annotated[Fusion, typer.Option(help="Make one map of those of several layers.")] = "none",
+    augmentation: Annotated[Augmentation, typer.Option(help="Average over changed views of the picture.")] = "none",
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
     arch: Architecture = None,
     labels: Labels = None,
@@ -63,8 +70,6 @@ def show(
     names = [name.strip() for name in methods.split(",") if name.strip()]
     settings = _read_settings(preset or [], set_ or [])
     chosen_view = _read_view(view or [])
-    if score not in ("logit", "probability"):
-        raise ExplainError(f"--score is logit or probability, not “{score}”.")
     engine = Engine()
     request, weights, file = _read_model(model, arch, labels, input_size, mean, std, channels)
     loaded = engine.load(request, weights)
@@ -78,8 +83,10 @@ def show(
         layer=layer,
         target=target,
         settings=settings,
-        score="logit" if score == "logit" else "probability",
-        progress=lambda done, total, name: print(f"[{done + 1}/{total}] {name}", file=sys.stderr),
+        score=score,
+        fusion=fusion,
+        augmentation=augmentation,
+        progress=lambda share, text: print(f"[{share:4.0%}] {text}", file=sys.stderr),
     )
     files = {picture.digest: path for picture, path in zip(decoded, pictures, strict=True)}
     write_folder(explanation, out, chosen_view, files, file)
@@ -87,10 +94,12 @@ def show(
         print(f"\n{entry.picture.name}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in entry.predictions))
         for note in entry.picture.notes:
             print(f"  {note}")
-        print(f"  explained: {entry.label}, layer {entry.layer}")
+        print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")
         for heatmap in entry.maps:
             low, high = heatmap.range
             title = get_method(heatmap.method).title
+            if len(entry.layers) * len(entry.targets) > 1:
+                title += f", {heatmap.layer}, {heatmap.label}"
             print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
         for name, reason in entry.unavailable.items():
             print(f"  {get_method(name).title:<12} not available: {reason} {_suggest_prompted(loaded.labels)}")

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from explain.augmentation import Augmentation, View, list_views
 from explain.capture import (
+    Ask,
     Derived,
     LayerCapture,
     PromptCapture,
@@ -26,23 +28,24 @@ from explain.capture import (
     look_at,
     look_through_prompts,
 )
-from explain.errors import Cancelled, MethodError, PictureError, TargetError
+from explain.errors import Cancelled, LayerError, MethodError, PictureError, TargetError
 from explain.explanation import Explanation, PictureExplanation, Prediction
 from explain.files import read_file
+from explain.fusion import Fusion, fuse
 from explain.geometry import Box, find_box, prepare
-from explain.heatmap import Heatmap, Passes, find_warnings, is_blank
+from explain.heatmap import Heatmap, Passes, find_rules, is_blank
 from explain.methods import Method, Settings, get_method
-from explain.methods.base import Needs
 from explain.picture import Picture, decode
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from explain.attention import AttentionCapture
     from explain.layers import Layer
     from explain.models import LoadedModel, ModelRequest
 
-Progress = Callable[[int, int, str], None]
-"""Called with pictures done, pictures in all, and the name of the next."""
+Progress = Callable[[float, str], None]
+"""Called with the share done, 0…1, and what is being done."""
 
 DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
 _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
@@ -50,25 +53,64 @@ _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for eve
 
 @dataclass(eq=False)
 class _Seen:
-    """All that is known of one picture under one model. Guarded by the model's lock."""
+    """All that is known of one view of one picture under one model. Guarded by the model's lock."""
 
     box: Box
     logits: Tensor
     activations: dict[str, Tensor] = field(default_factory=dict)
     derived: dict[str, Derived] = field(default_factory=dict)
-    gradients: dict[tuple[str, int, Score], Tensor] = field(default_factory=dict)
+    gradients: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    curvatures: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    attention: dict[tuple[int, Score], AttentionCapture] = field(default_factory=dict)
     prompt_look: PromptLook | None = None
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Any, Heatmap] = field(default_factory=OrderedDict)
+    turns: dict[Any, threading.Lock] = field(default_factory=dict)
     bytes_kept: int = 0
 
     def count_bytes(self) -> int:
-        tensors = [self.logits, *self.activations.values(), *self.gradients.values()]
+        tensors = [self.logits, *self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
         tensors += [prompt.attention for prompt in self.prompts.values()]
         if self.prompt_look is not None:
             tensors += [self.prompt_look.tokens, self.prompt_look.scores]
         derived = sum(kept.count_bytes() for kept in self.derived.values())
-        return sum(tensor.nbytes for tensor in tensors) + derived + sum(map(count_bytes, self.maps.values()))
+        kept = sum(map(count_bytes, [*self.maps.values(), *self.attention.values()]))
+        return sum(tensor.nbytes for tensor in tensors) + derived + kept
+
+    def keep_map(self, key: Any, heatmap: Heatmap) -> None:
+        self.maps[key] = heatmap
+        self.maps.move_to_end(key)
+        while len(self.maps) > _MAPS_KEPT:
+            self.maps.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of one picture."""
+
+    layers: tuple[Layer, ...]
+    targets: tuple[int | None, ...]
+    methods: tuple[Method, ...]
+    settings: Mapping[str, Settings]
+    score: Score
+
+    def list_asks(self) -> list[Ask]:
+        """What must be differentiated, each once, for each class in turn."""
+        differentiating = [method for method in self.methods if method.differentiates]
+        return list(
+            dict.fromkeys(self.make_ask(method, target) for target in self.targets for method in differentiating)
+        )
+
+    def make_ask(self, method: Method, target: int | None) -> Ask:
+        objective = method.objective(self.settings[method.name]) if method.objective else None
+        return Ask(target, self.score, objective, "curvature" in method.needs)
+
+
+_SeenKey = tuple[str, str, str]
+"""Fingerprint of the model, digest of the picture, name of the view."""
+
+_MapKey = tuple[str, str, int]
+"""Method, where it looked, class."""
 
 
 class Engine:
@@ -88,7 +130,7 @@ class Engine:
         self._models: OrderedDict[ModelRequest, LoadedModel] = OrderedDict()
         self._loading: dict[ModelRequest, threading.Lock] = {}
         self._model_locks: dict[str, threading.RLock] = {}
-        self._seen: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
+        self._seen: OrderedDict[_SeenKey, _Seen] = OrderedDict()
         self._passes = Passes()
 
     @property
@@ -155,18 +197,21 @@ class Engine:
     ) -> tuple[Prediction, ...]:
         """The likeliest classes of a picture with their softmax probabilities, likeliest first."""
         loaded = self.load(model)
-        with self._lock_of(loaded), self._keeping_account(picture, loaded):
-            return _rank_classes(self._see(picture, loaded)[0].logits, loaded.labels, top)
+        view = list_views("none")[0]
+        with self._lock_of(loaded), self._keeping_account(picture, loaded, view):
+            return _rank_classes(self._see(picture, loaded, view)[0].logits, loaded.labels, top)
 
     def explain(
         self,
         pictures: Picture | str | Path | Sequence[Picture | str | Path],
         model: str | ModelRequest | LoadedModel = "photo-cnn",
         methods: Sequence[str] = DEFAULT_METHODS,
-        layer: str = "auto",
-        target: int | str = "auto",
+        layer: str | Sequence[str] = "auto",
+        target: int | str | Sequence[int | str] = "auto",
         settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
         score: Score = "logit",
+        fusion: Fusion = "none",
+        augmentation: Augmentation = "none",
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Explanation:
@@ -176,12 +221,14 @@ class Engine:
             pictures: one or several, decoded or as paths of files.
             model: see `load`.
             methods: names of methods.
-            layer: name of a layer, or `auto` for the model's default.
-            target: class index or label, or `auto` for each picture's likeliest class.
+            layer: name of a layer, or `auto` for the model's default; or several.
+            target: class index or label, or `auto` for each picture's likeliest class; or several.
             settings: by method name; what is not named keeps its default.
             score: differentiate the class's logit or its softmax probability.
-            progress: called before each picture.
-            cancel: when set, work stops with `Cancelled` before the next picture or method.
+            fusion: how the maps of several layers become one; see `explain.fusion`.
+            augmentation: average the maps over changed views of the picture; see `explain.augmentation`.
+            progress: called before each picture, and now and then by methods that take long.
+            cancel: when set, work stops with `Cancelled` before the next picture, method or chunk of passes.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
@@ -191,17 +238,35 @@ class Engine:
 
         complete = complete_settings(methods, settings or {})
         loaded = self.load(model)
-        where = get_layer(loaded, layer)
-        index = None if target == "auto" else find_target(loaded, target)
+        names = [layer] if isinstance(layer, str) else list(layer)
+        targets = [target] if isinstance(target, (int, str)) or not isinstance(target, Sequence) else list(target)
+        if not names or not targets:
+            raise (LayerError if targets else TargetError)("Name at least one layer and one class, or leave them out.")
+        unavailable = {
+            name: obstacle for name in complete if (obstacle := find_obstacle(get_method(name), loaded)) is not None
+        }
+        question = _Question(
+            layers=tuple(dict.fromkeys(get_layer(loaded, name) for name in names)),
+            targets=tuple(dict.fromkeys(None if t == "auto" else find_target(loaded, t) for t in targets)),
+            methods=tuple(get_method(name) for name in complete if name not in unavailable),
+            settings=complete,
+            score=score,
+        )
+        views = list_views(augmentation)
         opened = [
             _open(picture) for picture in ([pictures] if isinstance(pictures, (Picture, str, Path)) else pictures)
         ]
         explained = []
         for done, picture in enumerate(opened):
-            if progress:
-                progress(done, len(opened), picture.name)
-            explained.append(self._explain_one(picture, loaded, where, index, complete, score, cancel))
-        return Explanation(loaded, tuple(explained), score)
+
+            def report(share: float, text: str, done: int = done, name: str = picture.name) -> None:
+                if progress:
+                    progress((done + share) / len(opened), f"{name}: {text}" if text else name)
+
+            report(0.0, "")
+            one = self._explain_one(picture, loaded, question, views, report, cancel, dict(unavailable))
+            explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
+        return Explanation(loaded, tuple(explained), score, fusion, augmentation)
 
     def capture(
         self,
@@ -217,8 +282,19 @@ class Engine:
         loaded = self.load(model)
         where = get_layer(loaded, layer)
         index = None if target == "auto" else find_target(loaded, target)
-        with self._lock_of(loaded), self._keeping_account(picture, loaded):
-            return self._capture(picture, loaded, where, index, {"gradients"}, score)[1]
+        view = list_views("none")[0]
+        ask = Ask(index, score)
+        with self._lock_of(loaded), self._keeping_account(picture, loaded, view):
+            seen, _ = self._see(picture, loaded, view, (where,), [ask])
+            resolved = ask.of(_resolve(index, seen))
+            return LayerCapture(
+                layer=where,
+                target=_resolve(index, seen),
+                logits=seen.logits,
+                activations=seen.activations[where.name],
+                gradients=seen.gradients[where.name, resolved],
+                derived=seen.derived[where.name],
+            )
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
@@ -229,128 +305,245 @@ class Engine:
         self,
         picture: Picture,
         loaded: LoadedModel,
-        layer: Layer,
-        target: int | None,
-        settings: Mapping[str, Settings],
-        score: Score,
+        question: _Question,
+        views: Sequence[View],
+        report: Progress,
         cancel: threading.Event | None,
+        unavailable: dict[str, str],
     ) -> PictureExplanation:
-        unavailable = {}
-        usable = []
-        for name in settings:
-            method = get_method(name)
-            if method.needs == "prompts" and loaded.prompted is None:
-                unavailable[name] = f"{method.title} needs a ViT with trained class prompts; this model has none."
-            else:
-                usable.append(method)
         _stop_if(cancel)
-        with self._lock_of(loaded), self._keeping_account(picture, loaded):
-            needs = {method.needs for method in usable}
-            seen, capture, run = self._capture(picture, loaded, layer, target, needs, score)
-            label = loaded.labels[capture.target]
-            maps = []
-            for method in usable:
-                _stop_if(cancel)
-                where = _name_last_attention(loaded) if method.needs == "prompts" else layer.name
-                key = (method.name, settings[method.name], where, capture.target, label, score)
-                if key not in seen.maps:
-                    try:
-                        seen.maps[key] = _draw(method, settings[method.name], capture, where, label, seen.box)
-                    except MethodError as error:
-                        unavailable[method.name] = str(error)
-                        continue
-                    while len(seen.maps) > _MAPS_KEPT:
-                        seen.maps.popitem(last=False)
-                seen.maps.move_to_end(key)
-                maps.append(replace(seen.maps[key], passes=run))
-            prompt_look = seen.prompt_look if capture.prompts is not None else None
-            return PictureExplanation(
-                picture=picture,
-                predictions=_rank_classes(seen.logits, loaded.labels, 5),
-                prompt_predictions=_rank_classes(prompt_look.scores, loaded.labels, 5) if prompt_look else (),
-                target=capture.target,
-                label=label,
-                layer=layer.name,
-                maps=tuple(maps),
-                unavailable=unavailable,
-            )
+        first, run = self._see_all(picture, loaded, views[0], question, cancel)
+        # Every view explains the classes of the picture as it is.
+        fixed = replace(question, targets=tuple(dict.fromkeys(_resolve(t, first) for t in question.targets)))
+        drawn: list[dict[_MapKey, Heatmap]] = []
+        for number, view in enumerate(views):
+            seen = first
+            if number:
+                seen, own = self._see_all(picture, loaded, view, fixed, cancel)
+                run += own
 
-    def _capture(
-        self, picture: Picture, loaded: LoadedModel, layer: Layer, target: int | None, needs: set[Needs], score: Score
-    ) -> tuple[_Seen, LayerCapture, Passes]:
-        """The capture of one picture, layer and class, from what was seen before where that is enough."""
-        gradients = "gradients" in needs
-        seen, run = self._see(picture, loaded, layer, target, gradients, score)
-        index = int(seen.logits.argmax()) if target is None else target
-        prompts = None
-        if "prompts" in needs:
-            assert loaded.prompted is not None
-            if seen.prompt_look is None:
-                tensor = _prepare_for(picture, loaded)
-                seen.prompt_look = look_through_prompts(loaded.prompted, tensor)
-                run += self._count(Passes(forward=1))
-            if index not in seen.prompts:
-                seen.prompts[index] = capture_prompt(loaded.prompted, seen.prompt_look, index)
-            prompts = seen.prompts[index]
-        capture = LayerCapture(
-            layer=layer,
-            target=index,
-            logits=seen.logits,
-            activations=seen.activations[layer.name],
-            gradients=seen.gradients.get((layer.name, index, score)),
-            prompts=prompts,
-            derived=seen.derived[layer.name],
+            def report_view(share: float, text: str, number: int = number) -> None:
+                report((number + share) / len(views), text)
+
+            drawn.append(self._draw_all(picture, loaded, view, seen, fixed, report_view, cancel, unavailable))
+        targets = [target for target in fixed.targets if target is not None]
+        keys = [
+            (method.name, _name_place(method, layer, loaded), target)
+            for target in targets
+            for layer in question.layers
+            for method in question.methods
+        ]
+        maps = []
+        for key in dict.fromkeys(keys):
+            if all(key in maps_of_view for maps_of_view in drawn):
+                heatmap = _average([maps_of_view[key] for maps_of_view in drawn], views)
+                maps.append(replace(heatmap, passes=run + heatmap.passes))
+        look = first.prompt_look if any("prompts" in method.needs for method in question.methods) else None
+        return PictureExplanation(
+            picture=picture,
+            predictions=_rank_classes(first.logits, loaded.labels, 5),
+            prompt_predictions=_rank_classes(look.scores, loaded.labels, 5) if look else (),
+            targets=tuple(targets),
+            labels=tuple(loaded.labels[target] for target in targets),
+            layers=tuple(layer.name for layer in question.layers),
+            maps=tuple(maps),
+            unavailable=unavailable,
         )
-        return seen, capture, run
+
+    def _see_all(
+        self, picture: Picture, loaded: LoadedModel, view: View, question: _Question, cancel: threading.Event | None
+    ) -> tuple[_Seen, Passes]:
+        """Everything the methods need but for passes of their own, in as few passes of the network as that takes."""
+        with self._lock_of(loaded), self._keeping_account(picture, loaded, view):
+            _stop_if(cancel)
+            seen, run = self._see(picture, loaded, view, question.layers, question.list_asks())
+            needs = frozenset().union(*(method.needs for method in question.methods))
+            tensor = None
+            if "prompts" in needs:
+                assert loaded.prompted is not None
+                if seen.prompt_look is None:
+                    tensor = self._prepare(picture, loaded, view)
+                    seen.prompt_look = look_through_prompts(loaded.prompted, tensor)
+                    run += self._count(Passes(forward=1))
+            for target in dict.fromkeys(_resolve(t, seen) for t in question.targets):
+                if seen.prompt_look is not None and "prompts" in needs and target not in seen.prompts:
+                    assert loaded.prompted is not None
+                    seen.prompts[target] = capture_prompt(loaded.prompted, seen.prompt_look, target)
+                if "attention" in needs and (target, question.score) not in seen.attention:
+                    from explain.attention import look_at_attention
+
+                    _stop_if(cancel)
+                    tensor = self._prepare(picture, loaded, view) if tensor is None else tensor
+                    seen.attention[target, question.score] = look_at_attention(
+                        loaded.module, tensor, target, question.score
+                    )
+                    run += self._count(Passes(forward=1, backward=1))
+            return seen, run
 
     def _see(
-        self,
-        picture: Picture,
-        loaded: LoadedModel,
-        layer: Layer | None = None,
-        target: int | None = None,
-        gradients: bool = False,
-        score: Score = "logit",
+        self, picture: Picture, loaded: LoadedModel, view: View, layers: Sequence[Layer] = (), asks: Sequence[Ask] = ()
     ) -> tuple[_Seen, Passes]:
         """What is known of a picture, after running the network once more if something asked for is missing."""
-        key = (loaded.fingerprint, picture.digest)
+        key = (loaded.fingerprint, picture.digest, view.name)
         with self._lock:
             seen = self._seen.get(key)
             if seen is not None:
                 self._seen.move_to_end(key)
-        if seen is not None:
-            index = int(seen.logits.argmax()) if target is None else target
-            has_activations = layer is None or layer.name in seen.activations
-            has_gradients = not gradients or layer is None or (layer.name, index, score) in seen.gradients
-            if has_activations and has_gradients:
-                return seen, Passes()
-        targets = [target] if gradients else []
-        look = look_at(loaded.module, _prepare_for(picture, loaded), [layer] if layer else [], targets, score)
-        run = self._count(Passes(forward=1, backward=len(look.targets)))
-        if seen is None:
-            seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
-        for name, activations in look.activations.items():
-            if name not in seen.activations:
-                seen.activations[name] = activations
-                seen.derived[name] = Derived()
-        for (name, index), gradient in look.gradients.items():
-            seen.gradients[name, index, score] = gradient
+        run = Passes()
+        for group in _part_asks(asks, loaded):
+            missing = list(group)
+            if seen is not None:
+                missing = [
+                    ask
+                    for ask in dict.fromkeys(ask.of(_resolve(ask.target, seen)) for ask in group)
+                    if any((layer.name, ask) not in seen.gradients for layer in layers)
+                ]
+                if not missing and all(layer.name in seen.activations for layer in layers):
+                    continue
+            tensor = self._prepare(picture, loaded, view)
+            (look,) = look_at(loaded.module, tensor, layers, missing)
+            run += self._count(Passes(forward=1, backward=len(missing)))
+            if seen is None:
+                seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
+            for name, activations in look.activations.items():
+                if name not in seen.activations:
+                    seen.activations[name] = activations
+                    seen.derived[name] = Derived()
+            seen.gradients.update(look.gradients)
+            seen.curvatures.update(look.curvatures)
+        assert seen is not None
         with self._lock:
             self._seen[key] = seen
             self._seen.move_to_end(key)
         return seen, run
 
+    def _draw_all(
+        self,
+        picture: Picture,
+        loaded: LoadedModel,
+        view: View,
+        seen: _Seen,
+        question: _Question,
+        report: Progress,
+        cancel: threading.Event | None,
+        unavailable: dict[str, str],
+    ) -> dict[_MapKey, Heatmap]:
+        """The maps of one view: first those that need no pass of their own, then those that do."""
+        drawn: dict[_MapKey, Heatmap] = {}
+        jobs = [
+            (method, layer, target)
+            for method in sorted(question.methods, key=lambda method: "runner" in method.needs)
+            for target in question.targets
+            for layer in (question.layers if method.place == "layer" else question.layers[:1])
+            if target is not None
+        ]
+        for number, (method, layer, target) in enumerate(jobs):
+            _stop_if(cancel)
+            if method.name in unavailable:
+                continue
+
+            def report_part(share: float, number: int = number, title: str = method.title) -> None:
+                report((number + share) / len(jobs), title)
+
+            where = _name_place(method, layer, loaded)
+            key = (method.name, question.settings[method.name], where, target, loaded.labels[target], question.score)
+            with self._keeping_account(picture, loaded, view), self._take_turn(loaded, seen, method, key):
+                heatmap = seen.maps.get(key)
+                spent = Passes()
+                if heatmap is None:
+                    capture = self._capture(picture, loaded, view, seen, question, method, layer, target)
+                    if capture.runner is not None:
+                        capture.runner.attend(report_part, cancel)
+                    try:
+                        heatmap = _draw(method, question.settings[method.name], capture, where, loaded, seen.box)
+                    except MethodError as error:
+                        unavailable[method.name] = str(error)
+                        continue
+                    finally:
+                        spent = capture.runner.spent if capture.runner is not None else spent
+                with self._lock_of(loaded):
+                    seen.keep_map(key, heatmap)
+                drawn[method.name, where, target] = replace(heatmap, passes=spent)
+        return drawn
+
     @contextmanager
-    def _keeping_account(self, picture: Picture, loaded: LoadedModel) -> Iterator[None]:
+    def _take_turn(self, loaded: LoadedModel, seen: _Seen, method: Method, key: Any) -> Iterator[None]:
+        """Whoever asks for the same map waits for it. A method that runs the network by itself does not hold the model
+        meanwhile, but only for each chunk, so that other people's requests go between.
+        """
+        model_lock = self._lock_of(loaded)
+        if "runner" not in method.needs:
+            with model_lock:
+                yield
+            return
+        with model_lock:
+            turn = seen.turns.setdefault(key, threading.Lock())
+        with turn:
+            yield
+        with model_lock:
+            seen.turns.pop(key, None)
+
+    def _capture(
+        self,
+        picture: Picture,
+        loaded: LoadedModel,
+        view: View,
+        seen: _Seen,
+        question: _Question,
+        method: Method,
+        layer: Layer,
+        target: int,
+    ) -> LayerCapture:
+        """What is known of a picture, as one method is given it."""
+        head, runner = None, None
+        if "head" in method.needs:
+            from explain.head import find_head
+
+            head = find_head(loaded.module, layer)
+        if "runner" in method.needs:
+            from explain.runner import Runner
+
+            runner = Runner(
+                loaded.module,
+                self._prepare(picture, loaded, view),
+                layer,
+                target,
+                question.score,
+                turn=self._lock_of(loaded),
+                count=self._count,
+            )
+        at = (layer.name, question.make_ask(method, target))
+        return LayerCapture(
+            layer=layer,
+            target=target,
+            logits=seen.logits,
+            activations=seen.activations[layer.name],
+            gradients=seen.gradients[at] if method.differentiates else None,
+            curvature=seen.curvatures[at] if "curvature" in method.needs else None,
+            head=head,
+            attention=seen.attention[target, question.score] if "attention" in method.needs else None,
+            prompts=seen.prompts[target] if "prompts" in method.needs else None,
+            runner=runner,
+            derived=seen.derived[layer.name],
+        )
+
+    def _prepare(self, picture: Picture, loaded: LoadedModel, view: View) -> Tensor:
+        """The model's input, `(1, C, h, w)`, where the model is."""
+        tensor = view.change(prepare(picture, loaded.preprocessing).tensor)
+        parameter = next(loaded.module.parameters(), None)
+        return tensor if parameter is None else tensor.to(parameter.device)
+
+    @contextmanager
+    def _keeping_account(self, picture: Picture, loaded: LoadedModel, view: View) -> Iterator[None]:
         """Afterwards, whatever happened: count what is kept of the picture, and forget the pictures used longest ago
         until the rest fits the budget. The newest always stays.
         """
         try:
             yield
         finally:
-            self._trim((loaded.fingerprint, picture.digest))
+            self._trim((loaded.fingerprint, picture.digest, view.name))
 
-    def _trim(self, changed: tuple[str, str]) -> None:
+    def _trim(self, changed: _SeenKey) -> None:
         with self._lock:
             seen = self._seen.get(changed)
         if seen is not None:
@@ -431,10 +624,60 @@ def _stop_if(cancel: threading.Event | None) -> None:
         raise Cancelled("Stopped. Nothing was changed.")
 
 
-def _name_last_attention(loaded: LoadedModel) -> str:
-    assert loaded.prompted is not None
-    inside = "backbone." if loaded.prompted is loaded.module else ""
-    return f"{inside}blocks.{len(loaded.prompted.backbone.blocks) - 1}.attn"
+def _resolve(target: int | None, seen: _Seen) -> int:
+    return int(seen.logits.argmax()) if target is None else target
+
+
+def _part_asks(asks: Sequence[Ask], loaded: LoadedModel) -> list[list[Ask]]:
+    """Asks that can share a forward pass. Fused attention cannot be differentiated twice, and a pass without it differs
+    in the last digits, so that there curvature is not asked together with the rest.
+    """
+    plain = [ask for ask in asks if not ask.curvature]
+    curved = [ask for ask in asks if ask.curvature]
+    if not curved or not any(getattr(module, "fused_attn", False) for module in loaded.module.modules()):
+        return [[*asks]]
+    return [plain, curved] if plain else [curved]
+
+
+def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:
+    """Why a method cannot work on a model whatever the layer, in a sentence; None where it can."""
+    if "prompts" in method.needs and loaded.prompted is None:
+        return f"{method.title} needs a ViT with trained class prompts; this model has none."
+    if "attention" in method.needs:
+        from explain.attention import find_attention_obstacle
+
+        obstacle = find_attention_obstacle(loaded.module)
+        return None if obstacle is None else f"{method.title} {obstacle}"
+    return None
+
+
+def _name_place(method: Method, layer: Layer, loaded: LoadedModel) -> str:
+    """Where a method looks: the layer, or its own fixed place."""
+    if method.place == "last attention":
+        assert loaded.prompted is not None
+        inside = "backbone." if loaded.prompted is loaded.module else ""
+        return f"{inside}blocks.{len(loaded.prompted.backbone.blocks) - 1}.attn"
+    return layer.name if method.place == "layer" else method.place
+
+
+def _average(maps: Sequence[Heatmap], views: Sequence[View]) -> Heatmap:
+    """One map of those of several views, each laid back on the picture as it is."""
+    first = maps[0]
+    if len(maps) == 1:
+        return first
+    values = np.mean([view.undo(heatmap.values) for heatmap, view in zip(maps, views, strict=True)], axis=0)
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    values.setflags(write=False)
+    rules = find_rules(get_method(first.method), values, first.label)
+    return replace(
+        first,
+        values=values,
+        blank=is_blank(values),
+        seconds=sum(heatmap.seconds for heatmap in maps),
+        passes=sum((heatmap.passes for heatmap in maps), Passes()),
+        warnings=tuple(rules.values()) + first.own_warnings,
+        rules=tuple(rules),
+    )
 
 
 def _rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Prediction, ...]:
@@ -446,14 +689,9 @@ def _rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Pred
     )
 
 
-def _prepare_for(picture: Picture, loaded: LoadedModel) -> Tensor:
-    """The model's input, `(1, C, h, w)`, where the model is."""
-    tensor = prepare(picture, loaded.preprocessing).tensor
-    parameter = next(loaded.module.parameters(), None)
-    return tensor if parameter is None else tensor.to(parameter.device)
-
-
-def _draw(method: Method, settings: Settings, capture: LayerCapture, layer: str, label: str, box: Box) -> Heatmap:
+def _draw(
+    method: Method, settings: Settings, capture: LayerCapture, where: str, loaded: LoadedModel, box: Box
+) -> Heatmap:
     """Run one method and say what must be said of its map."""
     import torch
 
@@ -465,10 +703,12 @@ def _draw(method: Method, settings: Settings, capture: LayerCapture, layer: str,
     for array in (values, *result.details.values()):
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
+    label = loaded.labels[capture.target]
+    rules = find_rules(method, values, label)
     return Heatmap(
         method=method.name,
         settings=settings,
-        layer=layer,
+        layer=where,
         target=capture.target,
         label=label,
         values=values,
@@ -476,6 +716,8 @@ def _draw(method: Method, settings: Settings, capture: LayerCapture, layer: str,
         blank=is_blank(values),
         seconds=seconds,
         passes=Passes(),
-        warnings=find_warnings(method, values, label) + result.warnings,
+        warnings=tuple(rules.values()) + result.warnings,
         details=result.details,
+        rules=tuple(rules) + result.rules,
+        own_warnings=result.warnings,
     )

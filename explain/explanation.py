@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explain.augmentation import Augmentation
 from explain.capture import Score
+from explain.fusion import Fusion
 from explain.heatmap import Heatmap
 from explain.picture import Picture
 
@@ -32,19 +34,19 @@ class PictureExplanation:
         picture: the picture.
         predictions: the five likeliest classes, likeliest first.
         prompt_predictions: the same by the model's Prompt-CAM prompts, where they were asked.
-        target: index of the explained class.
-        label: its name.
-        layer: name of the explained layer.
-        maps: in the order the methods were asked for.
+        targets: indices of the explained classes.
+        labels: their names.
+        layers: names of the explained layers.
+        maps: by class, then by layer, then in the order the methods were asked for.
         unavailable: by method name, the sentence why it could not be used.
     """
 
     picture: Picture
     predictions: tuple[Prediction, ...]
     prompt_predictions: tuple[Prediction, ...]
-    target: int
-    label: str
-    layer: str
+    targets: tuple[int, ...]
+    labels: tuple[str, ...]
+    layers: tuple[str, ...]
     maps: tuple[Heatmap, ...]
     unavailable: Mapping[str, str]
 
@@ -57,11 +59,15 @@ class Explanation:
         model: the model it was made with.
         pictures: one entry a picture, in the order asked.
         score: whether the logit or the probability of the class was differentiated.
+        fusion: how the maps of several layers became one.
+        augmentation: the changed views that the maps were averaged over.
     """
 
     model: LoadedModel
     pictures: tuple[PictureExplanation, ...]
     score: Score = "logit"
+    fusion: Fusion = "none"
+    augmentation: Augmentation = "none"
 
     def save(self, folder: str | Path) -> Path:
         """Write overlays, `figure.png`, `maps.npz` and `manifest.json`. Returns the folder, made if missing."""

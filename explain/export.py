@@ -19,7 +19,7 @@ from explain.render import FigurePane, FigureRow, RenderSettings, encode_png, fi
 def encode_maps(explanation: Explanation) -> bytes:
     """The raw maps as NPZ, float32, under the keys the manifest gives."""
     maps = {
-        name_map(index, heatmap.method): heatmap.values
+        name_map(index, heatmap): heatmap.values
         for index, entry in enumerate(explanation.pictures)
         for heatmap in entry.maps
     }
@@ -43,24 +43,26 @@ def encode_figure(explanation: Explanation, view: RenderSettings) -> bytes:
     """The comparison as one PNG: a row a picture, the picture itself first and then a pane a method."""
     model = explanation.model.request.name
     rows = [
-        FigureRow(f"{entry.picture.name} · {entry.label} · {model} · {entry.layer}", _build_panes(entry, view))
+        FigureRow(
+            " · ".join([entry.picture.name, ", ".join(entry.labels), model, *entry.layers]), _build_panes(entry, view)
+        )
         for entry in explanation.pictures
     ]
     return figure(rows, view)
 
 
 def find_ranges(entry: PictureExplanation, view: RenderSettings) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value shown, by method: each map's own, or one for all maps of the picture."""
+    """Lowest and highest value shown, by the map's key: each map's own, or one for all maps of the picture."""
     shown = [heatmap for heatmap in entry.maps if np.isfinite(heatmap.values).all()]
     if view.scale == "shared":
         shared = value_range([heatmap.values for heatmap in shown], view.signed)
-        return {heatmap.method: shared for heatmap in shown}
-    return {heatmap.method: value_range([heatmap.values], view.signed) for heatmap in shown}
+        return {heatmap.key: shared for heatmap in shown}
+    return {heatmap.key: value_range([heatmap.values], view.signed) for heatmap in shown}
 
 
 def draw_overlay(entry: PictureExplanation, heatmap: Heatmap, view: RenderSettings) -> np.ndarray:
     """One map on its picture at the picture's own resolution, `(H, W, 3)` uint8."""
-    low, high = find_ranges(entry, view)[heatmap.method]
+    low, high = find_ranges(entry, view)[heatmap.key]
     return overlay(entry.picture.pixels, heatmap.values, heatmap.box, low, high, view)
 
 
@@ -77,8 +79,9 @@ def write_folder(
     for index, entry in enumerate(explanation.pictures):
         ranges = find_ranges(entry, view)
         for heatmap in entry.maps:
-            if heatmap.method in ranges:
-                name = f"{index + 1:02d}-{make_file_name(entry.picture.name)}-{heatmap.method}.png"
+            if heatmap.key in ranges:
+                what = make_file_name(heatmap.key.replace("/", "-"))
+                name = f"{index + 1:02d}-{make_file_name(Path(entry.picture.name).stem)}-{what}.png"
                 (folder / name).write_bytes(encode_png(draw_overlay(entry, heatmap, view)))
     (folder / "figure.png").write_bytes(encode_figure(explanation, view))
     (folder / "maps.npz").write_bytes(encode_maps(explanation))
@@ -87,8 +90,8 @@ def write_folder(
 
 
 def make_file_name(name: str) -> str:
-    """A picture's name as part of a file name: letters, digits, dot, dash and underline, at most 60 of them."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-.")[:60] or "picture"
+    """A name as part of a file name: letters, digits, dot, dash and underline, at most 60 of them."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "picture"
 
 
 def _build_panes(entry: PictureExplanation, view: RenderSettings) -> list[FigurePane]:
@@ -98,16 +101,25 @@ def _build_panes(entry: PictureExplanation, view: RenderSettings) -> list[Figure
     for heatmap in entry.maps:
         method = get_method(heatmap.method)
         note = " ".join(heatmap.warnings)
-        if heatmap.method in ranges:
-            low, high = ranges[heatmap.method]
-            panes.append(
-                FigurePane(method.title, method.sentence, pixels, heatmap.values, heatmap.box, low, high, note)
-            )
+        title = _name_map(entry, heatmap)
+        if heatmap.key in ranges:
+            low, high = ranges[heatmap.key]
+            panes.append(FigurePane(title, method.sentence, pixels, heatmap.values, heatmap.box, low, high, note))
         else:
-            panes.append(FigurePane(method.title, method.sentence, pixels, note=note))
+            panes.append(FigurePane(title, method.sentence, pixels, note=note))
     for name, reason in entry.unavailable.items():
         panes.append(FigurePane(get_method(name).title, "Not available", pixels, note=reason))
     return panes
+
+
+def _name_map(entry: PictureExplanation, heatmap: Heatmap) -> str:
+    """Method, and layer and class where the picture has several."""
+    parts = [get_method(heatmap.method).title]
+    if len(entry.layers) > 1:
+        parts.append(heatmap.layer)
+    if len(entry.targets) > 1:
+        parts.append(heatmap.label)
+    return " · ".join(parts)
 
 
 def describe_predictions(entry: PictureExplanation, count: int = 3) -> str:

@@ -40,9 +40,12 @@ class Heatmap:
         box: the rectangle of the picture, in its pixels, over which the map lies.
         blank: nothing in it is above zero, so that there is nothing to show.
         seconds: time of the method itself, without the shared pass of the network.
-        passes: passes of the network run for this answer and shared by all maps of it; none when it was cached.
+        passes: passes of the network run for this answer and shared by all maps of it, and the method's own; none when
+            it was cached.
         warnings: sentences that belong beside the map.
         details: what else the method found out (clusters, heads …).
+        rules: names of the rules that spoke, such as `blank` or `class-agnostic`; see `find_rules`.
+        own_warnings: those of the warnings that are the method's own.
     """
 
     method: str
@@ -57,6 +60,13 @@ class Heatmap:
     passes: Passes
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    own_warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other maps of its picture: method, layer and class."""
+        return f"{self.method}/{self.layer}/{self.target}"
 
     @property
     def range(self) -> tuple[float, float]:
@@ -73,23 +83,31 @@ class Heatmap:
         return float(x), float(y)
 
 
-def find_warnings(method: Method, values: np.ndarray, label: str) -> tuple[str, ...]:
-    """What the rules say of a map, in sentences: not finite, blank, constant, blind to the class."""
-    warnings = []
+def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]:
+    """The rules that speak of a map, each with its sentence.
+
+    - `not finite`: a value is no number; the map is not shown.
+    - `negative only`: nothing is above zero, and something below.
+    - `zero`: nothing is above or below zero.
+    - `constant`: every place has the same value.
+    - `class-agnostic`: the method does not look at the class.
+    """
+    rules = {}
     if not np.isfinite(values).all():
-        warnings.append("The map holds values that are not numbers, so it is not shown. Try another layer.")
+        rules["not finite"] = "The map holds values that are not numbers, so it is not shown. Try another layer."
     elif not (values > 0).any():
+        rule = "negative only" if (values < 0).any() else "zero"
         if method.class_agnostic:
-            warnings.append("Blank: at this layer no place stands out.")
-        elif (values < 0).any():
-            warnings.append(f"Blank: at this layer everything speaks against “{label}”, nothing for it.")
+            rules[rule] = "Blank: at this layer no place stands out."
+        elif rule == "negative only":
+            rules[rule] = f"Blank: at this layer everything speaks against “{label}”, nothing for it."
         else:
-            warnings.append(f"Blank: at this layer nothing speaks for or against “{label}”.")
+            rules[rule] = f"Blank: at this layer nothing speaks for or against “{label}”."
     elif np.ptp(values) <= 1e-6 * np.abs(values).max():
-        warnings.append("Every place has the same value: the map does not say where.")
+        rules["constant"] = "Every place has the same value: the map does not say where."
     if method.class_agnostic:
-        warnings.append("Does not depend on the class: it would look the same for any other.")
-    return tuple(warnings)
+        rules["class-agnostic"] = "Does not depend on the class: it would look the same for any other."
+    return rules
 
 
 def is_blank(values: np.ndarray) -> bool:

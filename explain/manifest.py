@@ -15,9 +15,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from explain.augmentation import Augmentation
 from explain.capture import Score
 from explain.errors import ExplainError
 from explain.explanation import Explanation
+from explain.fusion import Fusion
+from explain.heatmap import Heatmap
 from explain.models import ModelRequest
 
 MAX_BYTES = 64 * 2**20
@@ -45,8 +48,8 @@ class PictureEntry(_Entry):
     size: tuple[int, int]
     notes: tuple[str, ...]
     unavailable: dict[str, str]
-    layer: str
-    target: int
+    layers: tuple[str, ...]
+    targets: tuple[int, ...]
     file: str | None = None
 
 
@@ -92,6 +95,8 @@ class Manifest(_Entry):
     model: ModelEntry
     maps: tuple[MapEntry, ...]
     score: Score
+    fusion: Fusion
+    augmentation: Augmentation
     versions: dict[str, str]
 
 
@@ -126,14 +131,14 @@ def build_manifest(
                 size=entry.picture.size,
                 notes=entry.picture.notes,
                 unavailable=dict(entry.unavailable),
-                layer=entry.layer,
-                target=entry.target,
+                layers=entry.layers,
+                targets=entry.targets,
                 file=point_to((picture_files or {}).get(digest)),
             )
         )
         maps += [
             MapEntry(
-                key=name_map(index, heatmap.method),
+                key=name_map(index, heatmap),
                 picture=digest,
                 method=heatmap.method,
                 settings=heatmap.settings.model_dump(mode="json"),
@@ -152,13 +157,19 @@ def build_manifest(
         request=explanation.model.request, fingerprint=explanation.model.fingerprint, file=point_to(model_file)
     )
     return Manifest(
-        pictures=tuple(pictures), model=model, maps=tuple(maps), score=explanation.score, versions=find_versions()
+        pictures=tuple(pictures),
+        model=model,
+        maps=tuple(maps),
+        score=explanation.score,
+        fusion=explanation.fusion,
+        augmentation=explanation.augmentation,
+        versions=find_versions(),
     )
 
 
-def name_map(index: int, method: str) -> str:
-    """Key of a map in the NPZ: place of its picture in the request, and method."""
-    return f"{index}/{method}"
+def name_map(index: int, heatmap: Heatmap) -> str:
+    """Key of a map in the NPZ: place of its picture in the request, method, layer and class."""
+    return f"{index}/{heatmap.key}"
 
 
 def read_manifest(data: bytes) -> Manifest:

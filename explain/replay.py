@@ -14,7 +14,7 @@ from explain.engine import Engine
 from explain.errors import ExplainError, ModelError
 from explain.explanation import Explanation
 from explain.files import read_file
-from explain.manifest import Manifest, PictureEntry, find_versions, read_manifest
+from explain.manifest import Manifest, PictureEntry, find_versions, name_map, read_manifest
 from explain.methods import get_method
 from explain.picture import MAX_BYTES, Picture, decode
 
@@ -66,17 +66,23 @@ def replay_manifest(
         explanation = engine.explain(
             picture,
             loaded,
-            [made.method for made in wanted],
-            layer=entry.layer,
-            target=entry.target,
+            list(dict.fromkeys(made.method for made in wanted)),
+            layer=entry.layers,
+            target=entry.targets,
             settings={made.method: made.settings for made in wanted},
             score=manifest.score,
+            fusion=manifest.fusion,
+            augmentation=manifest.augmentation,
         )
         explanations.append(explanation)
-        for made, again in zip(wanted, explanation.pictures[0].maps, strict=True):
+        found = {name_map(index, heatmap): heatmap for heatmap in explanation.pictures[0].maps}
+        for made in wanted:
             title = f"{entry.name}, {get_method(made.method).title}"
             before = expected.get(made.key)
-            if before is None:
+            again = found.get(made.key)
+            if again is None:
+                lines.append(f"{title}: could not be made again.")
+            elif before is None:
                 lines.append(f"{title}: made again, but the old map is not in the NPZ.")
             elif before.shape == again.values.shape and before.tobytes() == again.values.tobytes():
                 same += 1

@@ -23,6 +23,7 @@ from components.rows import EXPLAIN_CLASS, SWITCH_MODEL, Failure, build_rows, de
 from components.target import choose_target, pick_score, pick_target
 from components.work import Place, Work, go_on, is_stopped
 from explain.capture import Score
+from explain.engine import find_obstacle
 from explain.errors import Cancelled, ExplainError, ModelError
 from explain.explanation import Explanation, PictureExplanation
 from explain.methods import Settings, get_method
@@ -233,8 +234,7 @@ def _show_waiting(pictures: Sequence[Picture]) -> None:
 
 def _find_usable(question: Question) -> list[str]:
     """The methods asked for that work on this model."""
-    prompted = question.model.prompted is not None
-    return [name for name in question.methods if prompted or get_method(name).needs != "prompts"]
+    return [name for name in question.methods if find_obstacle(get_method(name), question.model) is None]
 
 
 def _find_twin(model: LoadedModel) -> str | None:

@@ -9,13 +9,7 @@ import streamlit as st
 from components.faults import show_faults
 from components.front_door import go_through_front_door
 from components.settings import describe_settings
-from explain.methods import Method, all_methods
-
-NEEDS = {
-    "activations": "One forward pass.",
-    "gradients": "One forward and one backward pass.",
-    "prompts": "A ViT with trained class prompts; one forward pass.",
-}
+from explain.methods import Method, all_methods, describe_needs
 
 
 @show_faults
@@ -34,7 +28,7 @@ def show_page() -> None:
 def _show(method: Method) -> None:
     st.subheader(method.title, anchor=method.name)
     st.markdown(method.sentence)
-    limits = [NEEDS[method.needs]]
+    limits = [f"Needs {describe_needs(method)}."]
     if method.class_agnostic:
         limits.append("Does not depend on the class: it looks the same whichever class is explained.")
     paper = re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", method.paper)

@@ -13,9 +13,25 @@ from explain.errors import MethodError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.capture import LayerCapture
+    from explain.capture import LayerCapture, Objective
+    from explain.layers import Layer
 
-Needs = Literal["activations", "gradients", "prompts"]
+Needs = Literal["activations", "gradients", "curvature", "attention", "head", "prompts", "runner"]
+"""What a capture must hold for a method.
+
+- `activations` of the layer; `gradients` there, of what the method differentiates (these imply activations);
+  `curvature`, the product of the Hessian there and the activations (implies gradients).
+- `attention`: the attention of every block of a transformer, with its gradients.
+- `head`: the weights of a linear head right after a global average of the layer.
+- `prompts`: what trained class prompts attend to.
+- `runner`: more passes of the network.
+"""
+
+Group = Literal["gradient", "gradient-free", "transformer", "fine detail"]
+"""How methods are grouped where a person picks them."""
+
+Place = Literal["layer", "last attention", "all attention", "input"]
+"""Where a method looks: at the layer asked for, or always at the same place, whatever the layer."""
 
 
 class Settings(BaseModel):
@@ -53,12 +69,14 @@ class MethodResult:
     Attributes:
         values: the map `(h, w)` at the layer's resolution, float32, signed, not normalised, no ReLU.
         warnings: sentences a reader must know about this very map.
+        rules: names of the rules that decided something about the map, such as how its sign was chosen.
         details: what is worth showing beside the map (clusters, heads …): plain numbers, strings and arrays.
     """
 
     values: Tensor
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,22 +88,53 @@ class Method:
         title: the field's name for it, e.g. `Grad-CAM`.
         sentence: one line, what the map shows.
         paper: authors, title, year, identifier.
-        needs: what the capture must hold: `activations`, `gradients` (these imply activations) or `prompts`.
+        needs: what the capture must hold; see `Needs`.
         class_agnostic: the map does not depend on the class.
         settings: the pydantic model of its settings.
         function: `(capture, settings) -> MethodResult`.
         presets: named settings, e.g. `published`.
+        group: see `Group`.
+        place: see `Place`.
+        objective: from the settings, what is differentiated in place of the score of the class; equal objectives share
+            one backward pass.
+        count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
+            None for a method without a runner.
     """
 
     name: str
     title: str
     sentence: str
     paper: str
-    needs: Needs
+    needs: frozenset[Needs]
     class_agnostic: bool
     settings: type[Settings]
     function: Callable[[LayerCapture, Any], MethodResult]
     presets: Mapping[str, Settings] = field(default_factory=dict)
+    group: Group = "gradient"
+    place: Place = "layer"
+    objective: Callable[[Any], Objective] | None = None
+    count_passes: Callable[[Layer, Any], int] | None = None
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether it needs gradients at the layer."""
+        return bool(self.needs & {"gradients", "curvature"})
+
+
+_COSTS: dict[Needs, str] = {
+    "activations": "one forward pass",
+    "gradients": "one backward pass a class",
+    "curvature": "two backward passes a class",
+    "attention": "a transformer whose attention can be read; a pass of its own, forward and backward",
+    "head": "a linear head right after a global average of the layer",
+    "prompts": "a ViT with a trained prompt a class",
+    "runner": "many passes",
+}
+
+
+def describe_needs(method: Method) -> str:
+    """What a method costs and asks of a model, in a phrase."""
+    return ", ".join(cost for need, cost in _COSTS.items() if need in method.needs)
 
 
 _METHODS: dict[str, Method] = {}
@@ -97,15 +146,33 @@ def method(
     title: str,
     sentence: str,
     paper: str,
-    needs: Needs,
+    group: Group,
+    needs: Needs | tuple[Needs, ...],
     class_agnostic: bool = False,
     settings: type[Settings] = Settings,
     presets: Mapping[str, Settings] | None = None,
+    place: Place = "layer",
+    objective: Callable[[Any], Objective] | None = None,
+    count_passes: Callable[[Layer, Any], int] | None = None,
 ) -> Callable[[Callable[[LayerCapture, Any], MethodResult]], Callable[[LayerCapture, Any], MethodResult]]:
     """Register the decorated function as a method. Order of registration is the order shown."""
 
     def register(function: Callable[[LayerCapture, Any], MethodResult]) -> Callable[[LayerCapture, Any], MethodResult]:
-        _METHODS[name] = Method(name, title, sentence, paper, needs, class_agnostic, settings, function, presets or {})
+        _METHODS[name] = Method(
+            name=name,
+            title=title,
+            sentence=sentence,
+            paper=paper,
+            needs=frozenset((needs,) if isinstance(needs, str) else needs),
+            class_agnostic=class_agnostic,
+            settings=settings,
+            function=function,
+            presets=presets or {},
+            group=group,
+            place=place,
+            objective=objective,
+            count_passes=count_passes,
+        )
         return function
 
     return register

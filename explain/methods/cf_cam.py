@@ -223,6 +223,7 @@ class ClusterView:
     title="CF-CAM",
     sentence="Where channels that respond alike, with one smoothed gradient for each group, raise the class.",
     paper="He, Pan, Yao, “CF-CAM: Cluster Filter Class Activation Mapping”, 2025, arXiv 2504.00060",
+    group="gradient",
     needs="gradients",
     settings=CfCamSettings,
     presets={"published": PUBLISHED},

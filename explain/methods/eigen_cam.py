@@ -27,6 +27,7 @@ class EigenCamSettings(Settings):
     sentence="The strongest pattern among the layer's features, for no class in particular.",
     paper="Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, "
     "arXiv 2008.00299",
+    group="gradient-free",
     needs="activations",
     class_agnostic=True,
     settings=EigenCamSettings,

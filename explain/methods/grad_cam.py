@@ -10,6 +10,7 @@ from explain.methods.base import MethodResult, Settings, method
     sentence="Where the layer's features raise the score of the class.",
     paper="Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, "
     "ICCV 2017, arXiv 1610.02391",
+    group="gradient",
     needs="gradients",
 )
 def grad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:

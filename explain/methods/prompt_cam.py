@@ -22,7 +22,9 @@ class PromptCamSettings(Settings):
     sentence="Where the trained prompt of the class looks, in its most important attention heads.",
     paper="Chowdhury et al., Prompt-CAM: Making Vision Transformers Interpretable for Fine-Grained Analysis, "
     "CVPR 2025, arXiv 2501.09333",
+    group="transformer",
     needs="prompts",
+    place="last attention",
     settings=PromptCamSettings,
 )
 def prompt_cam(capture: LayerCapture, settings: PromptCamSettings) -> MethodResult:

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import re
 
-from explain.methods.base import Method, Settings, all_methods
-
-_NEEDS = {
-    "activations": "activations alone",
-    "gradients": "one backward pass a class",
-    "prompts": "a ViT with a prompt a class",
-}
+from explain.methods.base import Method, Settings, all_methods, describe_needs
 
 
 def methods_table() -> str:
@@ -25,7 +19,7 @@ def _row(method: Method) -> str:
     cells = (
         f"**{method.title}**<br>`{method.name}`",
         method.sentence,
-        _NEEDS[method.needs],
+        describe_needs(method),
         _settings(method.settings),
         paper,
     )

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from explain.capture import Derived, LayerCapture, look_at
+from explain.capture import Ask, Derived, LayerCapture, Look, Score, look_at
 from explain.errors import LayerError, ModelError, TargetError
-from explain.heatmap import find_warnings, is_blank
+from explain.heatmap import find_rules, is_blank
 from explain.layers import Layer
 from explain.methods import get_method
 from explain.torchvision_operators import declare_missing_operators
@@ -53,6 +53,16 @@ RESNET_LAYERS = [
 VIT_LAYERS = [Layer("blocks.0.norm1", (4, 4), 24, "NLC", 3), Layer("blocks.2.norm1", (4, 4), 24, "NLC", 3)]
 CONVNEXT_LAYERS = [Layer("stages.0.blocks.0.mlp", (8, 8), 8, "NHWC"), Layer("stages.2", (2, 2), 16, "NCHW")]
 SWIN_LAYERS = [Layer("layers.0", (8, 8), 12, "NHWC"), Layer("layers.1", (4, 4), 24, "NHWC")]
+
+
+def look(
+    module: nn.Module, picture: torch.Tensor, layers: list[Layer], targets: list[int | None], score: Score = "logit"
+) -> Look:
+    """One picture, and each class's own score."""
+    (found,) = look_at(module, picture, layers, [Ask(target, score) for target in targets])
+    return found
+
+
 NETWORKS = {
     "resnet": (build_resnet, RESNET_LAYERS),
     "vit": (build_vit, VIT_LAYERS),
@@ -118,23 +128,23 @@ def test_gradients_equal_those_of_the_whole_graph(name: str, seed: int) -> None:
     for layer in NETWORKS[name][1]:
         logits, activations, gradients = look_plainly(module, picture, layer, seed)
         assert gradients.abs().max() > 0
-        look = look_at(module, picture, [layer], [seed])
-        assert is_close(look.logits, logits)
-        assert is_close(look.activations[layer.name], activations)
-        assert is_close(look.gradients[layer.name, seed], gradients)
+        seen = look(module, picture, [layer], [seed])
+        assert is_close(seen.logits, logits)
+        assert is_close(seen.activations[layer.name], activations)
+        assert is_close(seen.gradients[layer.name, Ask(seed)], gradients)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_many_layers_and_classes_at_once_equal_one_at_a_time(name: str) -> None:
     module, picture = make_network(name, 3)
     layers, targets = NETWORKS[name][1], [4, 0, None, 6]
-    together = look_at(module, picture, layers, targets)
-    assert together.targets == (4, 0, int(together.logits.argmax()), 6)
+    together = look(module, picture, layers, targets)
+    assert [ask.target for ask in together.asks] == [4, 0, int(together.logits.argmax()), 6]
     for layer in layers:
-        for target in together.targets:
-            alone = look_at(module, picture, [layer], [target])
+        for ask in together.asks:
+            alone = look(module, picture, [layer], [ask.target])
             assert is_close(together.activations[layer.name], alone.activations[layer.name])
-            assert is_close(together.gradients[layer.name, target], alone.gradients[layer.name, target])
+            assert is_close(together.gradients[layer.name, ask], alone.gradients[layer.name, ask])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -143,8 +153,8 @@ def test_probability_equals_the_softmax_differentiated(name: str) -> None:
     module.get_classifier().weight.mul_(0.05)  # far from certain: a saturated softmax has no gradient to compare
     layer = NETWORKS[name][1][0]
     _, _, expected = look_plainly(module, picture, layer, 2, probability=True)
-    look = look_at(module, picture, [layer], [2], "probability")
-    assert is_close(look.gradients[layer.name, 2], expected)
+    seen = look(module, picture, [layer], [2], "probability")
+    assert is_close(seen.gradients[layer.name, Ask(2, "probability")], expected)
 
 
 def watch_graph(module: nn.Module) -> dict[str, bool]:
@@ -162,24 +172,24 @@ def watch_graph(module: nn.Module) -> dict[str, bool]:
 def test_graph_starts_at_the_shallowest_layer() -> None:
     module, picture = make_network("resnet", 0)
     seen = watch_graph(module)
-    look_at(module, picture, [Layer("layer3", (2, 2), 16, "NCHW"), Layer("layer2", (4, 4), 12, "NCHW")], [1])
+    look(module, picture, [Layer("layer3", (2, 2), 16, "NCHW"), Layer("layer2", (4, 4), 12, "NCHW")], [1])
     assert not any(seen[name] for name in ("conv1", "bn1", "layer1", "layer1.0.conv2", "layer2.0.conv2"))
     assert all(seen[name] for name in ("layer3.0.conv1", "layer3", "layer4", "fc"))
 
 
 def test_without_classes_there_is_no_graph() -> None:
     module, picture = make_network("resnet", 0)
-    seen = watch_graph(module)
-    look = look_at(module, picture, RESNET_LAYERS, [])
-    assert not any(seen.values())
-    assert look.gradients == {} and look.targets == ()
-    assert is_close(look.activations["layer3"], look_at(module, picture, RESNET_LAYERS, [1]).activations["layer3"])
+    graphs = watch_graph(module)
+    seen = look(module, picture, RESNET_LAYERS, [])
+    assert not any(graphs.values())
+    assert seen.gradients == {} and seen.asks == ()
+    assert is_close(seen.activations["layer3"], look(module, picture, RESNET_LAYERS, [1]).activations["layer3"])
 
 
 def test_nothing_kept_has_a_graph_and_no_parameter_gets_a_gradient() -> None:
     module, picture = make_network("vit", 1)
-    look = look_at(module, picture, VIT_LAYERS, [0, 1])
-    for tensor in [look.logits, *look.activations.values(), *look.gradients.values()]:
+    seen = look(module, picture, VIT_LAYERS, [0, 1])
+    for tensor in [seen.logits, *seen.activations.values(), *seen.gradients.values()]:
         assert not tensor.requires_grad and tensor.grad_fn is None and tensor.dtype == torch.float32
         assert tensor.is_contiguous() and not tensor.is_inference()
         assert tensor.untyped_storage().nbytes() == tensor.nbytes  # its own memory, not a part of something larger
@@ -191,13 +201,13 @@ def test_nothing_kept_has_a_graph_and_no_parameter_gets_a_gradient() -> None:
 def test_works_whatever_the_caller_has_switched_off(name: str, guard: type) -> None:
     module, picture = make_network(name, 2)
     layers = NETWORKS[name][1]
-    expected = look_at(module, picture, layers, [1])
+    expected = look(module, picture, layers, [1])
     with guard():
-        look = look_at(module, picture * 1, layers, [1])
+        seen = look(module, picture * 1, layers, [1])
         assert torch.is_grad_enabled() == (guard is torch.enable_grad)
     for key, gradient in expected.gradients.items():
-        assert torch.equal(look.gradients[key], gradient)
-    assert not look.logits.is_inference()
+        assert torch.equal(seen.gradients[key], gradient)
+    assert not seen.logits.is_inference()
 
 
 def test_a_picture_made_in_inference_mode_may_be_used_late_in_the_network() -> None:
@@ -214,8 +224,8 @@ def test_a_picture_made_in_inference_mode_may_be_used_late_in_the_network() -> N
     module = Gated().eval().requires_grad_(False)
     with torch.inference_mode():
         picture = torch.randn(1, 3, 5, 5)
-        look = look_at(module, picture, [Layer("first", (5, 5), 3, "NCHW")], [1])
-    assert torch.allclose(look.gradients["first", 1][1], picture[0, 1] / 25)
+        seen = look(module, picture, [Layer("first", (5, 5), 3, "NCHW")], [1])
+    assert torch.allclose(seen.gradients["first", Ask(1)][1], picture[0, 1] / 25)
 
 
 def count_hooks(module: nn.Module) -> int:
@@ -235,13 +245,13 @@ def test_the_network_is_left_as_it_was(failing: str | None) -> None:
     if failing:
         setattr(module, failing, Failing())
         with pytest.raises(MemoryError):
-            look_at(module, picture, RESNET_LAYERS, [1])
+            look(module, picture, RESNET_LAYERS, [1])
     else:
-        look_at(module, picture, RESNET_LAYERS, [1])
+        look(module, picture, RESNET_LAYERS, [1])
         with pytest.raises(TargetError):
-            look_at(module, picture, RESNET_LAYERS, [CLASSES])
+            look(module, picture, RESNET_LAYERS, [CLASSES])
         with pytest.raises(AttributeError):  # after the first hook is set
-            look_at(module, picture, [RESNET_LAYERS[0], Layer("nowhere", (1, 1), 1, "NCHW")], [1])
+            look(module, picture, [RESNET_LAYERS[0], Layer("nowhere", (1, 1), 1, "NCHW")], [1])
     assert count_hooks(module) == 0
     assert not any(child.training for child in module.modules() if not isinstance(child, Failing))
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
@@ -282,14 +292,14 @@ def test_what_happens_in_place_does_not_reach_what_is_kept(layer_module: nn.Modu
     module = InPlace(copy.deepcopy(layer_module)).eval().requires_grad_(False)
     picture = torch.randn(1, 3, 6, 6)
     layers = [Layer("layer", (6, 6), 4, "NCHW")] + ([Layer("stem", (6, 6), 4, "NCHW")] if deep else [])
-    look = look_at(module, picture, layers, [2])
+    seen = look(module, picture, layers, [2])
     activations = copy.deepcopy(layer_module).eval()(module.stem(picture))[0]
-    assert is_close(look.activations["layer"], activations)
+    assert is_close(seen.activations["layer"], activations)
     # score = w · mean(1.5 a + relu(-3 a)) + b
     slope = (1.5 - 3.0 * (activations < 0)) / 36
-    assert is_close(look.gradients["layer", 2], module.fc.weight[2][:, None, None] * slope)
+    assert is_close(seen.gradients["layer", Ask(2)], module.fc.weight[2][:, None, None] * slope)
     if deep:
-        assert is_close(look.activations["stem"], module.stem(picture)[0])
+        assert is_close(seen.activations["stem"], module.stem(picture)[0])
 
 
 Pair = namedtuple("Pair", ["first", "second"])
@@ -338,12 +348,12 @@ def test_outputs_in_containers(kind: str) -> None:
     module = Unwrapping(*CONTAINERS[kind]).eval().requires_grad_(False)
     picture = torch.randn(1, 3, 5, 5)
     layer = Layer("layer", (5, 5), 4, "NCHW")
-    look = look_at(module, picture, [layer], [3])
+    seen = look(module, picture, [layer], [3])
     activations = module.layer.conv(picture)[0]
-    assert is_close(look.logits, module(picture)[0])
-    assert is_close(look.activations["layer"], activations)
+    assert is_close(seen.logits, module(picture)[0])
+    assert is_close(seen.activations["layer"], activations)
     expected = module.fc.weight[3][:, None, None] * (activations > 0) / 25
-    assert is_close(look.gradients["layer", 3], expected)
+    assert is_close(seen.gradients["layer", Ask(3)], expected)
 
 
 def test_a_layer_without_a_tensor_or_that_never_runs_is_a_sentence() -> None:
@@ -360,7 +370,7 @@ def test_a_layer_without_a_tensor_or_that_never_runs_is_a_sentence() -> None:
     picture = torch.randn(1, 3, 5, 5)
     for name in ("silent", "idle"):
         with pytest.raises(LayerError, match=name):
-            look_at(module, picture, [Layer(name, (5, 5), 4, "NCHW")], [0])
+            look(module, picture, [Layer(name, (5, 5), 4, "NCHW")], [0])
     assert count_hooks(module) == 0
 
 
@@ -377,10 +387,10 @@ def test_a_layer_the_scores_do_not_depend_on_has_zero_gradients() -> None:
     aside, layer = Layer("aside", (5, 5), 4, "NCHW"), Layer("layer", (5, 5), 4, "NCHW")
     picture = torch.randn(1, 3, 5, 5)
     for layers in ([aside], [aside, layer], [layer, aside]):
-        look = look_at(module, picture, layers, [1, 2])
-        assert look.gradients["aside", 1].shape == (4, 5, 5)
-        assert not look.gradients["aside", 1].any() and not look.gradients["aside", 2].any()
-    assert look.gradients["layer", 2].any()
+        seen = look(module, picture, layers, [1, 2])
+        assert seen.gradients["aside", Ask(1)].shape == (4, 5, 5)
+        assert not seen.gradients["aside", Ask(1)].any() and not seen.gradients["aside", Ask(2)].any()
+    assert seen.gradients["layer", Ask(2)].any()
 
 
 @pytest.mark.parametrize("name", ["blocks.2.norm2", "blocks.2"])
@@ -388,14 +398,14 @@ def test_a_vits_last_tokens_give_a_blank_map_with_a_sentence(name: str) -> None:
     """Only the class token of the last block is read, so that the patches' gradients there are zero."""
     module, picture = make_network("vit", 6)
     layer = Layer(name, (4, 4), 24, "NLC", 3)
-    look = look_at(module, picture, [layer], [1])
-    assert look.activations[name].any()
-    assert not look.gradients[name, 1].any()
-    capture = LayerCapture(layer, 1, look.logits, look.activations[name], look.gradients[name, 1])
+    seen = look(module, picture, [layer], [1])
+    assert seen.activations[name].any()
+    assert not seen.gradients[name, Ask(1)].any()
+    capture = LayerCapture(layer, 1, seen.logits, seen.activations[name], seen.gradients[name, Ask(1)])
     method = get_method("grad-cam")
     values = method.function(capture, method.settings()).values.numpy()
     assert is_blank(values)
-    (warning,) = find_warnings(method, values, "cat")
+    (warning,) = find_rules(method, values, "cat").values()
     assert warning.startswith("Blank") and "cat" in warning
 
 
@@ -404,7 +414,7 @@ def test_weights_that_are_not_numbers_are_the_models_fault(targets: list) -> Non
     module, picture = make_network("resnet", 0)
     module.layer2[0].conv1.weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(ModelError, match="damaged"):
-        look_at(module, picture, RESNET_LAYERS, targets)
+        look(module, picture, RESNET_LAYERS, targets)
     assert count_hooks(module) == 0
 
 
@@ -412,7 +422,7 @@ def test_weights_that_are_not_numbers_are_the_models_fault(targets: list) -> Non
 def test_a_class_that_does_not_exist(target: int) -> None:
     module, picture = make_network("vit", 0)
     with pytest.raises(TargetError, match=f"classes 0 to {CLASSES - 1}"):
-        look_at(module, picture, VIT_LAYERS, [0, target])
+        look(module, picture, VIT_LAYERS, [0, target])
 
 
 @pytest.mark.parametrize(
@@ -423,15 +433,15 @@ def test_a_model_that_does_not_answer_with_scores(answer: object) -> None:
     module, picture = make_network("resnet", 0)
     module.register_forward_hook(lambda _m, _i, output: answer(output))
     with pytest.raises(ModelError, match="one score for each class"):
-        look_at(module, picture, RESNET_LAYERS, [0])
+        look(module, picture, RESNET_LAYERS, [0])
 
 
 def test_half_precision_networks_are_read_in_full() -> None:
     module, picture = make_network("vit", 1)
     module.bfloat16()
-    look = look_at(module, picture.bfloat16(), VIT_LAYERS, [1])
-    exact = look_at(module.float(), picture.bfloat16().float(), VIT_LAYERS, [1])
-    for key, gradient in look.gradients.items():
+    seen = look(module, picture.bfloat16(), VIT_LAYERS, [1])
+    exact = look(module.float(), picture.bfloat16().float(), VIT_LAYERS, [1])
+    for key, gradient in seen.gradients.items():
         assert gradient.dtype == torch.float32
         assert torch.nn.functional.cosine_similarity(gradient.flatten(), exact.gradients[key].flatten(), 0) > 0.98
 

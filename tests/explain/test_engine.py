@@ -154,7 +154,7 @@ def test_a_slider_of_cf_cam_runs_nothing_and_moves_the_map(engine: Engine, cnn: 
 
 def test_another_class_layer_or_score_is_one_look_more(engine: Engine, vit: LoadedModel) -> None:
     picture = make_picture()
-    best = engine.explain(picture, vit).pictures[0].target
+    best = engine.explain(picture, vit).pictures[0].targets[0]
     other = (best + 1) % len(LABELS)
     layers = [layer.name for layer in vit.layers]
     default = vit.default_layer.name
@@ -207,7 +207,7 @@ def test_the_answer_equals_the_plain_way(engine: Engine, cnn: LoadedModel) -> No
     (gradient,) = torch.autograd.grad(logits[best], seen[0])
     expected = (gradient[0].mean((1, 2))[:, None, None] * seen[0][0]).sum(0).detach()
     probabilities = logits.detach().double().softmax(0)
-    assert (entry.target, entry.label, entry.layer) == (best, LABELS[best], where.name)
+    assert (entry.targets, entry.maps[0].label, entry.layers) == ((best,), LABELS[best], (where.name,))
     assert np.allclose(entry.maps[0].values, expected, atol=1e-5 * float(expected.abs().max()))
     assert entry.maps[0].box == prepared.box
     assert [p.index for p in entry.predictions] == torch.argsort(probabilities, descending=True)[:5].tolist()
@@ -450,7 +450,7 @@ def test_many_threads_get_what_each_would_get_alone() -> None:
             methods = [str(name) for name in rng.permutation(DEFAULT_METHODS)[: rng.integers(1, 5)]]
             named = replace(job_picture, name=f"{seed} {index}")
             (entry,) = engine.explain(named, model, methods, target=target).pictures
-            if entry.picture is not named or entry.target != target:
+            if entry.picture is not named or entry.targets != (target,):
                 faults.append("another's picture or class")
             for heatmap in entry.maps:
                 key = (model.fingerprint, job_picture.digest, target, heatmap.method)
@@ -523,7 +523,7 @@ def test_works_from_within_inference_mode(vit: LoadedModel, monkeypatch: pytest.
     request = ModelRequest(source="hub", name="vit")
     with torch.inference_mode():
         first = engine.explain(make_picture(), request)
-    second = engine.explain(make_picture(), request, target=(first.pictures[0].target + 1) % len(LABELS))
+    second = engine.explain(make_picture(), request, target=(first.pictures[0].targets[0] + 1) % len(LABELS))
     assert len(second.pictures[0].maps) == 4
     assert values_of(Engine("cpu").explain(make_picture(), vit)) == values_of(first)
 
@@ -535,15 +535,15 @@ def test_progress_names_each_picture_before_it_is_worked_on(engine: Engine, cnn:
     calls = []
     pictures = [make_picture(seed, f"{seed}.png") for seed in range(3)]
     engine.explain(pictures, cnn, progress=lambda *call: calls.append((*call, engine.passes.forward)))
-    assert calls == [(0, 3, "0.png", 0), (1, 3, "1.png", 1), (2, 3, "2.png", 2)]
+    assert calls == [(0, "0.png", 0), (1 / 3, "1.png", 1), (2 / 3, "2.png", 2)]
 
 
 def test_cancelled_work_stops_and_what_was_done_is_kept(engine: Engine, cnn: LoadedModel) -> None:
     cancel = threading.Event()
     pictures = [make_picture(seed) for seed in range(3)]
 
-    def progress(done: int, _total: int, _name: str) -> None:
-        if done == 2:
+    def progress(share: float, _what: str) -> None:
+        if share > 0.5:
             cancel.set()
 
     with pytest.raises(Cancelled):

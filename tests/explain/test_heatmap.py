@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from explain.heatmap import Heatmap, Passes, find_warnings, is_blank
+from explain.heatmap import Heatmap, Passes, find_rules, is_blank
 from explain.methods import Settings, get_method
 
 GRAD, EIGEN = get_method("grad-cam"), get_method("eigen-cam")
@@ -61,7 +61,7 @@ BLANKS = [
 @pytest.mark.parametrize(("values", "blank", "warning"), BLANKS)
 def test_each_kind_of_map_has_its_sentence(values: np.ndarray, blank: bool, warning: str | None) -> None:
     assert is_blank(values) is blank
-    found = find_warnings(GRAD, values, "cat")
+    found = tuple(find_rules(GRAD, values, "cat").values())
     assert len(found) == (warning is not None)
     if warning:
         assert warning in found[0]
@@ -69,13 +69,13 @@ def test_each_kind_of_map_has_its_sentence(values: np.ndarray, blank: bool, warn
 
 
 def test_a_method_blind_to_the_class_says_so_last() -> None:
-    assert find_warnings(EIGEN, np.array([[0.0, 1.0]]), "cat") == (AGNOSTIC,)
-    blank = find_warnings(EIGEN, np.zeros((2, 2)), "cat")
+    assert tuple(find_rules(EIGEN, np.array([[0.0, 1.0]]), "cat").values()) == (AGNOSTIC,)
+    blank = tuple(find_rules(EIGEN, np.zeros((2, 2)), "cat").values())
     assert len(blank) == 2 and blank[0].startswith("Blank") and blank[1] == AGNOSTIC
 
 
 def test_a_method_blind_to_the_class_does_not_speak_of_it() -> None:
-    (first, _) = find_warnings(EIGEN, np.zeros((2, 2)), "cat")
+    (first, _) = tuple(find_rules(EIGEN, np.zeros((2, 2)), "cat").values())
     assert "cat" not in first
 
 

@@ -1,10 +1,13 @@
 """The one list of methods: what each declares, and what follows from it."""
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
 from explain.errors import MethodError
-from explain.methods import Settings, all_methods, get_method
+from explain.methods import Settings, all_methods, describe_needs, get_method
+from explain.methods.base import Group, Place
 
 METHODS = all_methods()
 
@@ -24,8 +27,10 @@ def test_a_method_declares_all_that_is_shown_of_it(name: str) -> None:
     assert method.name == name == get_method(name).name
     assert method.title.strip() and method.sentence.endswith(".") and method.sentence.count(". ") == 0
     assert any(character.isdigit() for character in method.paper)
-    assert method.needs in ("activations", "gradients", "prompts")
-    assert method.class_agnostic == (method.needs == "activations")
+    assert method.needs and describe_needs(method)
+    assert method.group in get_args(Group) and method.place in get_args(Place)
+    assert (method.count_passes is not None) == ("runner" in method.needs)
+    assert method.objective is None or method.differentiates
     assert issubclass(method.settings, Settings)
     for preset in method.presets.values():
         assert type(preset) is method.settings

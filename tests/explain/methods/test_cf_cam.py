@@ -589,7 +589,7 @@ def test_refuses_what_it_cannot_compare():
 
 def test_is_registered_with_its_two_sliders_first():
     method = get_method("cf-cam")
-    assert method.needs == "gradients"
+    assert method.needs == {"gradients"}
     assert not method.class_agnostic
     assert method.presets["published"] == PUBLISHED
     plain = [
