@@ -2,30 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import get_args
 
 import streamlit as st
 
 from components.settings import get_settings, show_presets, show_setting, split_names
 from explain.engine import DEFAULT_METHODS
-from explain.methods import Settings, all_methods, get_method
+from explain.methods import Method, Settings, all_methods, get_method
+from explain.methods.base import Group
+
+GROUP_SENTENCES: dict[Group, str] = {
+    "gradient": "What raises the score of the class. All of them share one pass.",
+    "gradient-free": "What the layer responds to, or what the answer loses when something is hidden.",
+    "transformer": "What the tokens of a vision transformer attend to.",
+    "fine detail": "Down to single pixels.",
+}
+
+_CHOICE = "methods"
+
+EstimateSeconds = Callable[[Method], float | None]
+"""How long a method will take for one picture, in seconds; None where that is not worth saying or not known."""
 
 
-def pick_methods() -> list[str]:
-    """Offer every registered method; gives back the names of the chosen, in the registry's order."""
+def pick_methods(obstacles: Mapping[str, str], estimate: EstimateSeconds) -> list[str]:
+    """Offer every registered method, by group; gives back the names of the chosen, in the registry's order.
+
+    Args:
+        obstacles: by method name, why it cannot work on this model.
+        estimate: see `EstimateSeconds`.
+    """
     registered = all_methods()
-    if "methods" not in st.session_state:
-        st.session_state["methods"] = [name for name in registered if name in DEFAULT_METHODS]
-    chosen = st.pills(
+    chosen = st.session_state.setdefault(_CHOICE, [name for name in registered if name in DEFAULT_METHODS])
+    shown = list(dict.fromkeys([*DEFAULT_METHODS, *chosen]))
+    st.session_state["methods-front"] = chosen
+
+    def read(key: str, offered: Collection[str]) -> None:
+        others = [name for name in st.session_state[_CHOICE] if name not in offered]
+        picked = {*others, *st.session_state[key]}
+        st.session_state[_CHOICE] = [name for name in registered if name in picked]
+
+    st.pills(
         "Methods",
-        [*registered],
+        [name for name in registered if name in shown],
         selection_mode="multi",
         format_func=lambda name: registered[name].title,
-        key="methods",
-        persist_state="session",
-        help="Each chosen method is a column. They share one pass of the network.",
+        key="methods-front",
+        on_change=read,
+        args=("methods-front", shown),
+        help="Each chosen method is a column. Most share one pass of the network.",
     )
-    return [name for name in registered if name in chosen]
+    with st.popover(f"All {len(registered)} methods", icon=":material/apps:", width="stretch"):
+        for group in get_args(Group):
+            offered = [name for name, method in registered.items() if method.group == group]
+            if offered:
+                _show_group(group, offered, chosen, obstacles, estimate, read)
+    for name in chosen:
+        seconds = estimate(registered[name]) if name not in obstacles else None
+        if seconds is not None:
+            st.caption(f"{registered[name].title}: {describe_duration(seconds)} a picture.")
+    return list(chosen)
+
+
+def _show_group(
+    group: Group,
+    offered: Sequence[str],
+    chosen: Sequence[str],
+    obstacles: Mapping[str, str],
+    estimate: EstimateSeconds,
+    read: Callable[[str, Collection[str]], None],
+) -> None:
+    key = f"methods-{group}"
+    st.session_state[key] = [name for name in offered if name in chosen]
+
+    def describe(name: str) -> str:
+        method = get_method(name)
+        if name in obstacles:
+            return f":gray[{method.title}]"
+        seconds = estimate(method)
+        return method.title if seconds is None else f"{method.title} :small[:gray[{describe_duration(seconds)}]]"
+
+    st.pills(
+        f"{group.capitalize()}: {GROUP_SENTENCES[group]}",
+        offered,
+        selection_mode="multi",
+        format_func=describe,
+        key=key,
+        on_change=read,
+        args=(key, offered),
+    )
+    reasons = list(dict.fromkeys(obstacles[name] for name in offered if name in obstacles))
+    if reasons:
+        st.caption(" ".join(reasons))
+
+
+def describe_duration(seconds: float) -> str:
+    """An estimate as people say it: `about 4 s`, `about 2 min`."""
+    if seconds < 1.5:
+        return "about 1 s"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min"
 
 
 def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, Settings]:
@@ -61,6 +138,11 @@ def _show_folded(name: str) -> None:
         show_presets(method.presets, method.settings, _key(name))
     for setting in split_names(method.settings)[1]:
         show_setting(method.settings, setting, _key(name))
+
+
+def read_settings(name: str) -> Settings:
+    """The settings of a method as its sliders stand, whether they are on the page or not."""
+    return get_settings(get_method(name).settings, _key(name))
 
 
 def _key(method: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.canvas import Choice, Pane, Row
@@ -23,16 +23,22 @@ class Failure:
     sentence: str
 
 
-def build_rows(outcomes: Sequence[PictureExplanation | Failure], methods: Sequence[str], twin: str | None) -> list[Row]:
+def build_rows(
+    outcomes: Sequence[PictureExplanation | Failure],
+    methods: Sequence[str],
+    twin: str | None,
+    coming: Mapping[str, str] | None = None,
+) -> list[Row]:
     """Describe every picture's row.
 
     Args:
         outcomes: one a picture.
         methods: the columns, in order.
         twin: a bundled model with prompts that knows the same classes, offered where the model has no prompts.
+        coming: methods whose maps are still being made, and what is said of them until then.
     """
     return [
-        _build_failed_row(outcome) if isinstance(outcome, Failure) else _build_row(outcome, methods, twin)
+        _build_failed_row(outcome) if isinstance(outcome, Failure) else _build_row(outcome, methods, twin, coming or {})
         for outcome in outcomes
     ]
 
@@ -50,7 +56,7 @@ def describe_picture(picture: Picture) -> str:
     return " ".join([f"{width} × {height} pixels.", *picture.notes])
 
 
-def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None) -> Row:
+def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None, coming: Mapping[str, str]) -> Row:
     probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
     explained = f"Explained: {entry.labels[0]}"
     share = "" if probability is None else f" ({_format_share(probability)})"
@@ -61,7 +67,7 @@ def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | No
         if name in maps:
             panes.append(_build_map_pane(entry, maps[name]))
         else:
-            panes.append(_build_missing_pane(entry, name, twin))
+            panes.append(_build_missing_pane(entry, name, twin, coming.get(name, "This map is missing.")))
     return Row(
         key=entry.picture.digest,
         label=entry.picture.name,
@@ -105,13 +111,13 @@ def _build_map_pane(entry: PictureExplanation, heatmap: Heatmap) -> Pane:
     )
 
 
-def _build_missing_pane(entry: PictureExplanation, name: str, twin: str | None) -> Pane:
+def _build_missing_pane(entry: PictureExplanation, name: str, twin: str | None, otherwise: str) -> Pane:
     method = get_method(name)
     return Pane(
         key=name,
         title=method.title,
         sentence=method.sentence,
-        message=entry.unavailable.get(name, "This map is missing."),
+        message=entry.unavailable.get(name, otherwise),
         action=(f"Switch to {twin}", f"{SWITCH_MODEL}:{twin}") if twin and "prompts" in method.needs else None,
         alt=f"{method.title} on {entry.picture.name}",
     )

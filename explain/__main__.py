@@ -192,6 +192,8 @@ def methods(as_json: Json = False) -> None:
                 "title": entry.title,
                 "sentence": entry.sentence,
                 "paper": entry.paper,
+                "group": entry.group,
+                "needs": sorted(entry.needs),
                 "class_agnostic": entry.class_agnostic,
                 "settings": entry.settings.model_json_schema().get("properties", {}),
                 "presets": {name: values.model_dump(mode="json") for name, values in entry.presets.items()},
@@ -201,7 +203,7 @@ def methods(as_json: Json = False) -> None:
         print(json.dumps(rows))
         return
     for entry in all_methods().values():
-        print(f"{entry.name:<12} {entry.title}: {entry.sentence}\n{'':<12} {entry.paper}")
+        print(f"{entry.name:<12} {entry.title} ({entry.group}): {entry.sentence}\n{'':<12} {entry.paper}")
         for name, info in entry.settings.model_fields.items():
             print(f"{'':<14} --set {entry.name}.{name}={info.default}  {info.description}")
         for name in entry.presets:

@@ -132,6 +132,7 @@ class Engine:
         self._model_locks: dict[str, threading.RLock] = {}
         self._seen: OrderedDict[_SeenKey, _Seen] = OrderedDict()
         self._passes = Passes()
+        self._pace: dict[str, float] = {}  # by fingerprint, seconds of the quickest look so far
 
     @property
     def passes(self) -> Passes:
@@ -296,6 +297,19 @@ class Engine:
                 derived=seen.derived[where.name],
             )
 
+    def estimate_seconds(
+        self, model: LoadedModel, method: Method, layer: str = "auto", settings: Settings | None = None
+    ) -> float | None:
+        """How long a method that runs the network by itself will take for one picture, from the passes it needs and
+        the time that one has taken so far. None for every other method, and before a first picture was seen.
+        """
+        from explain.layers import get_layer
+
+        pace = self._pace.get(model.fingerprint)
+        if method.count_passes is None or pace is None or not model.layers:
+            return None
+        return pace * method.count_passes(get_layer(model, layer), settings or method.settings())
+
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
         with self._lock:
@@ -401,7 +415,10 @@ class Engine:
                 if not missing and all(layer.name in seen.activations for layer in layers):
                     continue
             tensor = self._prepare(picture, loaded, view)
+            started = time.perf_counter()
             (look,) = look_at(loaded.module, tensor, layers, missing)
+            pace = time.perf_counter() - started
+            self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             run += self._count(Passes(forward=1, backward=len(missing)))
             if seen is None:
                 seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)

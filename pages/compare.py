@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from components.canvas import CanvasEvent, Pane, Row, canvas
+from components.combination import Combination, pick_combination
 from components.downloads import offer_downloads
 from components.engine import start_engine
 from components.faults import show_faults
 from components.front_door import go_through_front_door
-from components.layer import pick_layer
-from components.methods import pick_methods, show_settings
+from components.layer import AUTO, pick_layer
+from components.methods import describe_duration, pick_methods, read_settings, show_settings
 from components.model import FIRST_MODEL, ModelChoice, pick_model, use_bundled
 from components.pictures import pick_pictures
 from components.rows import EXPLAIN_CLASS, SWITCH_MODEL, Failure, build_rows, describe_picture
@@ -26,7 +27,7 @@ from explain.capture import Score
 from explain.engine import find_obstacle
 from explain.errors import Cancelled, ExplainError, ModelError
 from explain.explanation import Explanation, PictureExplanation
-from explain.methods import Settings, get_method
+from explain.methods import Settings, all_methods, get_method
 from explain.models import LoadedModel, find_prompted_twin
 from explain.picture import Picture
 from explain.render import DISCLAIMER, RenderSettings
@@ -50,6 +51,7 @@ class Question:
         target: index of a class, or None for each picture's likeliest.
         methods: a column each.
         score: what of the class is differentiated.
+        combination: further layers, and views.
     """
 
     model: LoadedModel
@@ -58,6 +60,7 @@ class Question:
     target: int | None
     methods: Sequence[str]
     score: Score
+    combination: Combination
 
     def make_key(self, settings: Mapping[str, Settings]) -> str:
         """A digest of everything the answer depends on."""
@@ -66,6 +69,7 @@ class Question:
             self.layer,
             self.target,
             self.score,
+            self.combination,
             *(picture.digest for picture in self.pictures),
         ]
         parts += [f"{name} {settings[name]!r}" for name in self.methods]
@@ -96,14 +100,19 @@ def show_page() -> None:
         target = pick_target(model.labels, model.request.name)
         score = pick_score()
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
-        methods = pick_methods()
+        first = model.default_layer.name if layer == AUTO and model.default_layer else layer
+        combination = pick_combination(model.layers, first)
+        methods = pick_methods(
+            _find_obstacles(model),
+            lambda method: engine.estimate_seconds(model, method, first, read_settings(method.name)),
+        )
     with body.container():
         if not pictures:
             st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
         elif not methods:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
-            _compare(engine, Question(model, pictures, layer, target, methods, score))
+            _compare(engine, Question(model, pictures, first, target, methods, score, combination))
 
 
 @st.fragment
@@ -118,13 +127,17 @@ def _compare(engine: Engine, question: Question) -> None:
             st.info("Stopped. Nothing was changed.", icon=":material/front_hand:")
             st.button("Explain again", key="go-on", on_click=go_on)
         return
-    outcomes = place.watch(Work(lambda work: _explain(engine, question, settings, work)), "Explaining …", stop_key=key)
+    outcomes = _watch_outcomes(engine, question, settings, place, key)
     with place.container():
         rows = build_rows(outcomes, question.methods, _find_twin(question.model))
         answer = canvas(rows, RenderSettings(), key="canvas")
         explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
         if explained:
-            offer_downloads(Explanation(question.model, explained, question.score), answer.view)
+            combination = question.combination
+            explanation = Explanation(
+                question.model, explained, question.score, combination.fusion, combination.augmentation
+            )
+            offer_downloads(explanation, answer.view)
         if (
             explained
             and "cf-cam" in question.methods
@@ -143,6 +156,35 @@ def _compare(engine: Engine, question: Question) -> None:
         _follow(answer.event, question.model)
 
 
+def _watch_outcomes(
+    engine: Engine, question: Question, settings: Mapping[str, Settings], place: Place, key: str
+) -> list[Outcome]:
+    """What the engine answers. The maps of quick methods stand on the page while slow ones are being made."""
+    slow = [name for name in question.methods if "runner" in get_method(name).needs]
+    quick = [name for name in question.methods if name not in slow]
+    first: list[Outcome] = []
+    if slow and quick:
+        part = replace(question, methods=quick)
+        first = place.watch(Work(lambda work: _explain(engine, part, settings, work)), "Explaining …", stop_key=key)
+
+    coming = {}
+    for name in slow:
+        seconds = engine.estimate_seconds(question.model, get_method(name), question.layer, settings[name])
+        coming[name] = "Coming …" if seconds is None else f"Coming … {describe_duration(seconds)} a picture"
+
+    def show_quick() -> None:
+        if first:
+            twin = _find_twin(question.model)
+            canvas(build_rows(first, question.methods, twin, coming), RenderSettings(), key="meanwhile")
+
+    return place.watch(
+        Work(lambda work: _explain(engine, question, settings, work)),
+        "Explaining …",
+        stop_key=key,
+        meanwhile=show_quick,
+    )
+
+
 def _follow(event: CanvasEvent, model: LoadedModel) -> None:
     """Do what a button in the grid says, which concerns the whole page."""
     action, _, value = event.action.partition(":")
@@ -157,16 +199,18 @@ def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings
     """Ask the engine picture by picture: one that fails costs a sentence in its row, and nothing else."""
     outcomes: list[Outcome] = []
     for done, picture in enumerate(question.pictures):
-        work.report(f"Picture {done + 1} of {len(question.pictures)}: {picture.name}", done / len(question.pictures))
         try:
             explanation = engine.explain(
                 picture,
                 question.model,
                 question.methods,
-                question.layer,
+                (question.layer, *question.combination.layers),
                 "auto" if question.target is None else question.target,
                 settings,
                 question.score,
+                question.combination.fusion,
+                question.combination.augmentation,
+                progress=lambda share, text, done=done: work.report(text, (done + share) / len(question.pictures)),
                 cancel=work.cancel,
             )
             outcomes.append(explanation.pictures[0])
@@ -234,7 +278,14 @@ def _show_waiting(pictures: Sequence[Picture]) -> None:
 
 def _find_usable(question: Question) -> list[str]:
     """The methods asked for that work on this model."""
-    return [name for name in question.methods if find_obstacle(get_method(name), question.model) is None]
+    obstacles = _find_obstacles(question.model)
+    return [name for name in question.methods if name not in obstacles]
+
+
+def _find_obstacles(model: LoadedModel) -> dict[str, str]:
+    """By method name, why it cannot work on this model."""
+    found = {name: find_obstacle(method, model) for name, method in all_methods().items()}
+    return {name: obstacle for name, obstacle in found.items() if obstacle is not None}
 
 
 def _find_twin(model: LoadedModel) -> str | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import streamlit as st
 
 from components.faults import show_faults
 from components.front_door import go_through_front_door
+from components.methods import GROUP_SENTENCES
 from components.settings import describe_settings
 from explain.methods import Method, all_methods, describe_needs
+from explain.methods.base import Group
 
 
 @show_faults
@@ -20,9 +23,14 @@ def show_page() -> None:
         "Each method answers a different question about the same look of the network. Where they disagree, none of "
         "them is the truth: a map shows what raised a score, not what is in the picture, and not why."
     )
-    for method in all_methods().values():
-        with st.container(border=True, width=1100):
-            _show(method)
+    for group in get_args(Group):
+        methods = [method for method in all_methods().values() if method.group == group]
+        if methods:
+            st.header(f"{group.capitalize()} methods", anchor=False)
+            st.markdown(GROUP_SENTENCES[group])
+        for method in methods:
+            with st.container(border=True, width=1100):
+                _show(method)
 
 
 def _show(method: Method) -> None:

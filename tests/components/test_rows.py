@@ -35,7 +35,7 @@ def heat(method: str, seconds: float = 0.0123, passes: Passes = NO_PASS, warning
 def explained(*maps: Heatmap, prompts: tuple[Prediction, ...] = (), **unavailable: str) -> PictureExplanation:
     predictions = (Prediction(5, "dog", 0.7), Prediction(3, "cat", 0.2))
     missing = {name.replace("_", "-"): reason for name, reason in unavailable.items()}
-    return PictureExplanation(PICTURE, predictions, prompts, 3, "cat", "layer4", maps, missing)
+    return PictureExplanation(PICTURE, predictions, prompts, (3,), ("cat",), ("layer4",), maps, missing)
 
 
 def test_a_row_names_its_picture_class_and_what_reading_did() -> None:
@@ -92,3 +92,8 @@ def test_a_failure_keeps_the_picture_and_says_why() -> None:
     assert [pane.message for pane in rows[0].panes] == ["It broke."]
     assert rows[0].label == "cat.png"
     assert rows[1].panes[1].values is not None
+
+
+def test_what_is_still_being_made_says_how_long_it_takes() -> None:
+    (row,) = build_rows([explained()], ["grad-cam"], None, {"grad-cam": "Coming … about 4 s a picture"})
+    assert row.panes[1].message == "Coming … about 4 s a picture"

@@ -1,0 +1,76 @@
+"""Options of any method: several layers fused into one map, and averaging over changed views of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import streamlit as st
+
+from explain.augmentation import Augmentation
+from explain.fusion import Fusion
+
+if TYPE_CHECKING:
+    from explain.layers import Layer
+
+_FUSIONS: dict[Fusion, str] = {
+    "product": "Product: what every layer finds",
+    "mean": "Mean of the layers",
+    "max": "Largest of the layers",
+}
+_AUGMENTATIONS: dict[Augmentation, str] = {
+    "none": "The picture as it is",
+    "flip": "It and its mirror image",
+    "flip and contrast": "Both, at three contrasts",
+}
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What is combined into one map.
+
+    Attributes:
+        layers: names of further layers, to be fused with the first.
+        fusion: how; `none` without further layers.
+        augmentation: the views averaged over.
+    """
+
+    layers: tuple[str, ...] = ()
+    fusion: Fusion = "none"
+    augmentation: Augmentation = "none"
+
+
+def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
+    """Offer to fuse further layers with the first and to average over views; folded away, as few need it.
+
+    Args:
+        layers: the model's layers.
+        first: name of the layer already chosen.
+    """
+    others = {layer.name: layer for layer in layers if layer.name != first}
+    kept = [name for name in st.session_state.get("fused-layers", []) if name in others]
+    st.session_state["fused-layers"] = kept
+    with st.expander("Combine layers and views", icon=":material/stacks:"):
+        fused = st.multiselect(
+            "Fuse with layers",
+            [*others],
+            format_func=lambda name: f"{name} · {others[name].grid[0]}×{others[name].grid[1]}",
+            key="fused-layers",
+            placeholder="None",
+            help="Each method's maps of these layers and of the layer above become one. A deep layer knows what, an "
+            "early one where.",
+        )
+        fusion: Fusion = "none"
+        if fused:
+            fusion = st.selectbox("Fuse by", [*_FUSIONS], format_func=_FUSIONS.__getitem__, key="fusion")
+        augmentation = st.selectbox(
+            "Average over",
+            get_args(Augmentation),
+            format_func=_AUGMENTATIONS.__getitem__,
+            key="augmentation",
+            persist_state="session",
+            help="Test-time augmentation: what the maps of the changed views agree on is more of the picture and less "
+            "of the network's noise. It takes as many passes as there are views.",
+        )
+    return Combination(tuple(fused), fusion, augmentation)
