@@ -78,6 +78,8 @@ def replay_manifest(
         found = {name_map(index, heatmap): heatmap for heatmap in explanation.pictures[0].maps}
         for made in wanted:
             title = f"{entry.name}, {get_method(made.method).title}"
+            if len(entry.layers) * len(entry.targets) > 1:
+                title += f", {made.layer}, {made.label}"
             before = expected.get(made.key)
             again = found.get(made.key)
             if again is None:

@@ -52,7 +52,7 @@ def test_show_on_the_cnn_writes_three_maps_and_a_clear_word(run: Run, cat: Path,
     with np.load(out / "maps.npz") as maps:
         assert set(maps.files) == {entry["key"] for entry in manifest["maps"]}
         assert all(maps[key].shape == (8, 8) and maps[key].dtype == np.float32 for key in maps.files)
-    overlay = np.asarray(Image.open(out / "01-chelsea-grad-cam.png"))
+    overlay = np.asarray(Image.open(out / "01-chelsea-grad-cam-stages.3-3.png"))
     assert overlay.shape == np.asarray(Image.open(cat)).shape
     assert (out / "figure.png").exists()
 
@@ -76,7 +76,8 @@ def test_replay_is_bit_for_bit_and_notices_a_changed_map(run: Run, cat: Path, tm
 
     with np.load(out / "maps.npz") as maps:
         changed = {key: maps[key].copy() for key in maps.files}
-    changed["0/grad-cam"][0, 0] = np.nextafter(changed["0/grad-cam"][0, 0], np.float32(np.inf))
+    grad_cam = changed["0/grad-cam/stages.3/5"]
+    grad_cam[0, 0] = np.nextafter(grad_cam[0, 0], np.float32(np.inf))
     np.savez(out / "maps.npz", **changed)
     status, printed, _ = run(f"replay {out / 'manifest.json'}")
     assert status == 1
@@ -124,7 +125,7 @@ def test_bundled_pictures_replay_without_being_named(run: Run, tmp_path: Path) -
         ("show {cat} --out {out} --set eps", "--set takes METHOD.SETTING=VALUE"),
         ("show {cat} --out {out} --preset cf-cam=best", "no preset “best”"),
         ("show {cat} --out {out} --view opacity=7", "--view does not take opacity=7"),
-        ("show {cat} --out {out} --score rank", "--score is logit or probability"),
+        ("show {cat} --out {out} --score rank", "Invalid value for '--score'"),
         ("show {cat} --out {out} --mean 0.5,0.5,0.5", "only applies to --model file:PATH"),
         ("show {cat}.gone --out {out}", "No such file"),
         ("show {cat} --out {out} --model file:{cat}.gone --arch timm/resnet18", "No such file"),

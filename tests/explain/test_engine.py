@@ -277,12 +277,12 @@ def test_labels_of_one_model_do_not_leak_into_another(engine: Engine, cnn: Loade
     before = engine.passes
     second = engine.explain(picture, renamed).pictures[0]
     assert engine.passes == before
-    assert second.label == renamed.labels[first.target]
+    assert second.labels == (renamed.labels[first.targets[0]],)
     for heatmap in second.maps:
-        assert heatmap.label == second.label
-        assert not any(first.label in warning for warning in heatmap.warnings)
+        assert (heatmap.label,) == second.labels
+        assert not any(first.labels[0] in warning for warning in heatmap.warnings)
     assert {p.label for p in second.predictions} <= set(renamed.labels)
-    assert engine.explain(picture, cnn).pictures[0].label == first.label
+    assert engine.explain(picture, cnn).pictures[0].labels == first.labels
 
 
 def test_settings_do_not_leak_between_requests(engine: Engine, cnn: LoadedModel) -> None:
@@ -376,8 +376,10 @@ def stop(cancel: threading.Event) -> MethodResult:
     return MethodResult(torch.ones(2, 2))
 
 
-def make_method(name: str, function: Callable[..., MethodResult], needs: base.Needs = "gradients") -> base.Method:
-    return base.Method(name, name.title(), "A test.", "None, 2025", needs, False, Settings, function)
+def make_method(name: str, function: Callable[..., MethodResult], *needs: base.Needs) -> base.Method:
+    return base.Method(
+        name, name.title(), "A test.", "None, 2025", frozenset(needs or ("gradients",)), False, Settings, function
+    )
 
 
 def test_maps_are_counted_too(cnn: LoadedModel) -> None:
