@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -293,6 +294,7 @@ def _load_bundled(request: ModelRequest) -> LoadedModel:
 def _load_from_hub(request: ModelRequest) -> LoadedModel:
     """Only safetensors files are fetched. timm then reads the file itself: it knows how to rename and resize."""
     name = request.name
+    _give_up_early(name)
     architectures = {known.partition(".")[0] for known in _hub_names()}
     if name not in _hub_names() and name not in architectures:
         names = [*(model.name for model in bundled_models()), *_hub_names()]
@@ -605,15 +607,10 @@ def _find_cached(repository: str) -> Path | None:
 
 def _download(repository: str, name: str) -> Path:
     """Fetch a repository's safetensors file, after a short knock at the hub's door: its own retries take minutes."""
-    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
-    if constants.HF_HUB_OFFLINE or not _reach_hub(constants.ENDPOINT):
-        host = constants.ENDPOINT.split("://")[-1]
-        raise ModelError(
-            f"“{name}” is not on this computer yet and {host} cannot be reached. Connect to the internet once to fetch "
-            "it, or choose a bundled model or one that works offline."
-        )
+    _require_hub(name)
     repository, _, revision = repository.partition("@")
     for file in _HUB_FILES:
         try:
@@ -630,6 +627,25 @@ def _download(repository: str, name: str) -> Path:
                 f"“{name}” could not be fetched from the hub. Try again, or choose another. ({reason})"
             ) from None
     raise ModelError(f"“{name}” is not published as safetensors. Choose another model.")
+
+
+def _give_up_early(name: str) -> None:
+    """Where nothing was ever fetched and the hub is out of reach, say so without importing timm, which takes longer
+    than all the rest.
+    """
+    if "timm" not in sys.modules and not any(_cache_folder().glob("models--*")):
+        _require_hub(name)
+
+
+def _require_hub(name: str) -> None:
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or not _reach_hub(constants.ENDPOINT):
+        host = constants.ENDPOINT.split("://")[-1]
+        raise ModelError(
+            f"“{name}” is not on this computer yet and {host} cannot be reached. Connect to the internet once to fetch "
+            "it, or choose a bundled model or one that works offline."
+        )
 
 
 def _reach_hub(endpoint: str) -> bool:

@@ -176,6 +176,24 @@ def test_a_hub_that_never_answers_is_not_waited_for(hub: Path, monkeypatch: pyte
     assert 2.5 < time.perf_counter() - started < 5
 
 
+def test_a_cold_process_without_network_answers_before_it_imports_timm(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom explain.engine import Engine\nfrom explain.errors import ModelError\n"
+        "try:\n    Engine().load('resnet18.a1_in1k')\nexcept ModelError as error:\n    print(error)\n"
+        "print('timm' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, imported = run.stdout.splitlines()
+    assert "not on this computer yet" in said and "Connect to the internet" in said
+    assert imported == "False"
+
+
 def test_cached_hub_models_work_offline(hub: Path) -> None:
     torch.manual_seed(0)
     source = build_architecture(parse_architecture("timm/test_resnet"), 1000, 3, None)
