@@ -1,0 +1,39 @@
+"""Attention rollout: attention followed through all blocks of a vision transformer, skip connections included."""
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method, setting
+
+
+class AttentionRolloutSettings(Settings):
+    skip: float = setting(
+        0.5,
+        "Skip connection",
+        "How much of a token goes past each block's attention unchanged; the paper takes half.",
+        low=0.0,
+        high=0.95,
+        step=0.05,
+        advanced=True,
+    )
+
+
+@method(
+    name="attention-rollout",
+    title="Attention rollout",
+    sentence="From which patches the answer was gathered through all blocks, for no class in particular.",
+    paper="Abnar and Zuidema, Quantifying Attention Flow in Transformers, ACL 2020, arXiv 2005.00928",
+    group="transformer",
+    needs="attention",
+    class_agnostic=True,
+    place="all attention",
+    settings=AttentionRolloutSettings,
+)
+def attention_rollout(capture: LayerCapture, settings: AttentionRolloutSettings) -> MethodResult:
+    """`A~_l = A_l A~_{l-1}` with `A_l = 0.5 W_l + 0.5 I` and `W_l` averaged over heads (section 3, equation 1).
+
+    Only the rows the head reads are wanted, so that they are multiplied from the left: vectors in place of matrices.
+    """
+    assert capture.attention is not None
+    row = capture.attention.readout
+    for mean in reversed(capture.attention.means):
+        row = (1 - settings.skip) * (row @ mean) + settings.skip * row
+    return MethodResult(capture.attention.to_map(row))

@@ -1,0 +1,41 @@
+"""Chefer's relevance: attention weighed by its gradient, gathered through all blocks of a vision transformer."""
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method
+
+
+@method(
+    name="chefer-relevance",
+    title="Chefer's relevance",
+    sentence="From which patches the score of the class was gathered, by attention that raises it.",
+    paper="Chefer et al., Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder "
+    "Transformers, ICCV 2021, arXiv 2103.15679",
+    group="transformer",
+    needs="attention",
+    place="all attention",
+)
+def chefer_relevance(capture: LayerCapture, settings: Settings) -> MethodResult:
+    """`R = R + Ā R` from `R = I`, block by block, with `Ā = mean_h (∇A ⊙ A)+` (equations 5 and 6), as read by the head.
+
+    Where the head averages patches, the rows of `R - I` are averaged, because the identity says nothing of a place. An
+    attention pool is a query that reads from other tokens: `Ā R̄`, with `R - I` normalised to rows that sum to 1 and the
+    identity added again (equations 8 to 10).
+    """
+    import torch
+
+    assert capture.attention is not None
+    row = start = capture.attention.readout_relevance
+    if capture.attention.pooling == "attention":
+        identity = torch.eye(len(start), device=start.device)
+        relevance = identity
+        for step in capture.attention.relevances:
+            relevance = relevance + step @ relevance
+        gathered = relevance - identity
+        sums = gathered.sum(1, keepdim=True)
+        row = start @ (gathered / torch.where(sums > 0, sums, 1.0) + identity)
+    else:
+        # Only the rows that the head reads are wanted: multiplied from the left, these are vectors and not matrices.
+        for step in reversed(capture.attention.relevances):
+            row = row + row @ step
+        row = row - start
+    return MethodResult(capture.attention.to_map(row))
