@@ -391,7 +391,7 @@ class Engine:
                     seen.attention[target, question.score] = look_at_attention(
                         loaded.module, tensor, target, question.score
                     )
-                    run += self._count(Passes(forward=1, backward=1))
+                    run += self._count(Passes(forward=1, backward=2))
             return seen, run
 
     def _see(
@@ -468,16 +468,17 @@ class Engine:
                 heatmap = seen.maps.get(key)
                 spent = Passes()
                 if heatmap is None:
-                    capture = self._capture(picture, loaded, view, seen, question, method, layer, target)
-                    if capture.runner is not None:
-                        capture.runner.attend(report_part, cancel)
+                    capture = None
                     try:
+                        capture = self._capture(picture, loaded, view, seen, question, method, layer, target)
+                        if capture.runner is not None:
+                            capture.runner.attend(report_part, cancel)
                         heatmap = _draw(method, question.settings[method.name], capture, where, loaded, seen.box)
                     except MethodError as error:
                         unavailable[method.name] = str(error)
                         continue
                     finally:
-                        spent = capture.runner.spent if capture.runner is not None else spent
+                        spent = capture.runner.spent if capture is not None and capture.runner is not None else spent
                 with self._lock_of(loaded):
                     seen.keep_map(key, heatmap)
                 drawn[method.name, where, target] = replace(heatmap, passes=spent)
@@ -516,7 +517,7 @@ class Engine:
         if "head" in method.needs:
             from explain.head import find_head
 
-            head = find_head(loaded.module, layer)
+            head = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
         if "runner" in method.needs:
             from explain.runner import Runner
 

@@ -11,6 +11,14 @@ from explain.methods.base import MethodResult, Settings, method, setting
 if TYPE_CHECKING:
     from torch import Tensor
 
+SIGN_BY_MEAN = "sign by mean activation"
+SIGN_BY_PLACE = "sign by furthest place"
+
+_SOLVED_WHOLE = 96  # up to this size all eigenvectors cost less than looking for one
+_BLOCK = 4
+_DEPTH = 12
+_MOST_SEARCHES = 3
+
 
 class EigenCamSettings(Settings):
     centre: bool = setting(
@@ -35,42 +43,118 @@ class EigenCamSettings(Settings):
 def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult:
     """Project the activations on their first right singular vector: `L = A v_1` (section III of the paper).
 
-    A singular vector's sign is arbitrary. The map is turned so that it does not run against the mean activation: its
-    product with the channels' mean, summed over places, is not negative. Where that product is rounding noise (as after
-    a LayerNorm, which leaves no mean), the place furthest from zero is turned to be positive.
+    A singular vector's sign is arbitrary; see `choose_sign`.
 
     Raises:
         MethodError: the activations are not finite.
     """
+    return find_first_pattern(capture.activations, settings.centre, capture, "Eigen-CAM")
+
+
+def find_first_pattern(maps: Tensor, centre: bool, capture: LayerCapture, title: str) -> MethodResult:
+    """Project maps `(C, h, w)`, a vector of C at each place, on their first right singular vector.
+
+    Args:
+        maps: activations, or what a method makes of them.
+        centre: subtract each map's mean first.
+        capture: names the layer where something is wrong.
+        title: the method's, for the same.
+
+    Raises:
+        MethodError: the maps are not finite.
+    """
+    places = read_places(maps, centre, capture, title)
+    projected, rules = choose_sign(project_on_first_singular_vector(places), places)
+    return MethodResult(projected.reshape(maps.shape[1:]).float(), rules=rules)
+
+
+def read_places(maps: Tensor, centre: bool, capture: LayerCapture, title: str) -> Tensor:
+    """Maps `(C, h, w)` as the paper's A, `(h·w, C)` float64, centred if asked.
+
+    Raises:
+        MethodError: the maps are not finite.
+    """
     import torch
 
-    channels, height, width = capture.activations.shape
-    if not capture.activations.isfinite().all():
+    if not maps.isfinite().all():
+        what = "activations or gradients" if capture.gradients is not None else "activations"
         raise MethodError(
-            f"The activations of the layer “{capture.layer.name}” hold values that are no finite numbers, so Eigen-CAM "
-            "finds no pattern in them. Choose another layer, or check the model's weights."
+            f"The {what} of the layer “{capture.layer.name}” hold values that are no finite numbers, so {title} finds "
+            "no pattern in them. Choose another layer, or check the model's weights."
         )
-    # (h·w, C), the paper's A. On the CPU, because not every device has float64 or eigenvectors.
-    places = capture.activations.reshape(channels, -1).T.cpu().double()
-    if settings.centre:
-        centred = places - places.mean(0)
+    on_device = maps.cpu() if maps.device.type == "mps" else maps  # MPS has no float64
+    channels = on_device.double().flatten(1)
+    if centre:
+        centred = channels - channels.mean(1, keepdim=True)
         # What is left of activations that are the same everywhere is rounding noise, and no pattern.
-        places = centred if centred.norm() > 1e-6 * places.norm() else torch.zeros_like(places)
-    projected = project_on_first_singular_vector(places)
-    agreement = torch.dot(projected, places.mean(1))
-    if agreement.abs() <= 1e-6 * torch.dot(projected.abs(), places.square().mean(1).sqrt()):
-        agreement = projected[projected.abs().argmax()]
-    if agreement < 0:
-        projected = -projected
-    return MethodResult(projected.reshape(height, width).float())
+        channels = centred if centred.norm() > 1e-6 * channels.norm() else torch.zeros_like(channels)
+    return channels.T
+
+
+def choose_sign(projected: Tensor, places: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """Turn a pattern `(n,)`, whose sign is arbitrary, the right way up.
+
+    It must not run against the mean of the channels `(n, C)` over the picture: its product with that mean, summed over
+    places, is not negative. Where that product is rounding noise (as after a LayerNorm, which leaves no mean), the
+    place furthest from zero is turned to be positive.
+
+    Returns:
+        The pattern, and the name of the rule that spoke; none where the pattern is zero.
+    """
+    furthest = float(projected[projected.abs().argmax()])
+    if furthest == 0:
+        return projected, ()
+    agreement = float(projected @ places.mean(1))
+    noise = 1e-6 * float(projected.abs() @ places.square().mean(1).sqrt())
+    rule = SIGN_BY_MEAN if abs(agreement) > noise else SIGN_BY_PLACE
+    direction = agreement if rule == SIGN_BY_MEAN else furthest
+    return (projected if direction > 0 else -projected), (rule,)
 
 
 def project_on_first_singular_vector(rows: Tensor) -> Tensor:
     """`A v_1 = σ_1 u_1` of an `(n, m)` matrix, by the eigenvector of the smaller of its two Gram matrices."""
+    if rows.shape[0] <= rows.shape[1]:
+        value, vector = find_first_eigenvector(rows @ rows.T)
+        return vector * value.clamp(min=0).sqrt()
+    _, vector = find_first_eigenvector(rows.T @ rows)
+    return rows @ vector
+
+
+def find_first_eigenvector(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest eigenvalue of a symmetric `(n, n)` matrix, float64, and its eigenvector `(n,)` of unit length.
+
+    Of a large matrix they are looked for in a Krylov space, and taken only where the residual proves them: an
+    eigenvector is off by no more than its residual over the gap to the next eigenvalue. Otherwise all are computed.
+    """
     import torch
 
-    if rows.shape[0] <= rows.shape[1]:
-        eigenvalues, vectors = torch.linalg.eigh(rows @ rows.T)
-        return vectors[:, -1] * eigenvalues[-1].clamp(min=0).sqrt()
-    _, vectors = torch.linalg.eigh(rows.T @ rows)
-    return rows @ vectors[:, -1]
+    if len(matrix) > _SOLVED_WHOLE:
+        found = _search_krylov(matrix)
+        if found is not None:
+            return found
+    values, vectors = torch.linalg.eigh(matrix)
+    return values[-1], vectors[:, -1]
+
+
+def _search_krylov(matrix: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Block Krylov search from a fixed random start, begun anew from its best vectors where it falls short."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    block = torch.randn(len(matrix), _BLOCK, generator=generator, dtype=matrix.dtype).to(matrix.device)
+    for _ in range(_MOST_SEARCHES):
+        space = block.new_empty(len(matrix), 0)
+        products = space
+        for _ in range(_DEPTH):
+            for _ in range(2):  # once is not enough for orthogonality to the last digits
+                block = torch.linalg.qr(block - space @ (space.T @ block)).Q
+            product = matrix @ block
+            space, products = torch.cat([space, block], 1), torch.cat([products, product], 1)
+            block = product
+        values, turns = torch.linalg.eigh(space.T @ products)
+        vector = space @ turns[:, -1]
+        residual = (products @ turns[:, -1] - values[-1] * vector).norm()
+        if residual <= 1e-7 * (values[-1] - values[-2]):
+            return values[-1], vector
+        block = space @ turns[:, -_BLOCK:]
+    return None

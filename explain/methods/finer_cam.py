@@ -1,0 +1,81 @@
+"""Finer-CAM: what tells the class from those most like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weighting = Literal["equal", "probability"]
+
+
+class FinerCamSettings(Settings):
+    gamma: float = setting(
+        0.6,
+        "Comparison strength",
+        "How much of the score of a similar class is subtracted. 0 is Grad-CAM; 1 shows the difference alone.",
+        low=0.0,
+        high=2.0,
+        step=0.05,
+    )
+    classes: int = setting(
+        3,
+        "Similar classes",
+        "How many of the classes whose scores are nearest are compared with.",
+        unit="classes",
+        low=1,
+        high=20,
+        step=1,
+    )
+    weighting: Weighting = setting(
+        "equal",
+        "Weights of the classes",
+        "Equal: each similar class counts alike. Probability: each counts as its softmax probability, as in the "
+        "authors' code.",
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What Finer-CAM differentiates: `y_c − γ y_d`, averaged over the classes d whose scores are nearest to `y_c`."""
+
+    gamma: float
+    classes: int
+    weighting: Weighting
+
+    def __call__(self, scores: Tensor, target: int) -> Tensor:
+        apart = (scores.detach() - scores.detach()[target]).abs()
+        apart[target] = float("inf")
+        similar = apart.argsort(stable=True)[: min(self.classes, len(scores) - 1)]
+        if not len(similar):
+            return scores[target]
+        differences = scores[target] - self.gamma * scores[similar]
+        if self.weighting == "equal":
+            return differences.mean()
+        shares = scores.softmax(0)[similar]
+        return (shares * differences).sum() / shares.sum().clamp(min=1e-9)
+
+
+@method(
+    name="finer-cam",
+    title="Finer-CAM",
+    sentence="Where the layer's features speak for the class rather than for those most like it.",
+    paper="Zhang et al., Finer-CAM: Spotting the Difference Reveals Finer Details for Visual Explanation, CVPR 2025, "
+    "arXiv 2501.11309",
+    group="gradient",
+    needs="gradients",
+    settings=FinerCamSettings,
+    objective=lambda settings: Difference(settings.gamma, settings.classes, settings.weighting),
+)
+def finer_cam(capture: LayerCapture, settings: FinerCamSettings) -> MethodResult:
+    """`L = Σ_k α_k A_k` with `α_k` the spatial mean of the gradient of `Difference`: Grad-CAM of another score."""
+    assert capture.gradients is not None
+    weights = capture.gradients.mean((1, 2), keepdim=True)
+    warnings = () if len(capture.logits) > 1 else ("There is no other class to compare with: this is Grad-CAM's map.",)
+    return MethodResult((weights * capture.activations).sum(0), warnings)

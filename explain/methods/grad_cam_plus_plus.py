@@ -1,0 +1,45 @@
+"""Grad-CAM++: like Grad-CAM, but a place counts for more where only few places raise the score."""
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method, setting
+
+
+class GradCamPlusPlusSettings(Settings):
+    absolute_eps: float = setting(
+        0.0,
+        "Absolute eps",
+        "Added to the denominator of the weights, which is as small as a squared gradient, so that even a tiny value "
+        "decides the map. The paper has none; pytorch-grad-cam adds 1e-6.",
+        unit="squared gradient",
+        low=0.0,
+        high=1e-3,
+        step=1e-6,
+        advanced=True,
+    )
+
+
+@method(
+    name="grad-cam++",
+    title="Grad-CAM++",
+    sentence="Where the layer's features raise the score of the class, with several small objects seen as well as one.",
+    paper="Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, "
+    "arXiv 1710.11063",
+    group="gradient",
+    needs="gradients",
+    settings=GradCamPlusPlusSettings,
+)
+def grad_cam_plus_plus(capture: LayerCapture, settings: GradCamPlusPlusSettings) -> MethodResult:
+    """`w_k = Σ_ij α_kij ReLU(g_kij)` with `α = g² / (2 g² + ΣA_k · g³)` (equations 5, 7 and 19), 0 where g is 0.
+
+    The exponential of the score is left out, as the paper does for its ReLU'd logits. Without an absolute eps the
+    fraction is reduced by g², and a denominator that cancels out to rounding noise gives 0.
+    """
+    assert capture.gradients is not None
+    raising = capture.gradients.relu()  # nothing else has a weight
+    steepness = capture.activations.sum((1, 2), keepdim=True) * raising
+    denominator = 2 + steepness
+    if settings.absolute_eps:
+        denominator = denominator + settings.absolute_eps / raising.square()
+    sound = denominator.abs() > 1e-6 * (2 + steepness.abs())
+    weights = (raising / denominator).where(sound, 0).sum((1, 2), keepdim=True)
+    return MethodResult((weights * capture.activations).sum(0))
