@@ -23,6 +23,9 @@ T = TypeVar("T")
 Score = Literal["logit", "probability"]
 """What is differentiated: the class's logit, or its softmax probability."""
 
+Precision = Literal["full", "half"]
+"""Of a network's arithmetic: float32 throughout, or bfloat16 where torch's autocast finds it safe."""
+
 
 class Derived:
     """Values worked out from a capture once and kept as long as it, such as the distances between its channels.
@@ -193,7 +196,7 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
             if asks and not tensor.requires_grad:
                 tensor.requires_grad_(True)
             kept[layer.name] = tensor
-            return _replace_first_tensor(output, tensor.clone()) if asks else output
+            return replace_first_tensor(output, tensor.clone()) if asks else output
 
         return hook
 
@@ -209,7 +212,7 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
             handle = module.get_submodule(layer.name).register_forward_hook(watch(layer))
             stack.callback(handle.remove)
         # A copy, because autograd cannot keep what was made in the caller's inference mode.
-        logits = _read_scores(module(pictures.clone()), len(pictures))
+        logits = read_scores(module(pictures.clone()), len(pictures))
         for layer in layers:
             if layer.name not in kept:
                 raise LayerError(f"The layer “{layer.name}” does not run in this model. Choose another layer.")
@@ -238,7 +241,12 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
     return tuple(looks)
 
 
-def _read_scores(output: Any, count: int) -> Tensor:
+def read_scores(output: Any, count: int) -> Tensor:
+    """A network's answer for `count` pictures as finite scores `(count, classes)`, float32.
+
+    Raises:
+        ModelError: it is something else.
+    """
     import torch
 
     if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != count:
@@ -299,7 +307,7 @@ def _take(maps: Tensor, row: int) -> Tensor:
     return maps[row].detach().float().contiguous().clone()
 
 
-def _replace_first_tensor(output: Any, tensor: Tensor) -> Any:
+def replace_first_tensor(output: Any, tensor: Tensor) -> Any:
     """`output` with its first tensor (see `first_tensor`) replaced, in the containers it came in."""
     import torch
 
@@ -310,11 +318,11 @@ def _replace_first_tensor(output: Any, tensor: Tensor) -> Any:
     if isinstance(output, dict):
         replaced = copy.copy(output)
         key = next(key for key, value in output.items() if first_tensor(value) is not None)
-        replaced[key] = _replace_first_tensor(output[key], tensor)
+        replaced[key] = replace_first_tensor(output[key], tensor)
         return replaced
     values = list(output)
     first = next(index for index, value in enumerate(values) if first_tensor(value) is not None)
-    values[first] = _replace_first_tensor(values[first], tensor)
+    values[first] = replace_first_tensor(values[first], tensor)
     return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
 
 

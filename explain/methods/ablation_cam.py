@@ -1,0 +1,60 @@
+"""Ablation-CAM: each channel of a layer is weighted by how much the score falls without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from explain.capture import LayerCapture, Precision
+from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.score_cam import choose_channels, count_channels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class AblationCamSettings(Settings):
+    channels: int = setting(
+        0,
+        "Strongest channels",
+        "How many channels are tried, those first that vary most over the picture. 0 tries all. Time is in proportion.",
+        low=0,
+        high=4096,
+        step=16,
+    )
+    precision: Precision = setting(
+        "full", "Precision", "“half” computes in bfloat16: faster, and less exact.", advanced=True
+    )
+
+
+@method(
+    name="ablation-cam",
+    title="Ablation-CAM",
+    sentence="Where those of the layer's features are without which the score of the class falls.",
+    paper="Desai and Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free "
+    "Localization, WACV 2020",
+    group="gradient-free",
+    needs=("activations", "runner"),
+    settings=AblationCamSettings,
+    count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
+)
+def ablation_cam(capture: LayerCapture, settings: AblationCamSettings) -> MethodResult:
+    """`L = Σ_k w_k A_k` with `w_k = (y - y_k) / y`, `y_k` the score with channel k set to zero (equations 3 and 4).
+
+    Only what follows the layer is run. Divided is by `|y|`, because for a negative score the paper's formula would turn
+    the map around. A channel that is zero already has no weight and takes no pass.
+    """
+    runner = capture.runner
+    assert runner is not None
+    chosen = choose_channels(capture.activations, settings.channels)
+    kept = chosen[capture.activations[chosen].flatten(1).any(1)]
+
+    def ablate(maps: Tensor, rows: range) -> None:
+        for row, number in enumerate(rows):
+            if number:  # the first is the picture as it is, at the same precision
+                maps[row, kept[number - 1]] = 0
+
+    runner.expect(len(kept) + 1)
+    scores = runner.scores_after(ablate, len(kept) + 1, settings.precision)
+    whole = scores[0]
+    weights = (whole - scores[1:]) / (whole.abs() if whole else 1)
+    return MethodResult((weights[:, None, None] * capture.activations[kept]).sum(0))

@@ -1,0 +1,35 @@
+"""Guided Grad-CAM: the detail of guided backpropagation, where Grad-CAM says the class is."""
+
+from __future__ import annotations
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, method
+from explain.methods.grad_cam import grad_cam
+from explain.methods.guided_backpropagation import GuidedBackpropagationSettings, join_channels
+
+
+@method(
+    name="guided-grad-cam",
+    title="Guided Grad-CAM",
+    sentence="Fine detail of guided backpropagation, kept only where Grad-CAM finds the class.",
+    paper="Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, "
+    "ICCV 2017, arXiv 1610.02391, section 3.2",
+    group="fine detail",
+    needs=("gradients", "runner"),
+    settings=GuidedBackpropagationSettings,
+    count_passes=lambda _layer, _settings: 1,
+)
+def guided_grad_cam(capture: LayerCapture, settings: GuidedBackpropagationSettings) -> MethodResult:
+    """`ReLU(Grad-CAM)`, enlarged bilinearly to the picture, times guided backpropagation (section 3.2 of the paper).
+
+    Raises:
+        MethodError: the network has no ReLUs, or too few.
+    """
+    from torch.nn.functional import interpolate
+
+    runner = capture.runner
+    assert runner is not None
+    runner.expect(1)
+    coarse = grad_cam(capture, settings).values.relu()
+    fine = join_channels(runner.guided_gradients(), settings.channels)
+    return MethodResult(fine * interpolate(coarse[None, None], fine.shape, mode="bilinear")[0, 0])

@@ -1,0 +1,107 @@
+"""RISE: the network is asked about many randomly masked copies of the picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from explain.capture import LayerCapture
+from explain.methods.base import MethodResult, Settings, method, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MASKS_AT_ONCE = 64
+
+
+class RiseSettings(Settings):
+    masks: int = setting(
+        500,
+        "Masks",
+        "How many masked copies the network sees. More: a calmer map, in proportionally more time. "
+        "The paper takes 8,000.",
+        low=20,
+        high=8000,
+        step=20,
+    )
+    grid: int = setting(
+        8,
+        "Cells a side",
+        "Rows and columns of the coarse grid that each mask is drawn on. More: finer detail, which needs more masks.",
+        low=2,
+        high=32,
+        step=1,
+    )
+    share: float = setting(
+        50.0, "Shown", "How much of the picture a mask shows.", unit="% of cells", low=5.0, high=95.0, step=5.0
+    )
+    centre: bool = setting(
+        True,
+        "Centre",
+        "Subtract the mean score first, so that the map is above zero where showing a place raises the score. Without, "
+        "as in the paper, the same map stands on a high floor.",
+        advanced=True,
+    )
+    seed: int = setting(0, "Seed", "Another seed, other masks.", low=0, high=9999, step=1, advanced=True)
+
+
+@method(
+    name="rise",
+    title="RISE",
+    sentence="Which places raise the score of the class when random parts of the picture are hidden.",
+    paper="Petsiuk, Das and Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, "
+    "arXiv 1806.07421",
+    group="gradient-free",
+    needs=("activations", "runner"),
+    settings=RiseSettings,
+    presets={"published": RiseSettings(masks=8000, grid=7, share=50.0, centre=False)},
+    place="input",
+    count_passes=lambda _layer, settings: settings.masks,
+)
+def rise(capture: LayerCapture, settings: RiseSettings) -> MethodResult:
+    """`S = 1 / (E[M]·N) · Σ_i f(I ∘ M_i) · M_i` (equation 6). With `centre`, `f` is taken above its mean over masks."""
+    import torch
+
+    runner = capture.runner
+    assert runner is not None
+    picture = runner.picture
+    grids, shifts = draw_masks(settings, picture.shape[2], picture.shape[3])
+    size = (picture.shape[2], picture.shape[3])
+
+    def make(rows: range) -> Tensor:
+        masks = enlarge_masks(grids[rows.start : rows.stop], shifts[rows.start : rows.stop], size)
+        return picture * masks[:, None].to(picture)
+
+    runner.expect(settings.masks)
+    scores = runner.scores(make, settings.masks).cpu().double()
+    if settings.centre:
+        scores = scores - scores.mean()
+    total = torch.zeros(size, dtype=torch.float64)
+    for start in range(0, settings.masks, _MASKS_AT_ONCE):
+        part = slice(start, start + _MASKS_AT_ONCE)
+        total += torch.einsum("n,nhw->hw", scores[part], enlarge_masks(grids[part], shifts[part], size).double())
+    return MethodResult((total / (settings.share / 100 * settings.masks)).float())
+
+
+def draw_masks(settings: RiseSettings, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Coarse binary masks `(N, s, s)` and how far each is shifted, in pixels down and right `(N, 2)`."""
+    import torch
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    shape = (settings.masks, settings.grid, settings.grid)
+    grids = (torch.rand(shape, generator=generator) < settings.share / 100).float()
+    cell = torch.tensor([-(-height // settings.grid), -(-width // settings.grid)])
+    shifts = (torch.rand((settings.masks, 2), generator=generator) * cell).long()
+    return grids, shifts
+
+
+def enlarge_masks(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Coarse masks enlarged bilinearly to one cell more than the picture and cut out at their shifts (section 3.2)."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    height, width = size
+    cells = grids.shape[1]
+    larger = ((cells + 1) * -(-height // cells), (cells + 1) * -(-width // cells))
+    enlarged = interpolate(grids[:, None], larger, mode="bilinear")[:, 0]
+    cut = [mask[y : y + height, x : x + width] for mask, (y, x) in zip(enlarged, shifts.tolist(), strict=True)]
+    return torch.stack(cut)

@@ -1,0 +1,90 @@
+"""Score-CAM: each channel is shown to the network as a mask, and weighted by the score it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from explain.capture import LayerCapture, Precision
+from explain.methods.base import MethodResult, Settings, method, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from explain.layers import Layer
+
+
+class ScoreCamSettings(Settings):
+    channels: int = setting(
+        0,
+        "Strongest channels",
+        "How many channels are tried, those first that vary most over the picture. 0 tries all. Time is in proportion.",
+        low=0,
+        high=4096,
+        step=16,
+    )
+    weights: Literal["softmax", "increase"] = setting(
+        "softmax",
+        "Weights",
+        "“softmax” as in the paper's algorithm: positive weights, in which the highest scores prevail. “increase”: the "
+        "score itself, above that of an empty picture.",
+        advanced=True,
+    )
+    precision: Precision = setting(
+        "full", "Precision", "“half” computes in bfloat16: faster, and slightly less exact.", advanced=True
+    )
+
+
+@method(
+    name="score-cam",
+    title="Score-CAM",
+    sentence="Where the layer's features, each used as a mask on the picture, keep the score of the class high.",
+    paper="Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR "
+    "Workshops 2020, arXiv 1910.01279",
+    group="gradient-free",
+    needs=("activations", "runner"),
+    settings=ScoreCamSettings,
+    count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
+)
+def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult:
+    """`L = Σ_k α_k A_k`, `α = softmax_k(S_k)`, `S_k = f(X ∘ s(Up(A_k))) - f(0)` (equations 7 to 9 and algorithm 1).
+
+    `s` stretches an enlarged channel to 0…1. A channel that is the same everywhere is a mask of zeros, so that all of
+    those share one pass, of the empty picture.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    runner = capture.runner
+    assert runner is not None
+    activations = capture.activations
+    chosen = choose_channels(activations, settings.channels)
+    kept = activations[chosen]
+    varies = kept.flatten(1).amax(1) > kept.flatten(1).amin(1)
+    masks = kept[varies]
+
+    def make(rows: range) -> Tensor:
+        large = interpolate(masks[rows.start : rows.stop, None], runner.picture.shape[2:], mode="bilinear")
+        low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
+        return runner.picture * ((large - low) / (high - low)).to(runner.picture)
+
+    runner.expect(len(masks) + 1)
+    tried = runner.scores(make, len(masks), settings.precision)
+    empty = runner.scores(lambda _rows: torch.zeros_like(runner.picture), 1, settings.precision)
+    scores = torch.zeros_like(kept[:, 0, 0])
+    scores[varies] = tried - empty
+    weights = scores.softmax(0) if settings.weights == "softmax" else scores
+    return MethodResult((weights[:, None, None] * kept).sum(0))
+
+
+def count_channels(layer: Layer, channels: int) -> int:
+    """How many of a layer's channels are tried where `channels` are asked for; 0 asks for all."""
+    return min(channels, layer.channels) or layer.channels
+
+
+def choose_channels(activations: Tensor, channels: int) -> Tensor:
+    """Indices of the channels of `(C, h, w)` that vary most over the picture, in their order; all of them for 0."""
+    import torch
+
+    if not 0 < channels < len(activations):
+        return torch.arange(len(activations), device=activations.device)
+    return activations.flatten(1).var(1, correction=0).topk(channels).indices.sort().values
