@@ -103,7 +103,7 @@ def show(
             print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
         for name, reason in entry.unavailable.items():
             print(f"  {get_method(name).title:<12} not available: {reason} {_suggest_prompted(loaded.labels)}")
-    print(f"\nWritten to {out}. Not for diagnostic use.")
+    print(f"\nComputed on {explanation.device}. Written to {out}. Not for diagnostic use.")
 
 
 @app.command()
@@ -137,6 +137,7 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the bundled models and, with a search text, those of the hub."""
+    from explain.engine import Engine
     from explain.models import bundled_models, search_hub
 
     bundled = bundled_models()
@@ -149,6 +150,7 @@ def models(
         print(f"{entry.name:<12} bundled  {entry.title}")
     for hub in found:
         print(f"{hub.name}  hub{'  works offline' if hub.cached else ''}")
+    print(f"Models run on {Engine().description}.")
 
 
 @app.command()

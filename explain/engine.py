@@ -7,10 +7,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 from pydantic import ValidationError
@@ -20,6 +22,7 @@ from explain.capture import (
     Ask,
     Derived,
     LayerCapture,
+    Look,
     PromptCapture,
     PromptLook,
     Score,
@@ -28,7 +31,16 @@ from explain.capture import (
     look_at,
     look_through_prompts,
 )
-from explain.errors import Cancelled, LayerError, MethodError, PictureError, TargetError
+from explain.device import (
+    Precision,
+    describe_device,
+    find_device,
+    read_device_settings,
+    release_memory,
+    runs_out_of_memory,
+    set_arithmetic,
+)
+from explain.errors import Cancelled, DeviceError, LayerError, MethodError, PictureError, TargetError
 from explain.explanation import Explanation, PictureExplanation, Prediction
 from explain.files import read_file
 from explain.fusion import Fusion, fuse
@@ -36,6 +48,7 @@ from explain.geometry import Box, find_box, prepare
 from explain.heatmap import Heatmap, Passes, find_rules, is_blank
 from explain.methods import Method, Settings, get_method
 from explain.picture import Picture, decode
+from explain.shelf import Shelf
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,10 +57,12 @@ if TYPE_CHECKING:
     from explain.layers import Layer
     from explain.models import LoadedModel, ModelRequest
 
+T = TypeVar("T")
 Progress = Callable[[float, str], None]
 """Called with the share done, 0…1, and what is being done."""
 
 DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
+_BATCH = 16  # on a device that works on pictures side by side
 _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
 
 
@@ -65,7 +80,8 @@ class _Seen:
     prompt_look: PromptLook | None = None
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Any, Heatmap] = field(default_factory=OrderedDict)
-    turns: dict[Any, threading.Lock] = field(default_factory=dict)
+    # By map, held while a method runs the network for it; they live as long as anyone holds on to them.
+    turns: WeakValueDictionary[Any, threading.RLock] = field(default_factory=WeakValueDictionary)
     bytes_kept: int = 0
 
     def count_bytes(self) -> int:
@@ -77,11 +93,35 @@ class _Seen:
         kept = sum(map(count_bytes, [*self.maps.values(), *self.attention.values()]))
         return sum(tensor.nbytes for tensor in tensors) + derived + kept
 
+    def add(self, look: Look) -> None:
+        for name, activations in look.activations.items():
+            if name not in self.activations:
+                self.activations[name] = activations
+                self.derived[name] = Derived()
+        self.gradients.update(look.gradients)
+        self.curvatures.update(look.curvatures)
+
     def keep_map(self, key: Any, heatmap: Heatmap) -> None:
         self.maps[key] = heatmap
         self.maps.move_to_end(key)
         while len(self.maps) > _MAPS_KEPT:
             self.maps.popitem(last=False)
+
+
+class _Turns:
+    """A turn that can be taken again and again, by one thread."""
+
+    def __init__(self, begin: Callable[[], AbstractContextManager[None]]):
+        self._begin = begin
+        self._taken: list[ExitStack] = []
+
+    def __enter__(self) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(self._begin())
+            self._taken.append(stack.pop_all())
+
+    def __exit__(self, *error: Any) -> None:
+        self._taken.pop().__exit__(*error)
 
 
 @dataclass(frozen=True)
@@ -117,19 +157,32 @@ class Engine:
     """Explains pictures. Safe to share between threads: one lock a model, and nothing it hands out is changed later.
 
     Args:
-        device: `auto` (CUDA, then MPS, then CPU) or a torch device name.
+        device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
         capture_bytes: how much may be kept of pictures already seen; the least recently used go first.
-        models_kept: how many models stay loaded; the least recently used go first.
+        model_bytes: how much the weights of loaded models may take; the least recently used go first.
+        precision: of the networks' arithmetic; left out, what `CAMSCOPE_PRECISION` says.
+        batch: how many pictures go through the network at once. Left out, 16 on a GPU, and one by one on the CPU, where
+            a batch is little faster, and each map is to be the one that its picture has alone, bit for bit.
+
+    Raises:
+        DeviceError: the environment asks for something that does not exist.
     """
 
-    def __init__(self, device: str = "auto", capture_bytes: int = 512 * 2**20, models_kept: int = 4):
-        self._device_name = device
+    def __init__(
+        self,
+        device: str | None = None,
+        capture_bytes: int = 512 * 2**20,
+        model_bytes: int = 2 * 2**30,
+        precision: Precision | None = None,
+        batch: int | None = None,
+    ):
+        chosen = read_device_settings()
+        self._device_name = device or chosen.device
+        self.precision: Precision = precision or chosen.precision
+        self._batch = batch
         self._capture_bytes = capture_bytes
-        self._models_kept = models_kept
         self._lock = threading.RLock()
-        self._models: OrderedDict[ModelRequest, LoadedModel] = OrderedDict()
-        self._loading: dict[ModelRequest, threading.Lock] = {}
-        self._model_locks: dict[str, threading.RLock] = {}
+        self._shelf = Shelf(model_bytes, lambda: self.device)
         self._seen: OrderedDict[_SeenKey, _Seen] = OrderedDict()
         self._passes = Passes()
         self._pace: dict[str, float] = {}  # by fingerprint, seconds of the quickest look so far
@@ -147,17 +200,20 @@ class Engine:
 
     @property
     def device(self) -> str:
-        """The torch device that models run on."""
-        import torch
+        """The torch device that models run on.
 
-        if self._device_name != "auto":
-            return self._device_name
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        Raises:
+            DeviceError: this computer has none like the one asked for.
+        """
+        return find_device(self._device_name)
+
+    @property
+    def description(self) -> str:
+        """Where models run and in which precision, in a short phrase."""
+        return describe_device(self.device, self.precision)
 
     def load(self, model: str | ModelRequest | LoadedModel, weights: bytes | None = None) -> LoadedModel:
-        """Load a model, or give back the one already loaded.
+        """Load a model, or give back the one already loaded. The same weights are kept once, whatever they are called.
 
         Args:
             model: `photo-cnn`, a timm name, or a request.
@@ -166,32 +222,11 @@ class Engine:
         Raises:
             ModelError: it cannot be found or read.
         """
-        import torch
-
-        from explain.models import LoadedModel, load_model, parse_model
+        from explain.models import LoadedModel, parse_model
 
         if isinstance(model, LoadedModel):
-            return model
-        request = parse_model(model) if isinstance(model, str) else model
-        with self._lock:
-            loading = self._loading.setdefault(request, threading.Lock())
-        with loading:
-            with self._lock:
-                if request in self._models:
-                    self._models.move_to_end(request)
-                    return self._models[request]
-            # Weights made in a caller's inference mode could never be part of a graph.
-            with torch.inference_mode(False):
-                loaded = load_model(request, weights)
-                for module in (loaded.module, loaded.prompted):
-                    if module is not None:
-                        module.to(self.device)
-            with self._lock:
-                self._models[request] = loaded
-                while len(self._models) > self._models_kept:
-                    self._models.popitem(last=False)
-                self._loading.pop(request, None)
-            return loaded
+            return self._shelf.admit(model)
+        return self._shelf.load(parse_model(model) if isinstance(model, str) else model, weights)
 
     def predict(
         self, picture: Picture, model: str | ModelRequest | LoadedModel, top: int = 5
@@ -199,7 +234,7 @@ class Engine:
         """The likeliest classes of a picture with their softmax probabilities, likeliest first."""
         loaded = self.load(model)
         view = list_views("none")[0]
-        with self._lock_of(loaded), self._keeping_account(picture, loaded, view):
+        with self._turn(loaded), self._keeping_account(picture, loaded, view):
             return _rank_classes(self._see(picture, loaded, view)[0].logits, loaded.labels, top)
 
     def explain(
@@ -258,6 +293,8 @@ class Engine:
             _open(picture) for picture in ([pictures] if isinstance(pictures, (Picture, str, Path)) else pictures)
         ]
         explained = []
+        ahead: dict[str, Passes] = {}
+        batch = self._batch or (1 if self.device == "cpu" else _BATCH)
         for done, picture in enumerate(opened):
 
             def report(share: float, text: str, done: int = done, name: str = picture.name) -> None:
@@ -265,9 +302,12 @@ class Engine:
                     progress((done + share) / len(opened), f"{name}: {text}" if text else name)
 
             report(0.0, "")
-            one = self._explain_one(picture, loaded, question, views, report, cancel, dict(unavailable))
+            if done % batch == 0:
+                ahead = self._look_ahead(opened[done : done + batch], loaded, views[0], question, cancel)
+            run = ahead.pop(picture.digest, Passes())
+            one = self._explain_one(picture, loaded, question, views, report, cancel, dict(unavailable), run)
             explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
-        return Explanation(loaded, tuple(explained), score, fusion, augmentation)
+        return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
 
     def capture(
         self,
@@ -285,7 +325,7 @@ class Engine:
         index = None if target == "auto" else find_target(loaded, target)
         view = list_views("none")[0]
         ask = Ask(index, score)
-        with self._lock_of(loaded), self._keeping_account(picture, loaded, view):
+        with self._turn(loaded), self._keeping_account(picture, loaded, view):
             seen, _ = self._see(picture, loaded, view, (where,), [ask])
             resolved = ask.of(_resolve(index, seen))
             return LayerCapture(
@@ -324,9 +364,12 @@ class Engine:
         report: Progress,
         cancel: threading.Event | None,
         unavailable: dict[str, str],
+        run: Passes,
     ) -> PictureExplanation:
+        """One picture's answer; `run` are the passes already run for it."""
         _stop_if(cancel)
-        first, run = self._see_all(picture, loaded, views[0], question, cancel)
+        first, own = self._see_all(picture, loaded, views[0], question, cancel)
+        run += own
         # Every view explains the classes of the picture as it is.
         fixed = replace(question, targets=tuple(dict.fromkeys(_resolve(t, first) for t in question.targets)))
         drawn: list[dict[_MapKey, Heatmap]] = []
@@ -339,7 +382,8 @@ class Engine:
             def report_view(share: float, text: str, number: int = number) -> None:
                 report((number + share) / len(views), text)
 
-            drawn.append(self._draw_all(picture, loaded, view, seen, fixed, report_view, cancel, unavailable))
+            with self._keeping_account(picture, loaded, view):
+                drawn.append(self._draw_all(picture, loaded, view, seen, fixed, report_view, cancel, unavailable))
         targets = [target for target in fixed.targets if target is not None]
         keys = [
             (method.name, _name_place(method, layer, loaded), target)
@@ -364,11 +408,39 @@ class Engine:
             unavailable=unavailable,
         )
 
+    def _look_ahead(
+        self,
+        pictures: Sequence[Picture],
+        loaded: LoadedModel,
+        view: View,
+        question: _Question,
+        cancel: threading.Event | None,
+    ) -> dict[str, Passes]:
+        """Send the pictures of which nothing is known yet through the network together. Gives back the passes of each,
+        by the picture's digest.
+        """
+        if len(pictures) < 2:
+            return {}
+        with self._turn(loaded):
+            _stop_if(cancel)
+            with self._lock:
+                fresh = [p for p in pictures if (loaded.fingerprint, p.digest, view.name) not in self._seen]
+            fresh = list({picture.digest: picture for picture in fresh}.values())
+            if len(fresh) < 2:
+                return {}
+            asks = _part_asks(question.list_asks(), loaded)[0]
+            tensors = [self._prepare(picture, loaded, view) for picture in fresh]
+            for picture, look in zip(fresh, self._look(loaded, tensors, question.layers, asks), strict=True):
+                seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
+                seen.add(look)
+                self._remember(picture, loaded, view, seen)
+            return {picture.digest: Passes(1, len(asks)) for picture in fresh}
+
     def _see_all(
         self, picture: Picture, loaded: LoadedModel, view: View, question: _Question, cancel: threading.Event | None
     ) -> tuple[_Seen, Passes]:
         """Everything the methods need but for passes of their own, in as few passes of the network as that takes."""
-        with self._lock_of(loaded), self._keeping_account(picture, loaded, view):
+        with self._turn(loaded), self._keeping_account(picture, loaded, view):
             _stop_if(cancel)
             seen, run = self._see(picture, loaded, view, question.layers, question.list_asks())
             needs = frozenset().union(*(method.needs for method in question.methods))
@@ -377,7 +449,7 @@ class Engine:
                 assert loaded.prompted is not None
                 if seen.prompt_look is None:
                     tensor = self._prepare(picture, loaded, view)
-                    seen.prompt_look = look_through_prompts(loaded.prompted, tensor)
+                    seen.prompt_look = self._make_room(partial(look_through_prompts, loaded.prompted, tensor), loaded)
                     run += self._count(Passes(forward=1))
             for target in dict.fromkeys(_resolve(t, seen) for t in question.targets):
                 if seen.prompt_look is not None and "prompts" in needs and target not in seen.prompts:
@@ -388,8 +460,8 @@ class Engine:
 
                     _stop_if(cancel)
                     tensor = self._prepare(picture, loaded, view) if tensor is None else tensor
-                    seen.attention[target, question.score] = look_at_attention(
-                        loaded.module, tensor, target, question.score
+                    seen.attention[target, question.score] = self._make_room(
+                        partial(look_at_attention, loaded.module, tensor, target, question.score), loaded
                     )
                     run += self._count(Passes(forward=1, backward=2))
             return seen, run
@@ -414,25 +486,71 @@ class Engine:
                 ]
                 if not missing and all(layer.name in seen.activations for layer in layers):
                     continue
-            tensor = self._prepare(picture, loaded, view)
-            started = time.perf_counter()
-            (look,) = look_at(loaded.module, tensor, layers, missing)
-            pace = time.perf_counter() - started
-            self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
-            run += self._count(Passes(forward=1, backward=len(missing)))
+            (look,) = self._look(loaded, [self._prepare(picture, loaded, view)], layers, missing)
+            run += Passes(forward=1, backward=len(missing))
             if seen is None:
                 seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
-            for name, activations in look.activations.items():
-                if name not in seen.activations:
-                    seen.activations[name] = activations
-                    seen.derived[name] = Derived()
-            seen.gradients.update(look.gradients)
-            seen.curvatures.update(look.curvatures)
+            seen.add(look)
         assert seen is not None
         with self._lock:
             self._seen[key] = seen
             self._seen.move_to_end(key)
         return seen, run
+
+    def _look(
+        self, loaded: LoadedModel, tensors: Sequence[Tensor], layers: Sequence[Layer], asks: Sequence[Ask]
+    ) -> tuple[Look, ...]:
+        """A look at each of some pictures, `(1, C, h, w)` each, all at once or in halves that fit the memory."""
+        import torch
+
+        def work() -> tuple[Look, ...]:
+            started = time.perf_counter()
+            looks = look_at(loaded.module, torch.cat([*tensors]), layers, asks)
+            pace = (time.perf_counter() - started) / len(looks)
+            self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
+            self._count(Passes(len(looks), len(looks) * len(asks)))
+            return looks
+
+        if len(tensors) == 1:
+            return self._make_room(work, loaded)
+        try:
+            return work()
+        except RuntimeError as error:
+            if not runs_out_of_memory(error):
+                raise
+        self._free_memory(loaded)
+        half = len(tensors) // 2
+        return self._look(loaded, tensors[:half], layers, asks) + self._look(loaded, tensors[half:], layers, asks)
+
+    def _make_room(self, work: Callable[[], T], loaded: LoadedModel) -> T:
+        """What the work gives; where it runs out of memory, once more after everything that can be spared is gone.
+
+        Raises:
+            DeviceError: that is not enough.
+        """
+        try:
+            return work()
+        except RuntimeError as error:
+            if not runs_out_of_memory(error):
+                raise
+        # Only here, where the error no longer holds on to what it could not finish.
+        self._free_memory(loaded)
+        try:
+            return work()
+        except RuntimeError as error:
+            if not runs_out_of_memory(error):
+                raise
+        self._free_memory(loaded)
+        raise DeviceError(
+            f"The memory of {self.description} is too small for this. Ask for fewer layers at once or a smaller model, "
+            "or close what else runs there."
+        )
+
+    def _free_memory(self, loaded: LoadedModel) -> None:
+        """Drop everything that can be had again: what was kept of pictures, and the models not in use."""
+        self.forget()
+        self._shelf.give_up_others(loaded)
+        release_memory(self.device)
 
     def _draw_all(
         self,
@@ -464,7 +582,7 @@ class Engine:
 
             where = _name_place(method, layer, loaded)
             key = (method.name, question.settings[method.name], where, target, loaded.labels[target], question.score)
-            with self._keeping_account(picture, loaded, view), self._take_turn(loaded, seen, method, key):
+            with self._take_turn(loaded, seen, method, key):
                 heatmap = seen.maps.get(key)
                 spent = Passes()
                 if heatmap is None:
@@ -473,13 +591,15 @@ class Engine:
                         capture = self._capture(picture, loaded, view, seen, question, method, layer, target)
                         if capture.runner is not None:
                             capture.runner.attend(report_part, cancel)
-                        heatmap = _draw(method, question.settings[method.name], capture, where, loaded, seen.box)
+                        settings = question.settings[method.name]
+                        work = partial(_draw, method, settings, capture, where, loaded, seen.box)
+                        heatmap = self._make_room(work, loaded)
                     except MethodError as error:
                         unavailable[method.name] = str(error)
                         continue
                     finally:
                         spent = capture.runner.spent if capture is not None and capture.runner is not None else spent
-                with self._lock_of(loaded):
+                with self._shelf.lock_of(loaded):
                     seen.keep_map(key, heatmap)
                 drawn[method.name, where, target] = replace(heatmap, passes=spent)
         return drawn
@@ -489,17 +609,14 @@ class Engine:
         """Whoever asks for the same map waits for it. A method that runs the network by itself does not hold the model
         meanwhile, but only for each chunk, so that other people's requests go between.
         """
-        model_lock = self._lock_of(loaded)
         if "runner" not in method.needs:
-            with model_lock:
+            with self._turn(loaded):
                 yield
             return
-        with model_lock:
-            turn = seen.turns.setdefault(key, threading.Lock())
+        with self._lock:
+            turn = seen.turns.setdefault(key, threading.RLock())
         with turn:
             yield
-        with model_lock:
-            seen.turns.pop(key, None)
 
     def _capture(
         self,
@@ -517,7 +634,8 @@ class Engine:
         if "head" in method.needs:
             from explain.head import find_head
 
-            head = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
+            with set_arithmetic(self.device, "float32"):  # a proof, which rounding would spoil
+                head = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
         if "runner" in method.needs:
             from explain.runner import Runner
 
@@ -527,7 +645,7 @@ class Engine:
                 layer,
                 target,
                 question.score,
-                turn=self._lock_of(loaded),
+                turn=_Turns(lambda: self._turn(loaded)),
                 count=self._count,
             )
         at = (layer.name, question.make_ask(method, target))
@@ -546,10 +664,19 @@ class Engine:
         )
 
     def _prepare(self, picture: Picture, loaded: LoadedModel, view: View) -> Tensor:
-        """The model's input, `(1, C, h, w)`, where the model is."""
-        tensor = view.change(prepare(picture, loaded.preprocessing).tensor)
-        parameter = next(loaded.module.parameters(), None)
-        return tensor if parameter is None else tensor.to(parameter.device)
+        """The model's input, `(1, C, h, w)`, on the device."""
+        return view.change(prepare(picture, loaded.preprocessing).tensor).to(self.device)
+
+    @contextmanager
+    def _turn(self, loaded: LoadedModel) -> Iterator[None]:
+        """While entered, a model is this thread's own, is on the device, and calculates as the engine was told."""
+        with self._shelf.lock_of(loaded), set_arithmetic(self.device, self.precision):
+            self._shelf.bring(loaded)
+            yield
+
+    def _remember(self, picture: Picture, loaded: LoadedModel, view: View, seen: _Seen) -> None:
+        with self._keeping_account(picture, loaded, view), self._lock:
+            self._seen[loaded.fingerprint, picture.digest, view.name] = seen
 
     @contextmanager
     def _keeping_account(self, picture: Picture, loaded: LoadedModel, view: View) -> Iterator[None]:
@@ -559,21 +686,18 @@ class Engine:
         try:
             yield
         finally:
-            self._trim((loaded.fingerprint, picture.digest, view.name))
+            with self._lock:
+                seen = self._seen.get((loaded.fingerprint, picture.digest, view.name))
+            if seen is not None:
+                with self._shelf.lock_of(loaded):
+                    seen.bytes_kept = seen.count_bytes()
+            self._trim()
 
-    def _trim(self, changed: _SeenKey) -> None:
-        with self._lock:
-            seen = self._seen.get(changed)
-        if seen is not None:
-            seen.bytes_kept = seen.count_bytes()
+    def _trim(self) -> None:
         with self._lock:
             total = sum(kept.bytes_kept for kept in self._seen.values())
             while total > self._capture_bytes and len(self._seen) > 1:
                 total -= self._seen.popitem(last=False)[1].bytes_kept
-
-    def _lock_of(self, loaded: LoadedModel) -> threading.RLock:
-        with self._lock:
-            return self._model_locks.setdefault(loaded.fingerprint, threading.RLock())
 
     def _count(self, passes: Passes) -> Passes:
         with self._lock:
@@ -714,7 +838,9 @@ def _draw(
     import torch
 
     started = time.perf_counter()
-    with torch.inference_mode(False), torch.no_grad():
+    # The caller's autocast would round what the methods calculate.
+    kind = capture.activations.device.type
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(kind, enabled=False):
         result = method.function(capture, settings)
         values = np.ascontiguousarray(result.values.cpu().numpy(), dtype=np.float32)
     seconds = time.perf_counter() - started

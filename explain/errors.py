@@ -27,3 +27,7 @@ class MethodError(ExplainError):
 
 class Cancelled(ExplainError):
     """The person stopped the work."""
+
+
+class DeviceError(ExplainError):
+    """The device does not exist, or has too little memory."""

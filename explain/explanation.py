@@ -61,6 +61,7 @@ class Explanation:
         score: whether the logit or the probability of the class was differentiated.
         fusion: how the maps of several layers became one.
         augmentation: the changed views that the maps were averaged over.
+        device: where the model ran, and in which precision if not float32.
     """
 
     model: LoadedModel
@@ -68,6 +69,7 @@ class Explanation:
     score: Score = "logit"
     fusion: Fusion = "none"
     augmentation: Augmentation = "none"
+    device: str = "CPU"
 
     def save(self, folder: str | Path) -> Path:
         """Write overlays, `figure.png`, `maps.npz` and `manifest.json`. Returns the folder, made if missing."""

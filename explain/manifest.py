@@ -163,7 +163,7 @@ def build_manifest(
         score=explanation.score,
         fusion=explanation.fusion,
         augmentation=explanation.augmentation,
-        versions=find_versions(),
+        versions=find_versions(explanation.device),
     )
 
 
@@ -184,12 +184,13 @@ def read_manifest(data: bytes) -> Manifest:
         raise ExplainError(f"This is no manifest that CAMscope can replay: {where}: {first['msg'].lower()}.") from None
 
 
-def find_versions() -> dict[str, str]:
-    """Versions of everything that can change a number."""
+def find_versions(device: str) -> dict[str, str]:
+    """Versions of everything that can change a number; see `Explanation.device`."""
     import torch
 
     versions = {name: metadata.version(name) for name in _LIBRARIES}
     versions["python"] = platform.python_version()
     versions["machine"] = platform.machine()
+    versions["device"] = device
     versions["torch threads"] = str(torch.get_num_threads())
     return versions

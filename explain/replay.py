@@ -57,7 +57,7 @@ def replay_manifest(
         raise ModelError(
             f"{manifest.model.request.name} is not the model of the manifest: its weights or its preprocessing differ."
         )
-    lines = _compare_versions(manifest)
+    lines = _compare_versions(manifest, engine.description)
     explanations = []
     same = 0
     for index, entry in enumerate(manifest.pictures):
@@ -137,8 +137,8 @@ def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) 
     yield from (bundled.path for bundled in bundled_pictures())
 
 
-def _compare_versions(manifest: Manifest) -> list[str]:
-    now = find_versions()
+def _compare_versions(manifest: Manifest, device: str) -> list[str]:
+    now = find_versions(device)
     then = manifest.versions
     changed = [f"{name} {then[name]} → {now.get(name, 'absent')}" for name in then if now.get(name) != then[name]]
     return [f"Since then changed: {', '.join(changed)}. Maps may differ in the last digits."] if changed else []

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from explain.capture import Ask, Precision, Score, look_at, read_scores
+from explain.device import runs_out_of_memory
 from explain.errors import Cancelled, ModelError
 from explain.heatmap import Passes
-from explain.tail import Tail, find_tail, runs_out_of_memory
+from explain.tail import Tail, find_tail
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from explain.capture import read_scores, replace_first_tensor
+from explain.device import runs_out_of_memory
 from explain.errors import LayerError
 from explain.layers import first_tensor
 
@@ -214,14 +215,3 @@ def _change_tensors(answer: Any, change: Callable[[Tensor], Tensor]) -> Any:
     from torch.utils._pytree import tree_map
 
     return tree_map(lambda value: change(value) if isinstance(value, torch.Tensor) else value, answer)
-
-
-def runs_out_of_memory(error: BaseException) -> bool:
-    """Whether the device had no memory left; torch has no one error for it."""
-    import torch
-
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
-    )

@@ -135,7 +135,12 @@ def _compare(engine: Engine, question: Question) -> None:
         if explained:
             combination = question.combination
             explanation = Explanation(
-                question.model, explained, question.score, combination.fusion, combination.augmentation
+                question.model,
+                explained,
+                question.score,
+                combination.fusion,
+                combination.augmentation,
+                engine.description,
             )
             offer_downloads(explanation, answer.view)
         if (
@@ -150,7 +155,7 @@ def _compare(engine: Engine, question: Question) -> None:
         passes = engine.passes
         st.caption(
             f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "
-            "The maps of a picture share them; sliders need none."
+            f"The maps of a picture share them; sliders need none. Runs on {engine.description}."
         )
     if answer.event is not None:
         _follow(answer.event, question.model)

@@ -1,0 +1,128 @@
+"""Where networks run and how exactly they calculate, and what to do when no memory is left there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from explain.errors import DeviceError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Precision = Literal["float32", "float16", "bfloat16"]
+"""Of the networks' arithmetic: float32, or half of that wherever torch's autocast deems it safe. What is kept of a
+network, and everything the methods make of it, is float32 at all events."""
+
+_VARIABLES = {"device": "CAMSCOPE_DEVICE", "precision": "CAMSCOPE_PRECISION"}
+
+
+class DeviceSettings(BaseModel):
+    """What a person may choose through the environment.
+
+    Attributes:
+        device: `auto` (CUDA, then MPS, then CPU) or one of them; `cuda:1` for the second.
+        precision: see `Precision`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")
+    precision: Precision = "float32"
+
+
+def read_device_settings(environment: Mapping[str, str] = os.environ) -> DeviceSettings:
+    """The settings of `CAMSCOPE_DEVICE` and `CAMSCOPE_PRECISION`, or their defaults.
+
+    Raises:
+        DeviceError: a variable has a value that it cannot have.
+    """
+    given = {field: environment.get(variable, "").strip().lower() for field, variable in _VARIABLES.items()}
+    try:
+        return DeviceSettings.model_validate({field: value for field, value in given.items() if value})
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        takes = {"device": "auto, cpu, cuda, cuda:0 or mps", "precision": "float32, float16 or bfloat16"}[field]
+        raise DeviceError(f"{_VARIABLES[field]} cannot be “{given[field]}”. It takes {takes}.") from None
+
+
+def find_device(name: str) -> str:
+    """The torch device for a name of `DeviceSettings.device`.
+
+    Raises:
+        DeviceError: this computer has none like that.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind == "cuda":
+        there = torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count()
+    else:
+        there = kind != "mps" or torch.backends.mps.is_available()
+    if not there:
+        raise DeviceError(f"This computer has no device “{name}” that torch can use. Choose auto.")
+    return name
+
+
+def describe_device(device: str, precision: Precision) -> str:
+    """The device in a short phrase, such as `CPU` or `NVIDIA H100 PCIe, bfloat16`."""
+    import torch
+
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        title = torch.cuda.get_device_name(device)
+    else:
+        title = {"cpu": "CPU", "mps": "Apple GPU (MPS)"}.get(kind, device)
+    return title if precision == "float32" else f"{title}, {precision}"
+
+
+def set_arithmetic(device: str, precision: Precision) -> AbstractContextManager[object]:
+    """While entered, networks calculate in this precision, whatever autocast the caller has switched on."""
+    import torch
+
+    kind = device.partition(":")[0]
+    if precision == "float32":
+        return torch.autocast(kind, enabled=False)
+    return torch.autocast(kind, dtype=getattr(torch, precision))
+
+
+def move(module: nn.Module, device: str) -> None:
+    """Put a network there, in place; nothing is done where it already is."""
+    import torch
+
+    wanted = torch.device(device)
+    first = next((tensor for tensors in (module.parameters(), module.buffers()) for tensor in tensors), None)
+    if first is None or (first.device.type == wanted.type and wanted.index in (None, first.device.index)):
+        return
+    # Weights moved in a caller's inference mode could never be part of a graph.
+    with torch.inference_mode(False):
+        module.to(wanted)
+
+
+def release_memory(device: str) -> None:
+    """Give back what torch holds on the device and nobody uses."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
+def runs_out_of_memory(error: BaseException) -> bool:
+    """Whether the device had no memory left; torch has no one error for it."""
+    import torch
+
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
+    )
