@@ -55,7 +55,7 @@ def test_nothing_names_this_machine_or_a_registry() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
 def test_requirements_are_pinned(name: str) -> None:
     lines = requirements(name)
     assert lines
