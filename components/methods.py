@@ -13,11 +13,14 @@ from explain.methods import Method, Settings, all_methods, get_method
 from explain.methods.base import Group
 
 GROUP_SENTENCES: dict[Group, str] = {
-    "gradient": "What raises the score of the class. All of them share one pass.",
+    "gradient": "What raises the score of the class. All but the last share one pass.",
     "gradient-free": "What the layer responds to, or what the answer loses when something is hidden.",
     "transformer": "What the tokens of a vision transformer attend to.",
     "fine detail": "Down to single pixels.",
 }
+
+WORTH_SAYING = 1.0
+"""Seconds from which on a method's time is named beforehand."""
 
 _CHOICE = "methods"
 
@@ -59,7 +62,7 @@ def pick_methods(obstacles: Mapping[str, str], estimate: EstimateSeconds) -> lis
                 _show_group(group, offered, chosen, obstacles, estimate, read)
     for name in chosen:
         seconds = estimate(registered[name]) if name not in obstacles else None
-        if seconds is not None:
+        if seconds is not None and seconds >= WORTH_SAYING:
             st.caption(f"{registered[name].title}: {describe_duration(seconds)} a picture.")
     return list(chosen)
 
@@ -80,7 +83,11 @@ def _show_group(
         if name in obstacles:
             return f":gray[{method.title}]"
         seconds = estimate(method)
-        return method.title if seconds is None else f"{method.title} :small[:gray[{describe_duration(seconds)}]]"
+        return (
+            method.title
+            if seconds is None or seconds < WORTH_SAYING
+            else f"{method.title} :small[:gray[{describe_duration(seconds)}]]"
+        )
 
     st.pills(
         f"{group.capitalize()}: {GROUP_SENTENCES[group]}",
@@ -91,15 +98,17 @@ def _show_group(
         on_change=read,
         args=(key, offered),
     )
-    reasons = list(dict.fromkeys(obstacles[name] for name in offered if name in obstacles))
-    if reasons:
-        st.caption(" ".join(reasons))
+    titles: dict[str, list[str]] = {}
+    for name in offered:
+        if name in obstacles:
+            title = get_method(name).title
+            titles.setdefault(obstacles[name].removeprefix(title).strip(), []).append(title)
+    for reason, named in titles.items():
+        st.caption(f"{', '.join(named)}: {reason}")
 
 
 def describe_duration(seconds: float) -> str:
     """An estimate as people say it: `about 4 s`, `about 2 min`."""
-    if seconds < 1.5:
-        return "about 1 s"
     if seconds < 90:
         return f"about {seconds:.0f} s"
     return f"about {seconds / 60:.0f} min"
