@@ -135,7 +135,7 @@ class _Parts:
         score: tokens after a block `(1, T, D)` to the scores of the classes, by the final norm and the head.
         prefix_tokens: tokens before those of the patches.
         pooling: see `Pooling`.
-        read_tokens: which tokens the head reads, with equal weight, or with those of an attention pool.
+        read_tokens: which tokens the head reads, with equal weight; for an attention pool, see `_Trace.pool`.
     """
 
     blocks: Sequence[nn.Module]
@@ -148,7 +148,7 @@ class _Parts:
 @dataclass(frozen=True)
 class _Trace:
     """One forward pass: scores `(1, classes)`; of each block the attention `(1, heads, T, T)`, part of the graph, and
-    the output `(1, T, D)`; the attention of the pool `(1, heads, 1, T or T - prefix)`.
+    the output `(1, T, D)`; the attention of the pool to the last tokens, `(1, heads, 1, T or T - prefix)`.
     """
 
     parts: _Parts
@@ -245,7 +245,7 @@ def _find_obstacle(module: nn.Module) -> str | None:
     try:
         with torch.inference_mode(False), torch.no_grad():
             trace = _run(_copy_to_meta(module, {}), torch.zeros(1, *size, device="meta"))
-    except (RuntimeError, NotImplementedError, AssertionError):
+    except (RuntimeError, AssertionError, TypeError, ValueError):
         return _OTHERWISE
     return trace if isinstance(trace, str) else None
 
@@ -274,7 +274,7 @@ def _find_parts(module: Any) -> _Parts | str:
     elif pool == "avg":
         pooling, read = "average", slice(0 if getattr(module, "pool_include_prefix", False) else prefix, None)
     elif pool == "map":
-        pooling, read = "attention", slice(0 if getattr(module, "pool_include_prefix", False) else prefix, None)
+        pooling, read = "attention", slice(None)
     else:
         return _HEAD
     return _Parts(list(module.blocks), lambda x: module.forward_head(module.norm(x)), prefix, pooling, read)
@@ -346,6 +346,8 @@ def _run(module: nn.Module, picture: Tensor) -> _Trace | str:
         return _OTHERWISE
     if not isinstance(scores, Tensor) or scores.ndim != 2 or [*map(_count_queries, rest)] != _pools(parts):
         return _HEAD
+    if rest and rest[0].shape[-1] not in (tokens, tokens - parts.prefix_tokens):
+        return _HEAD
     return _Trace(parts, grid, scores.float(), attention, outputs, rest[0] if rest else None)
 
 
@@ -372,20 +374,17 @@ def _condense(trace: _Trace, gradients: Sequence[Tensor], sensitivities: Sequenc
     """What the methods need of attention and gradients."""
     parts = trace.parts
     tokens = trace.attention[0].shape[-1]
-    device = trace.attention[0].device
-    readout = torch.zeros(tokens, device=device)
-    readout[parts.read_tokens] = 1.0
 
     def spread(values: Tensor) -> Tensor:
-        """From what the head reads to all tokens, `(..., T)`."""
-        spread = torch.zeros(*values.shape[:-1], tokens, device=device)
-        spread[..., parts.read_tokens] = values
-        return spread
+        """From the last tokens, which the pool reads, to all, `(..., T)`."""
+        return F.pad(values, (tokens - values.shape[-1], 0))
 
     attention = [tensor[0].detach().float() for tensor in trace.attention]
     relevances = [(a * g[0].float()).clamp(min=0).mean(0) for a, g in zip(attention, gradients, strict=False)]
     positive = [g[0].float().clamp(min=0).mean((0, 1)) for g in sensitivities]
     if trace.pool is None:
+        readout = torch.zeros(tokens, device=trace.attention[0].device)
+        readout[parts.read_tokens] = 1.0
         readout = readout_relevance = readout / readout.sum()
     else:
         pool = trace.pool[0, :, 0].detach().float()  # (heads, what the pool reads)

@@ -171,6 +171,7 @@ FAMILIES: dict[str, dict[str, object]] = {
     "vit_relpos_base_patch16_clsgap_224": {},
     "vit_base_patch16_siglip_224": {},
     "vit_so150m_patch16_reg4_map_256": {},
+    "vit_pe_core_tiny_patch16_384": {},
     "vit_base_patch16_rpn_224": {},
     "vit_tiny_r_s16_p8_224": {"img_size": 64},
 }
