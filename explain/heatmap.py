@@ -91,6 +91,8 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
     - `zero`: nothing is above or below zero.
     - `constant`: every place has the same value.
     - `class-agnostic`: the method does not look at the class.
+
+    A method adds the names of its own, such as the `sign by mean activation` of Eigen-CAM.
     """
     rules = {}
     if not np.isfinite(values).all():

@@ -76,18 +76,19 @@ def read_places(maps: Tensor, centre: bool, capture: LayerCapture, title: str) -
     """
     import torch
 
-    if not maps.isfinite().all():
+    on_device = maps.cpu() if maps.device.type == "mps" else maps  # MPS has no float64
+    channels = on_device.double().flatten(1)
+    size = channels.norm()  # no float32 can overflow it, so that it is finite where all values are
+    if not size.isfinite():
         what = "activations or gradients" if capture.gradients is not None else "activations"
         raise MethodError(
             f"The {what} of the layer “{capture.layer.name}” hold values that are no finite numbers, so {title} finds "
             "no pattern in them. Choose another layer, or check the model's weights."
         )
-    on_device = maps.cpu() if maps.device.type == "mps" else maps  # MPS has no float64
-    channels = on_device.double().flatten(1)
     if centre:
         centred = channels - channels.mean(1, keepdim=True)
         # What is left of activations that are the same everywhere is rounding noise, and no pattern.
-        channels = centred if centred.norm() > 1e-6 * channels.norm() else torch.zeros_like(channels)
+        channels = centred if centred.norm() > 1e-6 * size else torch.zeros_like(channels)
     return channels.T
 
 
@@ -105,7 +106,7 @@ def choose_sign(projected: Tensor, places: Tensor) -> tuple[Tensor, tuple[str, .
     if furthest == 0:
         return projected, ()
     agreement = float(projected @ places.mean(1))
-    noise = 1e-6 * float(projected.abs() @ places.square().mean(1).sqrt())
+    noise = 1e-6 * float(projected.norm() * places.norm()) / places.shape[1] ** 0.5
     rule = SIGN_BY_MEAN if abs(agreement) > noise else SIGN_BY_PLACE
     direction = agreement if rule == SIGN_BY_MEAN else furthest
     return (projected if direction > 0 else -projected), (rule,)

@@ -58,8 +58,8 @@ class Difference:
         differences = scores[target] - self.gamma * scores[similar]
         if self.weighting == "equal":
             return differences.mean()
-        shares = scores.softmax(0)[similar]
-        return (shares * differences).sum() / shares.sum().clamp(min=1e-9)
+        # Probabilities divided by their sum are the softmax of these classes alone, which cannot vanish.
+        return (scores[similar].softmax(0) * differences).sum()
 
 
 @method(

@@ -36,10 +36,12 @@ def grad_cam_plus_plus(capture: LayerCapture, settings: GradCamPlusPlusSettings)
     """
     assert capture.gradients is not None
     raising = capture.gradients.relu()  # nothing else has a weight
-    steepness = capture.activations.sum((1, 2), keepdim=True) * raising
-    denominator = 2 + steepness
+    totals = capture.activations.sum((1, 2), keepdim=True)
+    denominators = 2 + totals * raising
     if settings.absolute_eps:
-        denominator = denominator + settings.absolute_eps / raising.square()
-    sound = denominator.abs() > 1e-6 * (2 + steepness.abs())
-    weights = (raising / denominator).where(sound, 0).sum((1, 2), keepdim=True)
+        denominators += settings.absolute_eps / raising.square()
+    shares = raising / denominators
+    if (totals < 0).any():  # otherwise no denominator is below 2
+        shares = shares.where(denominators.abs() > 1e-6 * (2 + (totals * raising).abs()), 0)
+    weights = shares.sum((1, 2), keepdim=True)
     return MethodResult((weights * capture.activations).sum(0))

@@ -31,6 +31,8 @@ def test_a_method_declares_all_that_is_shown_of_it(name: str) -> None:
     assert method.group in get_args(Group) and method.place in get_args(Place)
     assert (method.count_passes is not None) == ("runner" in method.needs)
     assert method.objective is None or method.differentiates
+    assert method.class_agnostic or method.needs != {"activations"}, "activations alone know of no class"
+    assert not (method.class_agnostic and method.differentiates)
     assert issubclass(method.settings, Settings)
     for preset in method.presets.values():
         assert type(preset) is method.settings

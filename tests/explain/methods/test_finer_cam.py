@@ -78,4 +78,4 @@ def test_impossible_probabilities_do_not_divide_by_zero():
     scores = torch.tensor([200.0, 0.0, -5.0], requires_grad=True)
     value = Difference(0.6, 2, "probability")(scores, 0)
     (gradient,) = torch.autograd.grad(value, scores)
-    assert gradient.isfinite().all()
+    assert gradient.isfinite().all() and gradient[0] == 1
