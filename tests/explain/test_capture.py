@@ -115,9 +115,9 @@ def lay_out(tensor: torch.Tensor, layer: Layer) -> torch.Tensor:
     return out
 
 
-def is_close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+def is_close(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-5) -> bool:
     return found.shape == expected.shape and bool(
-        (found - expected).abs().max() <= 1e-5 * expected.abs().max().clamp(min=1e-12)
+        (found - expected).abs().max() <= tolerance * expected.abs().max().clamp(min=1e-12)
     )
 
 
@@ -444,6 +444,151 @@ def test_half_precision_networks_are_read_in_full() -> None:
     for key, gradient in seen.gradients.items():
         assert gradient.dtype == torch.float32
         assert torch.nn.functional.cosine_similarity(gradient.flatten(), exact.gradients[key].flatten(), 0) > 0.98
+
+
+# Asks other than a class's own score
+
+
+class SmallNetwork(nn.Module):
+    """A convolution, and a tail of two linear layers with a bend between."""
+
+    def __init__(self, bend: nn.Module) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3, padding=1)
+        self.tail = nn.Sequential(nn.Flatten(), nn.Linear(2 * 9, 6), bend, nn.Linear(6, CLASSES))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.tail(self.conv(x))
+
+
+SMALL_LAYER = Layer("conv", (3, 3), 2, "NCHW")
+
+
+def make_small(bend: nn.Module, seed: int) -> tuple[SmallNetwork, torch.Tensor]:
+    torch.manual_seed(seed)
+    return SmallNetwork(bend).eval().requires_grad_(False), torch.randn(1, 3, 3, 3)
+
+
+class Margin:
+    """The class's score against the best of the others, squared."""
+
+    def __call__(self, scores: torch.Tensor, target: int) -> torch.Tensor:
+        others = scores.index_fill(0, torch.tensor(target), -torch.inf)
+        return (scores[target] - others.max()) ** 2
+
+
+def find_hessian(module: SmallNetwork, activations: torch.Tensor, ask: Ask) -> torch.Tensor:
+    """All second derivatives at the layer, `(18, 18)`, by central differences of gradients in float64."""
+    tail = copy.deepcopy(module.tail).double()
+    start = activations.double().flatten()
+
+    def gradient(at: torch.Tensor) -> torch.Tensor:
+        at = at.clone().requires_grad_(True)
+        scores = tail(at.reshape(1, 2, 3, 3))[0]
+        scores = scores if ask.score == "logit" else scores.softmax(0)
+        value = scores[ask.target] if ask.objective is None else ask.objective(scores, ask.target)
+        return torch.autograd.grad(value, at)[0]
+
+    step = 1e-4
+    rows = [(gradient(start + step * unit) - gradient(start - step * unit)) / (2 * step) for unit in torch.eye(18)]
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Ask(2, curvature=True),
+        Ask(2, "probability", curvature=True),
+        Ask(4, objective=Margin(), curvature=True),
+        Ask(4, "probability", Margin(), curvature=True),
+    ],
+)
+def test_curvature_is_the_hessian_times_the_activations(ask: Ask, seed: int) -> None:
+    module, picture = make_small(nn.Softplus(), seed)
+    (seen,) = look_at(module, picture, [SMALL_LAYER], [ask])
+    activations = seen.activations["conv"]
+    expected = (find_hessian(module, activations, ask) @ activations.double().flatten()).reshape(2, 3, 3)
+    assert expected.abs().max() > 1e-5
+    assert torch.allclose(seen.curvatures["conv", ask], expected.float(), atol=1e-4 * float(expected.abs().max()))
+
+
+def test_a_tail_that_only_bends_at_zero_has_no_curvature() -> None:
+    module, picture = make_small(nn.ReLU(), 0)
+    ask = Ask(1, curvature=True)
+    (seen,) = look_at(module, picture, [SMALL_LAYER], [ask])
+    assert seen.gradients["conv", ask].any()
+    assert not seen.curvatures["conv", ask].any()
+    module.tail = nn.Sequential(nn.Flatten(), nn.Linear(18, CLASSES)).requires_grad_(False)
+    (seen,) = look_at(module, picture, [SMALL_LAYER], [ask])
+    assert not seen.curvatures["conv", ask].any()
+
+
+def make_uncertain(module: nn.Module, pictures: torch.Tensor) -> None:
+    """Scores around 0 and about 1 apart, so that no softmax is saturated and no class wins every time."""
+    head = module.get_classifier()
+    scores = module(pictures)
+    spread = (scores - scores.mean(0)).std()
+    head.bias.sub_(scores.mean(0)).div_(spread)
+    head.weight.div_(spread)
+
+
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_an_objective_is_differentiated_in_place_of_the_score(score: Score) -> None:
+    module, picture = make_network("resnet", 2)
+    make_uncertain(module, torch.cat([picture, picture.flip(3), -picture]))
+    layer, objective = RESNET_LAYERS[0], Margin()
+    asks = [Ask(3, score), Ask(3, score, objective), Ask(None, score, objective)]
+    (seen,) = look_at(module, picture, [layer], asks)
+    kept: list[torch.Tensor] = []
+    handle = module.get_submodule(layer.name).register_forward_hook(
+        lambda _m, _i, output: kept.append(output.requires_grad_(True)) or output * 1
+    )
+    scores = module(picture)[0]
+    handle.remove()
+    scores = scores if score == "logit" else scores.softmax(0)
+    others = torch.cat([scores[:3], scores[4:]])
+    (expected,) = torch.autograd.grad((scores[3] - others.max()) ** 2, kept[0])
+    assert is_close(seen.gradients[layer.name, asks[1]], expected[0])
+    assert not is_close(seen.gradients[layer.name, asks[0]], expected[0])
+    assert seen.asks[2].target == int(seen.logits.argmax())
+    assert seen.curvatures == {}
+
+
+def test_curvature_leaves_the_other_asks_as_they_are() -> None:
+    module, picture = make_small(nn.Softplus(), 5)
+    curved, plain = Ask(0, curvature=True), Ask(3)
+    (alone,) = look_at(module, picture, [SMALL_LAYER], [plain])
+    for asks in ([plain, curved], [curved, plain], [curved, plain, Ask(1, curvature=True)]):
+        (seen,) = look_at(module, picture, [SMALL_LAYER], asks)
+        assert torch.equal(seen.gradients["conv", plain], alone.gradients["conv", plain])
+        assert ("conv", plain) not in seen.curvatures and ("conv", curved) in seen.curvatures
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_pictures_in_a_batch_do_not_mix(name: str) -> None:
+    """Each gets what it gets alone, its own likeliest class included; in the last digits a batch may differ."""
+    module, _ = make_network(name, 1)
+    pictures = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    make_uncertain(module, pictures)
+    layers = NETWORKS[name][1]
+    asks = [Ask(), Ask(2, "probability"), Ask(3, objective=Margin())]
+    if name == "resnet":
+        asks.append(Ask(1, curvature=True))
+    together = look_at(module, pictures, layers, asks)
+    assert len({seen.asks[0].target for seen in together}) > 1
+    for picture, seen in zip(pictures, together, strict=True):
+        (alone,) = look_at(module, picture[None], layers, asks)
+        assert seen.asks == alone.asks
+        assert is_close(seen.logits, alone.logits, 1e-4)
+        assert seen.gradients.keys() == alone.gradients.keys() and seen.curvatures.keys() == alone.curvatures.keys()
+        for layer_name, activations in alone.activations.items():
+            assert is_close(seen.activations[layer_name], activations, 1e-4)
+        for key, gradients in alone.gradients.items():
+            assert is_close(seen.gradients[key], gradients, 1e-4)
+            assert gradients.any()
+        for key, curvature in alone.curvatures.items():
+            assert is_close(seen.curvatures[key], curvature, 1e-4)
 
 
 def test_derived_values_are_worked_out_once_and_counted() -> None:
