@@ -102,7 +102,8 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
         if method.class_agnostic:
             rules[rule] = "Blank: at this layer no place stands out."
         elif rule == "negative only":
-            rules[rule] = f"Blank: at this layer everything speaks against “{label}”, nothing for it."
+            one, other = ("for", "against") if method.against else ("against", "for")
+            rules[rule] = f"Blank: at this layer everything speaks {one} “{label}”, nothing {other} it."
         else:
             rules[rule] = f"Blank: at this layer nothing speaks for or against “{label}”."
     elif np.ptp(values) <= 1e-6 * np.abs(values).max():

@@ -90,6 +90,7 @@ class Method:
         paper: authors, title, year, identifier.
         needs: what the capture must hold; see `Needs`.
         class_agnostic: the map does not depend on the class.
+        against: the map is high where something speaks against the class, not for it.
         settings: the pydantic model of its settings.
         function: `(capture, settings) -> MethodResult`.
         presets: named settings, e.g. `published`.
@@ -114,6 +115,7 @@ class Method:
     place: Place = "layer"
     objective: Callable[[Any], Objective] | None = None
     count_passes: Callable[[Layer, Any], int] | None = None
+    against: bool = False
 
     @property
     def differentiates(self) -> bool:
@@ -154,6 +156,7 @@ def method(
     place: Place = "layer",
     objective: Callable[[Any], Objective] | None = None,
     count_passes: Callable[[Layer, Any], int] | None = None,
+    against: bool = False,
 ) -> Callable[[Callable[[LayerCapture, Any], MethodResult]], Callable[[LayerCapture, Any], MethodResult]]:
     """Register the decorated function as a method. Order of registration is the order shown."""
 
@@ -172,6 +175,7 @@ def method(
             place=place,
             objective=objective,
             count_passes=count_passes,
+            against=against,
         )
         return function
 

@@ -12,6 +12,7 @@ from explain.methods.base import MethodResult, Settings, method
     "ICCV 2017, arXiv 1610.02391, section 3.3",
     group="gradient",
     needs="gradients",
+    against=True,
 )
 def counterfactual_grad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k α_k A_k` with `α_k` the spatial mean of the negated gradient `−∂y_c/∂A_k` (equation 3)."""

@@ -68,6 +68,11 @@ def test_each_kind_of_map_has_its_sentence(values: np.ndarray, blank: bool, warn
         assert found[0].endswith(".")
 
 
+def test_a_map_of_what_speaks_against_the_class_is_blank_where_nothing_does() -> None:
+    rules = find_rules(get_method("counterfactual-grad-cam"), np.array([[-1.0, 0.0]]), "cat")
+    assert rules == {"negative only": "Blank: at this layer everything speaks for “cat”, nothing against it."}
+
+
 def test_a_method_blind_to_the_class_says_so_last() -> None:
     assert tuple(find_rules(EIGEN, np.array([[0.0, 1.0]]), "cat").values()) == (AGNOSTIC,)
     blank = tuple(find_rules(EIGEN, np.zeros((2, 2)), "cat").values())
