@@ -1,7 +1,9 @@
 """The engine: what it runs, what it remembers, and that nothing of one request reaches another."""
 
+import ctypes
 import gc
 import io
+import resource
 import threading
 import time
 import weakref
@@ -16,9 +18,13 @@ import torch
 from PIL import Image
 from torch import nn
 
+from explain.augmentation import Augmentation
+from explain.capture import Ask, LayerCapture, Look, look_at
+from explain.device import Precision
 from explain.engine import DEFAULT_METHODS, Engine, complete_settings, find_target
-from explain.errors import Cancelled, LayerError, MethodError, ModelError, PictureError, TargetError
+from explain.errors import Cancelled, DeviceError, LayerError, MethodError, ModelError, PictureError, TargetError
 from explain.explanation import Explanation
+from explain.fusion import Fusion, fuse_values
 from explain.geometry import Preprocessing, prepare
 from explain.heatmap import Passes
 from explain.layers import find_layers
@@ -186,6 +192,82 @@ def test_each_map_says_what_was_run_for_this_answer(engine: Engine, vit: LoadedM
     cached = engine.explain(picture, vit).pictures[0]
     assert {heatmap.passes for heatmap in cached.maps} == {NONE}
     assert {heatmap.passes for heatmap in first.maps} == {ONE_LOOK}
+
+
+def test_layers_and_classes_share_one_look_and_equal_those_asked_for_alone(vit: LoadedModel, cnn: LoadedModel) -> None:
+    picture = make_picture(4)
+    for model in (vit, cnn):
+        layers, targets = [layer.name for layer in model.layers[-3:]], [4, 0, 2]
+        engine = Engine("cpu")
+        (entry,) = engine.explain(picture, model, ["grad-cam", "eigen-cam"], layer=layers, target=targets).pictures
+        assert engine.passes == Passes(1, 3)
+        assert (entry.layers, entry.targets) == (tuple(layers), tuple(targets))
+        assert entry.labels == tuple(LABELS[target] for target in targets)
+        assert [(m.target, m.layer, m.method) for m in entry.maps] == [
+            (target, layer, method) for target in targets for layer in layers for method in ("grad-cam", "eigen-cam")
+        ]
+        for heatmap in entry.maps:
+            alone = Engine("cpu").explain(picture, model, [heatmap.method], heatmap.layer, heatmap.target).pictures[0]
+            assert alone.maps[0].values.tobytes() == heatmap.values.tobytes()
+            assert heatmap.passes == Passes(1, 3)
+
+
+def test_a_layer_or_class_named_twice_is_explained_once(engine: Engine, cnn: LoadedModel) -> None:
+    best = engine.explain(make_picture(), cnn, ["grad-cam"]).pictures[0].targets[0]
+    layer = cnn.default_layer.name
+    (entry,) = engine.explain(make_picture(), cnn, ["grad-cam"], ["auto", layer], ["auto", best, LABELS[best]]).pictures
+    assert (entry.layers, entry.targets, len(entry.maps)) == ((layer,), (best,), 1)
+    for request in ({"layer": []}, {"target": []}):
+        with pytest.raises((LayerError, TargetError), match="at least one"):
+            engine.explain(make_picture(), cnn, **request)
+
+
+@pytest.mark.parametrize("fusion", ["mean", "max", "product"])
+def test_fused_layers_are_the_layers_own_maps_fused(engine: Engine, vit: LoadedModel, fusion: Fusion) -> None:
+    layers = [layer.name for layer in vit.layers[:2]]
+    (apart,) = engine.explain(make_picture(), vit, layer=layers).pictures
+    before = engine.passes
+    (entry,) = engine.explain(make_picture(), vit, layer=layers, fusion=fusion).pictures
+    assert engine.passes == before
+    assert [heatmap.method for heatmap in entry.maps] == list(DEFAULT_METHODS)
+    for heatmap in entry.maps:
+        own = [m for m in apart.maps if m.method == heatmap.method]
+        if len(own) == 1:  # Prompt-CAM looks at one place, whatever the layer
+            assert np.array_equal(heatmap.values, own[0].values)
+            continue
+        assert heatmap.layer == " + ".join(layers)
+        assert np.array_equal(heatmap.values, fuse_values([m.values for m in own], fusion))
+    (one,) = engine.explain(make_picture(), vit, ["grad-cam"], fusion=fusion).pictures
+    (plain,) = engine.explain(make_picture(), vit, ["grad-cam"]).pictures
+    assert np.array_equal(one.maps[0].values, plain.maps[0].values)
+
+
+@pytest.mark.parametrize("augmentation", ["flip", "flip and contrast"])
+def test_augmentation_averages_the_maps_of_the_views(
+    engine: Engine, cnn: LoadedModel, augmentation: Augmentation
+) -> None:
+    """Grad-CAM of each changed input, mirrored back, averaged; the class is that of the picture as it is."""
+    picture = make_picture(6)
+    tensor = prepare(picture, PREPROCESSING).tensor
+    (entry,) = engine.explain(picture, cnn, ["grad-cam"], augmentation=augmentation).pictures
+    layer = cnn.default_layer
+    best = int(cnn.module(tensor).argmax())
+    contrasts = (1.0, 0.9, 1.1) if augmentation == "flip and contrast" else (1.0,)
+    maps = []
+    for contrast in contrasts:
+        for mirrored in (False, True):
+            changed = torch.flip(tensor, [3]) if mirrored else tensor
+            (look,) = look_at(cnn.module, changed * contrast, [layer], [Ask(best)])
+            weights = look.gradients[layer.name, Ask(best)].mean((1, 2))
+            values = torch.einsum("c,chw->hw", weights, look.activations[layer.name]).numpy()
+            maps.append(values[:, ::-1] if mirrored else values)
+    expected = sum(maps) / len(maps)
+    assert entry.targets == (best,)
+    assert np.allclose(entry.maps[0].values, expected, atol=1e-5 * np.abs(expected).max())
+    assert not np.allclose(expected, maps[0], atol=1e-2 * np.abs(expected).max())
+    assert engine.passes == entry.maps[0].passes == Passes(len(maps), len(maps))
+    assert spend(engine, lambda: engine.explain(picture, cnn, ["grad-cam"], augmentation=augmentation)) == NONE
+    assert spend(engine, lambda: engine.explain(picture, cnn, ["grad-cam"])) == NONE
 
 
 # What the answer says
@@ -432,7 +514,9 @@ def test_a_look_that_failed_leaves_nothing_behind(cnn: LoadedModel, engine: Engi
 
 
 def test_many_threads_get_what_each_would_get_alone() -> None:
-    """Six threads, three models, pictures that differ in one pixel, and room for few: bit for bit the same maps."""
+    """Eight threads, 400 requests, three models of which two fit, pictures that differ in one pixel, and room for few:
+    bit for bit the same maps.
+    """
     models = [build_model("cnn"), build_model("vit"), build_model("convnext")]
     picture = make_picture()
     pictures = [picture, change_one_pixel(picture, "twin.png"), make_picture(1)]
@@ -442,12 +526,12 @@ def test_many_threads_get_what_each_would_get_alone() -> None:
         for method in DEFAULT_METHODS:
             alone = Engine("cpu").explain(job_picture, model, [method], target=target)
             expected[model.fingerprint, job_picture.digest, target, method] = values_of(alone).get(f"0 {method}")
-    engine = Engine("cpu", capture_bytes=60_000)
+    engine = Engine("cpu", capture_bytes=60_000, model_bytes=count_weights(models[0]) + count_weights(models[1]))
     faults = []
 
-    def work(seed: int) -> None:
+    def work(seed: int) -> int:
         rng = np.random.default_rng(seed)
-        for index in rng.permutation(len(jobs)):
+        for index in rng.integers(len(jobs), size=50):
             model, job_picture, target = jobs[index]
             methods = [str(name) for name in rng.permutation(DEFAULT_METHODS)[: rng.integers(1, 5)]]
             named = replace(job_picture, name=f"{seed} {index}")
@@ -462,9 +546,10 @@ def test_many_threads_get_what_each_would_get_alone() -> None:
                     faults.append(("another's passes", heatmap.passes))
                 if heatmap.label != LABELS[target]:
                     faults.append("another's label")
+        return 50
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(work, range(6)))
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(work, range(8))) == 400
     assert faults == []
     assert all(not child._forward_hooks for model in models for child in model.module.modules())
 
@@ -479,6 +564,30 @@ def test_asking_the_same_at_once_runs_one_pass(engine: Engine, vit: LoadedModel)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(work, range(4)))
     assert engine.passes == Passes(2, 1)
+    assert all(result == results[0] for result in results)
+
+
+def test_asking_the_same_of_a_slow_method_at_once_runs_it_once(
+    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And others are served meanwhile, by the same model."""
+    calls = []
+    served = threading.Event()
+
+    def run(capture: LayerCapture, _settings: Settings) -> MethodResult:
+        calls.append(1)
+        assert served.wait(20), "the model was held while the method did not use it"
+        scores = capture.runner.scores(lambda rows: capture.runner.picture.repeat(len(rows), 1, 1, 1), 5)
+        return MethodResult(scores[:4].reshape(2, 2))
+
+    monkeypatch.setitem(base._METHODS, "slow", make_method("slow", run, "activations", "runner"))
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(engine.explain, make_picture(), cnn, ["slow"]) for _ in range(3)]
+        pool.submit(engine.explain, make_picture(1), cnn, ["grad-cam"]).result()
+        served.set()
+        results = [values_of(future.result()) for future in asked]
+    assert len(calls) == 1
+    assert engine.passes == Passes(1 + 5 + 1, 1)
     assert all(result == results[0] for result in results)
 
 
@@ -615,6 +724,271 @@ def test_works_from_within_inference_mode(vit: LoadedModel, monkeypatch: pytest.
     second = engine.explain(make_picture(), request, target=(first.pictures[0].targets[0] + 1) % len(LABELS))
     assert len(second.pictures[0].maps) == 4
     assert values_of(Engine("cpu").explain(make_picture(), vit)) == values_of(first)
+
+
+@pytest.mark.parametrize("kind", ["cnn", "vit"])
+def test_the_callers_autocast_changes_no_bit(kind: str) -> None:
+    model = build_model(kind)
+    expected = values_of(Engine("cpu").explain(make_picture(), model))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        engine = Engine("cpu")
+        assert values_of(engine.explain(make_picture(), model)) == expected
+        assert engine.capture(make_picture(1), model).gradients.dtype == torch.float32
+        assert torch.is_autocast_enabled("cpu")
+
+
+# Several pictures at once
+
+
+def watch_looks(monkeypatch: pytest.MonkeyPatch, most: int = 1000) -> list[int]:
+    """How many pictures each look is given, as it happens; more than `most` do not fit the memory."""
+    sizes: list[int] = []
+
+    def look(module: nn.Module, pictures: torch.Tensor, *rest: object) -> tuple[Look, ...]:
+        sizes.append(len(pictures))
+        if len(pictures) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return look_at(module, pictures, *rest)
+
+    monkeypatch.setattr("explain.engine.look_at", look)
+    return sizes
+
+
+def agree(found: Explanation, expected: Explanation) -> bool:
+    """Whether all maps are the same but for the last digits."""
+    pairs = [
+        (one, other)
+        for entry, wanted in zip(found.pictures, expected.pictures, strict=True)
+        for one, other in zip(entry.maps, wanted.maps, strict=True)
+    ]
+    return all(np.allclose(a.values, b.values, atol=1e-4 * np.abs(b.values).max()) for a, b in pairs)
+
+
+def test_on_the_cpu_pictures_go_one_by_one_unless_told_otherwise(
+    cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [make_picture(seed) for seed in (0, 1, 2, 1, 3, 4)]
+    sizes = watch_looks(monkeypatch)
+    expected = Engine("cpu").explain(pictures, cnn, ["grad-cam", "eigen-cam"])
+    assert sizes == [1, 1, 1, 1, 1]
+    sizes.clear()
+    engine = Engine("cpu", batch=5)
+    engine.predict(pictures[2], cnn)
+    found = engine.explain(pictures, cnn, ["grad-cam", "eigen-cam"])
+    # The first five hold one that is known by its scores and one twice; the sixth is alone.
+    assert sizes == [1, 3, 1, 1]
+    assert agree(found, expected)
+    for entry, number in zip(found.pictures, (1, 1, 1, 0, 1, 1), strict=True):
+        assert {heatmap.passes for heatmap in entry.maps} == {Passes(number, number)}
+    assert engine.passes == Passes(6, 5)
+    assert spend(engine, lambda: engine.explain(pictures, cnn, ["grad-cam", "eigen-cam"])) == NONE
+
+
+def test_a_batch_that_does_not_fit_what_is_kept_comes_out_the_same(cnn: LoadedModel) -> None:
+    pictures = [make_picture(seed) for seed in range(4)]
+    tight = Engine("cpu", capture_bytes=1, batch=4)
+    assert agree(tight.explain(pictures, cnn), Engine("cpu").explain(pictures, cnn))
+
+
+# Out of memory
+
+
+def test_what_does_not_fit_the_memory_goes_in_smaller_chunks(cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [make_picture(seed) for seed in range(6)]
+    expected = Engine("cpu").explain(pictures, cnn)
+    sizes = watch_looks(monkeypatch, most=2)
+    engine = Engine("cpu", batch=5)
+    assert agree(engine.explain(pictures, cnn), expected)
+    assert sizes == [5, 2, 3, 1, 2, 1]
+    assert engine.passes == Passes(6, 6)
+
+
+def test_out_of_memory_once_drops_what_was_kept_and_goes_on(
+    cnn: LoadedModel, vit: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine("cpu")
+    engine.explain([make_picture(seed) for seed in range(3)], vit)
+    kept = engine.bytes_kept
+    expected = values_of(Engine("cpu").explain(make_picture(), cnn))
+    fails = iter([True])
+
+    def look(*args: object) -> tuple[Look, ...]:
+        if next(fails, False):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return look_at(*args)
+
+    monkeypatch.setattr("explain.engine.look_at", look)
+    assert values_of(engine.explain(make_picture(), cnn)) == expected
+    assert engine.bytes_kept < kept
+    assert engine._shelf.bytes_kept == count_weights(cnn)
+    assert spend(engine, lambda: engine.explain(make_picture(), cnn)) == NONE
+
+
+@pytest.mark.parametrize("text", ["CUDA out of memory.", "MPS backend out of memory (MPS allocated: 5 GB)"])
+def test_out_of_memory_for_good_is_a_sentence_and_the_engine_lives_on(
+    text: str, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine("cpu")
+    before = values_of(engine.explain(make_picture(), cnn))
+    tries = []
+
+    def fail(*_: object) -> None:
+        tries.append(1)
+        raise RuntimeError(text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("explain.engine.look_at", fail)
+        for call in (engine.explain, engine.predict, engine.capture):
+            with pytest.raises(DeviceError, match="memory of CPU is too small"):
+                call(make_picture(7), cnn)
+    assert len(tries) == 6
+    with ThreadPoolExecutor(1) as pool:  # no lock was left behind
+        assert values_of(pool.submit(engine.explain, make_picture(), cnn).result(20)) == before
+    assert len(engine.explain(make_picture(7), cnn).pictures[0].maps) == 3
+
+
+def test_a_method_that_runs_out_of_memory_once_goes_on(
+    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = iter([True])
+
+    def run(_capture: LayerCapture, _settings: Settings) -> MethodResult:
+        if next(fails, False):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return MethodResult(torch.ones(2, 2))
+
+    monkeypatch.setitem(base._METHODS, "hungry", make_method("hungry", run))
+    assert len(engine.explain(make_picture(), cnn, ["hungry"]).pictures[0].maps) == 1
+
+
+def test_another_fault_is_not_mistaken_for_it(
+    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("explain.engine.look_at", fail)
+    with pytest.raises(RuntimeError, match="mat1"):
+        engine.explain(make_picture(), cnn)
+
+
+# Precision
+
+
+@pytest.mark.parametrize("kind", ["cnn", "vit", "convnext"])
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_near_and_what_is_kept_is_full(kind: str, precision: Precision) -> None:
+    model = build_model(kind)
+    exact, half = Engine("cpu"), Engine("cpu", precision=precision)
+    wanted, found = (engine.capture(make_picture(), model, target=1) for engine in (exact, half))
+    tolerance = 0.05 if precision == "bfloat16" else 0.01
+    for name in ("logits", "activations", "gradients"):
+        one, other = getattr(found, name), getattr(wanted, name)
+        assert one.dtype == torch.float32
+        assert 0 < (one - other).norm() / other.norm() < tolerance, name
+    (one,), (other,) = (e.explain(make_picture(), model, ["grad-cam"], target=1).pictures for e in (half, exact))
+    assert np.corrcoef(one.maps[0].values.ravel(), other.maps[0].values.ravel())[0, 1] > 0.98
+    assert (exact.description, half.description) == ("CPU", f"CPU, {precision}")
+    assert half.explain(make_picture(), model).device == f"CPU, {precision}"
+    assert next(model.module.parameters()).dtype == torch.float32
+
+
+def test_methods_that_run_the_network_run_it_in_half_precision_too(
+    cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(capture: LayerCapture, _settings: Settings) -> MethodResult:
+        scores = capture.runner.scores(lambda rows: capture.runner.picture.repeat(len(rows), 1, 1, 1), 4)
+        product = torch.ones(64, 64).mul(1 / 3) @ torch.ones(64, 1)  # the method itself calculates in full
+        assert product.dtype == torch.float32
+        return MethodResult(scores.reshape(2, 2))
+
+    monkeypatch.setitem(base._METHODS, "slow", make_method("slow", run, "activations", "runner"))
+    exact, half = (Engine("cpu", precision=p).explain(make_picture(), cnn, ["slow"]) for p in ("float32", "bfloat16"))
+    one, other = exact.pictures[0].maps[0].values, half.pictures[0].maps[0].values
+    assert 0 < np.abs(one - other).max() < 0.05 * np.abs(one).max()
+
+
+# Leaks
+
+
+def measure_resident_bytes() -> int:
+    """What the process has in memory, after everything that can be given back was."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def measure_tensor_bytes() -> int:
+    """Bytes of all tensors alive, however they are held."""
+    tensors = [thing for thing in gc.get_objects() if type(thing) in (torch.Tensor, nn.Parameter)]
+    return sum(tensor.nbytes for tensor in tensors if not tensor.is_meta)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mixed requests over five models, most of pictures never seen before; some fail, some are cancelled."""
+    seeds = {name: number for number, name in enumerate(("cnn", "vit", "convnext", "cnn b", "vit b"))}
+    monkeypatch.setattr("explain.models.load_model", lambda r, _w=None: build_model(r.name.split()[0], seeds[r.name]))
+    monkeypatch.setitem(base._METHODS, "failing", make_method("failing", lambda _c, _s: 1 // 0))
+    engine = Engine("cpu", capture_bytes=200_000, model_bytes=4 * count_weights(build_model("vit")))
+    rng = np.random.default_rng(0)
+    modules = weakref.WeakSet()
+    stopped = threading.Event()
+
+    request = ModelRequest(source="hub", name="cnn")
+
+    def ask(number: int) -> None:
+        nonlocal request
+        if number % 10 == 0:
+            request = ModelRequest(source="hub", name=str(rng.choice([*seeds])))
+        model = engine.load(request)
+        modules.add(model.module)
+        kind = rng.integers(10)
+        picture = make_picture(int(number if kind else 0))
+        layers = [model.layers[index].name for index in rng.integers(len(model.layers), size=2)]
+        methods = [str(rng.choice(DEFAULT_METHODS))]
+        if kind == 1:
+            with pytest.raises(ZeroDivisionError):
+                engine.explain(picture, model, [*methods, "failing"])
+        elif kind == 2:
+            stopped.clear()
+            with pytest.raises(Cancelled):
+                engine.explain(
+                    [picture, make_picture()], model, methods, progress=lambda *_: stopped.set(), cancel=stopped
+                )
+        elif kind == 3:
+            with pytest.raises(TargetError):
+                engine.explain(picture, model, target="unicorn")
+        elif kind == 4:
+            engine.explain([picture, make_picture()], model, methods, augmentation="flip")
+        elif kind < 7:
+            sigma = {"cf-cam": {"sigma": float(rng.uniform(0.3, 2))}}
+            score = "probability" if kind == 5 else "logit"
+            engine.explain(picture, model, methods, layers, [0, int(rng.integers(6))], sigma, score=score)
+        else:
+            engine.predict(picture, model)
+            engine.capture(make_picture(), model)
+
+    def measure() -> tuple[int, int]:
+        assert 0 < engine.bytes_kept <= 200_000
+        engine.forget()
+        engine._shelf.give_up_others(engine.load(ModelRequest(source="hub", name="cnn")))
+        return measure_resident_bytes(), measure_tensor_bytes()
+
+    for number in range(100):
+        ask(number)
+    resident, tensors = measure()
+    for number in range(100, 1000):
+        ask(number)
+    resident_now, tensors_now = measure()
+    assert resident_now <= 1.05 * resident
+    assert tensors_now <= 1.05 * tensors
+    assert len(engine._shelf._locks) <= 5
+    for module in modules:
+        for child in module.modules():
+            assert not child.training
+            assert not (child._forward_hooks or child._forward_pre_hooks or child._backward_hooks)
+        assert all(parameter.grad is None and not parameter.requires_grad for parameter in module.parameters())
 
 
 # Progress and cancelling
