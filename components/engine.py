@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from components.model import FIRST_MODEL
-from components.work import Work
+from components.work import Place, Work
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import ExplainError
 
@@ -45,3 +46,21 @@ def _start(work: Work[Engine]) -> Engine:
     gc.collect()
     gc.freeze()
     return engine
+
+
+def await_engine(place: Place, meanwhile: Callable[[], None] | None = None) -> Engine | None:
+    """The engine, once it has started. None after it could not start, which `place` then says.
+
+    Args:
+        place: where the page's content goes.
+        meanwhile: draws what there is to see until then.
+    """
+    starting = start_engine()
+    try:
+        return place.watch(starting, "Starting …", patience=0.05, meanwhile=meanwhile)
+    except Exception:
+        _log.exception("The engine could not be started")
+    with place.container():
+        st.error("The engine could not be started. The reason is in the server's log.", icon=":material/error:")
+        st.button("Try again", key="engine-again", on_click=start_engine.clear)
+    return None

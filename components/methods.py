@@ -8,9 +8,10 @@ from typing import get_args
 import streamlit as st
 
 from components.settings import get_settings, show_presets, show_setting, split_names
-from explain.engine import DEFAULT_METHODS
+from explain.engine import DEFAULT_METHODS, find_obstacle
 from explain.methods import Method, Settings, all_methods, get_method
 from explain.methods.base import Group
+from explain.models import LoadedModel
 
 GROUP_SENTENCES: dict[Group, str] = {
     "gradient": "What raises the score of the class. All but the last share one pass.",
@@ -65,6 +66,12 @@ def pick_methods(obstacles: Mapping[str, str], estimate: EstimateSeconds) -> lis
         if seconds is not None and seconds >= WORTH_SAYING:
             st.caption(f"{registered[name].title}: {describe_duration(seconds)} a picture.")
     return list(chosen)
+
+
+def find_obstacles(model: LoadedModel) -> dict[str, str]:
+    """By method name, why it cannot work on this model."""
+    found = {name: find_obstacle(method, model) for name, method in all_methods().items()}
+    return {name: obstacle for name, obstacle in found.items() if obstacle is not None}
 
 
 def _show_group(

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from components.work import Place, Work
 from explain.errors import ModelError
 from explain.labels import KNOWN_SETS
-from explain.models import BundledModel, HubModel, ModelRequest, build_file_request, bundled_models, search_hub
+from explain.models import (
+    BundledModel,
+    HubModel,
+    LoadedModel,
+    ModelRequest,
+    build_file_request,
+    bundled_models,
+    search_hub,
+)
+
+if TYPE_CHECKING:
+    from explain.engine import Engine
 
 Source = Literal["bundled", "hub", "file"]
 
@@ -20,6 +32,8 @@ FIRST_MODEL = "photo-cnn"
 _SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File"}
 _STATE = "model"
 _NUMBERED = "numbered"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -74,6 +88,29 @@ def pick_model() -> ModelChoice:
     if source != choice.request.source:
         st.caption(f"In use: {choice.request.name}")
     return choice
+
+
+def load_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
+    """The model in use; None where it cannot be loaded, which `place` then says."""
+    if choice.problem is None:
+        try:
+            return place.watch(
+                Work(lambda _: engine.load(choice.request, choice.weights)), f"Loading {choice.request.name} …"
+            )
+        except ModelError as error:
+            choice.problem = str(error)
+        except Exception:
+            _log.exception("A model could not be loaded")
+            choice.problem = (
+                f"“{choice.request.name}” could not be loaded. The reason is in the server's log; try another model."
+            )
+    with place.container():
+        st.error(choice.problem, icon=":material/error:")
+        with st.container(horizontal=True):
+            st.button("Try again", key="model-again", on_click=lambda: setattr(choice, "problem", None))
+            if choice.request.name != FIRST_MODEL:
+                st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
+    return None
 
 
 def _list_bundled() -> None:

@@ -13,21 +13,20 @@ import streamlit as st
 from components.canvas import CanvasEvent, Pane, Row, canvas
 from components.combination import Combination, pick_combination
 from components.downloads import offer_downloads
-from components.engine import start_engine
+from components.engine import await_engine
 from components.faults import show_faults
 from components.front_door import go_through_front_door
 from components.layer import AUTO, pick_layer
-from components.methods import describe_duration, pick_methods, read_settings, show_settings
-from components.model import FIRST_MODEL, ModelChoice, pick_model, use_bundled
+from components.methods import describe_duration, find_obstacles, pick_methods, read_settings, show_settings
+from components.model import load_model, pick_model, use_bundled
 from components.pictures import pick_pictures
 from components.rows import EXPLAIN_CLASS, SWITCH_MODEL, Failure, build_rows, describe_picture
 from components.target import choose_target, pick_score, pick_target
 from components.work import Place, Work, go_on, is_stopped
 from explain.capture import Score
-from explain.engine import find_obstacle
-from explain.errors import Cancelled, ExplainError, ModelError
+from explain.errors import Cancelled, ExplainError
 from explain.explanation import Explanation, PictureExplanation
-from explain.methods import Settings, all_methods, get_method
+from explain.methods import Settings, get_method
 from explain.models import LoadedModel, find_prompted_twin
 from explain.picture import Picture
 from explain.render import DISCLAIMER, RenderSettings
@@ -86,13 +85,11 @@ def show_page() -> None:
     with st.sidebar:
         pictures = pick_pictures()
         choice = pick_model()
-    engine = _await_engine(pictures, body)
+    engine = await_engine(body, lambda: _show_waiting(pictures))
     if engine is None:
         return
-    model = _load(engine, choice, body)
+    model = load_model(engine, choice, body)
     if model is None:
-        with body.container():
-            _show_model_problem(choice)
         return
     with st.sidebar:
         for note in model.notes:
@@ -103,7 +100,7 @@ def show_page() -> None:
         first = model.default_layer.name if layer == AUTO and model.default_layer else layer
         combination = pick_combination(model.layers, first)
         methods = pick_methods(
-            _find_obstacles(model),
+            find_obstacles(model),
             lambda method: engine.estimate_seconds(model, method, first, read_settings(method.name)),
         )
     with body.container():
@@ -229,45 +226,6 @@ def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings
     return outcomes
 
 
-def _await_engine(pictures: Sequence[Picture], place: Place) -> Engine | None:
-    """The engine, once it has started; until then the pictures without maps. None after it could not start."""
-    starting = start_engine()
-    try:
-        return place.watch(starting, "Starting …", patience=0.05, meanwhile=lambda: _show_waiting(pictures))
-    except Exception:
-        _log.exception("The engine could not be started")
-    with place.container():
-        st.error("The engine could not be started. The reason is in the server's log.", icon=":material/error:")
-        st.button("Try again", key="engine-again", on_click=start_engine.clear)
-    return None
-
-
-def _load(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
-    """The model in use, or None after its problem has been noted."""
-    if choice.problem is not None:
-        return None
-    try:
-        return place.watch(
-            Work(lambda _: engine.load(choice.request, choice.weights)), f"Loading {choice.request.name} …"
-        )
-    except ModelError as error:
-        choice.problem = str(error)
-    except Exception:
-        _log.exception("A model could not be loaded")
-        choice.problem = (
-            f"“{choice.request.name}” could not be loaded. The reason is in the server's log; try another model."
-        )
-    return None
-
-
-def _show_model_problem(choice: ModelChoice) -> None:
-    st.error(choice.problem, icon=":material/error:")
-    with st.container(horizontal=True):
-        st.button("Try again", key="model-again", on_click=lambda: setattr(choice, "problem", None))
-        if choice.request.name != FIRST_MODEL:
-            st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
-
-
 def _show_waiting(pictures: Sequence[Picture]) -> None:
     """The pictures as they are, until there are maps."""
     if not pictures:
@@ -283,14 +241,8 @@ def _show_waiting(pictures: Sequence[Picture]) -> None:
 
 def _find_usable(question: Question) -> list[str]:
     """The methods asked for that work on this model."""
-    obstacles = _find_obstacles(question.model)
+    obstacles = find_obstacles(question.model)
     return [name for name in question.methods if name not in obstacles]
-
-
-def _find_obstacles(model: LoadedModel) -> dict[str, str]:
-    """By method name, why it cannot work on this model."""
-    found = {name: find_obstacle(method, model) for name, method in all_methods().items()}
-    return {name: obstacle for name, obstacle in found.items() if obstacle is not None}
 
 
 def _find_twin(model: LoadedModel) -> str | None:
