@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
@@ -198,7 +198,7 @@ class Engine:
         with self._lock:
             return sum(seen.bytes_kept for seen in self._seen.values())
 
-    @property
+    @cached_property
     def device(self) -> str:
         """The torch device that models run on.
 

@@ -72,8 +72,9 @@ class Shelf:
                 with torch.inference_mode(False):
                     found = self.admit(load_model(request, weights))
                 with self._lock:
-                    if found.fingerprint in self._kept:
-                        self._kept[found.fingerprint].loaded[request] = found
+                    kept = self._kept.get(found.fingerprint)
+                    if kept is not None and kept.module is found.module:  # not given up meanwhile
+                        kept.loaded[request] = found
             return found
 
     def admit(self, loaded: LoadedModel) -> LoadedModel:

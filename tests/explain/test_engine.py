@@ -932,7 +932,6 @@ def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(base._METHODS, "failing", make_method("failing", lambda _c, _s: 1 // 0))
     engine = Engine("cpu", capture_bytes=200_000, model_bytes=4 * count_weights(build_model("vit")))
     rng = np.random.default_rng(0)
-    modules = weakref.WeakSet()
     stopped = threading.Event()
 
     request = ModelRequest(source="hub", name="cnn")
@@ -942,7 +941,6 @@ def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatc
         if number % 10 == 0:
             request = ModelRequest(source="hub", name=str(rng.choice([*seeds])))
         model = engine.load(request)
-        modules.add(model.module)
         kind = rng.integers(10)
         picture = make_picture(int(number if kind else 0))
         layers = [model.layers[index].name for index in rng.integers(len(model.layers), size=2)]
@@ -968,6 +966,10 @@ def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatc
         else:
             engine.predict(picture, model)
             engine.capture(make_picture(), model)
+        for child in model.module.modules():
+            assert not child.training
+            assert not (child._forward_hooks or child._forward_pre_hooks or child._backward_hooks)
+        assert all(parameter.grad is None and not parameter.requires_grad for parameter in model.module.parameters())
 
     def measure() -> tuple[int, int]:
         assert 0 < engine.bytes_kept <= 200_000
@@ -984,11 +986,6 @@ def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatc
     assert resident_now <= 1.05 * resident
     assert tensors_now <= 1.05 * tensors
     assert len(engine._shelf._locks) <= 5
-    for module in modules:
-        for child in module.modules():
-            assert not child.training
-            assert not (child._forward_hooks or child._forward_pre_hooks or child._backward_hooks)
-        assert all(parameter.grad is None and not parameter.requires_grad for parameter in module.parameters())
 
 
 # Progress and cancelling
