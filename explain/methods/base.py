@@ -80,6 +80,24 @@ class MethodResult:
 
 
 @dataclass(frozen=True)
+class Formula:
+    """How a method's map is a sum over channels, for people who want to see the sum.
+
+    Attributes:
+        latex: the map's value at a place `p`, with `A_k` for what is weighed.
+        weight: the weight's name in it.
+        where: LaTeX that says what the weight is.
+        split: `(capture, settings)` to weights, `(C, h, w)` or `(C, 1, 1)`, and what they weigh, `(C, h, w)`. Their
+            product, summed over channels, is the map.
+    """
+
+    latex: str
+    weight: str
+    where: str
+    split: Callable[[LayerCapture, Any], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
 class Method:
     """One explanation method, as everything else in CAMscope sees it.
 
@@ -100,6 +118,7 @@ class Method:
             one backward pass.
         count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
             None for a method without a runner.
+        formula: for a method whose map is a weighted sum of channels.
     """
 
     name: str
@@ -115,6 +134,7 @@ class Method:
     place: Place = "layer"
     objective: Callable[[Any], Objective] | None = None
     count_passes: Callable[[Layer, Any], int] | None = None
+    formula: Formula | None = None
     against: bool = False
 
     @property
@@ -156,6 +176,7 @@ def method(
     place: Place = "layer",
     objective: Callable[[Any], Objective] | None = None,
     count_passes: Callable[[Layer, Any], int] | None = None,
+    formula: Formula | None = None,
     against: bool = False,
 ) -> Callable[[Callable[[LayerCapture, Any], MethodResult]], Callable[[LayerCapture, Any], MethodResult]]:
     """Register the decorated function as a method. Order of registration is the order shown."""
@@ -175,6 +196,7 @@ def method(
             place=place,
             objective=objective,
             count_passes=count_passes,
+            formula=formula,
             against=against,
         )
         return function

@@ -1,7 +1,20 @@
 """Counterfactual Grad-CAM: what stands against the class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import Formula, MethodResult, Settings, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
+    """`α_k`, the spatial mean of the negated gradient `−∂y_c/∂A_k` (equation 3), and `A_k`."""
+    assert capture.gradients is not None
+    return -capture.gradients.mean((1, 2), keepdim=True), capture.activations
 
 
 @method(
@@ -13,9 +26,14 @@ from explain.methods.base import MethodResult, Settings, method
     group="gradient",
     needs="gradients",
     against=True,
+    formula=Formula(
+        latex=r"L(p) = \sum_k \alpha_k \, A_k(p)",
+        weight=r"\alpha_k",
+        where=r"\alpha_k = \frac{1}{h w} \sum_{i,j} -\frac{\partial y_c}{\partial A_k(i,j)}",
+        split=weigh_channels,
+    ),
 )
 def counterfactual_grad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k α_k A_k` with `α_k` the spatial mean of the negated gradient `−∂y_c/∂A_k` (equation 3)."""
-    assert capture.gradients is not None
-    weights = -capture.gradients.mean((1, 2), keepdim=True)
-    return MethodResult((weights * capture.activations).sum(0))
+    weights, activations = weigh_channels(capture, settings)
+    return MethodResult((weights * activations).sum(0))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from explain.capture import LayerCapture
 from explain.errors import MethodError
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import Formula, MethodResult, Settings, method, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +29,17 @@ class EigenCamSettings(Settings):
     )
 
 
+def weigh_channels(capture: LayerCapture, settings: EigenCamSettings) -> tuple[Tensor, Tensor]:
+    """`v_1`, turned the way the map is, and the activations it weighs; zeros where there is no pattern.
+
+    Of `L = A v_1 = σ_1 u_1` follows `Aᵀ L = σ_1² v_1` with `σ_1 = |L|`.
+    """
+    places = read_places(capture.activations, settings.centre, capture, "Eigen-CAM")
+    pattern, _ = choose_sign(project_on_first_singular_vector(places), places)
+    weights = places.T @ pattern / (pattern @ pattern).clamp(min=1e-300)
+    return weights[:, None, None], places.T.reshape(capture.activations.shape)
+
+
 @method(
     name="eigen-cam",
     title="Eigen-CAM",
@@ -39,6 +50,12 @@ class EigenCamSettings(Settings):
     needs="activations",
     class_agnostic=True,
     settings=EigenCamSettings,
+    formula=Formula(
+        latex=r"L(p) = \sum_k v_k \, A_k(p)",
+        weight=r"v_k",
+        where=r"v = \text{first right singular vector of } A \text{, each } A_k \text{ less its mean}",
+        split=weigh_channels,
+    ),
 )
 def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult:
     """Project the activations on their first right singular vector: `L = A v_1` (section III of the paper).

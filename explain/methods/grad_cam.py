@@ -1,7 +1,20 @@
 """Grad-CAM: the activations of a layer, weighted by how much the class's score rises with each channel."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import Formula, MethodResult, Settings, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
+    """`α_k`, the spatial mean of `∂y_c/∂A_k` (equation 1), and `A_k`."""
+    assert capture.gradients is not None
+    return capture.gradients.mean((1, 2), keepdim=True), capture.activations
 
 
 @method(
@@ -12,9 +25,14 @@ from explain.methods.base import MethodResult, Settings, method
     "ICCV 2017, arXiv 1610.02391",
     group="gradient",
     needs="gradients",
+    formula=Formula(
+        latex=r"L(p) = \sum_k \alpha_k \, A_k(p)",
+        weight=r"\alpha_k",
+        where=r"\alpha_k = \frac{1}{h w} \sum_{i,j} \frac{\partial y_c}{\partial A_k(i,j)}",
+        split=weigh_channels,
+    ),
 )
 def grad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k α_k A_k` with `α_k` the spatial mean of `∂y_c/∂A_k` (equations 1 and 2; the ReLU is the renderer's)."""
-    assert capture.gradients is not None
-    weights = capture.gradients.mean(dim=(1, 2))
-    return MethodResult((weights[:, None, None] * capture.activations).sum(0))
+    weights, activations = weigh_channels(capture, settings)
+    return MethodResult((weights * activations).sum(0))

@@ -1,7 +1,20 @@
 """HiRes-CAM: gradient times activation, place by place."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import Formula, MethodResult, Settings, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
+    """`g_k` and `A_k`, place by place."""
+    assert capture.gradients is not None
+    return capture.gradients, capture.activations
 
 
 @method(
@@ -12,8 +25,14 @@ from explain.methods.base import MethodResult, Settings, method
     "Networks, 2020, arXiv 2011.08891",
     group="gradient",
     needs="gradients",
+    formula=Formula(
+        latex=r"L(p) = \sum_k g_k(p) \, A_k(p)",
+        weight=r"g_k(p)",
+        where=r"g_k(p) = \frac{\partial y_c}{\partial A_k(p)}",
+        split=weigh_places,
+    ),
 )
 def hires_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k g_k ⊙ A_k` (section 3.3 of the paper)."""
-    assert capture.gradients is not None
-    return MethodResult((capture.gradients * capture.activations).sum(0))
+    gradients, activations = weigh_places(capture, settings)
+    return MethodResult((gradients * activations).sum(0))

@@ -1,7 +1,20 @@
 """Layer-CAM: activations weighted place by place by the gradients that speak for the class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import Formula, MethodResult, Settings, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
+    """`ReLU(g_k)` (equation 6) and `A_k`, place by place."""
+    assert capture.gradients is not None
+    return capture.gradients.relu(), capture.activations
 
 
 @method(
@@ -12,8 +25,14 @@ from explain.methods.base import MethodResult, Settings, method
     "Image Processing 30, 2021, doi 10.1109/TIP.2021.3089943",
     group="gradient",
     needs="gradients",
+    formula=Formula(
+        latex=r"L(p) = \sum_k w_k(p) \, A_k(p)",
+        weight=r"w_k(p)",
+        where=r"w_k(p) = \max\!\left(0, \frac{\partial y_c}{\partial A_k(p)}\right)",
+        split=weigh_places,
+    ),
 )
 def layer_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k ReLU(g_k) ⊙ A_k` (equations 6 to 8; the ReLU of the sum is the renderer's)."""
-    assert capture.gradients is not None
-    return MethodResult((capture.gradients.relu() * capture.activations).sum(0))
+    weights, activations = weigh_places(capture, settings)
+    return MethodResult((weights * activations).sum(0))

@@ -1,7 +1,24 @@
 """XGrad-CAM: Grad-CAM whose gradients are averaged with the activations as weights."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import Formula, MethodResult, Settings, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
+    """`w_k` (equation 8), 0 where the activations of a channel cancel out or are none, and `A_k`."""
+    assert capture.gradients is not None
+    activations = capture.activations
+    totals = activations.sum((1, 2), keepdim=True)
+    sound = totals.abs() > 1e-6 * activations.abs().sum((1, 2), keepdim=True)
+    weights = ((activations * capture.gradients).sum((1, 2), keepdim=True) / totals).where(sound, 0)
+    return weights, activations
 
 
 @method(
@@ -12,12 +29,14 @@ from explain.methods.base import MethodResult, Settings, method
     "arXiv 2008.02312",
     group="gradient",
     needs="gradients",
+    formula=Formula(
+        latex=r"L(p) = \sum_k w_k \, A_k(p)",
+        weight=r"w_k",
+        where=r"w_k = \frac{\sum_{i,j} A_k(i,j) \, \partial y_c / \partial A_k(i,j)}{\sum_{i,j} A_k(i,j)}",
+        split=weigh_channels,
+    ),
 )
 def xgrad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
-    """`w_k = Σ_ij (A_kij / ΣA_k) g_kij` (equation 8), 0 where the activations of a channel cancel out or are none."""
-    assert capture.gradients is not None
-    activations = capture.activations
-    totals = activations.sum((1, 2))
-    sound = totals.abs() > 1e-6 * activations.abs().sum((1, 2))
-    weights = ((activations * capture.gradients).sum((1, 2)) / totals).where(sound, 0)
-    return MethodResult((weights[:, None, None] * activations).sum(0))
+    """`L = Σ_k w_k A_k` with `w_k = Σ_ij (A_kij / ΣA_k) g_kij` (equation 8)."""
+    weights, activations = weigh_channels(capture, settings)
+    return MethodResult((weights * activations).sum(0))
