@@ -30,6 +30,7 @@ global average gradients are the same everywhere and sigma would do nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -209,6 +210,10 @@ class ClusterView:
         group_sizes: channels of each group.
         mean_activations: `(groups, h, w)`.
         mean_gradients: `(groups, h, w)`, before the filter.
+        filtered_gradients: `(groups, h, w)`, the same as they weigh the channels: filtered where the settings filter
+            gradients, and zero for channels left out.
+        unfiltered: `(groups, h, w)`: what each group would add to the map if contributions were not filtered.
+        contributions: `(groups, h, w)`: what each group adds to the map. Their sum is the map.
     """
 
     clusters: Clusters
@@ -218,6 +223,9 @@ class ClusterView:
     group_sizes: tuple[int, ...]
     mean_activations: NDArray[np.float32]
     mean_gradients: NDArray[np.float32]
+    filtered_gradients: NDArray[np.float32]
+    unfiltered: NDArray[np.float32]
+    contributions: NDArray[np.float32]
 
 
 @method(
@@ -241,23 +249,10 @@ def cf_cam(capture: LayerCapture, settings: CfCamSettings) -> MethodResult:
     """
     gradients = _finite_gradients(capture)
     clusters = cluster_channels(capture, settings)
+    parts = _weigh(capture, gradients, settings, clusters)
     warnings = _cluster_warnings(clusters, settings)
-    kept = np.flatnonzero(clusters.labels != NOISE) if settings.drop_noise else np.arange(len(clusters.labels))
-    groups = _Groups.of(clusters.labels[kept])
-    index = _on_device(kept, gradients)
-
-    means = groups.sum(gradients[index]) / gradients.new_tensor(groups.sizes)[:, None, None]
-    if settings.filtered == "gradients":
-        means = filter_groups(means, groups.clusters, settings)
-    weights = means[_on_device(groups.members, gradients)]
-    if settings.weights != "spatial":
-        weights = weights.mean((1, 2), keepdim=True)
     if settings.weights == "softmax":
-        weights = weights.softmax(0)
-        warnings += _softmax_warnings(weights)
-    contributions = groups.sum(weights * capture.activations[index])
-    if settings.filtered == "contributions":
-        contributions = filter_groups(contributions, groups.clusters, settings)
+        warnings += _softmax_warnings(parts.weights)
     details = {
         "labels": clusters.labels,
         "cluster_sizes": clusters.sizes,
@@ -266,7 +261,7 @@ def cf_cam(capture: LayerCapture, settings: CfCamSettings) -> MethodResult:
         "min_samples": clusters.min_samples,
         "dominant_channels": int(np.sum(clusters.labels == DOMINANT)),
     }
-    return MethodResult(contributions.sum(0), warnings, details)
+    return MethodResult(parts.contributions.sum(0), warnings, details)
 
 
 def cluster_channels(capture: LayerCapture, settings: CfCamSettings) -> Clusters:
@@ -339,6 +334,47 @@ class _Groups:
         return maps.new_zeros(len(self.sizes), *maps.shape[1:]).index_add_(0, _on_device(self.members, maps), maps)
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Steps 3 to 5, for groups that are clusters first and then single channels.
+
+    Attributes:
+        labels: of each group: `DOMINANT`, `NOISE` or its number.
+        gradients: `(groups, h, w)`, as they weigh the channels.
+        weights: `(kept channels, h, w)` or `(kept channels, 1, 1)`.
+        unfiltered: `(groups, h, w)`, before a filter of contributions.
+        contributions: `(groups, h, w)`.
+    """
+
+    labels: NDArray[np.int64]
+    gradients: Tensor
+    weights: Tensor
+    unfiltered: Tensor
+    contributions: Tensor
+
+
+def _weigh(capture: LayerCapture, gradients: Tensor, settings: CfCamSettings, clusters: Clusters) -> _Parts:
+    kept = np.flatnonzero(clusters.labels != NOISE) if settings.drop_noise else np.arange(len(clusters.labels))
+    labels = clusters.labels[kept]
+    groups = _Groups.of(labels)
+    index = _on_device(kept, gradients)
+
+    means = groups.sum(gradients[index]) / gradients.new_tensor(groups.sizes)[:, None, None]
+    if settings.filtered == "gradients":
+        means = filter_groups(means, groups.clusters, settings)
+    weights = means[_on_device(groups.members, gradients)]
+    if settings.weights != "spatial":
+        weights = weights.mean((1, 2), keepdim=True)
+    if settings.weights == "softmax":
+        weights = weights.softmax(0)
+    unfiltered = groups.sum(weights * capture.activations[index])
+    contributions = unfiltered
+    if settings.filtered == "contributions":
+        contributions = filter_groups(unfiltered, groups.clusters, settings)
+    of_groups = np.concatenate([np.arange(groups.clusters), labels[labels < 0]])
+    return _Parts(of_groups, means, weights, unfiltered, contributions)
+
+
 def filter_groups(maps: Tensor, clusters: int, settings: CfCamSettings) -> Tensor:
     """Filter the first `clusters` of `(n, h, w)` maps, or all of them if the settings say so."""
     if settings.filter_all:
@@ -371,6 +407,14 @@ def cluster_view(capture: LayerCapture, settings: CfCamSettings) -> ClusterView:
     clusters = cluster_channels(capture, settings)
     groups, sizes = np.unique(clusters.labels, return_counts=True)
     members = [_on_device(np.flatnonzero(clusters.labels == group), gradients) for group in groups]
+    parts = _weigh(capture, gradients, settings, clusters)
+    within = [_on_device(np.flatnonzero(parts.labels == group), gradients) for group in groups]
+
+    def gather(maps: Tensor, mean: bool) -> NDArray[np.float32]:
+        """Sum or mean of the parts of each group; zero for one that is left out."""
+        sums = [maps[index].sum(0) / (max(len(index), 1) if mean else 1) for index in within]
+        return np.stack([total.cpu().numpy() for total in sums])
+
     return ClusterView(
         clusters,
         _k_distances(capture, settings, clusters.min_samples),
@@ -381,7 +425,21 @@ def cluster_view(capture: LayerCapture, settings: CfCamSettings) -> ClusterView:
         tuple(int(size) for size in sizes),
         np.stack([capture.activations[index].mean(0).cpu().numpy() for index in members]),
         np.stack([gradients[index].mean(0).cpu().numpy() for index in members]),
+        gather(parts.gradients, mean=True),
+        gather(parts.unfiltered, mean=False),
+        gather(parts.contributions, mean=False),
     )
+
+
+def measure_eps(capture: LayerCapture, settings: CfCamSettings, percentiles: Sequence[float]) -> NDArray[np.float64]:
+    """For each value that the setting eps could have: the greatest distance of neighbours that it stands for.
+
+    Raises:
+        MethodError: without gradients, or if activations or gradients are not finite.
+    """
+    _finite_gradients(capture)
+    several = [settings.model_copy(update={"eps": percentile}) for percentile in percentiles]
+    return np.array([max(_eps_distance(capture, each), SMALLEST_EPS) for each in several])
 
 
 def _finite_gradients(capture: LayerCapture) -> Tensor:

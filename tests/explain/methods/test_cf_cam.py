@@ -24,6 +24,7 @@ from explain.methods.cf_cam import (
     cluster_view,
     dbscan,
     filter_maps,
+    measure_eps,
 )
 
 DATA = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
@@ -443,6 +444,51 @@ def test_cluster_view_shows_groups_curve_and_embedding():
         for i in rest
     )
     np.testing.assert_allclose(view.k_distances, curve, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "changes", [{}, {"filtered": "gradients"}, {"drop_noise": True}, {"filter_all": False}, PUBLISHED.model_dump()]
+)
+def test_what_groups_add_is_the_map(seed, changes):
+    capture = like_a_network(seed)
+    settings = CfCamSettings.model_validate({"eps": 10.0, **changes})
+    view = cluster_view(capture, settings)
+    values = cf_cam(capture, settings).values.numpy()
+    np.testing.assert_allclose(view.contributions.sum(0), values, atol=1e-5 * np.abs(values).max())
+    for number, group in enumerate(view.groups):
+        if group == NOISE and settings.drop_noise:
+            assert not view.contributions[number].any()
+            assert not view.filtered_gradients[number].any()
+            continue
+        members = [k for k in range(48) if view.clusters.labels[k] == group]
+        gradient = np.mean([capture.gradients[k].numpy() for k in members], 0)
+        activation = np.sum([capture.activations[k].numpy() for k in members], 0)
+        is_filtered = settings.filter_all or group >= 0
+        if settings.filtered == "gradients" and is_filtered:
+            smooth = filter_maps(torch.tensor(gradient)[None], settings)[0].numpy()
+            if group >= 0 or settings.filter == "gaussian":  # the bilateral filter is no linear one
+                np.testing.assert_allclose(view.filtered_gradients[number], smooth, atol=1e-8)
+        else:
+            np.testing.assert_allclose(view.filtered_gradients[number], gradient, atol=1e-8)
+        if settings.weights == "linear" and group >= 0:
+            plain = view.filtered_gradients[number].mean() * activation
+            np.testing.assert_allclose(view.unfiltered[number], plain, atol=1e-5 * np.abs(plain).max())
+        smooth = view.unfiltered[number]
+        if settings.filtered == "contributions" and is_filtered:
+            smooth = filter_maps(torch.tensor(smooth)[None], settings)[0].numpy()
+        np.testing.assert_allclose(view.contributions[number], smooth, atol=1e-5 * np.abs(values).max())
+
+
+def test_eps_is_measured_in_units_of_the_distance():
+    capture = like_a_network(3)
+    settings = CfCamSettings()
+    steps = [0.0, 0.3, 4.0, 25.0]
+    found = [cluster_channels(capture, CfCamSettings(eps=eps)).eps for eps in steps]
+    assert measure_eps(capture, settings, steps).tolist() == found
+    assert found == sorted(found)
+    with pytest.raises(MethodError):
+        measure_eps(make_capture(capture.activations, None), settings, steps)
 
 
 def test_embedding_is_classical_scaling():
