@@ -75,7 +75,8 @@ def find_layers(module: nn.Module, channels: int, input_size: tuple[int, int]) -
     A layer counts when its output is a grid of more than one cell and when all that the answer knows of the picture
     passes through it: nothing goes around it by a skip connection or a parallel branch. In a transformer of tokens
     each block stands for the normalisation it begins with, because the last block's own output has no gradient at the
-    patches where only the class token is read.
+    patches where only the class token is read. Where a network parts into branches before it is half done, the blocks
+    of its branches count too: each of them is explained as far as its own branch goes.
 
     Nothing is computed: one forward pass on torch's `meta` device gives every shape and the graph between them. The
     module is hooked meanwhile, so call this before it is shared.
@@ -89,7 +90,7 @@ def find_layers(module: nn.Module, channels: int, input_size: tuple[int, int]) -
     if answer is None:
         return ()
     _read_grids(module, records, input_size)
-    on_trunk = _cut_vertices(answer, source)
+    path, on_trunk = _find_paths(answer, source)
     trunk = [record for record in records if record.layer and record.calls == 1 and record.vertex in on_trunk]
     blocks, wraps = _find_blocks(trunk, records)
     innermost = {name for name in blocks if not any(other.startswith(f"{name}.") for other in blocks)}
@@ -107,6 +108,9 @@ def find_layers(module: nn.Module, channels: int, input_size: tuple[int, int]) -
             found.append(chosen)
     found = _drop_unfinished(found)
     found = _drop_class_maps(found, answer)
+    if _ends_early(found, records, path):
+        found = sorted({*found, *_find_in_branches(records, path)}, key=records.index)
+    found = _drop_reordered(found, on_trunk)
     return tuple(record.layer for record in _thin_out(found) if record.layer)
 
 
@@ -187,13 +191,19 @@ def _trace(
                 if tensors is None:
                     output = module(picture)
                 else:
-                    output = torch.func.functional_call(module, tensors, (picture,))
+                    output = torch.func.functional_call(module, tensors, (picture,), tie_weights=False)
         finally:
             for handle in handles:
                 handle.remove()
         return list(records.values()), first_tensor(output), (picture.grad_fn, picture.output_nr)
 
-    state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    # Each tensor of each module once: where a module has two names, replacing it under both would leave it replaced.
+    state = {
+        f"{prefix}.{name}" if prefix else name: tensor
+        for prefix, child in module.named_modules()
+        for name, tensor in [*child._parameters.items(), *child._buffers.items()]
+        if tensor is not None
+    }
     try:
         return run("meta", {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()})
     except (RuntimeError, NotImplementedError):
@@ -201,8 +211,8 @@ def _trace(
         return run(next((tensor.device for tensor in state.values()), torch.device("cpu")), None)
 
 
-def _cut_vertices(answer: Tensor, source: tuple[Any, int]) -> set[tuple[Any, int]]:
-    """The tensors through which every path from the input to the answer leads.
+def _find_paths(answer: Tensor, source: tuple[Any, int]) -> tuple[set[tuple[Any, int]], set[tuple[Any, int]]]:
+    """The tensors on a path from the input to the answer, and those of them through which every path leads.
 
     In any topological order of the vertices that lie on a path from the input to the answer, a vertex is on all paths
     exactly when no edge leads over it.
@@ -238,7 +248,7 @@ def _cut_vertices(answer: Tensor, source: tuple[Any, int]) -> set[tuple[Any, int
         if reach <= index:
             cut.add(vertex)
         reach = max(reach, furthest[index])
-    return cut
+    return set(path), cut
 
 
 def _read_grids(module: nn.Module, records: list[_Record], input_size: tuple[int, int]) -> None:
@@ -249,7 +259,7 @@ def _read_grids(module: nn.Module, records: list[_Record], input_size: tuple[int
     known = _known_prefix(module)
     for record in records:
         shape = record.shape
-        if isinstance(record.module, nn.Conv2d) and len(shape) == 4 and _fits(shape[2:], input_size):
+        if isinstance(record.module, nn.Conv2d) and len(shape) == 4 and shape[0] == 1 and _fits(shape[2:], input_size):
             grids.append((shape[2], shape[3]))
         if len(shape) not in (3, 4) or shape[0] != 1:
             continue
@@ -323,6 +333,61 @@ def _find_blocks(trunk: list[_Record], records: list[_Record]) -> tuple[set[str]
         elif record.layout == "NLC" and type(record.module).forward not in plain:
             wraps.add(record.name)  # a patch embedding
     return blocks, wraps
+
+
+def _ends_early(found: list[_Record], records: list[_Record], path: set[tuple[Any, int]]) -> bool:
+    """Whether most of the work on a grid is done after the layer that would be the default."""
+    best = default_layer([record.layer for record in found if record.layer])
+    if best is None:
+        return True
+    done = next(index for index, record in enumerate(records) if record.name == best.name)
+    after = [index > done for index in _weighing(records, path)]
+    return sum(after) > len(after) / 2
+
+
+def _weighing(records: list[_Record], path: set[tuple[Any, int]]) -> list[int]:
+    """Positions of the weighted layers that work on a grid of use for a map."""
+    from torch import nn
+
+    return [
+        index
+        for index, record in enumerate(records)
+        if record.layer
+        and isinstance(record.module, (nn.Conv2d, nn.Linear))
+        and min(record.layer.grid) >= _LEAST_DEFAULT_GRID
+        and record.vertex in path
+    ]
+
+
+def _find_in_branches(records: list[_Record], path: set[tuple[Any, int]]) -> list[_Record]:
+    """The innermost blocks of all branches: tokens stand for the normalisation they begin with, as on the trunk.
+
+    A block may take and give several tensors. It is then known by what is done inside it, and stands for the first
+    normalisation on each grid.
+    """
+    from torch import nn
+
+    plain = {kind.forward for kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict)}
+    weighted = [records[index].name for index in _weighing(records, path)]
+    usable = [record for record in records if record.layer and record.calls == 1 and record.vertex in path]
+    chosen: dict[str, list[_Record]] = {}  # inner blocks finish before what holds them
+    for record in records:
+        inside = f"{record.name}."
+        is_block = type(record.module).forward not in plain and sum(name.startswith(inside) for name in weighted) >= 2
+        if not is_block or any(name.startswith(inside) for name in chosen):
+            continue
+        norms: dict[tuple[int, int], _Record] = {}
+        for inner in usable:
+            if inner.layer and inner.layout == "NLC" and inner.name.startswith(inside) and _is_norm(inner.module):
+                first = norms.setdefault(inner.layer.grid, inner)
+                # The stream with the class token is the one that is read, whatever feeds it.
+                if first.layer and inner.layer.prefix_tokens > first.layer.prefix_tokens:
+                    norms[inner.layer.grid] = inner
+        if norms:
+            chosen[record.name] = list(norms.values())
+        elif record in usable and record.layout != "NLC":
+            chosen[record.name] = [record]
+    return [record for several in chosen.values() for record in several]
 
 
 def _group_by_vertex(trunk: list[_Record]) -> list[list[_Record]]:
@@ -405,6 +470,20 @@ def _drop_unfinished(found: list[_Record]) -> list[_Record]:
                 continue
         kept.append(record)
     return kept
+
+
+def _drop_reordered(found: list[_Record], on_trunk: set[tuple[Any, int]]) -> list[_Record]:
+    """Leave out tokens that do not lie row by row, because the network laid them out window by window (Hiera).
+
+    A permutation of five axes or more that nothing goes around parts the picture into windows. Each pooling inside the
+    windows undoes one, so that the coarsest tokens lie row by row again.
+    """
+    tokens = [record.layer.grid for record in found if record.layer and record.layout == "NLC"]
+    is_parted = any(len(getattr(node, "_saved_dims", ())) >= 5 for node, _ in on_trunk if "Permute" in node.name())
+    if not tokens or not is_parted:
+        return found
+    coarsest = min(tokens)
+    return [r for r in found if r.layer and (r.layout != "NLC" or r.layer.grid == coarsest)]
 
 
 def _drop_class_maps(found: list[_Record], answer: Tensor) -> list[_Record]:

@@ -187,6 +187,73 @@ def test_finding_leaves_no_trace() -> None:
     assert all(tensor.device.type == "cpu" for tensor in module.state_dict().values())
 
 
+class TwoNames(nn.Module):
+    """One module under two names, one parameter in two modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.again = nn.ModuleList([self.first])
+        self.tied = nn.Conv2d(6, 6, 3, padding=1)
+        self.tied.weight = self.last.weight
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.tied(self.last(self.again[0](x)))
+        return self.head(x.mean((2, 3)))
+
+
+def test_finding_leaves_no_trace_on_what_is_shared() -> None:
+    module = TwoNames().eval()
+    assert find_layers(module, 3, (8, 8))
+    assert all(tensor.device.type == "cpu" for tensor in module.state_dict().values())
+    assert module.again[0].weight is module.first.weight and module.tied.weight is module.last.weight
+
+
+def build_crossvit() -> nn.Module:
+    from timm.models.crossvit import CrossVit
+
+    sizes = {"img_size": 32, "img_scale": (1.0, 1.0), "patch_size": (8, 4), "embed_dim": (8, 16)}
+    return CrossVit(**sizes, depth=((1, 2, 0), (1, 1, 0)), num_heads=(2, 2), mlp_ratio=(2, 2, 1), num_classes=5)
+
+
+def build_tnt() -> nn.Module:
+    from timm.models.tnt import TNT
+
+    widths = {"embed_dim": 16, "inner_dim": 8, "num_heads_inner": 2, "num_heads_outer": 2}
+    return TNT(img_size=32, patch_size=8, depth=3, **widths, num_classes=5)
+
+
+BRANCHED = {
+    "crossvit": (build_crossvit, Layer("blocks.1.fusion.1.norm1", (4, 4), 8, "NLC", 1)),
+    "tnt": (build_tnt, Layer("blocks.2.norm_out", (4, 4), 16, "NLC", 1)),
+}
+
+
+@pytest.mark.parametrize("kind", BRANCHED)
+def test_branches_count_where_the_trunk_ends_early(kind: str) -> None:
+    """Two streams of tokens side by side: no tensor holds all there is, and still the last block is explained."""
+    build, expected = BRANCHED[kind]
+    torch.manual_seed(0)
+    module = build().eval()
+    layers = find_layers(module, 3, (32, 32))
+    layer = default_layer(layers)
+    assert layer == expected
+    kept: list[torch.Tensor] = []
+    module.get_submodule(layer.name).register_forward_hook(lambda _m, _i, output: kept.append(output))
+    score = module(torch.rand(1, 3, 32, 32))[0].square().sum()
+    (gradient,) = torch.autograd.grad(score, kept)
+    assert (layer.to_map(gradient).abs().sum(1) > 0).all()
+
+
+def test_tokens_laid_out_by_windows_are_left_out() -> None:
+    from timm.models.hiera import Hiera
+
+    module = Hiera(img_size=(64, 64), embed_dim=8, num_heads=1, stages=(1, 1, 2), q_pool=2, num_classes=5).eval()
+    layers = find_layers(module, 3, (64, 64))
+    assert layers and {layer.grid for layer in layers} == {(4, 4)}
+
+
 class LooksAtValues(nn.Module):
     """Cannot run on the meta device."""
 
