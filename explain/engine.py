@@ -572,15 +572,18 @@ class Engine:
             for layer in (question.layers if method.place == "layer" else question.layers[:1])
             if target is not None
         ]
+        # A method that needs no pass of its own takes no time beside one that does.
+        passes = [m.count_passes(layer, question.settings[m.name]) if m.count_passes else 0 for m, layer, _ in jobs]
+        failed = set()
         for number, (method, layer, target) in enumerate(jobs):
             _stop_if(cancel)
-            if method.name in unavailable:
+            where = _name_place(method, layer, loaded)
+            if (method.name, where) in failed:
                 continue
 
             def report_part(share: float, number: int = number, title: str = method.title) -> None:
-                report((number + share) / len(jobs), title)
+                report((sum(passes[:number]) + share * passes[number]) / max(sum(passes), 1), title)
 
-            where = _name_place(method, layer, loaded)
             key = (method.name, question.settings[method.name], where, target, loaded.labels[target], question.score)
             with self._take_turn(loaded, seen, method, key):
                 heatmap = seen.maps.get(key)
@@ -596,6 +599,7 @@ class Engine:
                         heatmap = self._make_room(work, loaded)
                     except MethodError as error:
                         unavailable[method.name] = str(error)
+                        failed.add((method.name, where))
                         continue
                     finally:
                         spent = capture.runner.spent if capture is not None and capture.runner is not None else spent
@@ -818,7 +822,7 @@ def _average(maps: Sequence[Heatmap], views: Sequence[View]) -> Heatmap:
         seconds=sum(heatmap.seconds for heatmap in maps),
         passes=sum((heatmap.passes for heatmap in maps), Passes()),
         warnings=tuple(rules.values()) + first.own_warnings,
-        rules=tuple(rules),
+        rules=tuple(rules) + first.own_rules,
     )
 
 
@@ -864,4 +868,5 @@ def _draw(
         details=result.details,
         rules=tuple(rules) + result.rules,
         own_warnings=result.warnings,
+        own_rules=result.rules,
     )

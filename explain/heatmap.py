@@ -46,6 +46,7 @@ class Heatmap:
         details: what else the method found out (clusters, heads …).
         rules: names of the rules that spoke, such as `blank` or `class-agnostic`; see `find_rules`.
         own_warnings: those of the warnings that are the method's own.
+        own_rules: those of the rules that are the method's own.
     """
 
     method: str
@@ -62,6 +63,7 @@ class Heatmap:
     details: Mapping[str, Any] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
     own_warnings: tuple[str, ...] = ()
+    own_rules: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -1038,6 +1038,29 @@ def test_a_method_that_cannot_work_on_this_picture_costs_no_other(
     assert entry.unavailable == {"picky": "Picky does not like this layer. Choose another."}
 
 
+def test_a_method_that_cannot_work_on_one_layer_works_on_the_others(
+    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = [layer.name for layer in cnn.layers]
+
+    def refuse_first(capture: LayerCapture, _settings: object) -> MethodResult:
+        if capture.layer.name == first:
+            raise MethodError("Picky does not like this layer. Choose another.")
+        return MethodResult(capture.activations.sum(0))
+
+    monkeypatch.setitem(base._METHODS, "picky", make_method("picky", refuse_first))
+    (entry,) = engine.explain(make_picture(), cnn, ["picky"], layer=[first, *others]).pictures
+    assert [heatmap.layer for heatmap in entry.maps] == others
+    assert "picky" in entry.unavailable
+
+
+def test_a_methods_own_rules_outlive_augmentation(engine: Engine, cnn: LoadedModel) -> None:
+    (alone,) = engine.explain(make_picture(), cnn, ["eigen-cam"]).pictures[0].maps
+    (averaged,) = engine.explain(make_picture(), cnn, ["eigen-cam"], augmentation="flip").pictures[0].maps
+    assert alone.own_rules and averaged.own_rules == alone.own_rules
+    assert set(averaged.own_rules) <= set(averaged.rules)
+
+
 # What cannot be
 
 
