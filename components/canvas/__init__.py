@@ -1,14 +1,16 @@
 """The canvas: a grid of pictures with their maps, upsampled, coloured and blended in the browser.
 
-One component draws the whole grid, not one row: Streamlit sends a component's script and styles with every update, so
-that rows of their own would send them once a row, and the toolbar, the crosshair and the shared scale cross panes.
+One component draws the whole grid, not one row: the toolbar, the crosshair and the shared scale cross panes. Streamlit
+sends a component's script and styles with every update, so what it is given is `loader.js`, a few lines that fetch the
+rest once from an address that names its content.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,33 @@ from pydantic import ValidationError
 from streamlit import runtime
 
 from explain.geometry import Box
+from explain.methods.base import Settings, setting
+from explain.region import SAMPLES
 from explain.render import COLOUR_TABLES, DIVERGING, SHADES, RenderSettings, encode_png
 
-LONGEST_SIDE = 2048  # pixels of a picture sent to the browser; a larger one is reduced, and its row says so
+LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
 
 _FOLDER = Path(__file__).parent
+_PARTS = ("arithmetic.js", "pictures.js", "regions.js", "scene.js", "hand.js", "pane.js", "canvas.js")
+
+
+class LookSettings(Settings):
+    """How maps are looked at. It lives in the browser alone: Python never hears of it, and files hold whole maps."""
+
+    threshold: float = setting(
+        0.0,
+        "Threshold",
+        "Hide what lies below this share of the colour bar; in the signed view, what is weaker for and against. "
+        "On the screen only.",
+        low=0.0,
+        high=0.95,
+        step=0.01,
+    )
+    contours: bool = setting(
+        False,
+        "Contours",
+        "Lines of equal value, every fifth of the bar, instead of colours. On the screen only.",
+    )
 
 
 @dataclass(frozen=True)
@@ -123,19 +147,24 @@ def _encode(array: np.ndarray) -> str:
     return base64.b64encode(array.tobytes()).decode("ascii")
 
 
-def _build_script() -> str:
-    """The component's script, headed by what it shares with the renderer: colour tables and declared settings."""
+def _build_script() -> bytes:
+    """All of the script but the loader, headed by what it shares with Python: tables, declared settings, styles."""
     shared = {
         "tables": {name: _encode(table) for name, table in {**COLOUR_TABLES, "diverging": DIVERGING}.items()},
         "shades": SHADES,
+        "samples": SAMPLES,
         "settings": RenderSettings.model_json_schema()["properties"],
+        "look": LookSettings.model_json_schema()["properties"],
+        "styles": (_FOLDER / "canvas.css").read_text(encoding="utf-8"),
     }
-    return f"const SHARED = {json.dumps(shared)};\n" + (_FOLDER / "canvas.js").read_text(encoding="utf-8")
+    parts = [(_FOLDER / part).read_text(encoding="utf-8") for part in _PARTS]
+    return "\n".join([f"const SHARED = {json.dumps(shared)};", *parts]).encode()
 
 
-_mount = st.components.v2.component(
-    "camscope_canvas", js=_build_script(), css=(_FOLDER / "canvas.css").read_text(encoding="utf-8")
-)
+_SCRIPT = _build_script()
+_SCRIPT_DIGEST = hashlib.sha256(_SCRIPT).hexdigest()
+
+_mount = st.components.v2.component("camscope_canvas", js=(_FOLDER / "loader.js").read_text(encoding="utf-8"))
 
 
 def canvas(rows: Sequence[Row], view: RenderSettings, key: str) -> CanvasAnswer:
@@ -146,8 +175,19 @@ def canvas(rows: Sequence[Row], view: RenderSettings, key: str) -> CanvasAnswer:
         view: how maps are shown at first. Later on the person's own choice stands until a different `view` is given.
         key: the component's key on the page.
     """
-    data = {"view": view.model_dump(), "rows": [_describe_row(row, key) for row in rows]}
-    result = _mount(key=key, data=data, on_view_change=lambda: None, on_action_change=lambda: None)
+    wanted = _read_wanted(st.session_state.get(key))
+    data = {
+        "script": _publish(_SCRIPT, "text/javascript", f"{_SCRIPT_DIGEST}.js", f"{key}:script"),
+        "view": view.model_dump(),
+        "rows": [_describe_row(row, key, row.digest in wanted) for row in rows],
+    }
+    result = _mount(
+        key=key,
+        data=data,
+        on_view_change=lambda: None,
+        on_wanted_change=lambda: None,
+        on_action_change=lambda: None,
+    )
     return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
 
 
@@ -161,6 +201,12 @@ def _read_view(reported: Any, given: RenderSettings) -> RenderSettings:
     return chosen if given in (chosen, known) else given
 
 
+def _read_wanted(state: Any) -> frozenset[str]:
+    """Digests of the pictures the browser has zoomed into so far that it wants every pixel of them."""
+    reported = state.get("wanted") if isinstance(state, Mapping) else None
+    return frozenset(map(str, reported)) if isinstance(reported, list) else frozenset()
+
+
 def _read_event(reported: Any) -> CanvasEvent | None:
     """The button the browser reported, where it is one."""
     if not isinstance(reported, dict):
@@ -169,28 +215,34 @@ def _read_event(reported: Any) -> CanvasEvent | None:
     return CanvasEvent(*names) if all(isinstance(name, str) for name in names) else None
 
 
-def _describe_row(row: Row, key: str) -> dict[str, Any]:
-    """A row as the browser gets it."""
+def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
+    """A row as the browser gets it; `whole` if every pixel of a large picture is wanted."""
     height, width = row.pixels.shape[:2]
-    png, (shown_height, shown_width) = _encode_picture(row.pixels, row.digest, row.pixels.shape)
     notes = []
-    if (shown_height, shown_width) != (height, width):
-        notes.append(f"Shown at {shown_width} × {shown_height} of its {width} × {height} pixels.")
     if any(pane.values is not None and _hides_some(pane.box, height, width) for pane in row.panes):
         notes.append("Hatched: cropped away, the model did not see it.")
+    address = f"{key}/{row.key}"
     return {
         "key": row.key,
         "label": row.label,
         "detail": row.detail,
         "notes": notes,
         "picture": {
-            "url": _publish(png, row.digest, f"{key}/{row.key}"),
-            "digest": f"{row.digest}/{shown_width}×{shown_height}",
+            "digest": row.digest,
             "width": width,
             "height": height,
+            "first": _describe_file(row.pixels, row.digest, LONGEST_SIDE, address),
+            "whole": _describe_file(row.pixels, row.digest, max(height, width), f"{address}:whole") if whole else None,
         },
         "panes": [_describe_pane(pane, height, width) for pane in row.panes],
     }
+
+
+def _describe_file(pixels: np.ndarray, digest: str, longest_side: int, place: str) -> dict[str, Any]:
+    """A picture as a file that the browser fetches: its address and its size."""
+    png, (height, width) = _encode_picture(pixels, digest, longest_side)
+    url = _publish(png, "image/png", f"{digest}-{width}.png", place)
+    return {"url": url, "key": f"{digest}/{width}×{height}", "width": width, "height": height}
 
 
 def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
@@ -202,7 +254,7 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
     if message is not None:
         values, alt = None, f"{alt}: {message}"
     if values is not None:
-        alt = f"{alt}. {describe_peak(values, box, height, width)}"
+        alt = f"{alt}, {describe_peak(values, box, height, width)}."
     return {
         "key": pane.key,
         "title": pane.title,
@@ -225,13 +277,24 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
 
 
 def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
-    """Where the map is highest, as a sentence for those who do not see it."""
+    """Where the map is highest, as the end of a sentence for those who do not see it."""
     if not (values > 0).any():
-        return "Nothing in it is above zero."
+        return "nothing in it is above zero"
     row, column = np.unravel_index(int(values.argmax()), values.shape)
     x = (box[0] + (column + 0.5) * (box[2] - box[0]) / values.shape[1]) / width
     y = (box[1] + (row + 0.5) * (box[3] - box[1]) / values.shape[0]) / height
-    return f"Its peak lies {x:.0%} from the left and {y:.0%} from the top."
+    return f"strongest at {name_place(x, y)}, {x:.0%} from the left and {y:.0%} from the top"
+
+
+def name_place(x: float, y: float) -> str:
+    """A place of the picture in words, by thirds; `x` and `y` go from 0 to 1."""
+    across = ("left", "", "right")[min(max(int(x * 3), 0), 2)]
+    down = ("upper", "", "lower")[min(max(int(y * 3), 0), 2)]
+    if not across and not down:
+        return "the centre"
+    if not across:
+        return {"upper": "the top", "lower": "the bottom"}[down]
+    return f"the {down} {across}".replace("  ", " ")
 
 
 def _hides_some(box: Box | None, height: int, width: int) -> bool:
@@ -241,25 +304,28 @@ def _hides_some(box: Box | None, height: int, width: int) -> bool:
     return box[0] > 0.5 or box[1] > 0.5 or box[2] <= width - 0.5 or box[3] <= height - 0.5
 
 
-@st.cache_data(max_entries=24, ttl="1h", show_spinner=False)
-def _encode_picture(_pixels: np.ndarray, digest: str, shape: tuple[int, ...]) -> tuple[bytes, tuple[int, int]]:
-    """The picture as PNG, no longer than `LONGEST_SIDE`, with its height and width. Kept by digest, never by pixels."""
-    height, width = shape[:2]
-    factor = LONGEST_SIDE / max(height, width)
-    if factor >= 1:
-        return encode_png(_pixels), (height, width)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return encode_png(cv2.resize(_pixels, size, interpolation=cv2.INTER_AREA)), (size[1], size[0])
+@st.cache_resource(max_entries=24, ttl="1h", show_spinner=False)
+def _encode_picture(_pixels: np.ndarray, digest: str, longest_side: int) -> tuple[bytes, tuple[int, int]]:
+    """The picture as PNG, no longer than `longest_side`, with its height and width. Kept by digest, never by pixels."""
+    height, width = _pixels.shape[:2]
+    factor = longest_side / max(height, width)
+    if factor < 1:
+        width, height = max(1, round(width * factor)), max(1, round(height * factor))
+        _pixels = cv2.resize(_pixels, (width, height), interpolation=cv2.INTER_AREA)
+    # A radiograph is grey: a third of the bytes, and half the time.
+    red, green, blue = (_pixels[..., channel] for channel in range(3))
+    grey = np.array_equal(red, green) and np.array_equal(red, blue)
+    return encode_png(red if grey else _pixels), (height, width)
 
 
-def _publish(png: bytes, digest: str, place: str) -> str:
-    """An address at which the browser gets the picture once, instead of with every update.
+def _publish(data: bytes, kind: str, name: str, place: str) -> str:
+    """An address at which the browser gets a file once, instead of with every update.
 
-    The digest goes in as a file name because Streamlit names files above 1 MiB by a sample of their bytes, under which
-    two scans can be one.
+    The name holds a digest because Streamlit names files above 1 MiB by a sample of their bytes, under which two scans
+    can be one.
     """
     if not runtime.exists():
         return ""
-    address = runtime.get_instance().media_file_mgr.add(png, "image/png", place, file_name=f"{digest}.png")
+    address = runtime.get_instance().media_file_mgr.add(data, kind, place, file_name=name)
     folder = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{folder}{address}" if folder else address

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from components.canvas import _read_view, describe_peak
+from components.canvas import _read_view, describe_peak, name_place
 from explain.render import RenderSettings, format_number, overlay, place, value_range
 
 HEIGHT, WIDTH = 210, 300
@@ -191,8 +191,8 @@ def test_new_maps_are_painted_in_place(page: Page, grid: Locator, traffic: Traff
     for key in ("plain", "crop", "blank", "none", "broken"):
         expect(find_pane(grid, key)).to_have_attribute("data-version", "1")
     assert grid.locator("canvas[role=img]").evaluate_all("all => all.every(canvas => canvas.kept)")
-    assert len([address for address in requests if re.search(r":\d+/media/", address)]) == 2, (
-        "each picture is fetched once"
+    assert len([address for address in requests if re.search(r":\d+/media/", address)]) == 3, (
+        "each picture is fetched once, and so is the script"
     )
     assert 0 < sum(traffic[before:]) < 100_000
     assert find_pane(grid, "pad").locator(".scale .number").all_inner_texts()[-1] != ""
@@ -245,7 +245,7 @@ def test_the_crosshair_follows_the_arrow_keys(grid: Locator) -> None:
 
 def test_what_is_said_in_words(grid: Locator, inputs: dict[str, np.ndarray]) -> None:
     peak = describe_peak(inputs["crop"], BOXES["crop"], HEIGHT, WIDTH)
-    expect(find_canvas(grid, "crop")).to_have_attribute("aria-label", f"A cat. {peak}")
+    expect(find_canvas(grid, "crop")).to_have_attribute("aria-label", f"A cat, {peak}.")
     expect(find_pane(grid, "crop")).to_contain_text("⚠")
     expect(find_pane(grid, "crop")).to_contain_text("Mind the gap.")
     expect(find_pane(grid, "crop")).to_contain_text("12 ms")
@@ -260,7 +260,7 @@ def test_what_is_said_in_words(grid: Locator, inputs: dict[str, np.ndarray]) -> 
 
 
 def test_a_large_picture_is_sharp_on_the_screen_and_says_that_it_was_reduced(grid: Locator) -> None:
-    expect(grid.locator("[data-row=large]")).to_contain_text("Shown at 2048 × 1434 of its 3000 × 2100 pixels.")
+    expect(grid.locator("[data-row=large]")).to_contain_text("Shown at 2048 × 1434 of its 3000 × 2100 pixels")
     canvas = find_canvas(grid, "crop", "large")
     canvas.scroll_into_view_if_needed()
     expect(find_pane(grid, "crop", "large")).to_have_attribute("data-version", "1")
@@ -307,6 +307,15 @@ def test_where_the_peak_lies() -> None:
     values = np.zeros((4, 4), dtype=np.float32)
     values[0, 3] = 1
     assert describe_peak(values, (0, 0, 200, 100), 100, 200) == (
-        "Its peak lies 88% from the left and 12% from the top."
+        "strongest at the upper right, 88% from the left and 12% from the top"
     )
-    assert describe_peak(-values, (0, 0, 200, 100), 100, 200) == "Nothing in it is above zero."
+    assert describe_peak(-values, (0, 0, 200, 100), 100, 200) == "nothing in it is above zero"
+
+
+def test_places_have_names() -> None:
+    names = [name_place(x, y) for y in (0.1, 0.5, 1.0) for x in (0.0, 0.4, 1.2)]
+    assert names == [
+        *("the upper left", "the top", "the upper right"),
+        *("the left", "the centre", "the right"),
+        *("the lower left", "the bottom", "the lower right"),
+    ]
