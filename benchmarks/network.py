@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explain.geometry import Preprocessing
+from explain.geometry import Preprocessing, prepare
 from explain.layers import find_layers
 from explain.models import LoadedModel, ModelRequest
 from explain.picture import Picture
@@ -60,8 +60,6 @@ def make_picture(seed: int, size: int = SIZE) -> Picture:
 
 def make_input(seed: int, size: int = SIZE) -> Tensor:
     """The same as a network's input, `(1, 3, size, size)`."""
-    from explain.geometry import prepare
-
     return prepare(make_picture(seed, size), choose_preprocessing(size)).tensor
 
 
@@ -71,12 +69,12 @@ def choose_preprocessing(size: int = SIZE) -> Preprocessing:
 
 def wrap_network(network: nn.Module, name: str = "resnet50", size: int = SIZE) -> LoadedModel:
     """The network as the engine takes it. Its parameters are frozen, as those of every loaded model are."""
-    classes = network.get_submodule("fc").out_features
+    head = network.get_submodule("fc").weight.detach()
     return LoadedModel(
         request=ModelRequest(source="file", name=name),
         module=network.eval().requires_grad_(False),
         preprocessing=choose_preprocessing(size),
-        labels=tuple(f"class {index}" for index in range(classes)),
-        fingerprint=f"{name} of random weights",
+        labels=tuple(f"class {index}" for index in range(len(head))),
+        fingerprint=hashlib.sha256(head.cpu().numpy().tobytes()).hexdigest(),
         layers=find_layers(network, 3, (size, size)),
     )

@@ -1,16 +1,13 @@
 """The public libraries CAMscope is compared with: how each is called, which methods both have, and when maps are equal.
 
 pytorch-grad-cam (package `grad-cam`) and torch-cam (`torchcam`) are in requirements-bench.txt; see there. Each is used
-as its documentation says and at its best: objects are made once, outside what is timed, and nothing is run twice.
+as its documentation says and at its best.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-os.environ.setdefault("TQDM_DISABLE", "1")
 
 import numpy as np
 import torch
@@ -62,6 +59,9 @@ AS_PYTORCH_GRAD_CAM: dict[str, dict[str, Any]] = {
 }
 """The settings under which CAMscope's methods are defined as pytorch-grad-cam's are; defaults elsewhere."""
 
+CLASS_BLIND = {"eigen-cam", "kpca-cam", "fem"}
+"""Methods for which the class makes no difference."""
+
 SIGN_BY_CHANCE = {"eigen-cam", "eigengrad-cam", "kpca-cam"}
 """Methods of which pytorch-grad-cam leaves the sign as the eigenvector comes."""
 
@@ -94,41 +94,55 @@ def find_difference(name: str, values: Map, theirs: Map) -> float:
 
 
 class PytorchGradCam:
-    """Several methods of pytorch-grad-cam on one network, an object for each, as it asks for.
+    """Methods of pytorch-grad-cam on one network, an object for each, made where it is used, as its documentation does:
+    objects that live on would listen to each other's passes.
 
     Args:
         network: with parameters that need gradients: with frozen ones its backward pass finds nothing to do.
         layers: names of layers.
         methods: by CAMscope's names.
+        options: for the constructors, by method.
     """
 
-    def __init__(self, network: nn.Module, layers: Sequence[str], methods: Sequence[str]):
-        import pytorch_grad_cam
-
-        self.objects: dict[str, Any] = {}
-        for name in methods:
-            targets = [] if name == "fullgrad" else [network.get_submodule(layer) for layer in layers]
-            made = getattr(pytorch_grad_cam, PYTORCH_GRAD_CAM[name])(network, targets)
-            self.objects[name] = made
-            if len(layers) > 1:  # it averages the layers; here each is to be seen
-                drawing = made.base_cam if name == "finer-cam" else made
-                drawing.aggregate_multi_layers = lambda maps: np.concatenate(maps, axis=1)
+    def __init__(
+        self,
+        network: nn.Module,
+        layers: Sequence[str],
+        methods: Sequence[str],
+        options: Mapping[str, Mapping[str, Any]] | None = None,
+    ):
+        self.network = network
+        self.layers = layers
+        self.methods = methods
+        self.options = options or {}
 
     def draw(self, name: str, picture: Tensor, target: int) -> Map:
-        """The map `(H, W)` of one method, or `(layers, H, W)` of several layers."""
+        """The map `(H, W)` of one method, or `(layers, H, W)` of several layers, which it would average."""
+        return self.draw_batch(name, picture, [target])[0]
+
+    def draw_batch(self, name: str, pictures: Tensor, targets: Sequence[int]) -> Map:
+        """The same for several pictures `(n, C, H, W)` with a class each."""
+        import pytorch_grad_cam
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-        if name == "finer-cam":
-            return self.objects[name](picture, None, target_idx=target)[0]
-        return self.objects[name](picture, [ClassifierOutputTarget(target)])[0]
+        layers = [] if name == "fullgrad" else [self.network.get_submodule(layer) for layer in self.layers]
+        kind = getattr(pytorch_grad_cam, PYTORCH_GRAD_CAM[name])
+        with kind(self.network, layers, **self.options.get(name, {})) as made:
+            if len(layers) > 1:
+                drawing = made.base_cam if name == "finer-cam" else made
+                drawing.aggregate_multi_layers = lambda maps: np.concatenate(maps, axis=1)
+            if name == "finer-cam":
+                (target,) = targets
+                return made(pictures, None, target_idx=target)
+            return made(pictures, [ClassifierOutputTarget(target) for target in targets])
 
     def draw_all(self, picture: Tensor, targets: Sequence[int]) -> dict[tuple[str, int], Map]:
         """Every method for every class; those that know no class once only."""
-        drawn = {}
-        for name, made in self.objects.items():
-            for target in targets if made.uses_gradients else targets[:1]:
-                drawn[name, target] = self.draw(name, picture, target)
-        return drawn
+        return {
+            (name, target): self.draw(name, picture, target)
+            for name in self.methods
+            for target in (targets[:1] if name in CLASS_BLIND else targets)
+        }
 
 
 class TorchCam:
@@ -171,3 +185,45 @@ class TorchCam:
     def draw_all(self, picture: Tensor, target: int) -> dict[str, Map]:
         """Every method, one after the other."""
         return {name: self.draw(name, picture, target) for name in self.objects}
+
+
+def draw_few_channels(name: str, network: nn.Module, layer: str, picture: Tensor, target: int, chosen: Tensor) -> Map:
+    """pytorch-grad-cam's Score-CAM or Ablation-CAM of some of the layer's channels only, `(H, W)`.
+
+    All of a large layer take it minutes. What it does for each channel is unchanged.
+    """
+    from pytorch_grad_cam import AblationCAM, AblationLayer, ScoreCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    indices = chosen.cpu().numpy().astype(np.int32)
+
+    class FewMasks(ScoreCAM):
+        def get_cam_image(self, *given: Any) -> Map:
+            input_tensor, target_layer, targets, activations, grads, eigen_smooth = given
+            return super().get_cam_image(
+                input_tensor, target_layer, targets, activations[:, indices], grads, eigen_smooth
+            )
+
+    class FewAblations(AblationLayer):
+        def activations_to_be_ablated(self, activations: Map, ratio_channels_to_ablate: float = 1.0) -> Any:
+            self.indices = indices
+            return indices
+
+    layers = [network.get_submodule(layer)]
+    if name == "score-cam":
+        made = FewMasks(network, layers)
+    else:
+        made = AblationCAM(network, layers, ablation_layer=FewAblations())
+    with made:
+        return made(picture, [ClassifierOutputTarget(target)])[0]
+
+
+def draw_few_masks_by_torch_cam(network: nn.Module, layer: str, picture: Tensor, target: int, chosen: Tensor) -> Map:
+    """torch-cam's Score-CAM of some of the layer's channels only, `(h, w)`."""
+    from torchcam.methods import ScoreCAM
+
+    with torch.no_grad(), ScoreCAM(network, layer) as made:
+        network(picture)
+        made.hook_a = [made.hook_a[0][:, chosen]]
+        (cams,) = made(class_idx=target)
+    return cams[0].cpu().numpy()
