@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from explain.capture import Ask, Precision, Score, look_at, read_scores
 from explain.device import runs_out_of_memory
 from explain.errors import Cancelled, ModelError
+from explain.folding import PASSES, Forwards, fold
 from explain.heatmap import Passes
-from explain.tail import Tail, find_tail
+from explain.tail import Tail, find_tail, standing_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,10 +29,11 @@ _MOST_AT_ONCE_CPU = 16
 _MOST_AT_ONCE = 256
 # Of what a picture takes while the network runs, by its own bytes: generous guesses (a ResNet-50 takes 25 and 150),
 # because a chunk that does not fit is halved anyway.
-_BYTES_FORWARD = 64
+_BYTES_FORWARD = 48
 _BYTES_GRAPH = 160
 _BYTES_TAIL = 8
 
+_WORTH_FOLDING = 64  # pictures; fewer do not make up for what it takes
 _FORWARD = Passes(forward=1)
 _PAUSE_SECONDS = 0.0005  # a lock let go and taken again at once is hardly ever won by those who wait for it
 
@@ -71,6 +73,7 @@ class Runner:
         self._module = module
         self._turn = nullcontext() if turn is None else turn
         self._tell = count
+        self._folded: Forwards | None = None
         self._report: Callable[[float], None] | None = None
         self._cancel: threading.Event | None = None
         self._expected = 0
@@ -96,12 +99,17 @@ class Runner:
         """
         import torch
 
+        if count >= _WORTH_FOLDING and self._folded is None:
+            (self._folded,) = self._in_chunks(lambda _rows: self._fold(), 1, 0, Passes())
+            self._account(Passes(forward=PASSES), 0)
+        forwards = self._folded or {}
+
         def work(rows: range) -> Tensor:
             pictures = make(rows)
             if pictures.device.type == "cpu":
                 # On the CPU convolutions are quicker in this order of memory, with or without weights in the same.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
-            with self._turn, self._in_precision(precision):
+            with self._turn, self._in_precision(precision), standing_in(forwards):
                 return self._read(self._module(pictures), len(rows))
 
         return self._join(self._in_chunks(work, count, _BYTES_FORWARD * self.picture.nbytes))
@@ -194,6 +202,10 @@ class Runner:
         (split,) = self._in_chunks(work, 1, 0, Passes(1, 1))
         return split
 
+    def _fold(self) -> Forwards:
+        with self._turn:
+            return fold(self._module, self.picture)
+
     def _find_tail(self) -> Tail:
         with self._turn:
             return find_tail(self._module, self.layer, self.picture)
@@ -234,6 +246,8 @@ class Runner:
         on_cpu = self.picture.device.type == "cpu"
         budget = _CHUNK_BYTES_CPU if on_cpu else _CHUNK_BYTES
         size = max(1, min(most or (_MOST_AT_ONCE_CPU if on_cpu else _MOST_AT_ONCE), budget // max(1, picture_bytes)))
+        # A power of two: on a CPU, 16 pictures at once take 54 ms each on a ResNet-50, and 13 take 77.
+        size = 1 << (size.bit_length() - 1)
         start = 0
         while start < count:
             rows = range(start, min(start + size, count))
@@ -258,7 +272,7 @@ class Runner:
                     torch.cuda.empty_cache()
                 continue
             start = rows.stop
-            self._account(Passes(each.forward * len(rows), each.backward * len(rows)), len(rows))
+            self._account(Passes(each.forward * len(rows), each.backward * len(rows)), each.forward * len(rows))
             time.sleep(_PAUSE_SECONDS)
             yield part[0]
 

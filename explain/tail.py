@@ -136,7 +136,7 @@ def _run(module: nn.Module, layer: Layer, picture: Tensor, recording: _Recording
         other: _repeat(answers, other.forward, change) for other, answers in recording.answers.items()
     }
     forwards[here] = lambda *_inputs, **_named: replace_first_tensor(recording.output, outputs)
-    with _standing_in(forwards):
+    with standing_in(forwards):
         return read_scores(module(pictures), count)
 
 
@@ -153,8 +153,11 @@ def _repeat(answers: list[Any], forward: Callable[..., Any], change: Callable[[A
 
 
 @contextmanager
-def _standing_in(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
-    """Other functions in place of modules' own `forward`; afterwards, whatever happened, all is as it was."""
+def standing_in(forwards: Mapping[nn.Module, Callable[..., Any]]) -> Iterator[None]:
+    """Other functions in place of modules' own `forward`; afterwards, whatever happened, all is as it was.
+
+    Only one thread may run these modules at a time.
+    """
     own = {module: vars(module)["forward"] for module in forwards if "forward" in vars(module)}
     try:
         for module, forward in forwards.items():

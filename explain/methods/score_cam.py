@@ -65,7 +65,8 @@ def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult
     def make(rows: range) -> Tensor:
         large = interpolate(masks[rows.start : rows.stop, None], runner.picture.shape[2:], mode="bilinear")
         low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
-        return runner.picture * ((large - low) / (high - low)).to(runner.picture)
+        span = high - low
+        return runner.picture * ((large - low) / span.where(span > 0, 1)).to(runner.picture)
 
     runner.expect(len(masks) + 1)
     tried = runner.scores(make, len(masks), settings.precision)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from explain import folding
 from explain import runner as runner_module
 from explain.bundled.pictures import bundled_pictures
 from explain.capture import Ask, LayerCapture, look_at
@@ -110,7 +111,7 @@ def test_cancel_stops_within_a_chunk(engine: Engine, model: LoadedModel, picture
 
     with pytest.raises(Cancelled):
         engine.explain(picture, model, ["rise"], settings=SLOW, progress=stop_soon, cancel=cancel)
-    assert (engine.passes - passes).forward == runner_module._MOST_AT_ONCE_CPU
+    assert (engine.passes - passes).forward == folding.PASSES + runner_module._MOST_AT_ONCE_CPU
     assert describe(model.module) == before
     (heatmap,) = engine.explain(picture, model, ["rise"], settings={"rise": {"masks": 20}}).pictures[0].maps
     assert heatmap.passes.forward == 20
