@@ -117,12 +117,14 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
         resized = _resize_planes(resized, (columns, rows), preprocessing.interpolation)
     if resized.shape[2] < preprocessing.channels:
         resized = np.repeat(resized, preprocessing.channels, axis=2)
-    mean, std = (np.asarray(values, dtype=np.float32) for values in (preprocessing.mean, preprocessing.std))
-    normalised = (resized - mean) / std
+    # Channel by channel: along an axis of three NumPy is slow.
+    normalised = np.array(resized.transpose(2, 0, 1), dtype=np.float32, order="C")
+    for plane, mean, std in zip(normalised, preprocessing.mean, preprocessing.std, strict=True):
+        plane -= np.float32(mean)
+        plane /= np.float32(std)
     if preprocessing.fit == "pad":
-        normalised[_is_padding(picture.size, box, preprocessing.input_size)] = 0.0
-    tensor = torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1), dtype=np.float32))
-    return Prepared(tensor.unsqueeze(0), box)
+        normalised[:, _is_padding(picture.size, box, preprocessing.input_size)] = 0.0
+    return Prepared(torch.from_numpy(normalised).unsqueeze(0), box)
 
 
 def _resize(pixels: np.ndarray, box: Box, size: tuple[int, int], interpolation: str) -> np.ndarray:
@@ -134,7 +136,9 @@ def _resize(pixels: np.ndarray, box: Box, size: tuple[int, int], interpolation: 
     left, right = round((inside[0] - box[0]) * per_x), round((inside[2] - box[0]) * per_x)
     top, bottom = round((inside[1] - box[1]) * per_y), round((inside[3] - box[1]) * per_y)
     fitted = (max(right - left, 1), max(bottom - top, 1))
-    if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+    if inside == (0.0, 0.0, width, height) and fitted == (width, height):
+        resized = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    elif pixels.dtype == np.uint8 and pixels.shape[2] == 3:
         image = Image.fromarray(pixels).resize(fitted, _FILTERS[interpolation], box=inside)
         resized = np.asarray(image, dtype=np.float32) / 255
     else:
