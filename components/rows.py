@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from components.canvas import Choice, Pane, Row
+from explain.agreement import subtract
 from explain.explanation import PictureExplanation
 from explain.heatmap import Heatmap
 from explain.methods import get_method
@@ -13,6 +14,8 @@ from explain.picture import Picture
 
 SWITCH_MODEL = "switch-model"
 EXPLAIN_CLASS = "explain-class"
+DIFFERENCE_PANE = "difference"
+"""Key of the pane that shows what one map has more than another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,7 @@ def build_rows(
     methods: Sequence[str],
     twin: str | None,
     coming: Mapping[str, str] | None = None,
+    difference: tuple[str, str] | None = None,
 ) -> list[Row]:
     """Describe every picture's row.
 
@@ -36,11 +40,146 @@ def build_rows(
         methods: the columns, in order.
         twin: a bundled model with prompts that knows the same classes, offered where the model has no prompts.
         coming: methods whose maps are still being made, and what is said of them until then.
+        difference: two of the methods, of which the second is subtracted from the first in a pane of its own.
     """
     return [
-        _build_failed_row(outcome) if isinstance(outcome, Failure) else _build_row(outcome, methods, twin, coming or {})
+        _build_failed_row(outcome)
+        if isinstance(outcome, Failure)
+        else _subtract(_build_row(outcome, methods, twin, coming or {}), difference)
         for outcome in outcomes
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of a picture's rows where columns are not methods: a layer, a class or a model.
+
+    Attributes:
+        key: unique among the columns.
+        title: its name.
+        sentence: a line on it.
+        outcome: what the engine answered.
+        maps: by method.
+        missing: what is said where a method has no map here, unless the engine named a reason.
+    """
+
+    key: str
+    title: str
+    sentence: str
+    outcome: PictureExplanation | Failure
+    maps: Mapping[str, Heatmap]
+    missing: str = "This map is missing."
+
+
+def list_layer_columns(entry: PictureExplanation) -> list[Column]:
+    """A column a layer. Methods that do not look at one layer stand in the first."""
+    columns = []
+    for number, layer in enumerate(entry.layers):
+        maps = {
+            heatmap.method: heatmap
+            for heatmap in entry.maps
+            if heatmap.layer == layer or (number == 0 and get_method(heatmap.method).place != "layer")
+        }
+        grids = {f"{m.values.shape[0]}×{m.values.shape[1]} cells" for m in maps.values() if m.layer == layer}
+        missing = "This method does not look at one layer. Its map stands in the first column."
+        columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing))
+    return columns
+
+
+def list_class_columns(entry: PictureExplanation) -> list[Column]:
+    """A column a class, with its probability where it is one of the likeliest."""
+    shares = {prediction.index: prediction.probability for prediction in entry.predictions}
+    columns = []
+    for rank, (target, label) in enumerate(zip(entry.targets, entry.labels, strict=True)):
+        maps = {heatmap.method: heatmap for heatmap in entry.maps if heatmap.target == target}
+        sentence = _format_share(shares[target]) if target in shares else "not among the five likeliest"
+        columns.append(Column(str(rank), label, sentence, entry, maps))
+    return columns
+
+
+def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> list[Column]:
+    """A column a model, with what it takes the picture for."""
+    columns = []
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Failure):
+            columns.append(Column(name, name, "", outcome, {}, outcome.sentence))
+            continue
+        best = outcome.predictions[0]
+        sentence = f"{best.label} {_format_share(best.probability)} · explained: {outcome.labels[0]}"
+        columns.append(Column(name, name, sentence, outcome, {heatmap.method: heatmap for heatmap in outcome.maps}))
+    return columns
+
+
+def build_column_rows(
+    pictures: Sequence[tuple[Picture, Sequence[Column]]],
+    methods: Sequence[str],
+    difference: tuple[str, str] | None = None,
+) -> list[Row]:
+    """A row for each picture and method, with a pane for each column.
+
+    Args:
+        pictures: each with its columns.
+        methods: names of the methods.
+        difference: keys of two columns, of which the second is subtracted from the first in a pane of its own.
+    """
+    rows = []
+    for picture, columns in pictures:
+        for name in methods:
+            method = get_method(name)
+            panes = [Pane(key="picture", title="Picture", sentence="As it is.", alt=picture.name)]
+            shown = columns
+            if not any(name in column.maps for column in columns):
+                shown = columns[:1]  # the reason once, not in every column
+            for column in shown:
+                heatmap = column.maps.get(name)
+                if heatmap is not None and isinstance(column.outcome, PictureExplanation):
+                    pane = _build_map_pane(column.outcome, heatmap)
+                    pane = replace(
+                        pane,
+                        title=column.title,
+                        sentence=column.sentence,
+                        alt=f"{method.title} at {heatmap.layer} for “{heatmap.label}” on {picture.name}",
+                    )
+                else:
+                    unavailable = {} if isinstance(column.outcome, Failure) else column.outcome.unavailable
+                    message = unavailable.get(name, column.missing)
+                    pane = Pane(
+                        "", column.title, column.sentence, message=message, alt=f"{method.title} on {picture.name}"
+                    )
+                panes.append(replace(pane, key=column.key))
+            row = Row(
+                key=f"{picture.digest} {name}",
+                label=f"{picture.name} · {method.title}",
+                pixels=picture.pixels,
+                digest=picture.digest,
+                panes=panes,
+                detail=method.sentence,
+            )
+            rows.append(_subtract(row, difference))
+    return rows
+
+
+def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:
+    """The row with a pane for the difference of two of its maps, where both are there."""
+    panes = {pane.key: pane for pane in row.panes}
+    if difference is None or not all(key in panes for key in difference):
+        return row
+    first, second = (panes[key] for key in difference)
+    title = f"{first.title} − {second.title}"
+    height, width = row.pixels.shape[:2]
+    whole = (0.0, 0.0, float(width), float(height))
+    boxes = (first.box or whole, second.box or whole)
+    if first.values is None or second.values is None:
+        pane = Pane(DIFFERENCE_PANE, title, message="One of the two maps is missing.")
+    elif min(boxes[0][2], boxes[1][2]) <= max(boxes[0][0], boxes[1][0]) or min(boxes[0][3], boxes[1][3]) <= max(
+        boxes[0][1], boxes[1][1]
+    ):
+        pane = Pane(DIFFERENCE_PANE, title, message="The two maps lie on different parts of the picture.")
+    else:
+        values, box = subtract(first.values, second.values, boxes)
+        sentence = f"Where {first.title} is stronger. Tick Signed to see both ways."
+        pane = Pane(DIFFERENCE_PANE, title, sentence, values=values, box=box, alt=f"{title} on {row.label}")
+    return replace(row, panes=[*row.panes, pane])
 
 
 def describe_passes(heatmap: Heatmap) -> str:

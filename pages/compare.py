@@ -12,15 +12,34 @@ import streamlit as st
 
 from components.canvas import CanvasEvent, Pane, Row, canvas
 from components.combination import Combination, pick_combination
+from components.comparison import Comparison, pick_comparison, pick_difference
 from components.downloads import offer_downloads
 from components.engine import await_engine
 from components.faults import show_faults
 from components.front_door import go_through_front_door
 from components.layer import AUTO, pick_layer
-from components.methods import describe_duration, find_obstacles, pick_methods, read_settings, show_settings
+from components.methods import (
+    describe_duration,
+    find_obstacles,
+    follow_settings,
+    pick_methods,
+    read_settings,
+    show_settings,
+)
 from components.model import load_model, pick_model, use_bundled
 from components.pictures import pick_pictures
-from components.rows import EXPLAIN_CLASS, SWITCH_MODEL, Failure, build_rows, describe_picture
+from components.rows import (
+    EXPLAIN_CLASS,
+    SWITCH_MODEL,
+    Column,
+    Failure,
+    build_column_rows,
+    build_rows,
+    describe_picture,
+    list_class_columns,
+    list_layer_columns,
+    list_model_columns,
+)
 from components.target import choose_target, pick_score, pick_target
 from components.work import Place, Work, go_on, is_stopped
 from explain.capture import Score
@@ -51,6 +70,7 @@ class Question:
         methods: a column each.
         score: what of the class is differentiated.
         combination: further layers, and views.
+        comparison: what the columns are.
     """
 
     model: LoadedModel
@@ -60,6 +80,7 @@ class Question:
     methods: Sequence[str]
     score: Score
     combination: Combination
+    comparison: Comparison
 
     def make_key(self, settings: Mapping[str, Settings]) -> str:
         """A digest of everything the answer depends on."""
@@ -69,6 +90,7 @@ class Question:
             self.target,
             self.score,
             self.combination,
+            self.comparison,
             *(picture.digest for picture in self.pictures),
         ]
         parts += [f"{name} {settings[name]!r}" for name in self.methods]
@@ -109,7 +131,8 @@ def show_page() -> None:
         elif not methods:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
-            _compare(engine, Question(model, pictures, first, target, methods, score, combination))
+            comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
+            _compare(engine, Question(model, pictures, first, target, methods, score, combination, comparison))
 
 
 @st.fragment
@@ -124,10 +147,31 @@ def _compare(engine: Engine, question: Question) -> None:
             st.info("Stopped. Nothing was changed.", icon=":material/front_hand:")
             st.button("Explain again", key="go-on", on_click=go_on)
         return
-    outcomes = _watch_outcomes(engine, question, settings, place, key)
+    by_models = question.comparison.by == "models"
+    outcomes: list[Outcome] = []
+    if by_models:
+        work = Work(lambda work: _explain_models(engine, question, settings, work))
+        columns = [
+            (picture, list_model_columns(found))
+            for picture, found in zip(question.pictures, place.watch(work, "Explaining …", stop_key=key), strict=True)
+        ]
+    else:
+        outcomes = _watch_outcomes(engine, question, settings, place, key)
+        columns = _list_columns(question, outcomes)
     with place.container():
-        rows = build_rows(outcomes, question.methods, _find_twin(question.model))
+        with st.container(key="grid-tools", horizontal=True):
+            difference = pick_difference(_name_columns(question, columns))
+            agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
+        if question.comparison.by == "methods":
+            rows = build_rows(outcomes, question.methods, _find_twin(question.model), difference=difference)
+        else:
+            rows = build_column_rows(columns, question.methods, difference)
         answer = canvas(rows, RenderSettings(), key="canvas")
+        if agree:
+            # Plotly takes longer to import than anything else on this page.
+            from components.agreement import show_agreement
+
+            show_agreement(rows)
         explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
         if explained:
             combination = question.combination
@@ -154,8 +198,31 @@ def _compare(engine: Engine, question: Question) -> None:
             f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "
             f"The maps of a picture share them; sliders need none. Runs on {engine.description}."
         )
+    follow_settings(question.methods)
     if answer.event is not None:
         _follow(answer.event, question.model)
+
+
+def _list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[Picture, list[Column]]]:
+    """The columns of each picture where they are layers or classes."""
+    columns = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            columns.append((outcome.picture, [Column("failed", "", "", outcome, {}, outcome.sentence)]))
+        elif question.comparison.by == "layers":
+            columns.append((outcome.picture, list_layer_columns(outcome)))
+        elif question.comparison.by == "classes":
+            columns.append((outcome.picture, list_class_columns(outcome)))
+    return columns
+
+
+def _name_columns(question: Question, columns: Sequence[tuple[Picture, Sequence[Column]]]) -> dict[str, str]:
+    """What may be subtracted: every column by key, with the name a person knows it by."""
+    if question.comparison.by == "methods":
+        return {name: get_method(name).title for name in _find_usable(question)}
+    if question.comparison.by == "classes" and not question.comparison.names:
+        return dict(zip(("0", "1", "2"), ("Likeliest class", "Second likeliest", "Third likeliest"), strict=True))
+    return {column.key: column.title for _, found in columns[:1] for column in found}
 
 
 def _watch_outcomes(
@@ -206,11 +273,11 @@ def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings
                 picture,
                 question.model,
                 question.methods,
-                (question.layer, *question.combination.layers),
-                "auto" if question.target is None else question.target,
+                _choose_layers(question),
+                _choose_targets(engine, question, picture),
                 settings,
                 question.score,
-                question.combination.fusion,
+                "none" if question.comparison.by == "layers" else question.combination.fusion,
                 question.combination.augmentation,
                 progress=lambda share, text, done=done: work.report(text, (done + share) / len(question.pictures)),
                 cancel=work.cancel,
@@ -224,6 +291,43 @@ def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings
             _log.exception("A picture could not be explained")
             outcomes.append(Failure(picture, "This picture could not be explained. The reason is in the server's log."))
     return outcomes
+
+
+def _choose_layers(question: Question) -> tuple[str, ...]:
+    if question.comparison.by == "layers":
+        return question.comparison.names
+    return (question.layer, *question.combination.layers)
+
+
+def _choose_targets(engine: Engine, question: Question, picture: Picture) -> list[int | str]:
+    if question.comparison.by == "classes":
+        likeliest = [prediction.index for prediction in engine.predict(picture, question.model, 3)]
+        return [int(name) for name in question.comparison.names] or likeliest
+    return ["auto" if question.target is None else question.target]
+
+
+def _explain_models(
+    engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work
+) -> list[dict[str, Outcome]]:
+    """Ask several models about every picture, each at its best layer. A class that a model does not know by name gives
+    way to its likeliest.
+    """
+    found: list[dict[str, Outcome]] = [{} for _ in question.pictures]
+    label = None if question.target is None else question.model.labels[question.target]
+    for number, name in enumerate(question.comparison.names):
+        if name == question.model.request.name:
+            part = replace(question, comparison=Comparison())
+        else:
+            model = engine.load(name)
+            target = model.labels.index(label) if label in model.labels else None
+            at = model.default_layer.name if model.default_layer is not None else "auto"
+            part = replace(
+                question, model=model, layer=at, target=target, combination=Combination(), comparison=Comparison()
+            )
+        work.report(name, number / len(question.comparison.names))
+        for outcomes, outcome in zip(found, _explain(engine, part, settings, work), strict=True):
+            outcomes[name] = outcome
+    return found
 
 
 def _show_waiting(pictures: Sequence[Picture]) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
 from explain.engine import Engine
+from explain.picture import decode
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 MAPS = ("grad-cam", "eigen-cam", "cf-cam")
@@ -187,7 +188,7 @@ def test_another_model_keeps_the_class_by_name_and_gives_up_the_layer_with_a_wor
 
 
 def test_without_methods_and_without_pictures_the_page_says_what_to_do(dashboard: Any) -> None:
-    dashboard.test.get("button_group")[1].set_value([]).run()
+    dashboard.pick("methods-front", [])
     assert "No method is chosen" in dashboard.sentences
     dashboard.test.session_state["tray"].shown = []
     dashboard.test.run()
@@ -196,7 +197,7 @@ def test_without_methods_and_without_pictures_the_page_says_what_to_do(dashboard
 
 
 def test_fewer_methods_are_fewer_columns(dashboard: Any) -> None:
-    dashboard.test.get("button_group")[1].set_value(["eigen-cam"]).run()
+    dashboard.pick("methods-front", ["eigen-cam"])
     assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", "eigen-cam"]
     assert not [slider for slider in dashboard.test.slider if "cf-cam" in str(slider.key)]
 
@@ -321,3 +322,54 @@ def test_a_computed_tomogram(dashboard: Any) -> None:
     assert [row["label"] for row in dashboard.rows] == ["CT_small.dcm"]
     assert "128 × 128" in dashboard.rows[0]["detail"]
     assert not dashboard.test.error
+
+
+# Compare by
+
+
+def test_layers_side_by_side_are_the_maps_of_each_layer(dashboard: Any, engine: Engine) -> None:
+    dashboard.pick("methods-front", ["grad-cam"])
+    dashboard.pick("compare-by", "layers")
+    assert not dashboard.test.exception
+    (row,) = dashboard.rows
+    names = [pane["key"] for pane in row["panes"]]
+    layers = [layer.name for layer in engine.load("photo-cnn").layers]
+    assert names == ["picture", *[name for name in layers if name in names]] and len(names) == 5
+    for name in names[1:]:
+        (alone,) = engine.explain(bundled_pictures()[0].path, "photo-cnn", ["grad-cam"], layer=name).pictures[0].maps
+        assert np.array_equal(dashboard.values(name), alone.values)
+
+
+def test_classes_side_by_side_are_the_three_likeliest_or_those_chosen(dashboard: Any, engine: Engine) -> None:
+    dashboard.pick("methods-front", ["grad-cam", "eigen-cam"])
+    dashboard.pick("compare-by", "classes")
+    best = engine.predict(decode(bundled_pictures()[0].path.read_bytes(), "p"), "photo-cnn", 3)
+    assert [pane["title"] for pane in dashboard.rows[0]["panes"]] == ["Picture", *(p.label for p in best)]
+    assert len(dashboard.rows) == 2
+    assert not np.array_equal(dashboard.values("0"), dashboard.values("1"))
+    assert np.array_equal(dashboard.values("0", 1), dashboard.values("1", 1))  # Eigen-CAM never asks for the class
+    dashboard.test.multiselect(key="compare-with").set_value(["8"]).run()
+    assert [pane["title"] for pane in dashboard.rows[0]["panes"]] == ["Picture", "ship"]
+
+
+def test_models_side_by_side_each_at_its_best_layer(dashboard: Any, engine: Engine) -> None:
+    dashboard.pick("methods-front", ["grad-cam", "prompt-cam"])
+    dashboard.pick("compare-by", "models")
+    assert not dashboard.test.exception
+    assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", "photo-cnn", "photo-vit"]
+    for model in ("photo-cnn", "photo-vit"):
+        (alone,) = engine.explain(bundled_pictures()[0].path, model, ["grad-cam"]).pictures[0].maps
+        assert np.array_equal(dashboard.values(model), alone.values)
+    assert "prompts" in dashboard.pane("photo-cnn", 1)["message"]
+    assert dashboard.values("photo-vit", 1).max() > 0
+
+
+def test_the_difference_of_two_and_how_far_they_agree(dashboard: Any) -> None:
+    dashboard.test.selectbox(key="compare-difference-a").set_value("grad-cam")
+    dashboard.test.selectbox(key="compare-difference-b").set_value("eigen-cam").run()
+    one, other = (np.maximum(dashboard.values(name), 0) for name in ("grad-cam", "eigen-cam"))
+    expected = one / one.max() - other / other.max()
+    assert np.allclose(dashboard.values("difference"), expected, atol=1e-6)
+    dashboard.test.toggle(key="agreement").set_value(True).run()
+    assert not dashboard.test.exception
+    assert "Most alike: " in dashboard.sentences and "Agreement is no proof" in dashboard.sentences
