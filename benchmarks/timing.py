@@ -9,10 +9,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+Key = TypeVar("Key")
 Run = Callable[[], Any]
 
 
@@ -25,9 +26,9 @@ def take_time(run: Run) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def find_medians(runs: Mapping[str, Run], repeats: int, warm_up: int = 2) -> dict[str, float]:
+def find_medians(runs: Mapping[Key, Run], repeats: int, warm_up: int = 2) -> dict[Key, float]:
     """Median milliseconds of each. They take turns, so that whatever disturbs the machine disturbs all of them."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    taken: dict[Key, list[float]] = {name: [] for name in runs}
     for _ in range(warm_up):
         for run in runs.values():
             run()
