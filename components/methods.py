@@ -7,6 +7,7 @@ from typing import get_args
 
 import streamlit as st
 
+from components.live_slider import follow_sliders
 from components.settings import get_settings, show_presets, show_setting, split_names
 from explain.engine import DEFAULT_METHODS, find_obstacle
 from explain.methods import Method, Settings, all_methods, get_method
@@ -145,6 +146,12 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
                     for method in folded:
                         _show_folded(method.name)
     return {method.name: get_settings(method.settings, _key(method.name)) for method in chosen}
+
+
+def follow_settings(methods: Sequence[str]) -> None:
+    """Let the sliders of methods that need no pass of their own speak while they are dragged. Call it last."""
+    quick = [method for method in map(get_method, methods) if "runner" not in method.needs]
+    follow_sliders([f"{_key(method.name)}.{name}" for method in quick for name in split_names(method.settings)[0]])
 
 
 def _show_folded(name: str) -> None:

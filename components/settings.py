@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from components.live_slider import read_slider
 from explain.methods.base import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -15,9 +16,12 @@ OWN = "own settings"
 
 
 def get_settings(declared: type[S], key: str) -> S:
-    """The settings as the widgets of `key` stand now, whether they are on the page or not."""
-    defaults = declared().model_dump()
-    return declared.model_validate({name: st.session_state.get(f"{key}.{name}", defaults[name]) for name in defaults})
+    """The settings as the widgets of `key` stand now, whether they are on the page or not; sliders, while dragged."""
+    values = {}
+    for name, default in declared().model_dump().items():
+        at = f"{key}.{name}"
+        values[name] = read_slider(at, st.session_state.get(at, default))
+    return declared.model_validate(values)
 
 
 def split_names(declared: type[Settings]) -> tuple[list[str], list[str]]:
