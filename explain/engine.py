@@ -348,7 +348,12 @@ class Engine:
         pace = self._pace.get(model.fingerprint)
         if method.count_passes is None or pace is None or not model.layers:
             return None
-        return pace * method.count_passes(get_layer(model, layer), settings or method.settings())
+        at = get_layer(model, layer)
+        share = 1.0
+        if method.after_layer:
+            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
+            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
+        return pace * share * method.count_passes(at, settings or method.settings())
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""

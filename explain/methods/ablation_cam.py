@@ -36,6 +36,7 @@ class AblationCamSettings(Settings):
     needs=("activations", "runner"),
     settings=AblationCamSettings,
     count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
+    after_layer=True,
 )
 def ablation_cam(capture: LayerCapture, settings: AblationCamSettings) -> MethodResult:
     """`L = Σ_k w_k A_k` with `w_k = (y - y_k) / y`, `y_k` the score with channel k set to zero (equations 3 and 4).

@@ -118,6 +118,7 @@ class Method:
             one backward pass.
         count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
             None for a method without a runner.
+        after_layer: those passes run only what follows the layer.
         formula: for a method whose map is a weighted sum of channels.
     """
 
@@ -136,6 +137,7 @@ class Method:
     count_passes: Callable[[Layer, Any], int] | None = None
     formula: Formula | None = None
     against: bool = False
+    after_layer: bool = False
 
     @property
     def differentiates(self) -> bool:
@@ -178,6 +180,7 @@ def method(
     count_passes: Callable[[Layer, Any], int] | None = None,
     formula: Formula | None = None,
     against: bool = False,
+    after_layer: bool = False,
 ) -> Callable[[Callable[[LayerCapture, Any], MethodResult]], Callable[[LayerCapture, Any], MethodResult]]:
     """Register the decorated function as a method. Order of registration is the order shown."""
 
@@ -196,6 +199,7 @@ def method(
             place=place,
             objective=objective,
             count_passes=count_passes,
+            after_layer=after_layer,
             formula=formula,
             against=against,
         )

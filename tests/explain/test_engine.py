@@ -1061,6 +1061,20 @@ def test_a_methods_own_rules_outlive_augmentation(engine: Engine, cnn: LoadedMod
     assert set(averaged.own_rules) <= set(averaged.rules)
 
 
+def test_an_estimate_is_the_passes_times_the_time_of_one(engine: Engine, cnn: LoadedModel) -> None:
+    slow = get_method("score-cam")
+    assert engine.estimate_seconds(cnn, slow) is None  # no picture was seen yet
+    engine.explain(make_picture(), cnn, ["grad-cam"])
+    assert engine.estimate_seconds(cnn, get_method("grad-cam")) is None
+    one = engine._pace[cnn.fingerprint]
+    first, last = cnn.layers[0], cnn.layers[-1]
+    count = slow.count_passes(last, slow.settings())
+    assert engine.estimate_seconds(cnn, slow, last.name) == pytest.approx(one * count)
+    ablation = get_method("ablation-cam")
+    early, late = (engine.estimate_seconds(cnn, ablation, layer.name) / layer.channels for layer in (first, last))
+    assert late < early < one
+
+
 # What cannot be
 
 
