@@ -9,6 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.front_door import carry_choices
+
 ASSETS = Path(__file__).parent / "assets"
 
 # A picture of our own: Streamlit would fetch a named icon for the browser's tab from another host.
@@ -18,6 +20,18 @@ st.html(ASSETS / "style.css")
 
 def compare() -> None:
     from pages.compare import show_page
+
+    show_page()
+
+
+def layers() -> None:
+    from pages.layers import show_page
+
+    show_page()
+
+
+def clusters() -> None:
+    from pages.clusters import show_page
 
     show_page()
 
@@ -38,9 +52,12 @@ page = st.navigation(
     [
         # An address that is no file's name in pages/: see components/front_door.py.
         st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
+        st.Page(layers, title="Layers", icon=":material/layers:"),
+        st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
         st.Page(methods, title="Methods", icon=":material/menu_book:"),
         st.Page(models, title="Models", icon=":material/deployed_code:"),
     ],
     position="top",
 )
+carry_choices(page.url_path)
 page.run()

@@ -1,61 +1,26 @@
-"""CF-CAM's clustering as two plots: how far channels lie apart, and which of them belong together."""
+"""CF-CAM's clustering as a person can look at it: which channels belong together, and what each group adds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import plotly.graph_objects as go
-import streamlit as st
 
-from explain.capture import Score
-from explain.explanation import PictureExplanation
-from explain.methods import Settings
-from explain.methods.cf_cam import DOMINANT, NOISE, CfCamSettings, ClusterView, cluster_view
-from explain.models import LoadedModel
+from components.cards import Card, Frame
+from components.frames import Ground, draw_frame
+from explain.methods.cf_cam import DOMINANT, NOISE, CfCamSettings, ClusterView
+from explain.render import format_number, value_range
 
 if TYPE_CHECKING:
-    from explain.engine import Engine
+    from explain.geometry import Box
 
 NEUTRAL = "rgba(128,128,128,0.45)"
 DOMINANT_COLOUR = "#8a8f98"
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 CLUSTER_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 
-
-def show_clusters(
-    engine: Engine, model: LoadedModel, entries: Sequence[PictureExplanation], settings: Settings, score: Score
-) -> None:
-    """The plots of one picture, the first unless another is chosen. They need no pass of the network."""
-    by_digest = {entry.picture.digest: entry for entry in entries}
-    chosen = next(iter(by_digest))
-    if len(entries) > 1:
-        chosen = st.selectbox(
-            "Picture",
-            [*by_digest],
-            format_func=lambda digest: by_digest[digest].picture.name,
-            key="clusters-picture",
-            label_visibility="collapsed",
-        )
-    entry = by_digest[chosen]
-    assert isinstance(settings, CfCamSettings)
-    capture = engine.capture(entry.picture, model, entry.layers[0], entry.targets[0], score)
-    view = cluster_view(capture, settings)
-    left, right = st.columns(2)
-    left.plotly_chart(draw_k_distances(view), key="k-distances", config={"displayModeBar": False})
-    right.plotly_chart(draw_embedding(view), key="embedding", config={"displayModeBar": False})
-    st.caption(describe_groups(view, settings))
-
-
-def draw_k_distances(view: ClusterView) -> go.Figure:
-    """The sorted distance of each channel to its k-th neighbour, with eps as a line: its knee is the usual choice."""
-    eps = view.clusters.eps
-    figure = go.Figure(
-        go.Scatter(y=view.k_distances, mode="lines", line={"color": CLUSTER_COLOURS[0]}, hovertemplate="%{y:.3g}")
-    )
-    figure.add_hline(y=eps, line_dash="dash", line_color=CLUSTER_COLOURS[5], annotation_text=f"eps {eps:.3g}")
-    _lay_out(figure, f"Distance to neighbour {view.clusters.min_samples}", "channels, nearest first", "distance")
-    return figure
+MOST_CARDS = 12
 
 
 def draw_embedding(view: ClusterView) -> go.Figure:
@@ -69,14 +34,66 @@ def draw_embedding(view: ClusterView) -> go.Figure:
             y=y,
             mode="markers",
             name=name_group(group),
-            marker={"color": colour_group(group), "size": 6, "symbol": "diamond" if group == DOMINANT else "circle"},
+            marker={"color": colour_group(group), "size": 7, "symbol": "diamond" if group == DOMINANT else "circle"},
             customdata=chosen.nonzero()[0],
             hovertemplate="channel %{customdata}<extra>" + name_group(group) + "</extra>",
         )
-    _lay_out(figure, "Channels that respond alike lie together", "", "")
-    figure.update_xaxes(showticklabels=False)
-    figure.update_yaxes(showticklabels=False)
+    figure.update_layout(
+        title={"text": "Channels that respond alike lie together", "font": {"size": 13.5}, "x": 0, "xref": "container"},
+        height=325,
+        margin={"l": 6, "r": 6, "t": 30, "b": 6},
+        legend={"orientation": "h", "y": -0.04},
+        uirevision="embedding",
+    )
+    figure.update_xaxes(showticklabels=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False)
     return figure
+
+
+def build_group_cards(view: ClusterView, settings: CfCamSettings, ground: Ground, box: Box) -> list[Card]:
+    """A card for each group: how large it is, what it responds to, and what it adds to the map.
+
+    Clusters come first, the largest leading; of more than fit, the smallest are left out. What is added has one scale
+    for all cards, so that equal colours are equal values.
+    """
+    sizes = dict(zip(view.groups, view.group_sizes, strict=True))
+    clusters = sorted((group for group in view.groups if group >= 0), key=lambda group: -sizes[group])
+    shown = clusters[:MOST_CARDS] + [group for group in (DOMINANT, NOISE) if group in sizes]
+    scale = value_range([*view.contributions, *view.unfiltered], signed=True)
+    gradient_scale = value_range([*view.mean_gradients, *view.filtered_gradients], signed=True)
+    filters_gradients = settings.filtered == "gradients"
+    total = float(np.abs(view.contributions).sum()) or 1.0
+    built = []
+    for group in shown:
+        at = view.groups.index(group)
+        name = name_group(group)
+        share = float(np.abs(view.contributions[at]).sum()) / total
+
+        def draw(values: np.ndarray, label: str, scale: tuple[float, float] | None, name: str = name) -> Frame:
+            return draw_frame(ground, values, box, f"{label} of {name}", label, signed=True, scale=scale)
+
+        frames = [draw(view.mean_activations[at], "Mean activation", None)]
+        frames.append(draw(view.mean_gradients[at], "Mean gradient", gradient_scale))
+        if filters_gradients:
+            frames.append(draw(view.filtered_gradients[at], "Gradient, filtered", gradient_scale))
+            frames.append(draw(view.contributions[at], "Adds to the map", scale))
+        else:
+            frames.append(draw(view.unfiltered[at], "Adds, before the filter", scale))
+            frames.append(draw(view.contributions[at], "Adds to the map", scale))
+        count = sizes[group]
+        lines = [
+            f"{count} channel{'s' if count > 1 else ''} · {share:.0%} of what is added",
+            f"On the whole picture: activation {format_number(float(view.mean_activations[at].mean()))}, gradient "
+            f"{format_number(float(view.mean_gradients[at].mean()))}.",
+        ]
+        if group == NOISE and settings.drop_noise:
+            lines.append("Left out of the map.")
+        elif group < 0:
+            lines.append("Each channel keeps its own gradient.")
+        else:
+            lines.append("One mean gradient for all of its channels.")
+        built.append(Card(str(group), name.capitalize(), lines, frames, colour_group(group)))
+    return built
 
 
 def describe_groups(view: ClusterView, settings: CfCamSettings) -> str:
@@ -96,14 +113,3 @@ def colour_group(group: int) -> str:
     if group == NOISE:
         return NEUTRAL
     return DOMINANT_COLOUR if group == DOMINANT else CLUSTER_COLOURS[group % len(CLUSTER_COLOURS)]
-
-
-def _lay_out(figure: go.Figure, title: str, x: str, y: str) -> None:
-    figure.update_layout(
-        title={"text": title, "font": {"size": 14}},
-        height=300,
-        margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        xaxis_title=x,
-        yaxis_title=y,
-        legend={"orientation": "h", "y": -0.15},
-    )

@@ -31,8 +31,7 @@ def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> st
     described[AUTO] = f"Best: {default.name} · {_grid(default)}" if default is not None else "Best"
 
     def read() -> None:
-        st.session_state.pop(_NOTE, None)
-        st.session_state[_CHOICE] = st.session_state["layer-widget"]
+        choose_layer(st.session_state["layer-widget"])
 
     st.selectbox(
         "Layer",
@@ -46,6 +45,12 @@ def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> st
     if _NOTE in st.session_state:
         st.caption(st.session_state[_NOTE])
     return chosen
+
+
+def choose_layer(name: str) -> None:
+    """Make this layer the one to explain from the next run on."""
+    st.session_state.pop(_NOTE, None)
+    st.session_state[_CHOICE] = name
 
 
 def _describe(layer: Layer, place: int, count: int) -> str:

@@ -16,7 +16,7 @@ from components.comparison import Comparison, pick_comparison, pick_difference
 from components.downloads import offer_downloads
 from components.engine import await_engine
 from components.faults import show_faults
-from components.front_door import go_through_front_door
+from components.front_door import go_through_front_door, link_to_page
 from components.layer import AUTO, pick_layer
 from components.methods import (
     describe_duration,
@@ -184,15 +184,8 @@ def _compare(engine: Engine, question: Question) -> None:
                 engine.description,
             )
             offer_downloads(explanation, answer.view)
-        if (
-            explained
-            and "cf-cam" in question.methods
-            and st.toggle("Show how CF-CAM groups the channels", key="clusters", persist_state="session")
-        ):
-            # Plotly takes longer to import than anything else on this page.
-            from components.clusters import show_clusters
-
-            show_clusters(engine, question.model, explained, settings["cf-cam"], question.score)
+        if "cf-cam" in question.methods:
+            link_to_page("clusters", "How CF-CAM groups the channels", ":material/bubble_chart:")
         passes = engine.passes
         st.caption(
             f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from components.engine import start_engine
 from explain.engine import Engine
@@ -50,6 +51,19 @@ class Dashboard:
         assert described is not None, self.pane(name, row)["message"]
         flat = np.frombuffer(base64.b64decode(described["values"]), dtype="<f4")
         return flat.reshape(described["height"], described["width"])
+
+    def turn_to(self, address: str) -> None:
+        """Go to another page, as its link does."""
+        self.test._page_hash = calc_hash("" if address == "start" else address)
+        self.test.run()
+
+    def component(self, name: str, key: str = "") -> dict[str, Any]:
+        """What a component of ours was given: the one whose key is `key`, or the first."""
+        return next(
+            json.loads(element.proto.json)
+            for element in self.test.get("bidi_component")
+            if element.proto.component_name == f"camscope_{name}" and f"-{key}" in element.proto.id
+        )
 
     def upload(self, *files: tuple[str, bytes]) -> None:
         """Upload pictures."""

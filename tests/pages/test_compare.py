@@ -127,22 +127,6 @@ def test_the_probability_can_be_explained_instead(dashboard: Any) -> None:
     assert not dashboard.test.exception
 
 
-def test_the_groups_of_cf_cam_are_drawn_without_a_pass(dashboard: Any, engine: Engine, cat: bytes) -> None:
-    dashboard.upload(("cat.png", cat))
-    dashboard.test.session_state["tray"].toggle(bundled_pictures()[0].name)
-    dashboard.test.run()
-    passes = engine.passes
-    next(toggle for toggle in dashboard.test.toggle if toggle.key == "clusters").set_value(True).run()
-    assert not dashboard.test.error
-    assert len(dashboard.test.get("plotly_chart")) == 2
-    picker = dashboard.test.selectbox(key="clusters-picture")
-    picker.set_value(dashboard.rows[1]["key"]).run()
-    assert not dashboard.test.error
-    dashboard.test.slider(key="setting:cf-cam.eps").set_value(10.0).run()
-    assert dashboard.test.selectbox(key="clusters-picture").value == dashboard.rows[1]["key"]
-    assert engine.passes == passes
-
-
 def test_memory_does_not_grow_with_every_move_of_a_slider(dashboard: Any) -> None:
     """Streamlit's full collection after each run is switched off, so something else must keep memory in bounds."""
 

@@ -1,0 +1,111 @@
+"""What a page explains that looks at one picture: chosen in the sidebar as on every other page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components.engine import await_engine
+from components.layer import AUTO, pick_layer
+from components.model import load_model, pick_model
+from components.pictures import pick_pictures
+from components.target import pick_score, pick_target
+from components.work import Place
+from explain.capture import Score
+from explain.models import LoadedModel
+from explain.picture import Picture
+from explain.render import DISCLAIMER
+
+if TYPE_CHECKING:
+    from explain.engine import Engine
+
+_CHOICE = "one-picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is asked of the engine.
+
+    Attributes:
+        engine: who is asked.
+        model: the model.
+        pictures: those chosen, one or more.
+        layer: name of a layer.
+        target: index of a class, or None for each picture's likeliest.
+        score: what of the class is differentiated.
+    """
+
+    engine: Engine
+    model: LoadedModel
+    pictures: Sequence[Picture]
+    layer: str
+    target: int | None
+    score: Score
+
+
+def show_heading(title: str) -> None:
+    """A page's title, and what must stand on every page with maps."""
+    with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(title, anchor=False, width="content")
+        st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+
+
+def pick_subject(body: Place) -> Subject | None:
+    """Offer pictures, model, class and layer in the sidebar. None where something is missing, which `body` then says.
+
+    All choices are those of the Compare page.
+    """
+    with st.sidebar:
+        pictures = pick_pictures()
+        choice = pick_model()
+    engine = await_engine(body)
+    model = None if engine is None else load_model(engine, choice, body)
+    if engine is None or model is None:
+        return None
+    with st.sidebar:
+        for note in model.notes:
+            st.caption(note)
+        target = pick_target(model.labels, model.request.name)
+        score = pick_score()
+        layer = pick_layer(model.layers, model.default_layer, model.request.name)
+    if not pictures:
+        with body.container():
+            st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
+        return None
+    if model.default_layer is None:
+        with body.container():
+            st.info(
+                f"“{model.request.name}” has no layer whose output lies on the picture, so there is nothing to show. "
+                "Choose a convolutional network or a vision transformer on the left.",
+                icon=":material/layers:",
+            )
+        return None
+    name = model.default_layer.name if layer == AUTO else layer
+    return Subject(engine, model, pictures, name, target, score)
+
+
+def pick_one(pictures: Sequence[Picture]) -> Picture:
+    """The picture to look at: the only one, or the one picked of several. It is remembered by its digest."""
+    numbers = {picture.digest: number for number, picture in enumerate(pictures)}
+    if len(pictures) == 1:
+        return pictures[0]
+    chosen = st.session_state.get(_CHOICE)
+    st.session_state["one-picture-widget"] = chosen if chosen in numbers else pictures[0].digest
+
+    def read() -> None:
+        st.session_state[_CHOICE] = st.session_state["one-picture-widget"]
+
+    # Numbered, because two files may have the same name.
+    digest = st.selectbox(
+        "Picture",
+        [*numbers],
+        format_func=lambda digest: f"{numbers[digest] + 1} · {pictures[numbers[digest]].name}",
+        key="one-picture-widget",
+        on_change=read,
+        filter_mode=None,
+        width=420,
+    )
+    return pictures[numbers[digest]]

@@ -1,0 +1,159 @@
+"""Clusters: how CF-CAM groups the channels of a layer, what each group adds, and what eps does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from components.cards import Card, cards
+from components.clusters import build_group_cards, describe_groups, draw_embedding
+from components.faults import show_faults
+from components.frames import LARGE, SMALL, TINY, Ground, describe_range, draw_frame, prepare_ground
+from components.front_door import go_through_front_door
+from components.knee import knee
+from components.methods import follow_settings, show_settings
+from components.subject import Subject, pick_one, pick_subject, show_heading
+from components.work import Place, Work
+from explain.explanation import PictureExplanation
+from explain.heatmap import Heatmap
+from explain.methods.cf_cam import CfCamSettings, cluster_view, measure_eps
+from explain.picture import Picture
+
+METHOD = "cf-cam"
+STRIP = 8
+"""Maps over the whole range of eps."""
+
+
+@show_faults
+def show_page() -> None:
+    """The clustering of one picture's channels."""
+    show_heading("How CF-CAM groups the channels")
+    body = Place("body")
+    subject = pick_subject(body)
+    if subject is not None:
+        with body.container():
+            _show(subject)
+
+
+@st.fragment
+@show_faults
+def _show(subject: Subject) -> None:
+    """Sliders and all that moves with them. Moving one reruns only this, and needs no pass of the network."""
+    picture = pick_one(subject.pictures)
+    settings = show_settings([METHOD], [METHOD])[METHOD]
+    assert isinstance(settings, CfCamSettings)
+    place = Place("clusters")
+    values = list_eps(STRIP)
+    asked = [settings, *(settings.model_copy(update={"eps": eps}) for eps in values)]
+    entries = place.watch(Work(lambda work: _explain(subject, picture, asked, work)), "Grouping the channels …")
+    with place.container():
+        entry = entries[0]
+        if not entry.maps:
+            st.info(entry.unavailable.get(METHOD, "There is no map of this layer."), icon=":material/layers:")
+            return
+        heatmap = entry.maps[0]
+        capture = subject.engine.capture(picture, subject.model, subject.layer, entry.targets[0], subject.score)
+        view = cluster_view(capture, settings)
+        steps = list_steps()
+        with st.container(key="cluster-views", horizontal=True, gap="medium"):
+            with st.container(width=340):
+                distances = measure_eps(capture, settings, steps).tolist()
+                knee(
+                    view.k_distances,
+                    list(zip(steps, distances, strict=True)),
+                    settings.eps,
+                    view.clusters.min_samples,
+                    key="knee",
+                    on_eps=_choose_eps,
+                )
+            with st.container(width=340):
+                st.plotly_chart(draw_embedding(view), key="embedding", config={"displayModeBar": False})
+            with st.container(width=300):
+                _show_map(heatmap, prepare_ground(picture, LARGE))
+        st.caption(describe_groups(view, settings))
+        st.subheader("What each group adds", anchor=False)
+        ground = prepare_ground(picture, SMALL)
+        groups = build_group_cards(view, settings, prepare_ground(picture, TINY), heatmap.box)
+        cards(groups, "groups", "Groups of channels", width=96, layout="wall")
+        st.caption("Orange speaks for the class, blue against it. Equal colours of what is added are equal values.")
+        st.subheader("What would each eps give", anchor=False)
+        maps = {eps: other.maps[0] for eps, other in zip(values, entries[1:], strict=True) if other.maps}
+        _show_strip(maps, settings.eps, ground)
+    follow_settings([METHOD])
+
+
+def _explain(
+    subject: Subject, picture: Picture, asked: Sequence[CfCamSettings], work: Work[list[PictureExplanation]]
+) -> list[PictureExplanation]:
+    """CF-CAM with several settings, which share one pass."""
+    return [
+        subject.engine.explain(
+            picture,
+            subject.model,
+            [METHOD],
+            subject.layer,
+            "auto" if subject.target is None else subject.target,
+            {METHOD: settings},
+            subject.score,
+            progress=lambda share, text: work.report(text, share),
+            cancel=work.cancel,
+        ).pictures[0]
+        for settings in asked
+    ]
+
+
+def _show_map(heatmap: Heatmap, ground: Ground) -> None:
+    title = f"CF-CAM for “{heatmap.label}”"
+    frame = draw_frame(ground, heatmap.values, heatmap.box, f"{title} at {heatmap.layer}", mark=True)
+    lines = [f"{heatmap.layer} · {describe_range(heatmap.values)}"]
+    cards([Card("map", title, lines, [frame])], "map", title, width=272)
+    for warning in heatmap.warnings:
+        st.caption(f":orange[:material/warning:] {warning}")
+
+
+def _show_strip(maps: Mapping[float, Heatmap], now: float, ground: Ground) -> None:
+    items = []
+    for eps, heatmap in maps.items():
+        frame = draw_frame(ground, heatmap.values, heatmap.box, f"CF-CAM for “{heatmap.label}” with eps {eps:g}")
+        sizes = heatmap.details["cluster_sizes"]
+        noise = f"{heatmap.details['noise_share']:.0%} noise"
+        lines = [f"{len(sizes)} cluster{'s' if len(sizes) != 1 else ''}, {noise}"]
+        items.append(Card(str(eps), f"eps {eps:g}", lines, [frame]))
+    chosen = next((str(eps) for eps in maps if np.isclose(eps, now)), None)
+    cards(
+        items,
+        "eps-strip",
+        "Maps over the range of eps",
+        width=112,
+        chosen=chosen,
+        on_press=lambda key: _choose_eps(float(key)),
+    )
+
+
+def list_steps() -> list[float]:
+    """Every value that the slider of eps can take."""
+    declared = _declared_eps()
+    count = round((declared["maximum"] - declared["minimum"]) / declared["step"])
+    return [round(declared["minimum"] + number * declared["step"], 6) for number in range(count + 1)]
+
+
+def list_eps(count: int) -> list[float]:
+    """Values over the whole range of eps, denser where it is small, as most changes there."""
+    steps = list_steps()
+    spread = np.geomspace(1, len(steps) - 1, count - 1)
+    return [steps[0], *(steps[round(place)] for place in spread)]
+
+
+def _declared_eps() -> dict[str, Any]:
+    return CfCamSettings.model_json_schema()["properties"]["eps"]
+
+
+def _choose_eps(eps: float) -> None:
+    st.session_state[f"setting:{METHOD}.eps"] = eps
+
+
+if __name__ == "__main__":
+    go_through_front_door(__file__)

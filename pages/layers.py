@@ -1,0 +1,175 @@
+"""Layers: what one method sees at every layer of the model, and what a layer's channels do for the class."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.cards import Card, cards
+from components.faults import show_faults
+from components.formula import show_formula
+from components.frames import LARGE, SMALL, Ground, describe_range, draw_frame, find_peak, prepare_ground
+from components.front_door import go_through_front_door
+from components.layer import choose_layer
+from components.methods import find_obstacles, show_settings
+from components.network import network
+from components.one_method import list_quick_methods, pick_method
+from components.subject import Subject, pick_one, pick_subject, show_heading
+from components.work import Place, Work
+from explain.capture import LayerCapture
+from explain.channels import break_down, rank_channels
+from explain.explanation import PictureExplanation
+from explain.geometry import Box, find_box
+from explain.heatmap import Heatmap
+from explain.layers import Layer
+from explain.methods import Settings, get_method
+from explain.picture import Picture
+from explain.render import format_number
+
+MOST_CHANNELS = 48
+
+
+@show_faults
+def show_page() -> None:
+    """The network as a diagram, a map of each layer, and what is behind the chosen one."""
+    show_heading("From stem to head")
+    body = Place("body")
+    subject = pick_subject(body)
+    if subject is not None:
+        with body.container():
+            _show(subject)
+
+
+@show_faults
+def _show(subject: Subject) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        picture = pick_one(subject.pictures)
+        method = pick_method(list_quick_methods(find_obstacles(subject.model)))
+        signed = st.toggle(
+            "Signed",
+            key="layers-signed",
+            persist_state="session",
+            help="Show what speaks against the class too (blue), instead of cutting the maps off at zero.",
+        )
+    settings = show_settings([method], [method])[method]
+    place = Place("maps")
+    entry = place.watch(
+        Work(lambda work: _explain(subject, picture, method, settings, work)), "Explaining every layer …"
+    )
+    maps = {heatmap.layer: heatmap for heatmap in entry.maps if heatmap.method == method}
+    layer = next(layer for layer in subject.model.layers if layer.name == subject.layer)
+    with place.container():
+        _show_network(subject, entry)
+        _show_strip(subject, picture, maps, signed)
+        capture = subject.engine.capture(picture, subject.model, layer.name, entry.targets[0], subject.score)
+        st.subheader(f"{layer.name} · {layer.grid[0]}×{layer.grid[1]} cells", anchor=False)
+        if layer.name in maps:
+            _show_map(maps[layer.name], picture, capture, signed)
+        else:
+            st.info(entry.unavailable.get(method, "There is no map of this layer."), icon=":material/layers:")
+        box = find_box(picture.size, subject.model.preprocessing)
+        _show_channels(capture, layer, prepare_ground(picture, SMALL), box, entry.labels[0])
+
+
+def _explain(
+    subject: Subject, picture: Picture, method: str, settings: Settings, work: Work[PictureExplanation]
+) -> PictureExplanation:
+    """The method's map of each layer. Grad-CAM is asked too, so that the gradients of all layers are there at once."""
+    explanation = subject.engine.explain(
+        picture,
+        subject.model,
+        list(dict.fromkeys([method, "grad-cam"])),
+        [layer.name for layer in subject.model.layers],
+        "auto" if subject.target is None else subject.target,
+        {method: settings},
+        subject.score,
+        progress=lambda share, text: work.report(text, share),
+        cancel=work.cancel,
+    )
+    return explanation.pictures[0]
+
+
+def _show_network(subject: Subject, entry: PictureExplanation) -> None:
+    height, width = subject.model.preprocessing.input_size
+    probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
+    share = "" if probability is None else f" {probability:.0%}"
+    network(
+        subject.model.layers,
+        subject.layer,
+        f"Picture {width}×{height}",
+        f"{entry.labels[0]}{share}",
+        key="network",
+        on_press=choose_layer,
+    )
+
+
+def _show_strip(subject: Subject, picture: Picture, maps: dict[str, Heatmap], signed: bool) -> None:
+    ground = prepare_ground(picture, SMALL)
+    items = []
+    for layer in subject.model.layers:
+        grid = f"{layer.grid[0]}×{layer.grid[1]} cells"
+        heatmap = maps.get(layer.name)
+        if heatmap is None:
+            items.append(Card(layer.name, layer.name, (grid, "No map of this layer.")))
+            continue
+        alt = f"{get_method(heatmap.method).title} for “{heatmap.label}” at {layer.name}"
+        frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed)
+        lines = [grid, describe_range(heatmap.values), *(["Blank"] if heatmap.blank else [])]
+        items.append(Card(layer.name, layer.name, lines, [frame]))
+    cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
+
+
+def _show_map(heatmap: Heatmap, picture: Picture, capture: LayerCapture, signed: bool) -> None:
+    """The map of the chosen layer, large, and the sum behind its highest value."""
+    method = get_method(heatmap.method)
+    with st.container(horizontal=True, gap="large"):
+        with st.container(width=440):
+            frame = draw_frame(
+                prepare_ground(picture, LARGE),
+                heatmap.values,
+                heatmap.box,
+                f"{method.title} for “{heatmap.label}” at {heatmap.layer}",
+                signed=signed,
+                mark=True,
+            )
+            title = f"{method.title} for “{heatmap.label}”"
+            card = Card("map", title, [f"Values {describe_range(heatmap.values)}"], [frame])
+            cards([card], "map", title, width=416)
+            for warning in heatmap.warnings:
+                st.caption(f":orange[:material/warning:] {warning}")
+        with st.container(width=560):
+            breakdown, value = None, None
+            if not heatmap.blank:
+                peak = find_peak(heatmap.values)
+                breakdown, value = break_down(method, heatmap.settings, capture, peak), float(heatmap.values[peak])
+            show_formula(method, breakdown, value)
+
+
+def _show_channels(capture: LayerCapture, layer: Layer, ground: Ground, box: Box, label: str) -> None:
+    """The channels that do most for or against the class, whatever the method."""
+    st.subheader("Its strongest channels", anchor=False)
+    most = min(MOST_CHANNELS, layer.channels)
+    count = min(12, most)
+    if most > 4:
+        # Of each layer its own, as the bounds are.
+        count = st.slider("How many", 4, most, count, key=f"channels-{most}", width=245)
+    ranking = rank_channels(capture, count)
+    st.caption(
+        f"Of {ranking.count} channels, those that do most for or against “{label}”: mean gradient times mean "
+        f"activation, which is what a channel adds to the mean of the Grad-CAM map ({format_number(ranking.total)}). "
+        "Orange: the channel responds; blue: it is below zero."
+    )
+    items = []
+    for channel in ranking.channels:
+        share = abs(channel.contribution) / ranking.strength if ranking.strength else 0.0
+        lines = [
+            f"Weight {format_number(channel.gradient)}",
+            f"Activation {format_number(channel.activation)}",
+            f"Adds {format_number(channel.contribution)} · {share:.0%}",
+        ]
+        frame = draw_frame(ground, channel.values, box, f"Channel {channel.index} of {layer.name}", signed=True)
+        items.append(Card(str(channel.index), f"Channel {channel.index}", lines, [frame]))
+    cards(items, "channels", "The strongest channels", layout="wall")
+
+
+if __name__ == "__main__":
+    go_through_front_door(__file__)

@@ -1,0 +1,193 @@
+"""The Layers page, driven without a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explain.bundled.pictures import bundled_pictures
+from explain.engine import Engine
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def noise(seed: int, height: int = 90, width: int = 130) -> bytes:
+    return encode(np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+def read_image(address: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))))
+
+
+def read_number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+@pytest.fixture
+def layers(dashboard: Any) -> Any:
+    dashboard.turn_to("layers")
+    return dashboard
+
+
+def test_every_layer_has_a_block_and_a_map(layers: Any, engine: Engine) -> None:
+    assert not layers.test.exception
+    assert not layers.test.error
+    model = engine.load("photo-cnn")
+    names = [layer.name for layer in model.layers]
+    blocks = layers.component("network")["blocks"]
+    assert [block["key"] for block in blocks] == names
+    strip = layers.component("cards", "strip")
+    assert [item["key"] for item in strip["items"]] == names
+    assert strip["chosen"] == model.default_layer.name
+    pictures = {item["frames"][0]["image"] for item in strip["items"]}
+    assert len(pictures) == len(names)
+    for item, layer in zip(strip["items"], model.layers, strict=True):
+        assert item["lines"][0] == f"{layer.grid[0]}×{layer.grid[1]} cells"
+        assert f"Grad-CAM for “cat” at {layer.name} on {bundled_pictures()[0].path.name}" in item["frames"][0]["alt"]
+
+
+def test_blocks_are_higher_with_more_cells_and_wider_with_more_channels(layers: Any, engine: Engine) -> None:
+    blocks, found = layers.component("network")["blocks"], engine.load("photo-cnn").layers
+    for a, first in zip(blocks, found, strict=True):
+        for b, second in zip(blocks, found, strict=True):
+            assert (a["height"] > b["height"]) == (first.grid > second.grid)
+            assert (a["width"] > b["width"]) == (first.channels > second.channels)
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "hires-cam", "layer-cam", "grad-cam++", "eigen-cam"])
+def test_the_numbers_shown_add_up_to_the_maps_value(layers: Any, engine: Engine, method: str) -> None:
+    layers.test.selectbox(key="one-method-widget").set_value(method).run()
+    assert not layers.test.exception
+    assert not layers.test.error
+    picture = bundled_pictures()[0].path
+    values = engine.explain(picture, "photo-cnn", [method]).pictures[0].maps[0].values
+    table = layers.test.table[0].value
+    products = [read_number(text) for text in table["Product"]]
+    assert len(products) == 5
+    assert sum(products[:-1]) == pytest.approx(products[-1], abs=1e-9)
+    assert products[-1] == pytest.approx(float(values.max()), rel=2e-3)
+    weights, activations = (table.iloc[:3, column] for column in (1, 2))
+    for weight, activation, product in zip(weights, activations, products, strict=False):
+        assert read_number(weight) * read_number(activation) == pytest.approx(product, rel=0.02)
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    assert any(f"row {row + 1} and column {column + 1}" in text.value for text in layers.test.markdown)
+    assert len(layers.test.latex) == 2
+
+
+def test_a_method_that_is_no_sum_says_so(layers: Any) -> None:
+    layers.test.selectbox(key="one-method-widget").set_value("normgrad").run()
+    assert not layers.test.exception
+    assert not layers.test.error
+    assert any("no plain sum over channels" in text.value for text in layers.test.markdown)
+    assert not layers.test.latex
+
+
+def test_only_methods_without_passes_of_their_own_are_offered(layers: Any) -> None:
+    offered = set(layers.test.selectbox(key="one-method-widget").options)
+    assert {"Grad-CAM", "CF-CAM", "Eigen-CAM"} <= offered
+    assert not {"Score-CAM", "RISE", "Prompt-CAM", "LeGrad"} & offered
+
+
+def test_another_layer_method_or_number_of_channels_needs_no_pass(layers: Any, engine: Engine) -> None:
+    passes = engine.passes
+    before = layers.component("cards", "map")["items"][0]["frames"][0]
+    layers.test.selectbox(key="layer-widget").set_value("stem").run()
+    after = layers.component("cards", "map")["items"][0]["frames"][0]
+    assert layers.component("network")["chosen"] == layers.component("cards", "strip")["chosen"] == "stem"
+    assert before["image"] != after["image"]
+    assert "at stem" in after["alt"]
+    layers.test.selectbox(key="one-method-widget").set_value("layer-cam").run()
+    layers.test.slider(key="channels-48").set_value(20).run()
+    assert len(layers.component("cards", "channels")["items"]) == 20
+    assert engine.passes == passes
+
+
+def test_the_channels_shown_are_the_strongest(layers: Any) -> None:
+    items = layers.component("cards", "channels")["items"]
+    assert len(items) == 12
+    adds = [abs(read_number(item["lines"][2].split()[1])) for item in items]
+    assert adds == sorted(adds, reverse=True)
+    for item in items:
+        weight, activation = (read_number(line.split()[1]) for line in item["lines"][:2])
+        assert weight * activation == pytest.approx(read_number(item["lines"][2].split()[1]), rel=0.02)
+    assert len({item["frames"][0]["image"] for item in items}) == 12
+
+
+def test_choices_of_compare_carry_over_and_back(dashboard: Any) -> None:
+    dashboard.test.selectbox(key="bundled").set_value("photo-vit").run()
+    dashboard.test.selectbox(key="target-widget").set_value(8).run()
+    dashboard.test.checkbox(key="probability").check().run()
+    dashboard.turn_to("layers")
+    assert not dashboard.test.error
+    assert len(dashboard.component("network")["blocks"]) == 6
+    assert "ship" in dashboard.component("network")["answer"]
+    assert dashboard.test.checkbox(key="probability").value is True
+    dashboard.test.selectbox(key="layer-widget").set_value("blocks.2.norm1").run()
+    dashboard.turn_to("start")
+    assert dashboard.test.selectbox(key="layer-widget").value == "blocks.2.norm1"
+    assert "ship" in dashboard.rows[0]["detail"]
+    assert dashboard.test.checkbox(key="probability").value is True
+
+
+def test_pictures_of_the_same_name_are_told_apart(layers: Any) -> None:
+    layers.upload(("scan.png", noise(1)), ("scan.png", noise(2, 150, 60)))
+    picker = layers.test.selectbox(key="one-picture-widget")
+    assert picker.options == ["1 · scan.png", "2 · scan.png"]
+    first = read_image(layers.component("cards", "map")["items"][0]["frames"][0]["image"])
+    assert first.shape == (90, 130, 3)
+    picker.set_value(picker.value if picker.index else layers.test.session_state["tray"].shown[1]).run()
+    second = read_image(layers.component("cards", "map")["items"][0]["frames"][0]["image"])
+    assert second.shape == (150, 60, 3)
+    assert not layers.test.error
+
+
+def test_a_long_name_and_a_blank_map(layers: Any) -> None:
+    name = "a very long name " * 12 + ".png"
+    layers.upload((name, encode(np.zeros((40, 40, 3), dtype=np.uint8))))
+    assert not layers.test.exception
+    assert not layers.test.error
+    assert name in layers.component("cards", "map")["items"][0]["frames"][0]["alt"]
+    layers.test.selectbox(key="layer-widget").set_value("stem").run()
+    layers.test.selectbox(key="target-widget").set_value(0).run()
+    assert not layers.test.exception
+    assert not layers.test.error
+
+
+def test_without_a_picture_the_page_says_what_to_do(layers: Any) -> None:
+    layers.test.session_state["tray"].shown = []
+    layers.test.run()
+    assert "No picture is chosen" in layers.sentences
+    assert not layers.test.exception
+
+
+def test_a_bad_model_leaves_the_page_usable(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explain.models._reach_hub", lambda _: False)
+    from components.model import ModelChoice
+    from explain.models import ModelRequest
+
+    layers.test.session_state["model"] = ModelChoice(ModelRequest(source="hub", name="resnet18.a1_in1k"))
+    layers.test.run()
+    assert "resnet18.a1_in1k" in layers.test.error[0].value
+    assert not layers.test.exception
+    layers.test.button(key="model-first").click().run()
+    assert not layers.test.error
+    assert layers.component("network")["blocks"]
+
+
+def test_what_nobody_expected_is_one_calm_sentence(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("secret internals")
+
+    monkeypatch.setattr("pages.layers.rank_channels", fail)
+    layers.test.run()
+    assert "did not expect" in layers.sentences
+    assert "secret" not in layers.sentences
