@@ -9,7 +9,7 @@ size and explained at its default layer by Grad-CAM, Eigen-CAM and CF-CAM. A fam
 - **failed** otherwise.
 
 A second column, **geometry**, asks whether the grid lies on the picture as the layer says: where the picture is changed
-in the rectangle of one cell, that cell of the layer, or one beside it, must change the most. It is the share of cells
+in the rectangle of one cell, that cell of the layer, or one close to it, must change the most. It is the share of cells
 tried for which this holds, at the default layer; `geometry, all layers` is the lowest share of any layer offered.
 Empty where a random network spreads every change over all places.
 
@@ -225,9 +225,9 @@ def find_fault(loaded: LoadedModel, picture: Picture) -> str:
             method = get_method(name)
             values = method.function(planted, method.settings()).values.numpy()
             # A map is signed: whether a random network takes the cell for the class or against it says nothing.
-            peak = np.unravel_index(int(np.abs(values).argmax()), values.shape)
+            peak = divmod(int(np.abs(values).argmax()), values.shape[1])
             if peak != cell:
-                return f"{name} planted at {cell}: strongest at {tuple(map(int, peak))}"
+                return f"{name} planted at {cell}: strongest at {peak}"
     return ""
 
 
@@ -272,9 +272,9 @@ def measure_geometry(loaded: LoadedModel, picture: Picture) -> dict[str, float]:
                     if float(change.max()) < LOCAL * float(change.mean()):
                         continue
                     peak = divmod(int(change.argmax()), layer.grid[1])
-                    # The rectangle, or one cell beside it of whichever grid is the coarser.
+                    # Inside the rectangle, or beside it by a cell of the coarser grid or an eighth of the side.
                     near = all(
-                        abs((at + 0.5) / size - spot) <= 0.5 / own + max(1 / size, 1 / own) + 1e-6
+                        abs((at + 0.5) / size - spot) <= 0.5 / own + max(1 / size, 1 / own, 1 / 8) + 1e-6
                         for at, size, spot, own in zip(peak, layer.grid, spots[index - 1], default.grid, strict=True)
                     )
                     hits[layer.name].append(near)
