@@ -191,6 +191,12 @@ def canvas(rows: Sequence[Row], view: RenderSettings, key: str) -> CanvasAnswer:
     return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
 
 
+def read_view(key: str, given: RenderSettings) -> RenderSettings:
+    """How the canvas of `key` shows maps, before it is put on the page again; `given` where it was not there yet."""
+    state = st.session_state.get(key)
+    return _read_view(state.get("view") if isinstance(state, Mapping) else None, given)
+
+
 def _read_view(reported: Any, given: RenderSettings) -> RenderSettings:
     """The view the person chose, unless `given` is news that the browser has not seen yet."""
     try:

@@ -42,7 +42,9 @@ export class Grid {
     this.sheet = new Sheet(this.element);
     make("p", "unseen", this.element, { id: "canvas-hint" }).textContent = "Press question mark for the list of keys.";
     this.status = make("p", "unseen", this.element, { role: "status" });
-    this.onScreen = new IntersectionObserver((entries) => this.notice(entries), { rootMargin: "200px" });
+    // Half a screen ahead. The page scrolls in an element of its own, which rootMargin does not reach beyond.
+    const ahead = { rootMargin: "50%", scrollMargin: "50%" };
+    this.onScreen = new IntersectionObserver((entries) => this.notice(entries), ahead);
     this.sizes = new ResizeObserver(() => {
       for (const row of this.rows.values()) row.arrange();
       this.requestPaint();
@@ -52,6 +54,8 @@ export class Grid {
     this.element.addEventListener("focusout", (event) => {
       if (!this.element.contains(event.relatedTarget)) this.report();
     });
+    this.ending = new AbortController();
+    document.addEventListener("camscope-maps", () => this.requestPaint(), { signal: this.ending.signal });
     this.element.addEventListener("fullscreenchange", () => {
       if (this.solo && this.element.getRootNode().fullscreenElement !== this.element) this.leaveSolo();
     });
@@ -74,6 +78,13 @@ export class Grid {
   get firstPane() {
     const [row] = this.rows.values();
     return row ? ([...row.panes.values()].find((pane) => pane.map) ?? row.panes.values().next().value) : null;
+  }
+
+  // How maps are painted now: as was chosen, unless the page hides them before an audience.
+  get shown() {
+    const { view, look } = this;
+    if (!document.documentElement.hasAttribute("data-maps-hidden")) return { view, look };
+    return { view: { ...view, opacity: 0 }, look: { ...look, contours: false } };
   }
 
   getScene(digest) {
@@ -196,13 +207,14 @@ export class Grid {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     const start = performance.now();
-    const key = JSON.stringify([this.view, this.look]);
-    if (key !== this.colourKey) this.colours = weighColours(this.view, this.look);
+    const { view, look } = this.shown;
+    const key = JSON.stringify([view, look]);
+    if (key !== this.colourKey) this.colours = weighColours(view, look);
     this.colourKey = key;
     let painted = 0;
     let waiting = false;
     for (const row of this.rows.values()) {
-      for (const pane of row.panes.values()) painted += pane.paint(this.view, this.look, this.colours);
+      for (const pane of row.panes.values()) painted += pane.paint(view, look, this.colours);
       waiting ||= row.loading;
     }
     this.toolbar.showZoom(this.hand.target?.scene.zoom ?? 1);
@@ -219,6 +231,7 @@ export class Grid {
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     clearTimeout(this.saying);
     this.hand.end();
+    this.ending.abort();
     this.onScreen.disconnect();
     this.sizes.disconnect();
     this.element.remove();
@@ -313,7 +326,7 @@ class Toolbar {
 class Sheet {
   constructor(parent) {
     this.element = make("dialog", "sheet", parent, { "aria-label": "Keys" });
-    make("h3", "row-label", this.element).textContent = "Keys";
+    make("h3", "sheet-title", this.element).textContent = "Keys";
     const list = make("dl", "", this.element);
     for (const [key, meaning] of KEYS) {
       make("dt", "", list).textContent = key;
