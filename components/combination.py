@@ -14,7 +14,7 @@ from explain.fusion import Fusion
 if TYPE_CHECKING:
     from explain.layers import Layer
 
-_FUSIONS: dict[Fusion, str] = {
+FUSIONS: dict[Fusion, str] = {
     "product": "Product: what every layer finds",
     "mean": "Mean of the layers",
     "max": "Largest of the layers",
@@ -63,7 +63,7 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
         )
         fusion: Fusion = "none"
         if fused:
-            fusion = st.selectbox("Fuse by", [*_FUSIONS], format_func=_FUSIONS.__getitem__, key="fusion")
+            fusion = st.selectbox("Fuse by", [*FUSIONS], format_func=FUSIONS.__getitem__, key="fusion")
         augmentation = st.selectbox(
             "Average over",
             get_args(Augmentation),

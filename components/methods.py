@@ -140,33 +140,36 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
         with st.container(key="settings", horizontal=True, vertical_alignment="bottom", gap="medium"):
             for method, name in main:
                 with st.container(width=245):
-                    show_setting(method.settings, name, _key(method.name), f"{method.title} · ")
+                    show_setting(method.settings, name, name_settings(method.name), f"{method.title} · ")
             if folded:
                 with st.popover("More settings", icon=":material/tune:"):
                     for method in folded:
                         _show_folded(method.name)
-    return {method.name: get_settings(method.settings, _key(method.name)) for method in chosen}
+    return {method.name: get_settings(method.settings, name_settings(method.name)) for method in chosen}
 
 
 def follow_settings(methods: Sequence[str]) -> None:
     """Let the sliders of methods that need no pass of their own speak while they are dragged. Call it last."""
     quick = [method for method in map(get_method, methods) if "runner" not in method.needs]
-    follow_sliders([f"{_key(method.name)}.{name}" for method in quick for name in split_names(method.settings)[0]])
+    follow_sliders(
+        [f"{name_settings(method.name)}.{name}" for method in quick for name in split_names(method.settings)[0]]
+    )
 
 
 def _show_folded(name: str) -> None:
     method = get_method(name)
     st.markdown(f"**{method.title}**")
     if method.presets:
-        show_presets(method.presets, method.settings, _key(name))
+        show_presets(method.presets, method.settings, name_settings(name))
     for setting in split_names(method.settings)[1]:
-        show_setting(method.settings, setting, _key(name))
+        show_setting(method.settings, setting, name_settings(name))
 
 
 def read_settings(name: str) -> Settings:
     """The settings of a method as its sliders stand, whether they are on the page or not."""
-    return get_settings(get_method(name).settings, _key(name))
+    return get_settings(get_method(name).settings, name_settings(name))
 
 
-def _key(method: str) -> str:
+def name_settings(method: str) -> str:
+    """What the keys of a method's settings begin with."""
     return f"setting:{method}"

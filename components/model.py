@@ -31,7 +31,7 @@ FIRST_MODEL = "photo-cnn"
 
 _SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File"}
 _STATE = "model"
-_NUMBERED = "numbered"
+NUMBERED = "numbered"
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +60,13 @@ def get_choice() -> ModelChoice:
 
 def use_bundled(name: str) -> None:
     """Use a bundled model from the next run on."""
-    st.session_state[_STATE] = ModelChoice(ModelRequest(source="bundled", name=name))
-    st.session_state["model-goes-to"] = "bundled"
+    use_choice(ModelChoice(ModelRequest(source="bundled", name=name)))
+
+
+def use_choice(choice: ModelChoice) -> None:
+    """Use this model from the next run on, or from `pick_model` on in this one."""
+    st.session_state[_STATE] = choice
+    st.session_state["model-goes-to"] = choice.request.source
 
 
 def pick_model() -> ModelChoice:
@@ -187,9 +192,9 @@ def _ask_for_file() -> None:
         )
         labels = st.selectbox(
             "Class names",
-            [_NUMBERED, *KNOWN_SETS],
+            [NUMBERED, *KNOWN_SETS],
             key="model-labels",
-            format_func={_NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
+            format_func={NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
             help="A label file given below counts first.",
         )
         label_file = st.file_uploader("Label file, one class a line", type=["txt"], key="model-label-file")
@@ -215,7 +220,7 @@ def _ask_for_file() -> None:
             data,
             file.name,
             architecture=architecture.strip() or None,
-            labels=None if labels == _NUMBERED or label_file is not None else labels,
+            labels=None if labels == NUMBERED or label_file is not None else labels,
             label_file=None if label_file is None else label_file.getvalue(),
             input_size=size,
             mean=read_numbers("mean", mean),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import cv2
 import streamlit as st
@@ -32,6 +34,7 @@ class Tray:
         own: pictures the person brought, by digest, in the order they came.
         thumbnails: of these, by digest.
         shown: keys of the pictures to explain: names of examples, digests of the person's own.
+        awaited: digests of pictures that a link shows and that have yet to be uploaded.
         problems: sentences on files that could not be read at the last upload.
         uploads: how many uploads there were; a new number empties the upload field.
         photos: how many photos were taken.
@@ -40,6 +43,7 @@ class Tray:
     own: dict[str, Picture] = field(default_factory=dict)
     thumbnails: dict[str, str] = field(default_factory=dict)
     shown: list[str] = field(default_factory=lambda: [bundled_pictures()[0].name])
+    awaited: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     uploads: int = 0
     photos: int = 0
@@ -66,9 +70,22 @@ class Tray:
             self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
                 taken.append(picture.digest)
-        if taken:
-            stay = [key for key in self.shown if key in self.own and key not in taken]
-            self.shown = stay + taken
+        if not taken:
+            return
+        if self.awaited:
+            self.problems += [
+                f"“{self.own[digest].name}” is not a picture that the link shows: its content differs."
+                for digest in taken
+                if digest not in self.awaited
+            ]
+        arrived = set(taken) & set(self.awaited)
+        self.awaited = [digest for digest in self.awaited if digest not in arrived]
+        stay = [key for key in self.shown if key not in taken and (key in self.own or arrived)]
+        self.shown = stay + taken
+
+    def show_only(self, key: str) -> None:
+        """Show this picture alone."""
+        self.shown, self.awaited = [key], []
 
     def toggle(self, key: str) -> None:
         """Show one more picture, or one less."""
@@ -110,9 +127,20 @@ def pick_pictures() -> list[Picture]:
         st.error(problem)
     if st.toggle("Use the camera", key="camera-on"):
         st.camera_input("Take a photo", key="camera", on_change=_take_photo, label_visibility="collapsed")
-    order = [*tray.own, *examples]
+    order = list_keys()
     shown = sorted((key for key in tray.shown if key in tray.own or key in examples), key=order.index)
     return [tray.own[key] if key in tray.own else _read_example(key) for key in shown]
+
+
+def list_keys() -> list[str]:
+    """Keys of all pictures at hand, in the order in which they are offered."""
+    return [*get_tray().own, *(picture.name for picture in bundled_pictures())]
+
+
+@cache
+def read_example_digests() -> dict[str, str]:
+    """The digest of every example by its name, in the order in which they are offered."""
+    return {entry.name: hashlib.sha256(entry.path.read_bytes()).hexdigest() for entry in bundled_pictures()}
 
 
 def get_tray() -> Tray:
@@ -125,7 +153,7 @@ def get_tray() -> Tray:
 def _press(pressed: Pressed) -> None:
     tray = get_tray()
     if pressed.action == "only":
-        tray.shown = [pressed.key]
+        tray.show_only(pressed.key)
     elif pressed.action == "toggle":
         tray.toggle(pressed.key)
     else:

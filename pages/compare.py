@@ -18,6 +18,7 @@ from components.engine import await_engine
 from components.faults import show_faults
 from components.front_door import go_through_front_door, link_to_page
 from components.layer import AUTO, pick_layer
+from components.link import follow_link, get_view, keep_link, show_link_notes
 from components.methods import (
     describe_duration,
     find_obstacles,
@@ -28,6 +29,7 @@ from components.methods import (
 )
 from components.model import load_model, pick_model, use_bundled
 from components.pictures import pick_pictures
+from components.presenter import offer_presenter
 from components.rows import (
     EXPLAIN_CLASS,
     SWITCH_MODEL,
@@ -48,7 +50,7 @@ from explain.explanation import Explanation, PictureExplanation
 from explain.methods import Settings, get_method
 from explain.models import LoadedModel, find_prompted_twin
 from explain.picture import Picture
-from explain.render import DISCLAIMER, RenderSettings
+from explain.render import DISCLAIMER
 
 if TYPE_CHECKING:
     from explain.engine import Engine
@@ -100,13 +102,17 @@ class Question:
 @show_faults
 def show_page() -> None:
     """Pick on the left, compare on the right."""
+    follow_link()
     with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Where the model looks", anchor=False, width="content")
-        st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
-    body = Place("body")
+        with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
+            st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+            offer_presenter()
     with st.sidebar:
         pictures = pick_pictures()
         choice = pick_model()
+    show_link_notes()
+    body = Place("body")
     engine = await_engine(body, lambda: _show_waiting(pictures))
     if engine is None:
         return
@@ -125,6 +131,7 @@ def show_page() -> None:
             find_obstacles(model),
             lambda method: engine.estimate_seconds(model, method, first, read_settings(method.name)),
         )
+    keep_link()
     with body.container():
         if not pictures:
             st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
@@ -140,6 +147,7 @@ def show_page() -> None:
 def _compare(engine: Engine, question: Question) -> None:
     """Sliders and grid. Moving a slider reruns only this."""
     settings = show_settings(question.methods, _find_usable(question))
+    keep_link()
     key = question.make_key(settings)
     place = Place("grid")
     if is_stopped(key):
@@ -166,7 +174,7 @@ def _compare(engine: Engine, question: Question) -> None:
             rows = build_rows(outcomes, question.methods, _find_twin(question.model), difference=difference)
         else:
             rows = build_column_rows(columns, question.methods, difference)
-        answer = canvas(rows, RenderSettings(), key="canvas")
+        answer = canvas(rows, get_view(), key="canvas")
         if agree:
             # Plotly takes longer to import than anything else on this page.
             from components.agreement import show_agreement
@@ -237,7 +245,7 @@ def _watch_outcomes(
     def show_quick() -> None:
         if first:
             twin = _find_twin(question.model)
-            canvas(build_rows(first, question.methods, twin, coming), RenderSettings(), key="meanwhile")
+            canvas(build_rows(first, question.methods, twin, coming), get_view(), key="meanwhile")
 
     return place.watch(
         Work(lambda work: _explain(engine, question, settings, work)),
@@ -333,7 +341,7 @@ def _show_waiting(pictures: Sequence[Picture]) -> None:
         for name in st.session_state.get("methods", ())
     ]
     rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, describe_picture(p)) for p in pictures]
-    canvas(rows, RenderSettings(), key="waiting")
+    canvas(rows, get_view(), key="waiting")
 
 
 def _find_usable(question: Question) -> list[str]:

@@ -252,7 +252,7 @@ def test_a_checkpoint_of_ones_own(dashboard: Any) -> None:
     if not weights.is_file():
         pytest.skip("the shared data are not here")
     dashboard.upload((picture.name, picture.read_bytes()))
-    dashboard.test.get("button_group")[0].set_value("file").run()
+    dashboard.pick("model-source", "file")
     dashboard.test.file_uploader(key="model-bytes").set_value((weights.name, weights.read_bytes(), ""))
     dashboard.test.text_input(key="model-architecture").set_value("torchvision/squeezenet1_0")
     dashboard.test.selectbox(key="model-labels").set_value("imagenet")
@@ -276,7 +276,7 @@ def submit(dashboard: Any) -> None:
 
 @pytest.mark.parametrize("mean", ["half", "0.5, 0.5"])
 def test_a_wrong_mean_is_a_sentence(dashboard: Any, mean: str) -> None:
-    dashboard.test.get("button_group")[0].set_value("file").run()
+    dashboard.pick("model-source", "file")
     dashboard.test.file_uploader(key="model-bytes").set_value(("w.pt", b"not weights", ""))
     dashboard.test.text_input(key="model-architecture").set_value("torchvision/squeezenet1_0")
     dashboard.test.text_input(key="model-mean").set_value(mean)
