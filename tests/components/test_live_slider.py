@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,35 @@ def test_a_drag_that_is_over_stays_over(monkeypatch: pytest.MonkeyPatch) -> None
     assert read_slider("k", 2.0) == 3.5
     assert read_slider("k", 3.6) == 3.6
     assert read_slider("k", 2.0) == 2.0
+
+
+def test_the_map_follows_the_hand_and_at_rest_is_the_released_one(page: Page, app_url: str) -> None:
+    page.goto(app_url)
+    pane = page.locator('.st-key-grid [data-pane="cf-cam"]')
+    expect(pane).not_to_have_attribute("data-version", re.compile("^0?$"), timeout=90_000)
+    expect(page.get_by_test_id("live-sliders")).to_be_attached(timeout=60_000)
+    thumb = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
+    place = thumb.locator("xpath=../..").bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    passes = page.get_by_text("Passes of the network").inner_text()
+
+    def read() -> str:
+        return str(pane.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()"))
+
+    first, version = read(), int(pane.get_attribute("data-version") or 0)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(30):
+        page.mouse.move(x + 3 * step, y)
+        page.wait_for_timeout(60)
+    painted = int(pane.get_attribute("data-version") or 0) - version
+    assert painted >= 2
+    held, before = read(), ""
+    while held != before:
+        page.wait_for_timeout(1500)
+        before, held = held, read()
+    page.mouse.up()
+    page.wait_for_timeout(1500)
+    assert read() == held != first
+    assert page.get_by_text("Passes of the network").inner_text() == passes
