@@ -27,6 +27,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -372,14 +373,15 @@ def compare_methods_of_many_passes(report: Report, quick: bool) -> None:
     bench, figures = report.bench, report.figures
     capture = bench.engine.capture(bench.picture, bench.loaded, LAYER, bench.target)
     whole = len(capture.activations)
-    few, more = (16, 32) if quick else (32, 96)
+    few, more = 32, 96
     repeats = 1 if quick else 3
     scaled = f"timed on {few} and {more} channels and scaled to {whole}"
 
     def extrapolate(run: Callable[[Tensor], Any]) -> float:
         counts = {count: choose_channels(capture.activations, count) for count in (few, more)}
-        times = {count: statistics.median(take_time(lambda c=chosen: run(c)) for _ in range(repeats))
-                 for count, chosen in counts.items()}  # fmt: skip
+        times = find_medians({count: partial(run, chosen) for count, chosen in counts.items()}, repeats, warm_up=1)
+        if times[more] <= times[few]:
+            raise SystemExit("Other work on this machine takes more time than what is timed. Try again when it is quiet.")
         return times[more] + (whole - more) * (times[more] - times[few]) / (more - few)
 
     def by_pytorch_grad_cam(name: str) -> float:
