@@ -381,7 +381,7 @@ def compare_methods_of_many_passes(report: Report, quick: bool) -> None:
         counts = {count: choose_channels(capture.activations, count) for count in (few, more)}
         times = find_medians({count: partial(run, chosen) for count, chosen in counts.items()}, repeats, warm_up=1)
         if times[more] <= times[few]:
-            raise SystemExit("Other work on this machine takes more time than what is timed. Try again when it is quiet.")
+            raise SystemExit("Too much else runs on this machine to time anything. Try again when it is quiet.")
         return times[more] + (whole - more) * (times[more] - times[few]) / (more - few)
 
     def by_pytorch_grad_cam(name: str) -> float:
