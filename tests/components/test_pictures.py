@@ -99,3 +99,30 @@ def test_showing_and_removing() -> None:
     tray.remove(own)
     assert not tray.own
     assert tray.shown == [first]
+
+
+def test_a_picture_that_a_link_waits_for_takes_its_place() -> None:
+    tray = Tray()
+    example, wanted = tray.shown[0], [decode(png(seed), "").digest for seed in (1, 2)]
+    tray.awaited = list(wanted)
+    tray.take([("other.png", png(3))])
+    assert "other.png" in tray.problems[0]
+    assert "differs" in tray.problems[0]
+    assert tray.awaited == wanted
+    tray = Tray(awaited=list(wanted))
+    tray.take([("one.png", png(1))])
+    assert not tray.problems
+    assert tray.awaited == wanted[1:]
+    assert tray.shown == [example, wanted[0]]
+    tray.take([("two.png", png(2))])
+    assert tray.awaited == []
+    assert tray.shown == [example, *wanted]
+    tray.take([("own.png", png(4))])
+    assert not tray.problems
+    assert example not in tray.shown
+
+
+def test_whoever_chooses_another_picture_waits_no_longer() -> None:
+    tray = Tray(awaited=["ab" * 32])
+    tray.show_only(bundled_pictures()[1].name)
+    assert tray.awaited == []

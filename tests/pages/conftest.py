@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Dashboard:
-    """One session of the app."""
+    """One session of the app, opened at its plain address or with the words of a link."""
 
-    def __init__(self) -> None:
-        self.test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    def __init__(self, words: Mapping[str, str | list[str]] | None = None) -> None:
+        self.test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        self.test.query_params.update(words or {})
+        self.test.run()
+
+    @property
+    def words(self) -> dict[str, str | list[str]]:
+        """What stands in the address after its question mark."""
+        return dict(self.test.query_params)
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -1,0 +1,182 @@
+"""Every view is a link: another session opens it and sees the same maps, or is told what is missing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.pictures import read_example_digests
+from explain.bundled.pictures import bundled_pictures
+from explain.engine import Engine
+
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+ELSEWHERE = "ab" * 32
+Open = Callable[..., Any]
+
+
+def encode(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (80, 60, 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def read_maps(dashboard: Any) -> dict[tuple[str, str], bytes]:
+    return {
+        (row["key"], pane["key"]): pane["map"]["values"]
+        for row in dashboard.rows
+        for pane in row["panes"]
+        if pane["map"] is not None
+    }
+
+
+def test_the_plain_page_has_a_plain_address(dashboard: Any) -> None:
+    assert dashboard.words == {}
+    dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.0).run()
+    assert dashboard.words == {"cf-cam.sigma": "2"}
+    dashboard.test.slider(key="setting:cf-cam.sigma").set_value(1.0).run()
+    assert dashboard.words == {}
+
+
+def test_a_link_shows_the_same_maps_to_another_session(open_dashboard: Open, engine: Engine) -> None:
+    one = open_dashboard()
+    one.test.session_state["tray"].toggle(bundled_pictures()[2].name)
+    one.test.selectbox(key="bundled").set_value("photo-vit").run()
+    layers = [layer.name for layer in engine.load("photo-vit").layers]
+    one.test.selectbox(key="target-widget").set_value(5).run()
+    one.test.selectbox(key="layer-widget").set_value(layers[-2]).run()
+    one.test.multiselect(key="fused-layers").set_value([layers[-3]]).run()
+    one.test.selectbox(key="fusion").set_value("mean").run()
+    one.test.selectbox(key="augmentation").set_value("flip").run()
+    one.test.checkbox(key="probability").check().run()
+    one.pick("methods-front", ["grad-cam", "cf-cam"])
+    one.test.slider(key="setting:cf-cam.eps").set_value(20.0).run()
+    assert not one.test.exception
+    two = open_dashboard(one.words)
+    assert not two.test.exception
+    assert not two.test.warning
+    assert two.words == one.words
+    assert [row["label"] for row in two.rows] == [row["label"] for row in one.rows]
+    assert len(read_maps(one)) == 4
+    assert read_maps(two) == read_maps(one)
+    assert two.test.selectbox(key="bundled").value == "photo-vit"
+    assert two.test.slider(key="setting:cf-cam.eps").value == 20.0
+    assert "dog" in two.rows[0]["detail"]
+
+
+def test_what_is_compared_comes_back_too(open_dashboard: Open) -> None:
+    one = open_dashboard()
+    one.pick("compare-by", "classes")
+    one.test.multiselect(key="compare-with").set_value(["3", "5"]).run()
+    two = open_dashboard(one.words)
+    assert two.words == one.words != {}
+    assert [pane["key"] for pane in two.rows[0]["panes"]] == [pane["key"] for pane in one.rows[0]["panes"]]
+    assert read_maps(two) == read_maps(one)
+
+
+def test_a_picture_of_ones_own_is_asked_for_and_checked(open_dashboard: Open) -> None:
+    one = open_dashboard()
+    one.upload(("patient-17.png", encode(0)))
+    digest = one.rows[0]["key"]
+    assert one.words == {"picture": digest}
+    words = {"picture": [read_example_digests()["cat"], digest]}
+    two = open_dashboard(words)
+    assert [row["label"] for row in two.rows] == ["cat.jpg"]
+    assert f"not on this server (SHA-256 {digest[:12]}…)" in two.sentences
+    assert two.words == words
+    two.upload(("other.png", encode(1)))
+    assert "“other.png” is not a picture that the link shows" in two.sentences
+    assert "not on this server" in two.sentences
+    three = open_dashboard(words)
+    three.upload(("copy.png", encode(0)))
+    assert "not on this server" not in three.sentences
+    assert {row["label"] for row in three.rows} == {"cat.jpg", "copy.png"}
+    assert three.row("copy.png")["panes"][1]["map"] == one.rows[0]["panes"][1]["map"]
+    assert three.words == {"picture": [digest, read_example_digests()["cat"]]}
+
+
+def test_one_can_do_without_a_picture(open_dashboard: Open) -> None:
+    dashboard = open_dashboard({"picture": [read_example_digests()["moose"], ELSEWHERE]})
+    dashboard.test.button(key="awaited-forget").click().run()
+    assert "not on this server" not in dashboard.sentences
+    assert dashboard.words == {"picture": read_example_digests()["moose"]}
+
+
+def test_a_hostile_link_costs_a_sentence(open_dashboard: Open) -> None:
+    dashboard = open_dashboard(
+        {
+            "picture": ["../../../etc/passwd", "<script>"],
+            "model": "file:../../secret",
+            "class": "999999:<b>nobody</b>",
+            "layer": "no.such.layer",
+            "fuse": ["nowhere", "__class__"],
+            "method": "rm -rf",
+            "compare": "layers",
+            "with": ["nowhere"],
+            "more": "nothing",
+            "cf-cam.sigma": "1e308",
+            "cf-cam.eps": "nan",
+            "view.opacity": "-1",
+            "present": "x" * 10_000,
+        }
+    )
+    assert not dashboard.test.exception
+    assert not dashboard.test.error
+    assert len(dashboard.test.warning) == 1
+    said = dashboard.test.warning[0].value
+    for name in ("picture", "model", "method", "cf-cam.sigma", "cf-cam.eps", "view.opacity", "present"):
+        assert name in said
+    assert "passwd" not in dashboard.sentences
+    assert all(row["label"].startswith(bundled_pictures()[0].path.name) for row in dashboard.rows)
+    assert "no layer “no.such.layer”" in dashboard.sentences
+    dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.0).run()
+    assert dashboard.words == {"compare": "layers", "cf-cam.sigma": "2"}
+    assert not dashboard.test.warning
+
+
+def test_what_the_person_chooses_is_not_undone_by_the_link(open_dashboard: Open) -> None:
+    """The address of a run that was asked for before the last change arrived is an old one."""
+    dashboard = open_dashboard({"cf-cam.sigma": "3"})
+    dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.0).run()
+    dashboard.test.query_params["cf-cam.sigma"] = "3"
+    dashboard.test.checkbox(key="probability").check().run()
+    assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 2.0
+    assert dashboard.words == {"probability": "1", "cf-cam.sigma": "2"}
+
+
+def test_a_checkpoint_is_asked_for_and_checked(open_dashboard: Open) -> None:
+    weights = DATA / "squeezenet1_0_imagenet.safetensors"
+    if not weights.is_file():
+        pytest.skip("the shared data are not here")
+    one = open_dashboard()
+    give_checkpoint(one, weights.read_bytes(), "torchvision/squeezenet1_0", "imagenet")
+    assert not one.test.error
+    words = one.words
+    assert weights.name not in str(words)
+    two = open_dashboard(words)
+    assert "shows a checkpoint that is not on this server" in two.test.error[0].value
+    assert two.rows == []
+    assert two.words == words
+    give_checkpoint(two, b"something else")
+    assert two.rows == []
+    two.test.run()
+    assert "its content differs" in two.test.warning[0].value
+    give_checkpoint(two, weights.read_bytes())
+    two.test.run()
+    assert not two.test.warning
+    assert not two.test.error
+    assert read_maps(two) == read_maps(one)
+
+
+def give_checkpoint(dashboard: Any, data: bytes, architecture: str | None = None, labels: str | None = None) -> None:
+    if architecture is not None:
+        dashboard.pick("model-source", "file")
+        dashboard.test.text_input(key="model-architecture").set_value(architecture)
+        dashboard.test.selectbox(key="model-labels").set_value(labels)
+    dashboard.test.file_uploader(key="model-bytes").set_value(("weights.safetensors", data, ""))
+    next(entry for entry in dashboard.test.button if entry.label == "Use this model" and entry.form_id).click().run()
