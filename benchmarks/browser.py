@@ -188,9 +188,11 @@ def measure_sliders(page: Page, repeats: int) -> Figures:
         slider = page.get_by_role("slider", name=label)
         places = generator.permutation(np.linspace(0.04, 0.96, repeats + 2))
         released = [take(page, "pointerup", ["cf-cam"], partial(click_track, page, slider, at)) for at in places]
+        slider.press("Home")
+        settle(page)
         pressed = []
         for number in range(repeats + 2):
-            key = "PageDown" if number % 10 < 5 else "PageUp"
+            key = "PageUp" if number % 10 < 5 else "PageDown"
             pressed.append(take(page, "keydown", ["cf-cam"], partial(slider.press, key)))
         # The first two moves find caches cold that later ones find warm: they are a person's first, not their every.
         measured[f"{name}_pointer"], measured[f"{name}_key"] = released[2:], pressed[2:]
