@@ -38,6 +38,7 @@ from explain.render import RenderSettings
 Words = dict[str, list[str]]
 """An address after its question mark: each name with its values."""
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _MOST_VALUES = 64
 _LONGEST_VALUE = 300
 
@@ -125,6 +126,12 @@ def _read_option(options: Collection[str]) -> Callable[[Sequence[str]], str]:
     return read
 
 
+def _read_digest(values: Sequence[str]) -> str:
+    if not _DIGEST.fullmatch(_read_one(values)):
+        raise ValueError("a digest is 64 hexadecimal digits")
+    return values[0]
+
+
 def _read_names(values: Sequence[str]) -> list[str]:
     """Names that only the model knows; whoever shows them drops those it does not have."""
     return list(dict.fromkeys(value for value in values if value))
@@ -158,7 +165,7 @@ class _Pictures:
         tray, digests = get_tray(), read_example_digests()
         examples = {digest: name for name, digest in digests.items()}
         given = [value for value in dict.fromkeys(words.get("picture", ())) if value]
-        asked = [value for value in given if re.fullmatch("[0-9a-f]{64}", value)][:MOST_PICTURES]
+        asked = [value for value in given if _DIGEST.fullmatch(value)][:MOST_PICTURES]
         tray.shown = [examples.get(digest, digest) for digest in asked if digest in examples or digest in tray.own]
         tray.awaited = [digest for digest in asked if digest not in examples and digest not in tray.own]
         if not asked and (given or "picture" not in words):
@@ -209,7 +216,7 @@ class _Model:
 
     def _await_checkpoint(self, digest: str, words: Mapping[str, Sequence[str]]) -> ModelChoice:
         """A choice that says which file it waits for, with the form beside it filled in."""
-        if not re.fullmatch("[0-9a-f]{64}", digest):
+        if not _DIGEST.fullmatch(digest):
             raise ValueError("a checkpoint is named by its SHA-256")
         given = {field: _read_one(words[f"model.{field}"]) for field in self._FIELDS if f"model.{field}" in words}
         labels = given.pop("labels", None)
@@ -331,6 +338,9 @@ PARTS: Sequence[Part] = (
     Choice("more", f"{DIFFERENCE}-a", None, _read_one),
     Choice("less", f"{DIFFERENCE}-b", None, _read_one),
     Choice("agreement", "agreement", False, _read_flag, _write_flag),
+    Choice("one", "one-picture", None, _read_digest),
+    Choice("look", "one-method", None, _read_option(all_methods())),
+    Choice("signed", "layers-signed", False, _read_flag, _write_flag),
     _Settings(),
     _View(),
     Choice("present", PRESENTING, False, _read_flag, _write_flag),

@@ -10,8 +10,10 @@ import streamlit as st
 
 from components.engine import await_engine
 from components.layer import AUTO, pick_layer
+from components.link import follow_link, keep_link, show_link_notes
 from components.model import load_model, pick_model
 from components.pictures import pick_pictures
+from components.presenter import offer_presenter
 from components.target import pick_score, pick_target
 from components.work import Place
 from explain.capture import Score
@@ -47,10 +49,14 @@ class Subject:
 
 
 def show_heading(title: str) -> None:
-    """A page's title, and what must stand on every page with maps."""
+    """Follow the page's address, and show its title and what must stand on every page with maps."""
+    follow_link()
     with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
-        st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+        with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
+            st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+            offer_presenter()
+    show_link_notes()
 
 
 def pick_subject(body: Place) -> Subject | None:
@@ -71,6 +77,7 @@ def pick_subject(body: Place) -> Subject | None:
         target = pick_target(model.labels, model.request.name)
         score = pick_score()
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
+    keep_link()
     if not pictures:
         with body.container():
             st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")

@@ -14,6 +14,7 @@ from components.faults import show_faults
 from components.frames import LARGE, SMALL, TINY, Ground, describe_range, draw_frame, prepare_ground
 from components.front_door import go_through_front_door
 from components.knee import knee
+from components.link import keep_link
 from components.methods import follow_settings, show_settings
 from components.subject import Subject, pick_one, pick_subject, show_heading
 from components.work import Place, Work
@@ -44,6 +45,7 @@ def _show(subject: Subject) -> None:
     """Sliders and all that moves with them. Moving one reruns only this, and needs no pass of the network."""
     picture = pick_one(subject.pictures)
     settings = show_settings([METHOD], [METHOD])[METHOD]
+    keep_link()
     assert isinstance(settings, CfCamSettings)
     place = Place("clusters")
     values = list_eps(STRIP)
