@@ -21,7 +21,8 @@ def get_settings(declared: type[S], key: str) -> S:
     values = {}
     for name, default in declared().model_dump().items():
         at = f"{key}.{name}"
-        values[name] = read_slider(at, st.session_state.get(at, default))
+        # Most methods' sliders were never shown, and asking whether they are being dragged takes time.
+        values[name] = read_slider(at, st.session_state[at]) if at in st.session_state else default
     return declared.model_validate(values)
 
 
