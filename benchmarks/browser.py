@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import os
 import platform
 import re
@@ -223,13 +224,15 @@ def find_place(slider: Locator, share: float) -> tuple[float, float]:
 def measure_drag(page: Page, seconds: float) -> Figures:
     """Updates while the sigma slider is dragged back and forth, and whether the last is the server's answer."""
     slider = page.get_by_role("slider", name=SLIDERS["sigma"])
-    page.mouse.move(*find_place(slider, 0.2))
+    start, y = find_place(slider, 0)
+    end, _ = find_place(slider, 1)
+    page.mouse.move(start + 0.2 * (end - start), y)
     page.mouse.down()
     settle(page)
     page.evaluate("() => probe.follow('cf-cam')")
     started = time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
-        page.mouse.move(*find_place(slider, 0.5 + 0.4 * np.sin(elapsed * 2.5)))
+        page.mouse.move(start + (0.5 + 0.4 * math.sin(elapsed * 2.5)) * (end - start), y)
     taken = page.evaluate("() => probe.stop()")
     lasted = time.perf_counter() - started
     page.mouse.up()
