@@ -60,8 +60,8 @@ def _show(subject: Subject) -> None:
         capture = subject.engine.capture(picture, subject.model, subject.layer, entry.targets[0], subject.score)
         view = cluster_view(capture, settings)
         steps = list_steps()
-        with st.container(key="cluster-views", horizontal=True, gap="medium"):
-            with st.container(width=340):
+        with st.container(key="cluster-views", horizontal=True, gap="small"):
+            with st.container(width=298):
                 distances = measure_eps(capture, settings, steps).tolist()
                 knee(
                     view.k_distances,
@@ -71,9 +71,9 @@ def _show(subject: Subject) -> None:
                     key="knee",
                     on_eps=_choose_eps,
                 )
-            with st.container(width=340):
+            with st.container(width=298):
                 st.plotly_chart(draw_embedding(view), key="embedding", config={"displayModeBar": False})
-            with st.container(width=300):
+            with st.container(width=278):
                 _show_map(heatmap, prepare_ground(picture, LARGE))
         st.caption(describe_groups(view, settings))
         st.subheader("What each group adds", anchor=False)
@@ -111,7 +111,7 @@ def _show_map(heatmap: Heatmap, ground: Ground) -> None:
     title = f"CF-CAM for “{heatmap.label}”"
     frame = draw_frame(ground, heatmap.values, heatmap.box, f"{title} at {heatmap.layer}", mark=True)
     lines = [f"{heatmap.layer} · {describe_range(heatmap.values)}"]
-    cards([Card("map", title, lines, [frame])], "map", title, width=272)
+    cards([Card("map", title, lines, [frame])], "map", title, width=250)
     for warning in heatmap.warnings:
         st.caption(f":orange[:material/warning:] {warning}")
 

@@ -121,8 +121,8 @@ def _show_strip(subject: Subject, picture: Picture, maps: dict[str, Heatmap], si
 def _show_map(heatmap: Heatmap, picture: Picture, capture: LayerCapture, signed: bool) -> None:
     """The map of the chosen layer, large, and the sum behind its highest value."""
     method = get_method(heatmap.method)
-    with st.container(horizontal=True, gap="large"):
-        with st.container(width=440):
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=410):
             frame = draw_frame(
                 prepare_ground(picture, LARGE),
                 heatmap.values,
@@ -133,10 +133,10 @@ def _show_map(heatmap: Heatmap, picture: Picture, capture: LayerCapture, signed:
             )
             title = f"{method.title} for “{heatmap.label}”"
             card = Card("map", title, [f"Values {describe_range(heatmap.values)}"], [frame])
-            cards([card], "map", title, width=416)
+            cards([card], "map", title, width=386)
             for warning in heatmap.warnings:
                 st.caption(f":orange[:material/warning:] {warning}")
-        with st.container(width=560):
+        with st.container(width=460):
             breakdown, value = None, None
             if not heatmap.blank:
                 peak = find_peak(heatmap.values)

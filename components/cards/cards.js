@@ -22,6 +22,11 @@ export default function (component) {
   if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
     list.replaceChildren(...items);
   }
+  if (list.dataset.chosen !== String(data.chosen)) {
+    list.dataset.chosen = String(data.chosen);
+    const chosen = items.find((item) => item.dataset.key === data.chosen);
+    if (chosen) list.scrollLeft = chosen.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
+  }
 }
 
 function make(tag, name, parent) {

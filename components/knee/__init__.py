@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -39,7 +40,7 @@ def knee(
     """
 
     def read() -> None:
-        chosen = st.session_state[key].get("eps")
+        chosen, _ = _read_report(st.session_state.get(key))
         if chosen in known:
             on_eps(known[chosen])
 
@@ -51,5 +52,15 @@ def knee(
         "at": min(known, key=lambda number: abs(known[number] - eps)),
         "neighbours": neighbours,
         "channels": len(curve),
+        "heard": _read_report(st.session_state.get(key))[1],
     }
     _mount(key=key, data=data, on_eps_change=read)
+
+
+def _read_report(state: Any) -> tuple[int | None, int]:
+    """The place of the value that the browser reported last, and the number of that report."""
+    reported = state.get("eps") if isinstance(state, Mapping) else None
+    if not isinstance(reported, dict):
+        return None, 0
+    at, number = reported.get("at"), reported.get("number")
+    return (at if isinstance(at, int) else None), (number if isinstance(number, int) else 0)

@@ -6,16 +6,27 @@ const NS = "http://www.w3.org/2000/svg";
 const LONGEST_WAIT = 400; // milliseconds until a drag reports again although no answer came
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data, parentElement, setStateValue } = component;
   let root = parentElement.querySelector(".knee");
   if (!root) root = build(parentElement);
   const state = root.state;
   state.data = data;
-  state.report = (at) => setTriggerValue("eps", at);
-  state.waitingSince = 0;
-  if (!state.dragging) state.at = data.at;
+  state.said = Math.max(state.said, data.heard);
+  const isAnswered = data.heard === state.said;
+  if (isAnswered) {
+    state.waitingSince = 0;
+    state.asked = null;
+  }
+  state.report = (at) => {
+    // Said twice, it would overrule what another hand chose in between.
+    if (at === state.asked) return;
+    state.asked = at;
+    state.said += 1;
+    setStateValue("eps", { at, number: state.said });
+  };
+  if (isAnswered && !state.moving) state.at = data.at;
   draw(root);
-  if (state.dragging && state.at !== data.at) reportSoon(state);
+  if (state.moving && state.at !== data.at) reportSoon(state);
 }
 
 function make(name, parent, attributes = {}) {
@@ -46,7 +57,7 @@ function build(parent) {
   make("line", handle, { class: "eps" });
   make("circle", handle, { r: 7 });
   make("text", handle, { "text-anchor": "end" });
-  root.state = { heading, svg, axes, curve, handle, at: 0, dragging: false, waitingSince: 0, width: 0 };
+  root.state = { heading, svg, axes, curve, handle, at: 0, moving: false, said: 0, asked: null, waitingSince: 0, width: 0 };
   listen(root);
   new ResizeObserver(() => root.state.data && draw(root)).observe(root);
   return root;
@@ -55,18 +66,15 @@ function build(parent) {
 function listen(root) {
   const state = root.state;
   state.svg.addEventListener("pointerdown", (event) => {
-    state.dragging = true;
+    state.moving = true;
+    clearTimeout(state.settled);
     state.svg.setPointerCapture(event.pointerId);
     state.handle.focus({ preventScroll: true });
     follow(root, event);
   });
-  state.svg.addEventListener("pointermove", (event) => state.dragging && follow(root, event));
+  state.svg.addEventListener("pointermove", (event) => state.svg.hasPointerCapture(event.pointerId) && follow(root, event));
   for (const name of ["pointerup", "pointercancel"]) {
-    state.svg.addEventListener(name, () => {
-      if (!state.dragging) return;
-      state.dragging = false;
-      if (state.at !== state.data.at) state.report(state.at);
-    });
+    state.svg.addEventListener(name, () => settle(state));
   }
   state.handle.addEventListener("keydown", (event) => {
     const last = state.data.steps.length - 1;
@@ -74,13 +82,20 @@ function listen(root) {
     const to = event.key === "Home" ? 0 : event.key === "End" ? last : step && state.at + step;
     if (to === undefined) return;
     event.preventDefault();
+    state.moving = true;
     state.at = Math.min(Math.max(to, 0), last);
     draw(root);
     reportSoon(state);
-    // Once the key is let go of, whatever was held back is said.
     clearTimeout(state.settled);
-    state.settled = setTimeout(() => state.at !== state.data.at && state.report(state.at), LONGEST_WAIT);
+    state.settled = setTimeout(() => settle(state), LONGEST_WAIT);
   });
+}
+
+// The hand has come to rest: whatever was held back is said.
+function settle(state) {
+  if (!state.moving) return;
+  state.moving = false;
+  if (state.at !== state.data.at) state.report(state.at);
 }
 
 // One report at a time is on its way; the newest place is reported when the answer has come.

@@ -87,9 +87,14 @@ def test_the_line_gives_back_a_value_of_the_slider(state: dict[str, Any], monkey
     assert len(browser.data["curve"]) == 400
     assert browser.data["curve"][0] == [0, 0.0]
     assert browser.data["curve"][-1] == [4999, 1.0]
-    for value in (2, 0, 7, None, "1"):
-        browser.press(value)
+    assert browser.data["heard"] == 0
+    for number, value in enumerate((2, 0, 7, None, "1"), 1):
+        browser.press({"at": value, "number": number})
+    browser.press("nonsense")
     assert heard == [0.2, 0.0]
+    state["knee"] = {"eps": {"at": 2, "number": 5}}
+    knee(np.linspace(0, 1, 50, dtype=np.float32), steps, 0.1, 4, "knee", heard.append)
+    assert browser.data["heard"] == 5, "so that the browser knows what has been answered"
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

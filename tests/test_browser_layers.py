@@ -1,0 +1,75 @@
+"""The pages Layers and Clusters in a real browser: keys, drags, and what is carried from page to page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+PATIENCE = 90_000  # milliseconds: the first page waits for torch
+LINE = '[role="slider"][aria-label="DBSCAN eps"]'
+
+
+def go_to(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).click()
+
+
+def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
+    page: Page, app_url: str, requests: Any
+) -> None:
+    page.goto(f"{app_url}/layers")
+    chosen = page.locator('.network .block[aria-pressed="true"]')
+    expect(chosen).to_have_attribute("title", "stages.3 · 8×8 cells · 256 channels", timeout=PATIENCE)
+    chosen.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".network .said")).to_contain_text("stages.1")
+    page.keyboard.press("Enter")
+    expect(chosen).to_have_attribute("title", "stages.1 · 16×16 cells · 128 channels", timeout=PATIENCE)
+    expect(page.locator('.strip .card[aria-pressed="true"] .title')).to_have_text("stages.1", timeout=PATIENCE)
+    alt = re.compile("Grad-CAM for “cat” at stages.1 on .*, strongest at")
+    expect(page.locator(".st-key-map img").first).to_have_attribute("alt", alt, timeout=PATIENCE)
+    go_to(page, "Clusters")
+    expect(page.locator(".st-key-layer-widget")).to_contain_text("Layer", timeout=PATIENCE)
+    expect(page.locator(".st-key-map .lines").first).to_contain_text("stages.1", timeout=PATIENCE)
+    assert requests.to_other_hosts == []
+
+
+def test_the_line_is_dragged_and_the_map_and_the_slider_follow(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}/clusters")
+    line = page.locator(LINE)
+    expect(line).to_have_attribute("aria-valuenow", "0.3", timeout=PATIENCE)
+    image = page.locator(".st-key-map img").first
+    before = image.get_attribute("src") or ""
+    plot = page.locator(".knee svg").bounding_box()
+    assert plot is not None
+    page.mouse.move(plot["x"] + 150, plot["y"] + 240)
+    page.mouse.down()
+    for step in range(12):
+        page.mouse.move(plot["x"] + 150, plot["y"] + 240 - 10 * step)
+        page.wait_for_timeout(40)
+    page.mouse.up()
+    expect(line).not_to_have_attribute("aria-valuenow", "0.3")
+    eps = float(line.get_attribute("aria-valuenow") or 0)
+    assert eps > 2
+    slider = page.get_by_role("slider", name="CF-CAM · DBSCAN eps")
+    expect(slider).to_have_value(f"{eps:g}", timeout=PATIENCE)
+    expect(image).not_to_have_attribute("src", before, timeout=PATIENCE)
+
+    line.focus()
+    page.keyboard.press("Home")
+    for _ in range(4):
+        page.keyboard.press("ArrowUp")
+    expect(slider).to_have_value("0.4", timeout=PATIENCE)
+    slider.press("ArrowRight")
+    expect(line).to_have_attribute("aria-valuenow", "0.5", timeout=PATIENCE)
+
+    page.locator(".st-key-eps-strip button").last.click()
+    expect(slider).to_have_value("25", timeout=PATIENCE)
+    expect(line).to_have_attribute("aria-valuenow", "25", timeout=PATIENCE)
+    go_to(page, "Compare")
+    expect(slider).to_have_value("25", timeout=PATIENCE)
+    go_to(page, "Clusters")
+    expect(line).to_have_attribute("aria-valuenow", "25", timeout=PATIENCE)
+    expect(slider).to_have_value("25", timeout=PATIENCE)
