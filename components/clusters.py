@@ -39,7 +39,7 @@ def draw_embedding(view: ClusterView) -> go.Figure:
             hovertemplate="channel %{customdata}<extra>" + name_group(group) + "</extra>",
         )
     figure.update_layout(
-        title={"text": "Channels that respond alike lie together", "font": {"size": 13.5}, "x": 0, "xref": "container"},
+        title={"text": "Similar channels lie together", "font": {"size": 13.5}, "x": 0, "xref": "container"},
         height=325,
         margin={"l": 6, "r": 6, "t": 30, "b": 6},
         legend={"orientation": "h", "y": -0.04},
