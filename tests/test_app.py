@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -62,9 +63,11 @@ def test_the_other_pages(name: str, title: str) -> None:
 
 def test_methods_and_models_are_all_there() -> None:
     from explain.methods import all_methods
+    from explain.methods.base import Group
     from explain.models import bundled_models
 
     headings = [heading.value for heading in open_page("methods").subheader]
-    assert headings == [method.title for method in all_methods().values()]
+    methods = sorted(all_methods().values(), key=lambda method: get_args(Group).index(method.group))
+    assert headings == [method.title for method in methods]
     labels = [card.label for card in open_page("models").expander]
     assert [model.name in label for model, label in zip(bundled_models(), labels, strict=True)] == [True, True]
