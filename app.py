@@ -1,10 +1,5 @@
 """CAMscope's front door: `streamlit run app.py`. Page configuration and navigation, nothing else."""
 
-import os
-
-# Read once, when torch is first imported: spinning OpenMP threads beside a browser slow everything tenfold.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from pathlib import Path
 
 import streamlit as st

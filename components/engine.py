@@ -1,4 +1,13 @@
-"""The one engine that all sessions share, started beside the page instead of before it."""
+"""The one engine that all sessions share, started beside the page instead of before it.
+
+What keeps the page quick, measured by `python -m benchmarks.browser`:
+
+- torch and timm are imported here, in a thread, after the first paint: they take seconds, and no page imports them.
+- No garbage is collected after each rerun (`postScriptGC` in `.streamlit/config.toml`: 400 ms with torch loaded), and
+  what has been loaded is frozen here, so that no other collection walks it either.
+- What sliders move is a fragment (`@st.fragment` in a page): a slider reruns its own part, not the page.
+- Threads of OpenMP sleep while they wait (`explain/__init__.py`): spinning, they take the cores from the browser.
+"""
 
 from __future__ import annotations
 
