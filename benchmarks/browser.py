@@ -65,7 +65,7 @@ def measure(repeats: int) -> Figures:
         page = open_page(browser, dashboard.url, 1000, 2400)  # panes that are not on the screen are not painted
         show_four_pictures(page)
         details["slider"] = measure_sliders(page, repeats)
-        details["drag"] = measure_drag(page, seconds=min(4.0, repeats / 4))
+        details["drag"] = measure_drag(page, seconds=4)
         page.context.close()
         page = open_page(browser, dashboard.url, 1400, 1000)
         show_four_methods(page)
