@@ -8,10 +8,13 @@ size and explained at its default layer by Grad-CAM, Eigen-CAM and CF-CAM. A fam
 - **not explainable** when CAMscope says so in a sentence.
 - **failed** otherwise.
 
-A second column, **geometry**, asks whether the grid lies on the picture as the layer says: where the picture is changed
-in the rectangle of one cell, that cell of the layer, or one close to it, must change the most. It is the share of cells
-tried for which this holds, at the default layer; `geometry, all layers` is the lowest share of any layer offered.
-Empty where a random network spreads every change over all places.
+A second column, **geometry**, asks whether the grid lies on the picture as the layer says. A rectangle of the picture
+is inverted, and the layer should change most in the cells there. It is
+
+- **right** where it does, for every rectangle whose effect has a clear peak; or where, over 25 rectangles, the place of
+  the change and the place of the effect correlate in rows and columns by at least 0.5.
+- **wrong** where the effect has clear peaks elsewhere. `badly placed` lists such layers, whether default or not.
+- **not seen** where the random network spreads every change over all places, so that nothing can be told.
 
 A network just initialised may hold weights that make it say nothing: residual branches and heads that start at zero,
 layer scales of 1e-6, batch statistics that were never taken. Those alone are replaced; see `wake`.
@@ -26,11 +29,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -64,6 +67,12 @@ CELLS = ((0.3, 0.3), (0.7, 0.45))
 LIKE_A_CONSTANT = 1e-2
 LOCAL = 2.0
 """How many times its mean a change must reach at its peak for the peak to say something."""
+RECTANGLES = 5
+"""Rectangles a side where one by one they tell too little."""
+AGREEMENT = 0.5
+"""A correlation over 25 rectangles that chance reaches about once in 200."""
+
+Geometry = Literal["right", "wrong", "not seen"]
 
 
 @dataclass
@@ -82,8 +91,7 @@ class Row:
     layout: str = ""
     prefix_tokens: int = 0
     layers: int = 0
-    geometry: float | None = None
-    geometry_all_layers: float | None = None
+    geometry: Geometry | None = None
     badly_placed: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -231,57 +239,106 @@ def find_fault(loaded: LoadedModel, picture: Picture) -> str:
     return ""
 
 
-def measure_geometry(loaded: LoadedModel, picture: Picture) -> dict[str, float]:
-    """By layer, for which share of the cells tried the change of its rectangle in the picture is seen there or beside.
+def judge_geometry(loaded: LoadedModel, picture: Picture) -> dict[str, Geometry]:
+    """By layer, whether its grid lies on the picture as the layer says; see the module's text."""
+    layer = loaded.default_layer
+    assert layer is not None
+    shares = measure_peaks(loaded, picture, layer.grid, choose_cells(layer.grid))
+    if layer.name in shares and all(share == 1 for share in shares.values()):
+        return dict.fromkeys(shares, "right")
+    agreements = measure_agreement(loaded, picture)
+    verdicts: dict[str, Geometry] = {}
+    for name, agreement in agreements.items():
+        if agreement >= AGREEMENT or shares.get(name) == 1:
+            verdicts[name] = "right"
+        else:
+            verdicts[name] = "wrong" if name in shares or agreement <= -AGREEMENT else "not seen"
+    return verdicts
+
+
+def measure_peaks(
+    loaded: LoadedModel, picture: Picture, grid: tuple[int, int], cells: Sequence[tuple[int, int]]
+) -> dict[str, float]:
+    """By layer, for which share of the changed rectangles the layer changes most there or close by.
 
     A random network with a wide view may spread a change evenly over all cells. Such changes say nothing of the
     geometry and are left out, and so are layers with no other.
-
-    The pictures changed are those of the cells of the default layer, so that all layers share the passes.
     """
-    default = loaded.default_layer
-    assert default is not None
-    tensor = prepare(picture, loaded.preprocessing).tensor
-    height, width = tensor.shape[2:]
-    rows, columns = default.grid
-    spots, inputs = [], [tensor]
-    for row, column in choose_cells(default.grid):
-        top, bottom = round(row * height / rows), max(round((row + 1) * height / rows), round(row * height / rows) + 1)
-        left, right = round(column * width / columns), round((column + 1) * width / columns)
-        changed = tensor.clone()
-        changed[:, :, top:bottom, left : max(right, left + 1)] *= -1
-        spots.append(((row + 0.5) / rows, (column + 0.5) / columns))
-        inputs.append(changed)
+    hits: dict[str, list[bool]] = {}
+    for cell, changes in zip(cells, watch_changes(loaded, picture, grid, cells), strict=True):
+        for layer in loaded.layers:
+            change = changes[layer.name]
+            if float(change.max()) < LOCAL * float(change.mean()):
+                continue
+            peak = divmod(int(change.argmax()), layer.grid[1])
+            # Inside the rectangle, or beside it by a cell of the coarser grid or an eighth of the side.
+            near = all(
+                abs((at + 0.5) / size - (index + 0.5) / count) <= 0.5 / count + max(1 / size, 1 / count, 1 / 8) + 1e-6
+                for at, size, index, count in zip(peak, layer.grid, cell, grid, strict=True)
+            )
+            hits.setdefault(layer.name, []).append(near)
+    return {name: float(np.mean(found)) for name, found in hits.items()}
+
+
+def measure_agreement(loaded: LoadedModel, picture: Picture) -> dict[str, float]:
+    """By layer, the correlation of where the picture changes with where the layer does; of rows and columns the lower.
+
+    What the changes of all rectangles have in common is taken away first, so that a slight move is seen under a change
+    that is nearly the same everywhere.
+    """
+    cells = [(row, column) for row in range(RECTANGLES) for column in range(RECTANGLES)]
     kept: dict[str, list[Tensor]] = {layer.name: [] for layer in loaded.layers}
-    handles = [
-        loaded.module.get_submodule(layer.name).register_forward_hook(
-            lambda _m, _i, output, layer=layer: kept[layer.name].append(layer.to_map(output).clone())
+    for changes in watch_changes(loaded, picture, (RECTANGLES, RECTANGLES), cells):
+        for name, change in changes.items():
+            kept[name].append(change.square() / change.square().sum().clamp_min(1e-30))
+    places = torch.tensor(cells, dtype=torch.float32)
+    agreements = {}
+    for layer in loaded.layers:
+        shares = torch.stack(kept[layer.name])
+        shares = shares - shares.mean(0)
+        centres = (
+            shares.sum(2) @ torch.arange(layer.grid[0], dtype=torch.float32),
+            shares.sum(1) @ torch.arange(layer.grid[1], dtype=torch.float32),
         )
+        agreements[layer.name] = min(
+            float(torch.corrcoef(torch.stack([centre, places[:, axis]]))[0, 1]) for axis, centre in enumerate(centres)
+        )
+    return agreements
+
+
+def watch_changes(
+    loaded: LoadedModel, picture: Picture, grid: tuple[int, int], cells: Sequence[tuple[int, int]]
+) -> Iterator[dict[str, Tensor]]:
+    """For each rectangle of the picture: by layer, how much each of its cells changes when it is inverted, `(h, w)`."""
+    tensor = prepare(picture, loaded.preprocessing).tensor
+    clean = run_to_maps(loaded, tensor)
+    height, width = tensor.shape[2:]
+    for row, column in cells:
+        top, left = row * height // grid[0], column * width // grid[1]
+        changed = tensor.clone()
+        changed[:, :, top : (row + 1) * height // grid[0], left : (column + 1) * width // grid[1]] *= -1
+        maps = run_to_maps(loaded, changed)
+        yield {name: (maps[name] - clean[name])[0].float().square().sum(0).sqrt() for name in clean}
+
+
+def run_to_maps(loaded: LoadedModel, tensor: Tensor) -> dict[str, Tensor]:
+    """One forward pass; each layer's output as `(1, C, h, w)`."""
+    kept: dict[str, Tensor] = {}
+
+    def keep(layer: Layer, output: Any) -> None:
+        kept[layer.name] = layer.to_map(output).clone()
+
+    handles = [
+        loaded.module.get_submodule(layer.name).register_forward_hook(lambda _m, _i, out, layer=layer: keep(layer, out))
         for layer in loaded.layers
     ]
-    hits: dict[str, list[bool]] = {layer.name: [] for layer in loaded.layers}
     try:
         with torch.inference_mode():
-            for index, changed in enumerate(inputs):
-                loaded.module(changed.clone())
-                for layer in loaded.layers:
-                    if index == 0:
-                        continue
-                    before, after = kept[layer.name][0], kept[layer.name].pop()
-                    change = (after - before)[0].float().square().sum(0).sqrt()
-                    if float(change.max()) < LOCAL * float(change.mean()):
-                        continue
-                    peak = divmod(int(change.argmax()), layer.grid[1])
-                    # Inside the rectangle, or beside it by a cell of the coarser grid or an eighth of the side.
-                    near = all(
-                        abs((at + 0.5) / size - spot) <= 0.5 / own + max(1 / size, 1 / own, 1 / 8) + 1e-6
-                        for at, size, spot, own in zip(peak, layer.grid, spots[index - 1], default.grid, strict=True)
-                    )
-                    hits[layer.name].append(near)
+            loaded.module(tensor.clone())
     finally:
         for handle in handles:
             handle.remove()
-    return {name: float(np.mean(found)) for name, found in hits.items() if found}
+    return kept
 
 
 def cover(module: str, name: str) -> Row:
@@ -300,10 +357,9 @@ def cover(module: str, name: str) -> Row:
             row.layout, row.prefix_tokens = layer.layout, layer.prefix_tokens
         row.reason = find_fault(loaded, picture)
         row.state = "failed" if row.reason else "explained"
-        shares = measure_geometry(loaded, picture)
-        row.geometry = shares.get(row.layer)
-        row.geometry_all_layers = min(shares.values(), default=None)
-        row.badly_placed = [layer_name for layer_name, share in shares.items() if share < 1]
+        verdicts = judge_geometry(loaded, picture)
+        row.geometry = verdicts[row.layer]
+        row.badly_placed = [layer_name for layer_name, verdict in verdicts.items() if verdict == "wrong"]
     except ExplainError as error:
         row.state, row.reason = "not explainable", str(error)
     except Exception as error:  # whatever a network does, the others are still to be looked at
@@ -316,25 +372,22 @@ def summarise(rows: list[Row], seconds: float) -> str:
     """The table as Markdown, with what did not go well below it."""
     lines = [
         "| module | smallest member | parameters | input | default layer | grid | layers | maps | geometry "
-        "| geometry, all layers | seconds |",
-        "|---|---|---:|---:|---|---:|---:|---|---:|---:|---:|",
+        "| badly placed | seconds |",
+        "|---|---|---:|---:|---|---:|---:|---|---|---|---:|",
     ]
     for row in rows:
-        placed, all_placed = (
-            "" if share is None else f"{share:.0%}" for share in (row.geometry, row.geometry_all_layers)
-        )
         lines.append(
             f"| {row.module} | {row.model} | {row.parameters / 1e6:.1f} M | {_times(row.input_size)} | {row.layer} "
-            f"| {_times(row.grid)} | {row.layers} | {row.state} | {placed} | {all_placed} | {row.seconds:.1f} |"
+            f"| {_times(row.grid)} | {row.layers} | {row.state} | {row.geometry or ''} "
+            f"| {', '.join(row.badly_placed)} | {row.seconds:.1f} |"
         )
     lines.append("")
     lines += [f"- {row.module} ({row.model}), {row.state}: {row.reason}" for row in rows if row.reason]
-    judged = [row for row in rows if row.geometry is not None]
-    states = [row.state for row in rows]
+    states, verdicts = [row.state for row in rows], [row.geometry for row in rows]
     lines.append(
         f"- {states.count('explained')} of {len(rows)} families explained, {states.count('not explainable')} not "
-        f"explainable, {states.count('failed')} failed; the default layer's grid lies on the picture everywhere tried "
-        f"in {sum(row.geometry == 1 for row in judged)} of {len(judged)}; {seconds:.0f} s."
+        f"explainable, {states.count('failed')} failed; geometry right in {verdicts.count('right')}, wrong in "
+        f"{verdicts.count('wrong')}, not seen in {verdicts.count('not seen')}; {seconds:.0f} s."
     )
     return "\n".join(lines)
 
@@ -365,11 +418,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(summarise(rows, seconds))
     if options.json:
         share = sum(row.state == "explained" for row in rows) / len(rows)
-        placed = [row.geometry == 1 for row in rows if row.geometry is not None]
         figures = {
             "explained_share": share,
             "families": len(rows),
-            "geometry_share": float(np.mean(placed)) if placed else 0.0,
+            "geometry_right": sum(row.geometry == "right" for row in rows),
+            "geometry_wrong": sum(row.geometry == "wrong" for row in rows),
             "seconds": round(seconds, 1),
         }
         document = {"figures": figures, "timm": timm.__version__, "rows": [asdict(row) for row in rows]}
