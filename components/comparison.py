@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import streamlit as st
 
+from components.target import name_classes
 from explain.layers import Layer
 from explain.models import bundled_models
 
@@ -67,7 +68,7 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         if by == "layers":
             options = {layer.name: f"{layer.name} · {layer.grid[0]}×{layer.grid[1]}" for layer in layers}
         elif by == "classes":
-            options = {str(index): label for index, label in enumerate(labels)}
+            options = {str(index): name for index, name in enumerate(name_classes(labels))}
         else:
             options = {name: name for name in dict.fromkeys([model, *(bundled.name for bundled in bundled_models())])}
         st.session_state[WITH] = [name for name in st.session_state.get(WITH, []) if name in options]

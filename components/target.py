@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import streamlit as st
@@ -36,13 +37,15 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
             st.session_state[_CHOICE] = chosen
     st.session_state["target-widget"] = PREDICTED if chosen is None else chosen[0]
 
+    named = name_classes(labels)
+
     def read() -> None:
         choose_target(st.session_state["target-widget"], labels)
 
     st.selectbox(
         "Class",
         [PREDICTED, *range(len(labels))],
-        format_func=lambda index: "Likeliest of each picture" if index == PREDICTED else labels[index],
+        format_func=lambda index: "Likeliest of each picture" if index == PREDICTED else named[index],
         key="target-widget",
         on_change=read,
         help="The class whose score is explained. Type to search. A class can also be chosen below each picture.",
@@ -50,6 +53,12 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
     if _NOTE in st.session_state:
         st.caption(st.session_state[_NOTE])
     return None if chosen is None else chosen[0]
+
+
+def name_classes(labels: Sequence[str]) -> list[str]:
+    """Names that tell all classes apart: ImageNet has two cranes, and Streamlit finds a choice again by its text."""
+    count = Counter(labels)
+    return [f"{label} · class {index}" if count[label] > 1 else label for index, label in enumerate(labels)]
 
 
 def pick_score() -> Score:

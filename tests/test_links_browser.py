@@ -27,7 +27,16 @@ def pane(page: Page, name: str) -> Locator:
 
 
 def read_pixels(page: Page, name: str) -> str:
-    return pane(page, name).first.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()")
+    """The pane's picture, once it has come to rest: while it moves, it is painted quickly and then again exactly."""
+    canvas = pane(page, name).first.locator(".stage canvas")
+    before = ""
+    for _ in range(20):
+        now = canvas.evaluate("canvas => canvas.toDataURL()")
+        if now == before:
+            break
+        before = now
+        page.wait_for_timeout(300)
+    return now
 
 
 def await_rows(page: Page, *labels: str) -> None:

@@ -32,7 +32,7 @@ from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 
-from timm.layers import PatchDropout, set_fused_attn  # noqa: E402
+from timm.layers import PatchDropout, set_fused_attn, use_fused_attn  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,14 @@ def train(
     """
     torch.manual_seed(stages[0].seed)
     torch.set_flush_denormal(True)
+    fused = use_fused_attn()
     set_fused_attn(False)  # torch's fused CPU attention takes twice the time of three matrix products at this size
-    model = build(name, weights)
-    for number, recipe in enumerate(stages, 1):
-        model = train_stage(model, name, recipe, data, weights, runs / f"{name}-{number}.pt", say)
+    try:
+        model = build(name, weights)
+        for number, recipe in enumerate(stages, 1):
+            model = train_stage(model, name, recipe, data, weights, runs / f"{name}-{number}.pt", say)
+    finally:
+        set_fused_attn(fused)
     round_to_half(model)
     return model, evaluate(model, *read_photographs(data, "test"))
 
