@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.canvas import CanvasEvent, Pane, Row, canvas
+from components.canvas import CanvasEvent, Pane, Row, canvas, read_event
 from components.combination import Combination, pick_combination
 from components.comparison import Comparison, pick_comparison, pick_difference
 from components.downloads import offer_downloads
@@ -146,6 +146,9 @@ def show_page() -> None:
 @show_faults
 def _compare(engine: Engine, question: Question) -> None:
     """Sliders and grid. Moving a slider reruns only this."""
+    event = read_event("canvas")
+    if event is not None:
+        _follow(event, question.model)  # and from the top: what would be drawn here is not wanted any more
     settings = show_settings(question.methods, _find_usable(question))
     keep_link()
     key = question.make_key(settings)
@@ -200,8 +203,6 @@ def _compare(engine: Engine, question: Question) -> None:
             f"The maps of a picture share them; sliders need none. Runs on {engine.description}."
         )
     follow_settings(question.methods)
-    if answer.event is not None:
-        _follow(answer.event, question.model)
 
 
 def _list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[Picture, list[Column]]]:

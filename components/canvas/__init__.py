@@ -207,6 +207,12 @@ def _read_view(reported: Any, given: RenderSettings) -> RenderSettings:
     return chosen if given in (chosen, known) else given
 
 
+def read_event(key: str) -> CanvasEvent | None:
+    """The button pressed in a canvas, before that canvas is drawn again; None where none was."""
+    state = st.session_state.get(key)
+    return _read_event(state.get("action")) if isinstance(state, Mapping) else None
+
+
 def _read_wanted(state: Any) -> frozenset[str]:
     """Digests of the pictures the browser has zoomed into so far that it wants every pixel of them."""
     reported = state.get("wanted") if isinstance(state, Mapping) else None
