@@ -1,68 +1,58 @@
-"""Take the README's screenshots: `python -m benchmarks.screenshots`. Needs Playwright and a Chromium."""
+"""Take the README's screenshots: `python -m benchmarks.screenshots`. Needs Playwright and a Chromium.
+
+Every page in light and dark, with 256 colours, which is a third of the bytes.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
+import io
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.dashboard import ROOT, launch_chromium, serve_dashboard
+
 FOLDER = ROOT / "assets" / "screenshots"
-PORT = 8619
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PATIENCE = 120_000  # milliseconds
+PAGES = {
+    "compare": "?model=photo-vit",
+    "layers": "layers",
+    "clusters": "clusters",
+    "methods": "methods",
+    "models": "models",
+}
+SECONDS_TO_SETTLE = 2.5
 LAST_METHOD = "prompt-cam"
 
 
 def main() -> None:
-    """Serve the dashboard, photograph the ViT's four maps in light and dark, and stop the server."""
+    """Serve the dashboard and photograph its pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    program = os.environ.get("CAMSCOPE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(PORT)], cwd=ROOT
-    )
-    try:
-        _await_server()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-            for scheme in ("light", "dark"):
-                _take(browser, scheme, FOLDER / f"compare-{scheme}.png")
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with serve_dashboard() as dashboard, launch_chromium() as browser:
+        for scheme in ("light", "dark"):
+            for name, address in PAGES.items():
+                _take(browser, scheme, f"{dashboard.url}/{address}", name)
 
 
-def _await_server() -> None:
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
-        try:
-            urllib.request.urlopen(f"http://localhost:{PORT}/_stcore/health", timeout=1)
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError("The dashboard did not start within 90 s.")
-
-
-def _take(browser: Browser, scheme: str, path: Path) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 820}, color_scheme=scheme)  # type: ignore[arg-type]
-    page.goto(f"http://localhost:{PORT}")
-    panes = page.locator(".st-key-grid [data-pane]")
-    expect(panes.last).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
-    page.get_by_role("combobox", name="Bundled model").click()
-    page.get_by_role("option", name="photo-vit").click()
-    last = page.locator(f'.st-key-grid [data-pane="{LAST_METHOD}"]')
-    expect(last.locator(".pane-time")).not_to_be_empty(timeout=PATIENCE)
-    page.locator("h1").click()
-    page.wait_for_timeout(1500)
-    page.screenshot(path=path)
+def _take(browser: Browser, scheme: str, url: str, name: str) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(url)
+    expect(page.locator("h1").first).to_be_visible(timeout=PATIENCE)
+    if name == "compare":
+        last = page.locator(f'.st-key-grid [data-pane="{LAST_METHOD}"]')
+        expect(last.locator(".pane-time")).not_to_be_empty(timeout=PATIENCE)
+    _await_rest(page)
+    photograph = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    photograph.quantize(256, Image.Quantize.MEDIANCUT).save(FOLDER / f"{name}-{scheme}.png", optimize=True)
     page.close()
+
+
+def _await_rest(page: Page) -> None:
+    """Until two looks some time apart show the same."""
+    before = b""
+    while (now := page.screenshot()) != before:
+        before = now
+        page.wait_for_timeout(SECONDS_TO_SETTLE * 1000)
 
 
 if __name__ == "__main__":
