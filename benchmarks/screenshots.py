@@ -1,13 +1,10 @@
 """Take the README's screenshots: `python -m benchmarks.screenshots`. Needs Playwright and a Chromium.
 
-Every page in light and dark, with 256 colours, which is a third of the bytes.
+Every page in light and dark.
 """
 
 from __future__ import annotations
 
-import io
-
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.dashboard import ROOT, launch_chromium, serve_dashboard
@@ -42,8 +39,7 @@ def _take(browser: Browser, scheme: str, url: str, name: str) -> None:
         last = page.locator(f'.st-key-grid [data-pane="{LAST_METHOD}"]')
         expect(last.locator(".pane-time")).not_to_be_empty(timeout=PATIENCE)
     _await_rest(page)
-    photograph = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    photograph.quantize(256, Image.Quantize.MEDIANCUT).save(FOLDER / f"{name}-{scheme}.png", optimize=True)
+    page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
     page.close()
 
 
