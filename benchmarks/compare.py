@@ -58,7 +58,7 @@ from benchmarks.timing import Run, find_medians, find_peak, take_time
 from explain.engine import Engine
 from explain.methods import all_methods
 from explain.methods.cf_cam import PUBLISHED
-from explain.methods.score_cam import choose_channels
+from explain.methods.strongest_channels import choose_channels
 
 CORES = 2
 LAYER = "layer4"

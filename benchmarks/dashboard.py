@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-FLAGS = [
+CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -75,15 +75,22 @@ def serve_dashboard() -> Iterator[Dashboard]:
             server.wait()
 
 
+def find_chromium() -> str | None:
+    """The browser's program: `CAMSCOPE_CHROMIUM`, or the first of the usual names on the path."""
+    named = os.environ.get("CAMSCOPE_CHROMIUM")
+    if named:
+        return named
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 @contextlib.contextmanager
 def launch_chromium() -> Iterator[Browser]:
-    """A headless Chromium: `CAMSCOPE_CHROMIUM`, or the first of the usual names on the path."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("CAMSCOPE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    """A headless Chromium; see `find_chromium`."""
+    program = find_chromium()
     if program is None:
         raise SystemExit("No Chromium on this machine: `apt-get install chromium`, or name one in CAMSCOPE_CHROMIUM.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
         try:
             yield browser
         finally:

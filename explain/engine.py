@@ -45,7 +45,7 @@ from explain.explanation import Explanation, PictureExplanation, Prediction
 from explain.files import read_file
 from explain.fusion import Fusion, fuse
 from explain.geometry import Box, find_box, prepare
-from explain.heatmap import Heatmap, Passes, find_rules, is_blank
+from explain.heatmap import Heatmap, Passes, judge
 from explain.methods import Method, Settings, get_method
 from explain.picture import Picture, decode
 from explain.shelf import Shelf
@@ -533,19 +533,14 @@ class Engine:
         Raises:
             DeviceError: that is not enough.
         """
-        try:
-            return work()
-        except RuntimeError as error:
-            if not runs_out_of_memory(error):
-                raise
-        # Only here, where the error no longer holds on to what it could not finish.
-        self._free_memory(loaded)
-        try:
-            return work()
-        except RuntimeError as error:
-            if not runs_out_of_memory(error):
-                raise
-        self._free_memory(loaded)
+        for _ in range(2):
+            try:
+                return work()
+            except RuntimeError as error:
+                if not runs_out_of_memory(error):
+                    raise
+            # Only here, where the error no longer holds on to what it could not finish.
+            self._free_memory(loaded)
         raise DeviceError(
             f"The memory of {self.description} is too small for this. Ask for fewer layers at once or a smaller model, "
             "or close what else runs there."
@@ -818,16 +813,11 @@ def _average(maps: Sequence[Heatmap], views: Sequence[View]) -> Heatmap:
         return first
     values = np.mean([view.undo(heatmap.values) for heatmap, view in zip(maps, views, strict=True)], axis=0)
     values = np.ascontiguousarray(values, dtype=np.float32)
-    values.setflags(write=False)
-    rules = find_rules(get_method(first.method), values, first.label)
     return replace(
         first,
-        values=values,
-        blank=is_blank(values),
         seconds=sum(heatmap.seconds for heatmap in maps),
         passes=sum((heatmap.passes for heatmap in maps), Passes()),
-        warnings=tuple(rules.values()) + first.own_warnings,
-        rules=tuple(rules) + first.own_rules,
+        **judge(get_method(first.method), values, first.label, first.own_warnings, first.own_rules),
     )
 
 
@@ -853,25 +843,19 @@ def _draw(
         result = method.function(capture, settings)
         values = np.ascontiguousarray(result.values.cpu().numpy(), dtype=np.float32)
     seconds = time.perf_counter() - started
-    for array in (values, *result.details.values()):
+    for array in result.details.values():
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
     label = loaded.labels[capture.target]
-    rules = find_rules(method, values, label)
     return Heatmap(
         method=method.name,
         settings=settings,
         layer=where,
         target=capture.target,
         label=label,
-        values=values,
         box=box,
-        blank=is_blank(values),
         seconds=seconds,
         passes=Passes(),
-        warnings=tuple(rules.values()) + result.warnings,
         details=result.details,
-        rules=tuple(rules) + result.rules,
-        own_warnings=result.warnings,
-        own_rules=result.rules,
+        **judge(method, values, label, result.warnings, result.rules),
     )

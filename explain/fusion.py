@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from explain.heatmap import Heatmap, Passes, find_rules, is_blank
+from explain.heatmap import Heatmap, Passes, judge
 from explain.methods import get_method
 
 Fusion = Literal["none", "mean", "max", "product"]
@@ -43,23 +43,17 @@ def fuse(maps: Sequence[Heatmap], fusion: Fusion) -> tuple[Heatmap, ...]:
 
 def _fuse_one(maps: Sequence[Heatmap], fusion: Fusion) -> Heatmap:
     values = fuse_values([heatmap.values for heatmap in maps], fusion)
-    values.setflags(write=False)
     first = maps[0]
-    rules = find_rules(get_method(first.method), values, first.label)
     own = tuple(dict.fromkeys(warning for heatmap in maps for warning in heatmap.own_warnings))
     return replace(
         first,
         layer=SEPARATOR.join(heatmap.layer for heatmap in maps),
-        values=values,
-        blank=is_blank(values),
         seconds=sum(heatmap.seconds for heatmap in maps),
         passes=Passes(
             max(heatmap.passes.forward for heatmap in maps), max(heatmap.passes.backward for heatmap in maps)
         ),
-        warnings=tuple(rules.values()) + own,
-        own_warnings=own,
-        rules=tuple(rules),
         details={},
+        **judge(get_method(first.method), values, first.label, own),
     )
 
 

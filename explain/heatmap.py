@@ -115,6 +115,34 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
     return rules
 
 
+def judge(
+    method: Method,
+    values: np.ndarray,
+    label: str,
+    own_warnings: tuple[str, ...] = (),
+    own_rules: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """The fields of a `Heatmap` that follow from its values: them, made read-only, and all that is said of them.
+
+    Args:
+        method: what drew the map.
+        values: see `Heatmap`.
+        label: name of the explained class.
+        own_warnings: the method's own.
+        own_rules: the method's own.
+    """
+    values.setflags(write=False)
+    rules = find_rules(method, values, label)
+    return {
+        "values": values,
+        "blank": is_blank(values),
+        "warnings": tuple(rules.values()) + own_warnings,
+        "rules": tuple(rules) + own_rules,
+        "own_warnings": own_warnings,
+        "own_rules": own_rules,
+    }
+
+
 def is_blank(values: np.ndarray) -> bool:
     """Whether the map has nothing to show: no finite value above zero."""
     return not (np.isfinite(values).all() and bool((values > 0).any()))

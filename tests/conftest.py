@@ -5,7 +5,6 @@ import os
 # Read once, when torch is first imported: spinning OpenMP threads beside a browser slow everything tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,17 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.dashboard import CHROMIUM_FLAGS, find_chromium
+
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SECONDS_TO_START = 90
 
 
@@ -46,14 +37,6 @@ class Requests(list[str]):
             if parts.scheme in {"http", "https", "ws", "wss", "ftp"}
             and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
         ]
-
-
-def find_chromium() -> str | None:
-    """The browser's program: `CAMSCOPE_CHROMIUM`, or the first of the usual names on the path."""
-    named = os.environ.get("CAMSCOPE_CHROMIUM")
-    if named:
-        return named
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 from explain.capture import LayerCapture, Precision
 from explain.methods.base import MethodResult, Settings, method, setting
-from explain.methods.score_cam import choose_channels, count_channels
+from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 class AblationCamSettings(Settings):
-    channels: int = setting(
-        0,
-        "Strongest channels",
-        "How many channels are tried, those first that vary most over the picture. 0 tries all. Time is in proportion.",
-        low=0,
-        high=4096,
-        step=16,
-    )
+    channels: int = channels_setting()
     precision: Precision = setting(
         "full", "Precision", "“half” computes in bfloat16: faster, and less exact.", advanced=True
     )

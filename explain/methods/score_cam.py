@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 from explain.capture import LayerCapture, Precision
 from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.layers import Layer
-
 
 class ScoreCamSettings(Settings):
-    channels: int = setting(
-        0,
-        "Strongest channels",
-        "How many channels are tried, those first that vary most over the picture. 0 tries all. Time is in proportion.",
-        low=0,
-        high=4096,
-        step=16,
-    )
+    channels: int = channels_setting()
     weights: Literal["softmax", "increase"] = setting(
         "softmax",
         "Weights",
@@ -75,17 +67,3 @@ def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult
     scores[varies] = tried - empty
     weights = scores.softmax(0) if settings.weights == "softmax" else scores
     return MethodResult((weights[:, None, None] * kept).sum(0))
-
-
-def count_channels(layer: Layer, channels: int) -> int:
-    """How many of a layer's channels are tried where `channels` are asked for; 0 asks for all."""
-    return min(channels, layer.channels) or layer.channels
-
-
-def choose_channels(activations: Tensor, channels: int) -> Tensor:
-    """Indices of the channels of `(C, h, w)` that vary most over the picture, in their order; all of them for 0."""
-    import torch
-
-    if not 0 < channels < len(activations):
-        return torch.arange(len(activations), device=activations.device)
-    return activations.flatten(1).var(1, correction=0).topk(channels).indices.sort().values
