@@ -71,12 +71,17 @@ class PromptCapture:
         ranking: heads from most to least important, by greedy blurring (Prompt-CAM, section 3.3).
         blurred_probabilities: probability of the class after each step of the greedy blurring, which starts with the
             least important head.
+        alone_probabilities: by head, probability of the class when that head alone is blurred.
+        top_probabilities: probability of the class when the most important head is blurred, the two most important, and
+            so on to all of them.
         scores: the prompted model's scores `(C,)`.
     """
 
     attention: Tensor
     ranking: tuple[int, ...]
     blurred_probabilities: tuple[float, ...]
+    alone_probabilities: tuple[float, ...]
+    top_probabilities: tuple[float, ...]
     scores: Tensor
 
 
@@ -352,7 +357,7 @@ def capture_prompt(model: PromptedViT, look: PromptLook, target: int) -> PromptC
 
     with torch.inference_mode(False), torch.no_grad():
         row = attend(model, look.tokens, target)
-        ranking, probabilities = rank_heads(model, row, look.scores, target)
+        ranking = rank_heads(model, row, look.scores, target)
         rows, columns = model.grid
         attention = row.attention[:, -rows * columns :].reshape(-1, rows, columns).float().clone()
-    return PromptCapture(attention, tuple(ranking), tuple(probabilities), look.scores)
+    return PromptCapture(attention, ranking.order, ranking.greedy, ranking.alone, ranking.top, look.scores)

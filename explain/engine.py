@@ -71,7 +71,7 @@ class _Seen:
     """All that is known of one view of one picture under one model. Guarded by the model's lock."""
 
     box: Box
-    logits: Tensor
+    own_logits: Tensor | None = None  # missing as long as only the prompts were looked through
     activations: dict[str, Tensor] = field(default_factory=dict)
     derived: dict[str, Derived] = field(default_factory=dict)
     gradients: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
@@ -84,9 +84,16 @@ class _Seen:
     turns: WeakValueDictionary[Any, threading.RLock] = field(default_factory=WeakValueDictionary)
     bytes_kept: int = 0
 
+    @property
+    def logits(self) -> Tensor:
+        assert self.own_logits is not None
+        return self.own_logits
+
     def count_bytes(self) -> int:
-        tensors = [self.logits, *self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
+        tensors = [*self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
         tensors += [prompt.attention for prompt in self.prompts.values()]
+        if self.own_logits is not None:
+            tensors.append(self.own_logits)
         if self.prompt_look is not None:
             tensors += [self.prompt_look.tokens, self.prompt_look.scores]
         derived = sum(kept.count_bytes() for kept in self.derived.values())
@@ -94,6 +101,8 @@ class _Seen:
         return sum(tensor.nbytes for tensor in tensors) + derived + kept
 
     def add(self, look: Look) -> None:
+        if self.own_logits is None:
+            self.own_logits = look.logits
         for name, activations in look.activations.items():
             if name not in self.activations:
                 self.activations[name] = activations
@@ -337,6 +346,50 @@ class Engine:
                 derived=seen.derived[where.name],
             )
 
+    def ask_prompts(
+        self,
+        picture: Picture,
+        model: str | ModelRequest | LoadedModel,
+        targets: Sequence[int | str] = ("auto",),
+        cancel: threading.Event | None = None,
+    ) -> dict[int, PromptCapture]:
+        """What the prompts of some classes look at in a picture. The network runs once for the picture, however many
+        classes are asked, and not at all for further classes of a picture already seen.
+
+        Args:
+            picture: the picture.
+            model: see `load`; one with class prompts.
+            targets: class indices or labels; `auto` is the likeliest class by the prompts.
+            cancel: when set, work stops with `Cancelled` before the pass.
+
+        Returns:
+            By class index, in the order asked.
+
+        Raises:
+            MethodError: the model has no class prompts.
+            TargetError: there is no such class, or none is named.
+        """
+        loaded = self.load(model)
+        obstacle = find_obstacle(get_method("prompt-cam"), loaded)
+        if obstacle is not None:
+            raise MethodError(obstacle)
+        if not targets:
+            raise TargetError("Name at least one class.")
+        named = [None if target == "auto" else find_target(loaded, target) for target in targets]
+        view = list_views("none")[0]
+        with self._turn(loaded), self._keeping_account(picture, loaded, view):
+            _stop_if(cancel)
+            key = (loaded.fingerprint, picture.digest, view.name)
+            with self._lock:
+                known = self._seen.get(key)
+            seen = known or _Seen(find_box(picture.size, loaded.preprocessing))
+            look, _ = self._see_prompts(picture, loaded, view, seen)
+            with self._lock:
+                self._seen[key] = seen
+                self._seen.move_to_end(key)
+            resolved = [int(look.scores.argmax()) if target is None else target for target in named]
+            return {target: _capture_prompt(loaded, seen, target) for target in dict.fromkeys(resolved)}
+
     def estimate_seconds(
         self, model: LoadedModel, method: Method, layer: str = "auto", settings: Settings | None = None
     ) -> float | None:
@@ -436,7 +489,7 @@ class Engine:
             asks = _part_asks(question.list_asks(), loaded)[0]
             tensors = [self._prepare(picture, loaded, view) for picture in fresh]
             for picture, look in zip(fresh, self._look(loaded, tensors, question.layers, asks), strict=True):
-                seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
+                seen = _Seen(find_box(picture.size, loaded.preprocessing))
                 seen.add(look)
                 self._remember(picture, loaded, view, seen)
             return {picture.digest: Passes(1, len(asks)) for picture in fresh}
@@ -449,17 +502,12 @@ class Engine:
             _stop_if(cancel)
             seen, run = self._see(picture, loaded, view, question.layers, question.list_asks())
             needs = frozenset().union(*(method.needs for method in question.methods))
-            tensor = None
             if "prompts" in needs:
-                assert loaded.prompted is not None
-                if seen.prompt_look is None:
-                    tensor = self._prepare(picture, loaded, view)
-                    seen.prompt_look = self._make_room(partial(look_through_prompts, loaded.prompted, tensor), loaded)
-                    run += self._count(Passes(forward=1))
+                run += self._see_prompts(picture, loaded, view, seen)[1]
+            tensor = None
             for target in dict.fromkeys(_resolve(t, seen) for t in question.targets):
-                if seen.prompt_look is not None and "prompts" in needs and target not in seen.prompts:
-                    assert loaded.prompted is not None
-                    seen.prompts[target] = capture_prompt(loaded.prompted, seen.prompt_look, target)
+                if "prompts" in needs:
+                    _capture_prompt(loaded, seen, target)
                 if "attention" in needs and (target, question.score) not in seen.attention:
                     from explain.attention import look_at_attention
 
@@ -483,7 +531,7 @@ class Engine:
         run = Passes()
         for group in _part_asks(asks, loaded):
             missing = list(group)
-            if seen is not None:
+            if seen is not None and seen.own_logits is not None:
                 missing = [
                     ask
                     for ask in dict.fromkeys(ask.of(_resolve(ask.target, seen)) for ask in group)
@@ -494,13 +542,23 @@ class Engine:
             (look,) = self._look(loaded, [self._prepare(picture, loaded, view)], layers, missing)
             run += Passes(forward=1, backward=len(missing))
             if seen is None:
-                seen = _Seen(find_box(picture.size, loaded.preprocessing), look.logits)
+                seen = _Seen(find_box(picture.size, loaded.preprocessing))
             seen.add(look)
         assert seen is not None
         with self._lock:
             self._seen[key] = seen
             self._seen.move_to_end(key)
         return seen, run
+
+    def _see_prompts(self, picture: Picture, loaded: LoadedModel, view: View, seen: _Seen) -> tuple[PromptLook, Passes]:
+        """What the class prompts made of a picture, after one pass of the network if that is not known yet."""
+        assert loaded.prompted is not None
+        run = Passes()
+        if seen.prompt_look is None:
+            tensor = self._prepare(picture, loaded, view)
+            seen.prompt_look = self._make_room(partial(look_through_prompts, loaded.prompted, tensor), loaded)
+            run = self._count(Passes(forward=1))
+        return seen.prompt_look, run
 
     def _look(
         self, loaded: LoadedModel, tensors: Sequence[Tensor], layers: Sequence[Layer], asks: Sequence[Ask]
@@ -772,6 +830,13 @@ def _stop_if(cancel: threading.Event | None) -> None:
 
 def _resolve(target: int | None, seen: _Seen) -> int:
     return int(seen.logits.argmax()) if target is None else target
+
+
+def _capture_prompt(loaded: LoadedModel, seen: _Seen, target: int) -> PromptCapture:
+    assert loaded.prompted is not None and seen.prompt_look is not None
+    if target not in seen.prompts:
+        seen.prompts[target] = capture_prompt(loaded.prompted, seen.prompt_look, target)
+    return seen.prompts[target]
 
 
 def _part_asks(asks: Sequence[Ask], loaded: LoadedModel) -> list[list[Ask]]:

@@ -78,11 +78,16 @@ class Heatmap:
     @property
     def peak(self) -> tuple[float, float]:
         """Where the map is highest: x and y of that cell's centre, in the picture's pixels."""
-        row, column = np.unravel_index(int(self.values.argmax()), self.values.shape)
-        left, top, right, bottom = self.box
-        x = left + (column + 0.5) * (right - left) / self.values.shape[1]
-        y = top + (row + 0.5) * (bottom - top) / self.values.shape[0]
-        return float(x), float(y)
+        return find_peak(self.values, self.box)
+
+
+def find_peak(values: np.ndarray, box: Box) -> tuple[float, float]:
+    """Where a map `(h, w)` laid over `box` is highest: x and y of that cell's centre, in the picture's pixels."""
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    left, top, right, bottom = box
+    x = left + (column + 0.5) * (right - left) / values.shape[1]
+    y = top + (row + 0.5) * (bottom - top) / values.shape[0]
+    return float(x), float(y)
 
 
 def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]:

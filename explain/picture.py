@@ -20,6 +20,8 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 32_767
 """The longest side decoded: a browser's canvas ends there."""
 
+_ALTERED = " (altered)"
+
 READABLE = "JPEG, PNG, WebP, BMP, TIFF, GIF or DICOM"
 
 
@@ -70,6 +72,22 @@ def decode(data: bytes, name: str) -> Picture:
     model_pixels = _frozen(values)
     pixels = model_pixels if values.dtype == np.uint8 else _frozen(_shown(values))
     return Picture(name, pixels, model_pixels, hashlib.sha256(data).hexdigest(), tuple(notes))
+
+
+def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
+    """The picture with other pixels. It is a picture of its own, known by what it shows and said to be altered.
+
+    Args:
+        picture: the picture before.
+        values: its new `model_pixels`, of the same shape and type.
+        note: what was done, in a sentence; joins the picture's notes.
+    """
+    model_pixels = _frozen(values)
+    pixels = model_pixels if values.dtype == np.uint8 else _frozen(_shown(values))
+    digest = hashlib.sha256(f"altered\n{values.dtype} {values.shape}\n".encode())
+    digest.update(model_pixels.data)
+    name = picture.name if picture.name.endswith(_ALTERED) else picture.name + _ALTERED
+    return Picture(name, pixels, model_pixels, digest.hexdigest(), (*picture.notes, note))
 
 
 def read_pictures(paths: Sequence[Path]) -> list[Picture]:

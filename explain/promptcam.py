@@ -151,28 +151,45 @@ def score_blurred(model: PromptedViT, row: PromptRow, blurred: Tensor) -> Tensor
     return model.score_prompts(x)
 
 
-def rank_heads(model: PromptedViT, row: PromptRow, scores: Tensor, target: int) -> tuple[list[int], list[float]]:
+@dataclass(frozen=True)
+class HeadRanking:
+    """What a class owes to each head, as probabilities of the class, 0…1.
+
+    Attributes:
+        order: heads from most to least important.
+        greedy: after each step of the greedy blurring, which starts with the least important head.
+        alone: by head, with that head alone blurred.
+        top: with the most important head blurred, the two most important, and so on to all of them.
+    """
+
+    order: tuple[int, ...]
+    greedy: tuple[float, ...]
+    alone: tuple[float, ...]
+    top: tuple[float, ...]
+
+
+def rank_heads(model: PromptedViT, row: PromptRow, scores: Tensor, target: int) -> HeadRanking:
     """Heads from most to least important for the class, by greedy blurring (Prompt-CAM, section 3.3).
 
     Again and again the head is blurred whose blurring leaves the class's probability highest. The first one so blurred
-    is the least important.
-
-    Returns:
-        The ranking, and the class's probability after each blurring in the order in which the heads were blurred.
+    is the least important. The other classes' scores stay as they are, so the highest score is the highest probability.
     """
     others = torch.cat([scores[:target], scores[target + 1 :]])
+    rest = torch.logsumexp(others, 0) if len(others) else scores.new_tensor(-torch.inf)
     heads = len(row.attention)
+    each = torch.eye(heads, dtype=torch.bool, device=scores.device)
+    alone = score_blurred(model, row, each)
     blurred = torch.zeros(heads, dtype=torch.bool, device=scores.device)
     order: list[int] = []
-    probabilities: list[float] = []
+    steps: list[Tensor] = []
     while len(order) < heads:
         open_heads = torch.nonzero(~blurred).flatten()
-        candidates = blurred.repeat(len(open_heads), 1)
-        candidates[torch.arange(len(open_heads)), open_heads] = True
-        trial = score_blurred(model, row, candidates)
+        trial = score_blurred(model, row, blurred | each[open_heads]) if order else alone
         best = int(trial.argmax())
-        blurred = candidates[best]
         order.append(int(open_heads[best]))
-        rest = torch.logsumexp(others, 0) if len(others) else torch.full_like(trial[best], -torch.inf)
-        probabilities.append(float(torch.sigmoid(trial[best] - rest)))
-    return order[::-1], probabilities
+        steps.append(trial[best])
+        blurred = blurred | each[order[-1]]
+    order.reverse()
+    top = score_blurred(model, row, each[order].cumsum(0).bool())
+    greedy, alone, top = (torch.sigmoid(tried - rest) for tried in (torch.stack(steps), alone, top))
+    return HeadRanking(tuple(order), tuple(greedy.tolist()), tuple(alone.tolist()), tuple(top.tolist()))

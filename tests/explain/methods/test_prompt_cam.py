@@ -11,11 +11,9 @@ from explain.methods import MethodResult, get_method
 
 
 def draw(attention: np.ndarray, ranking: tuple[int, ...], traits: int | None = None) -> MethodResult:
+    steps = tuple(0.1 * i for i in range(len(ranking)))
     prompts = PromptCapture(
-        torch.from_numpy(attention.astype(np.float32)),
-        ranking,
-        tuple(0.1 * i for i in range(len(ranking))),
-        torch.zeros(4),
+        torch.from_numpy(attention.astype(np.float32)), ranking, steps, steps, steps, torch.zeros(4)
     )
     layer = Layer("blocks.0.norm1", attention.shape[1:], 8, "NLC", 1)
     capture = LayerCapture(layer, 2, torch.zeros(4), torch.zeros(8, *attention.shape[1:]), prompts=prompts)
