@@ -29,5 +29,13 @@ class Cancelled(ExplainError):
     """The person stopped the work."""
 
 
+class DataSetError(ExplainError):
+    """The pictures are no set that prompts can be trained on."""
+
+
+class StorageError(ExplainError):
+    """What people make cannot be kept on this computer's disk, or cannot be read from it."""
+
+
 class DeviceError(ExplainError):
     """The device does not exist, or has too little memory."""

@@ -5,9 +5,11 @@ import os
 # Read once, when torch is first imported: spinning OpenMP threads beside a browser slow everything tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +21,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, find_chromium
+
+# What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers that
+# tests start inherit it.
+os.environ["CAMSCOPE_HOME"] = tempfile.mkdtemp(prefix="camscope-tests-")
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_TO_START = 90
@@ -37,6 +43,11 @@ class Requests(list[str]):
             if parts.scheme in {"http", "https", "ws", "wss", "ftp"}
             and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
         ]
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(os.environ["CAMSCOPE_HOME"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

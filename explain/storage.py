@@ -1,0 +1,96 @@
+"""Where what people make is kept, and how it gets there whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from explain.errors import StorageError
+
+VARIABLE = "CAMSCOPE_HOME"
+
+
+def find_data_folder() -> Path:
+    """The folder that `CAMSCOPE_HOME` names, else `camscope` where this platform keeps a person's data. Makes nothing.
+
+    Raises:
+        StorageError: this account has no home.
+    """
+    named = os.environ.get(VARIABLE, "").strip()
+    if named:
+        return Path(named)
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Application Support"
+        else:
+            base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError:
+        raise StorageError(f"This account has no home folder. Name a folder in {VARIABLE}.") from None
+    return Path(base) / "camscope"
+
+
+def data_folder() -> Path:
+    """As `find_data_folder`, and the folder is made if missing; nobody else may look into it.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    folder = find_data_folder()
+    make_folder(folder)
+    return folder
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if missing.
+
+    Raises:
+        StorageError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refuse(error) from None
+
+
+def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
+    """Write a file whole or not at all: into a temporary one beside it, which then takes its name.
+
+    Args:
+        path: where to; its folder is made if missing.
+        data: the whole content.
+        sync: wait until the disk has it. Left out for files whose content is checked when they are read.
+
+    Raises:
+        StorageError: the disk is full, or cannot be written; what was there before is still there.
+    """
+    make_folder(path.parent)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise _refuse(error) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _refuse(error: OSError) -> StorageError:
+    """The reason in a sentence. The path is left out: whoever reads this may sit at another computer."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError("The disk is full, so nothing was saved. Make room and try again.")
+    return StorageError(
+        f"Nothing was saved, because CAMscope's data folder cannot be written ({error.strerror or error}). "
+        f"Name another folder in {VARIABLE}."
+    )
