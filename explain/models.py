@@ -1,4 +1,7 @@
-"""Models: the bundled ones, timm's on the hub, and a person's own checkpoint. Importing this does not import torch."""
+"""Models: the bundled ones, timm's on the hub, a person's own checkpoint, and prompts trained on any of them.
+
+Importing this does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +24,7 @@ from explain.geometry import Preprocessing
 from explain.labels import imagenet_labels, known_labels, number_classes, read_labels
 
 if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
     from torch import Tensor, nn
 
     from explain.layers import Layer
@@ -36,12 +40,16 @@ SECONDS_TO_REACH_HUB = 3.0
 _HUB_FILES = ("model.safetensors", "open_clip_model.safetensors")
 
 
+Source = Literal["bundled", "hub", "file", "prompts"]
+"""Where a model comes from."""
+
+
 class ModelRequest(BaseModel):
     """Which model, in words that can be written down: for the manifest, links and cache keys.
 
     Attributes:
-        source: ships with CAMscope, is fetched from the hub, or was handed over as a file.
-        name: `photo-cnn`, a timm name, or what the file is called.
+        source: ships with CAMscope, is fetched from the hub, was handed over as a file, or is prompts trained here.
+        name: `photo-cnn`, a timm name, what the file is called, or what the prompts are called.
         architecture: `timm/NAME` or `torchvision/NAME`; needed for files, known otherwise.
         labels: a known label set, `imagenet` or `cifar10`.
         label_names: the names themselves, from a label file.
@@ -52,12 +60,12 @@ class ModelRequest(BaseModel):
         fit: see `Preprocessing`.
         resize_size: see `Preprocessing`.
         interpolation: see `Preprocessing`.
-        digest: SHA-256 of the checkpoint's bytes; files only.
+        digest: SHA-256 of the checkpoint's bytes, or `PromptCard.digest`; files and prompts only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["bundled", "hub", "file"]
+    source: Source
     name: str = Field(min_length=1, max_length=200)
     architecture: str | None = None
     labels: str | None = None
@@ -111,10 +119,12 @@ class BundledModel(BaseModel):
         name: key on the command line and in links.
         title: what a person reads.
         architecture: name of its builder in `explain.bundled.architectures`.
+        place: where it stands in the list; models of one place are in the order of their names.
         classes: a name for each class.
         preprocessing: how a picture becomes its input.
         weights: file beside the JSON.
         prompts: file with Prompt-CAM prompts, or None.
+        variant: where the prompts enter, see `explain.promptcam.Variant`.
         accuracy: top-1 in per cent on the test set, as written into the weights by the training; None until trained.
         prompts_accuracy: the same of the prompts.
         card: the model card beside the JSON.
@@ -125,10 +135,12 @@ class BundledModel(BaseModel):
     name: str
     title: str
     architecture: str
+    place: int = 0
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     weights: str
     prompts: str | None = None
+    variant: Literal["deep", "shallow", "last"] = "deep"
     accuracy: float | None = None
     prompts_accuracy: float | None = None
     card: str
@@ -143,13 +155,13 @@ class HubModel:
 
 
 def bundled_models() -> list[BundledModel]:
-    """What ships with CAMscope."""
+    """What ships with CAMscope, in the order shown."""
     models = []
-    for path in sorted(MODELS_FOLDER.glob("*.json")):
+    for path in MODELS_FOLDER.glob("*.json"):
         model = BundledModel.model_validate_json(path.read_bytes())
         scores = {"accuracy": _read_accuracy(model.weights), "prompts_accuracy": _read_accuracy(model.prompts)}
         models.append(model.model_copy(update=scores))
-    return models
+    return sorted(models, key=lambda model: (model.place, model.name))
 
 
 def find_prompted_twin(labels: Sequence[str]) -> str | None:
@@ -187,15 +199,17 @@ def search_hub(text: str, limit: int = 50) -> list[HubModel]:
 
 
 def parse_model(text: str) -> ModelRequest:
-    """Read `photo-cnn`, `hub:resnet18.a1_in1k` (or a plain timm name) or `file:NAME`. Loads nothing.
+    """Read `photo-cnn`, `hub:resnet18.a1_in1k` (or a plain timm name), `file:NAME` or `prompts:NAME`. Loads nothing.
 
     Raises:
         ModelError: no name is given.
     """
     kind, colon, rest = text.strip().partition(":")
-    source, name = (kind, rest.strip()) if colon and kind in ("bundled", "hub", "file") else ("", text.strip())
+    source, name = (kind, rest.strip()) if colon and kind in get_args(Source) else ("", text.strip())
     if not name or len(name) > 200:
-        raise ModelError("Name a model: a bundled one such as photo-cnn, a timm model, or file:PATH.")
+        raise ModelError("Name a model: a bundled one such as photo-cnn, a timm model, file:PATH or prompts:NAME.")
+    if source == "prompts":
+        return ModelRequest(source="prompts", name=name)
     if source == "file":
         return ModelRequest(source="file", name=Path(name).name or name)
     if source == "bundled" or (not source and any(name == model.name for model in bundled_models())):
@@ -245,6 +259,19 @@ def build_file_request(
         raise ModelError(f"The {field_name} cannot be {first['input']}: {first['msg'].lower()}.") from None
 
 
+def pin_request(request: ModelRequest) -> ModelRequest:
+    """The request for what a name stands for now: prompts may be trained anew under the same name.
+
+    Raises:
+        ModelError: there are no prompts of that name.
+    """
+    if request.source != "prompts" or request.digest is not None:
+        return request
+    from explain.prompt_library import read_card
+
+    return request.model_copy(update={"digest": read_card(request.name).digest})
+
+
 def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedModel:
     """Load what a request names.
 
@@ -259,6 +286,8 @@ def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedMod
         return _load_bundled(request)
     if request.source == "hub":
         return _load_from_hub(request)
+    if request.source == "prompts":
+        return _load_trained_prompts(pin_request(request))
     return _load_file(request, weights)
 
 
@@ -269,17 +298,16 @@ def _load_bundled(request: ModelRequest) -> LoadedModel:
     model = known[request.name]
     tensors = _read_bundled_weights(model.weights, model.name)
 
-    from explain.bundled.architectures import build_photo_cnn, build_photo_vit
+    from explain.bundled.architectures import BUILDERS
     from explain.checkpoint import load_weights
     from explain.promptcam import PromptedViT
 
-    builders = {"photo-cnn": build_photo_cnn, "photo-vit": build_photo_vit}
-    module: Any = builders[model.architecture](len(model.classes))
+    module: Any = BUILDERS[model.architecture](len(model.classes))
     load_weights(module, tensors, model.weights, model.name)
     prompted, notes = None, []
     if model.prompts and (MODELS_FOLDER / model.prompts).is_file():
         prompts = _read_bundled_weights(model.prompts, model.name)
-        prompted = PromptedViT(module, len(model.classes), deep=len(prompts["prompts"]) > 1)
+        prompted = PromptedViT(module, len(model.classes), model.variant)
         _load_prompts(prompted, prompts, model.prompts)
     elif model.prompts:
         notes.append(
@@ -340,6 +368,14 @@ def _load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
         raise ModelError(f"The request for “{request.name}” lacks the file's digest. Make it with build_file_request.")
     if request.digest != hashlib.sha256(weights).hexdigest():
         raise ModelError(f"“{request.name}” is not the file that was asked for: its bytes differ. Give the same file.")
+
+    from explain.checkpoint import read_checkpoint
+
+    return _load_tensors(request, read_checkpoint(weights, request.name))
+
+
+def _load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> LoadedModel:
+    """The model of a file, from what was read of it."""
     if request.architecture is None:
         raise ModelError("A checkpoint needs its architecture: timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
 
@@ -351,10 +387,9 @@ def _load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
         read_shapes,
         read_side,
     )
-    from explain.checkpoint import fit_names, load_weights, read_checkpoint
+    from explain.checkpoint import fit_names, load_weights
 
     architecture = parse_architecture(request.architecture)
-    everything = read_checkpoint(weights, request.name)
     outline = build_architecture(architecture, 1000, 3, None, "meta")
     fit = fit_names(everything, outline.state_dict())
     tensors = drop_training_only(architecture, fit.tensors)
@@ -420,7 +455,7 @@ def _load_prompt_cam(
             f"(1 or {depth}, classes, {width})."
         )
     count = int(prompts.shape[1])
-    prompted = PromptedViT(backbone, count, deep=prompts.shape[0] > 1)
+    prompted = PromptedViT(backbone, count, variant="deep" if prompts.shape[0] > 1 else "shallow")
     parts = {"prompts": prompts, "score.weight": tensors["head.weight"], "score.bias": tensors["head.bias"]}
     _load_prompts(prompted, parts, request.name)
     labels = _choose_labels(request, count)
@@ -428,6 +463,31 @@ def _load_prompt_cam(
         notes = [*notes, "No class names were given, so the classes are numbered."]
     names = labels or number_classes(count)
     return _finish(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes)
+
+
+def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
+    """Prompts of the library on their backbone, with the backbone's own preprocessing."""
+    from explain.prompt_library import read_prompts
+    from explain.promptcam import PromptedViT
+
+    card, prompts, weights = read_prompts(request.name)
+    if request.digest != card.digest:
+        raise ModelError(
+            f"The prompts “{request.name}” were trained anew and are not those that were asked for. Choose them again."
+        )
+    from_file = card.backbone.source == "file"
+    backbone = _load_tensors(card.backbone, weights) if from_file else load_model(card.backbone)
+    if backbone.fingerprint != card.backbone_fingerprint:
+        raise ModelError(
+            f"The prompts “{request.name}” were trained on another {card.backbone.name} than is here now: its weights "
+            "or its preprocessing differ. Train them again."
+        )
+    # What is no ViT is refused there.
+    prompted = PromptedViT(cast("VisionTransformer", backbone.module), len(card.classes), variant=card.variant)
+    _load_prompts(prompted, prompts, request.name)
+    labels = _choose_labels(request, len(card.classes)) or card.classes
+    known_as = f"{backbone.fingerprint}+{card.variant} prompts"
+    return _finish(request, prompted, prompted, known_as, backbone.preprocessing, labels, [])
 
 
 def _load_prompts(prompted: PromptedViT, tensors: Mapping[str, Tensor], name: str) -> None:

@@ -61,8 +61,9 @@ class Shelf:
         """Load a model, or give back the one already loaded. Those who ask at once wait for the first."""
         import torch
 
-        from explain.models import load_model
+        from explain.models import load_model, pin_request
 
+        request = pin_request(request)
         with self._lock:
             loading = self._loading.setdefault(request, threading.RLock())
         with loading:

@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.dashboard import CHROMIUM_FLAGS, find_chromium
 
-# What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers that
-# tests start inherit it.
+# What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers
+# that tests start inherit it.
 os.environ["CAMSCOPE_HOME"] = tempfile.mkdtemp(prefix="camscope-tests-")
 
 ROOT = Path(__file__).resolve().parents[1]
