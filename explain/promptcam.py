@@ -12,8 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from explain.errors import ModelError
+from explain.prompt_library import Variant
 from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
@@ -22,38 +24,52 @@ from timm.layers import Attention  # noqa: E402
 from timm.models.vision_transformer import Block, VisionTransformer  # noqa: E402
 
 
+def find_backbone_obstacle(module: nn.Module) -> str | None:
+    """Why class prompts cannot be put on a network, in a sentence; None where they can."""
+    if isinstance(module, PromptedViT):
+        return "This model has class prompts already. Choose the ViT they were trained on."
+    if not isinstance(module, VisionTransformer):
+        return "Prompt-CAM needs a plain ViT of timm, which this model is not. Choose one, such as photo-vit."
+    last = module.blocks[-1]
+    if type(last) is not Block or type(last.attn) is not Attention or last.attn.gate is not None:
+        return "Prompt-CAM needs a ViT whose last block is timm's plain attention block. Choose another architecture."
+    return None
+
+
 class PromptedViT(nn.Module):
     """A frozen timm ViT that scores `C` classes by one prompt each.
 
     At block `i` the tokens are `[prompts_i (C), class token, registers, patches]`; what a block makes of its prompts is
-    replaced by the next block's own ("deep") or travels on ("shallow", when only one set is given). After the last
-    block and the final norm, prompt `c`'s output `z_c` is scored by one linear layer shared by all classes:
-    `score_c = w · z_c + b` (section 3.2 of the paper).
+    replaced by the next block's own ("deep") or travels on ("shallow"). With "last" the prompts enter the last block
+    only, so that nothing before it depends on them. After the last block and the final norm, prompt `c`'s output `z_c`
+    is scored by one linear layer shared by all classes: `score_c = w · z_c + b` (section 3.2 of the paper).
 
     Args:
         backbone: the ViT. Its parameters are frozen; its own head is left alone.
         num_classes: `C`.
-        deep: one set of prompts for each block, or a single set at the first.
+        variant: where prompts enter; `(N, C, D)` of them for "deep", else `(1, C, D)`.
         dropout: dropout on the prompts while training.
     """
 
     backbone: Any  # a VisionTransformer, whose parts timm does not type
     num_classes: int
+    variant: Variant
     prompts: nn.Parameter
     prompt_dropout: nn.Dropout
     score: nn.Linear
 
-    def __init__(self, backbone: VisionTransformer, num_classes: int, deep: bool = True, dropout: float = 0.0) -> None:
+    def __init__(
+        self, backbone: VisionTransformer, num_classes: int, variant: Variant = "deep", dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        last = backbone.blocks[-1]
-        if type(last) is not Block or type(last.attn) is not Attention or last.attn.gate is not None:
-            raise ModelError(
-                "Prompt-CAM needs a ViT whose last block is timm's plain attention block. Choose another architecture."
-            )
+        obstacle = find_backbone_obstacle(backbone)
+        if obstacle:
+            raise ModelError(obstacle)
         self.backbone = backbone.requires_grad_(False)
         self.num_classes = num_classes
+        self.variant = variant
         width = backbone.embed_dim
-        depth = len(backbone.blocks) if deep else 1
+        depth = len(backbone.blocks) if variant == "deep" else 1
         bound = math.sqrt(6.0 / (3 * math.prod(backbone.patch_embed.patch_size) + width))
         self.prompts = nn.Parameter(torch.empty(depth, num_classes, width).uniform_(-bound, bound))
         self.prompt_dropout = nn.Dropout(dropout)
@@ -77,10 +93,27 @@ class PromptedViT(nn.Module):
 
     def enter_last_block(self, x: Tensor) -> Tensor:
         """Pictures `(B, 3, H, W)` to the tokens that enter the last block, prompts first, `(B, C + T, D)`."""
-        tokens = self.embed(x)
-        for index, block in enumerate(self.backbone.blocks[:-1]):
-            tokens = block(self.insert_prompts(tokens, index))
-        return self.insert_prompts(tokens, len(self.backbone.blocks) - 1)
+        return self._reach_last_block(self._run_frozen(x))
+
+    def precompute(self, x: Tensor) -> Tensor:
+        """All of the pictures `(B, 3, H, W)` that does not depend on the prompts: what `finish` goes on from.
+
+        For "last" these are the picture's keys and values in the last block, `(B, 2, heads, T, D / heads)`: of that
+        block only the prompts' outputs are read, so the picture's own outputs are never needed. Otherwise they are the
+        tokens that enter the first block, `(B, T, D)`.
+        """
+        tokens = self._run_frozen(x)
+        return torch.stack(find_keys(self.backbone.blocks[-1], tokens), 1) if self.variant == "last" else tokens
+
+    def finish(self, precomputed: Tensor) -> Tensor:
+        """What `precompute` gave to class scores `(B, C)`: the same as `forward`, with less to do."""
+        if self.variant == "last":
+            keys, values = precomputed.unbind(1)
+            return self.score_prompts(read_prompts(self.backbone.blocks[-1], self._take_prompts(0), keys, values))
+        tokens = self._reach_last_block(precomputed)
+        prompts, rest = tokens[:, : self.num_classes], tokens[:, self.num_classes :]
+        last = self.backbone.blocks[-1]
+        return self.score_prompts(read_prompts(last, prompts, *find_keys(last, rest)))
 
     def score_prompts(self, outputs: Tensor) -> Tensor:
         """Prompt outputs `(..., D)` of the last block to scores `(...)`."""
@@ -88,16 +121,88 @@ class PromptedViT(nn.Module):
 
     def insert_prompts(self, tokens: Tensor, index: int) -> Tensor:
         """Put the prompts of block `index` before the picture's tokens, in place of those of the block before."""
-        if index >= len(self.prompts):
+        place = index - self._first_prompted
+        if place >= len(self.prompts):
             return tokens
-        prompts = self.prompt_dropout(self.prompts[index]).expand(len(tokens), -1, -1)
-        kept = tokens if index == 0 else tokens[:, self.num_classes :]
+        prompts = self._take_prompts(place).expand(len(tokens), -1, -1)
+        kept = tokens if place == 0 else tokens[:, self.num_classes :]
         return torch.cat([prompts.to(kept.dtype), kept], dim=1)
+
+    @property
+    def _first_prompted(self) -> int:
+        """The block at which the first prompts enter."""
+        return len(self.backbone.blocks) - 1 if self.variant == "last" else 0
+
+    def _run_frozen(self, x: Tensor) -> Tensor:
+        """Pictures `(B, 3, H, W)` to the tokens `(B, T, D)` that enter the first block with prompts."""
+        tokens = self.embed(x)
+        for block in self.backbone.blocks[: self._first_prompted]:
+            tokens = block(tokens)
+        return tokens
+
+    def _reach_last_block(self, tokens: Tensor) -> Tensor:
+        """From what `_run_frozen` gives to the tokens that enter the last block, prompts first, `(B, C + T, D)`."""
+        last = len(self.backbone.blocks) - 1
+        for index in range(self._first_prompted, last):
+            tokens = self.backbone.blocks[index](self.insert_prompts(tokens, index))
+        return self.insert_prompts(tokens, last)
+
+    def _take_prompts(self, place: int) -> Tensor:
+        """One set of prompts `(C, D)`, with dropout while training: the same for all pictures of a batch."""
+        return self.prompt_dropout(self.prompts[place])
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         return self.backbone.patch_embed.grid_size
+
+
+def find_keys(block: Any, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values `(..., heads, T, D / heads)` that tokens `(..., T, D)` have in a block's attention."""
+    attention = block.attn
+    weight, bias = attention.qkv.weight, attention.qkv.bias
+    width = len(weight) // 3
+    both = functional.linear(block.norm1(tokens), weight[width:], None if bias is None else bias[width:])
+    keys, values = both.unflatten(-1, (2, attention.num_heads, -1)).movedim(-4, -2).unbind(-4)
+    return attention.k_norm(keys), values
+
+
+def find_queries(block: Any, tokens: Tensor) -> Tensor:
+    """Scaled queries `(..., heads, T, D / heads)` that tokens `(..., T, D)` have in a block's attention."""
+    attention = block.attn
+    weight, bias = attention.qkv.weight, attention.qkv.bias
+    width = len(weight) // 3
+    queries = functional.linear(block.norm1(tokens), weight[:width], None if bias is None else bias[:width])
+    return attention.q_norm(queries.unflatten(-1, (attention.num_heads, -1)).transpose(-3, -2)) * attention.scale
+
+
+def leave_block(block: Any, tokens: Tensor, heads: Tensor) -> Tensor:
+    """Tokens `(..., D)` and what the heads read for them, `(..., heads, D / heads)`, to the block's outputs."""
+    attention = block.attn
+    x = tokens + block.ls1(attention.proj(attention.norm(heads.flatten(-2))))
+    return x + block.ls2(block.mlp(block.norm2(x)))
+
+
+def read_prompts(block: Any, prompts: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """What a block makes of its prompts alone; the picture's tokens have a part in it as keys and values only.
+
+    Args:
+        block: timm's plain block.
+        prompts: as they enter it, `(C, D)`, or `(B, C, D)` where they differ between pictures.
+        keys: of the picture's tokens, `(B, heads, T, D / heads)`.
+        values: as `keys`.
+
+    Returns:
+        `(B, C, D)`, the first `C` outputs of `block(cat([prompts, tokens], 1))`.
+    """
+    queries = find_queries(block, prompts)
+    own_keys, own_values = find_keys(block, prompts)
+    among_prompts = (queries @ own_keys.transpose(-2, -1)).expand(len(keys), -1, -1, -1)
+    to_picture = queries @ keys.transpose(-2, -1)
+    attention = torch.cat([among_prompts, to_picture], -1).softmax(-1)
+    count = prompts.shape[-2]
+    heads = attention[..., :count] @ own_values + attention[..., count:] @ values
+    return leave_block(block, prompts, heads.transpose(1, 2))
 
 
 @dataclass(frozen=True)
@@ -118,13 +223,10 @@ class PromptRow:
 def attend(model: PromptedViT, tokens: Tensor, target: int) -> PromptRow:
     """Attention of prompt `target` in the last block, from the tokens `(C + T, D)` that enter it."""
     block = model.backbone.blocks[-1]
-    attention = block.attn
-    heads = attention.num_heads
-    qkv = attention.qkv(block.norm1(tokens)).reshape(len(tokens), 3, heads, -1)
-    query = attention.q_norm(qkv[target, 0])  # (heads, D / heads)
-    keys = attention.k_norm(qkv[:, 1])
-    logits = torch.einsum("hd,nhd->hn", query * attention.scale, keys)
-    return PromptRow(logits.softmax(-1), qkv[:, 2].transpose(0, 1), tokens[target])
+    query = find_queries(block, tokens[target : target + 1])  # (heads, 1, D / heads)
+    keys, values = find_keys(block, tokens)
+    attention = (query @ keys.transpose(-2, -1)).squeeze(-2).softmax(-1)
+    return PromptRow(attention, values, tokens[target])
 
 
 def score_blurred(model: PromptedViT, row: PromptRow, blurred: Tensor) -> Tensor:
@@ -141,14 +243,10 @@ def score_blurred(model: PromptedViT, row: PromptRow, blurred: Tensor) -> Tensor
     Returns:
         Scores, `(candidates,)`.
     """
-    block = model.backbone.blocks[-1]
-    attention = block.attn
     sharp = torch.einsum("hn,hnd->hd", row.attention, row.values)
     uniform = row.values.mean(1)
     heads = torch.where(blurred[:, :, None], uniform, sharp)
-    x = row.token + block.ls1(attention.proj(attention.norm(heads.flatten(1))))
-    x = x + block.ls2(block.mlp(block.norm2(x)))
-    return model.score_prompts(x)
+    return model.score_prompts(leave_block(model.backbone.blocks[-1], row.token, heads))
 
 
 @dataclass(frozen=True)

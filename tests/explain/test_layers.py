@@ -172,8 +172,9 @@ def test_last_norm_of_a_vit_has_gradients_at_the_patches() -> None:
 
 def test_prompts_come_before_the_patches() -> None:
     vit = build_photo_vit().eval()
-    for deep in (True, False):
-        layers = find_layers(PromptedViT(vit, 7, deep=deep).eval(), 3, (64, 64))
+    for variant in ("deep", "shallow", "last"):
+        layers = find_layers(PromptedViT(vit, 7, variant).eval(), 3, (64, 64))
+        assert layers[0].prefix_tokens == (1 if variant == "last" else 8)
         assert layers[-1] == Layer("backbone.blocks.5.norm1", (8, 8), 128, "NLC", 8)
         assert len(layers) == 6
 

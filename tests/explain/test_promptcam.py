@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from explain.capture import capture_prompt, look_through_prompts
 from explain.errors import ModelError
-from explain.promptcam import PromptedViT
+from explain.promptcam import PromptedViT, Variant, find_backbone_obstacle
 from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
@@ -24,7 +24,10 @@ from timm.models.vision_transformer import ResPostBlock, VisionTransformer  # no
 CLASSES = 5
 KINDS = {
     "deep": {},
-    "shallow": {"deep": False},
+    "shallow": {"variant": "shallow"},
+    "last": {"variant": "last"},
+    "last, registers and norms": {"variant": "last", "reg_tokens": 2, "qk_norm": True, "scale_attn_norm": True},
+    "last, one block": {"variant": "last", "depth": 1},
     "registers": {"reg_tokens": 3},
     "no class token": {"class_token": False, "global_pool": "avg", "fc_norm": False},
     "layer scale and pre-norm": {"init_values": 0.3, "pre_norm": True},
@@ -38,12 +41,12 @@ KINDS = {
 
 def make_model(kind: str, seed: int) -> tuple[PromptedViT, Tensor]:
     torch.manual_seed(seed)
-    options = {"img_size": 24, "depth": 3, "deep": True, **KINDS[kind]}
-    deep = options.pop("deep")
+    options = {"img_size": 24, "depth": 3, "variant": "deep", **KINDS[kind]}
+    variant = options.pop("variant")
     backbone = VisionTransformer(patch_size=8, embed_dim=16, num_heads=4, num_classes=CLASSES, **options)
     for parameter in backbone.parameters():
         nn.init.normal_(parameter, 0 if parameter.ndim > 1 else 0.5, 0.4)
-    model = PromptedViT(backbone, CLASSES, deep=deep)
+    model = PromptedViT(backbone, CLASSES, variant=variant)
     nn.init.normal_(model.prompts, std=1.0)
     nn.init.normal_(model.score.weight, std=1.0)
     height, width = backbone.patch_embed.img_size
@@ -92,10 +95,11 @@ def run_slowly(
     count, depth = model.num_classes, len(vit.blocks)
     outputs: Tensor | None = None
     for index, block in enumerate(vit.blocks):
-        if index < len(model.prompts):
+        if model.variant == "deep":
             outputs = model.prompts[index]  # fresh prompts; what the block before made of its own is dropped
-        assert outputs is not None
-        x = torch.cat([outputs, tokens])
+        elif index == (0 if model.variant == "shallow" else depth - 1):
+            outputs = model.prompts[0]
+        x = tokens if outputs is None else torch.cat([outputs, tokens])
         normed = normalise(x, block.norm1)
         joint = apply(normed, block.attn.qkv)
         width = joint.shape[1] // 3
@@ -118,7 +122,10 @@ def run_slowly(
         hidden = apply(normalise(x, block.norm2), block.mlp.fc1)
         hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
         x = x + scale2 * apply(hidden, block.mlp.fc2)
-        outputs, tokens = x[:count], x[count:]
+        if outputs is None:
+            tokens = x
+        else:
+            outputs, tokens = x[:count], x[count:]
     assert outputs is not None
     return apply(normalise(outputs, vit.norm), model.score)[:, 0], torch.stack(attention)
 
@@ -151,6 +158,7 @@ def test_scores_maps_and_ranking_equal_the_whole_network_run_each_time(kind: str
     with torch.no_grad():
         scores, attention = run_slowly(model, picture)
         assert torch.allclose(model(picture)[0], scores, atol=2e-4)
+        assert torch.allclose(model.finish(model.precompute(picture))[0], scores, atol=2e-4)
         look = look_through_prompts(model, picture)
         assert torch.allclose(look.scores, scores, atol=2e-4)
         rows, columns = model.grid
@@ -182,7 +190,33 @@ def test_several_pictures_at_once_equal_one_at_a_time() -> None:
             assert torch.allclose(together[index], run_slowly(model, pictures[index : index + 1])[0], atol=2e-4)
 
 
-@pytest.mark.parametrize("kind", ["deep", "shallow"])
+@pytest.mark.parametrize("kind", ["deep", "shallow", "last", "last, registers and norms", "layer scale and pre-norm"])
+def test_only_the_prompts_rows_of_the_last_block_are_needed(kind: str) -> None:
+    """Scores and gradients of the quick way are those of the whole forward pass."""
+    model, _ = make_model(kind, 4)
+    pictures, labels = torch.randn(3, 3, 24, 24), torch.tensor([0, 3, 1])
+    whole, quick = model(pictures), model.finish(model.precompute(pictures))
+    assert torch.allclose(whole, quick, atol=1e-5)
+    own = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    expected = torch.autograd.grad(nn.functional.cross_entropy(whole, labels), own)
+    for gradient, wanted in zip(
+        torch.autograd.grad(nn.functional.cross_entropy(quick, labels), own), expected, strict=True
+    ):
+        assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["deep", "shallow", "last"])
+def test_what_is_computed_beforehand_does_not_depend_on_the_prompts(kind: str) -> None:
+    model, picture = make_model(kind, 5)
+    with torch.no_grad():
+        before = model.precompute(picture)
+        nn.init.normal_(model.prompts)
+        assert torch.equal(model.precompute(picture), before)
+        tokens = model.embed(picture)
+        assert before.shape == ((1, 2, 4, tokens.shape[1], 4) if kind == "last" else tokens.shape)
+
+
+@pytest.mark.parametrize("kind", ["deep", "shallow", "last"])
 def test_only_prompts_and_score_train(kind: str) -> None:
     model, picture = make_model(kind, 0)
     model.train()
@@ -211,13 +245,13 @@ def test_the_backbone_stays_in_evaluation_mode() -> None:
     assert torch.equal(model(picture), model(picture))
 
 
-@pytest.mark.parametrize("deep", [True, False])
-def test_prompts_start_where_the_paper_says(deep: bool) -> None:
+@pytest.mark.parametrize("variant", ["deep", "shallow", "last"])
+def test_prompts_start_where_the_paper_says(variant: Variant) -> None:
     torch.manual_seed(0)
     backbone = VisionTransformer(img_size=32, patch_size=16, embed_dim=32, depth=4, num_heads=2)
-    prompts = PromptedViT(backbone, 50, deep=deep).prompts.detach()
+    prompts = PromptedViT(backbone, 50, variant).prompts.detach()
     bound = math.sqrt(6 / (3 * 16 * 16 + 32))
-    assert prompts.shape == (4 if deep else 1, 50, 32)
+    assert prompts.shape == (4 if variant == "deep" else 1, 50, 32)
     assert prompts.abs().max() <= bound
     assert prompts.abs().max() > 0.99 * bound
     assert float(prompts.std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
@@ -228,6 +262,15 @@ def test_another_kind_of_last_block_is_refused(options: dict) -> None:
     backbone = VisionTransformer(img_size=16, patch_size=8, embed_dim=16, depth=2, num_heads=2, **options)
     with pytest.raises(ModelError, match="plain attention block"):
         PromptedViT(backbone, 3)
+
+
+def test_what_cannot_carry_prompts_is_told_in_a_sentence() -> None:
+    from explain.bundled.architectures import build_photo_cnn, build_photo_vit
+
+    assert "plain ViT of timm" in str(find_backbone_obstacle(build_photo_cnn()))
+    vit = build_photo_vit()
+    assert find_backbone_obstacle(vit) is None
+    assert "class prompts already" in str(find_backbone_obstacle(PromptedViT(vit, 3)))
 
 
 def test_the_backbones_own_head_is_left_alone() -> None:
