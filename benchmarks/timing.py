@@ -63,6 +63,14 @@ def find_peak(run: Run) -> float | None:
         return None
 
 
+def find_highest() -> float | None:
+    """MiB that this process held at most since it began; None where the system does not say."""
+    try:
+        return _read_status("VmHWM") / 1024
+    except OSError:
+        return None
+
+
 def _read_status(field: str) -> int:
     """A field of what Linux says of this process, in KiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
