@@ -1,14 +1,16 @@
-"""The model: one that ships with CAMscope, one of timm's on the hub, or the person's own file."""
+"""The model: one that ships with CAMscope, one of timm's on the hub, the person's own file, or prompts trained here."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.dataset import escape
+from components.front_door import link_to_page
 from components.work import Place, Work
 from explain.errors import ModelError
 from explain.labels import KNOWN_SETS
@@ -17,21 +19,22 @@ from explain.models import (
     HubModel,
     LoadedModel,
     ModelRequest,
+    Source,
     build_file_request,
     bundled_models,
     search_hub,
 )
+from explain.prompt_library import PromptCard, list_prompts
 
 if TYPE_CHECKING:
     from explain.engine import Engine
 
-Source = Literal["bundled", "hub", "file"]
-
 FIRST_MODEL = "photo-cnn"
 
-_SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File"}
+_SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File", "prompts": "Prompts"}
 _STATE = "model"
 NUMBERED = "numbered"
+_MOST_NAMED = 12
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def use_choice(choice: ModelChoice) -> None:
 
 
 def pick_model() -> ModelChoice:
-    """Offer the three sources; gives back the model in use, which stays until another one is asked for."""
+    """Offer the four sources; gives back the model in use, which stays until another one is asked for."""
     if "model-goes-to" in st.session_state:
         st.session_state["model-source"] = st.session_state.pop("model-goes-to")
     source = st.segmented_control(
@@ -82,11 +85,15 @@ def pick_model() -> ModelChoice:
         key="model-source",
         persist_state="session",
         width="stretch",
+        help="What ships with CAMscope, timm's models on the hub, a checkpoint of your own, or class prompts that were "
+        "trained here.",
     )
     if source == "hub":
         _search_hub()
     elif source == "file":
         _ask_for_file()
+    elif source == "prompts":
+        _list_prompts()
     else:
         _list_bundled()
     choice = get_choice()
@@ -148,6 +155,43 @@ def describe_bundled(model: BundledModel) -> str:
     """What it is and how often it is right."""
     scores = "" if model.accuracy is None else f" Right on {model.accuracy:.1f} % of its test pictures."
     return f"{model.title}.{scores}"
+
+
+def _list_prompts() -> None:
+    trained = {card.name: card for card in list_prompts()}
+    if not trained:
+        st.caption("You have no prompts yet. Teach a vision transformer to tell your own classes apart:")
+        link_to_page("studio", "Train prompts in the Studio", ":material/school:")
+        return
+    request = get_choice().request
+    st.session_state["prompts"] = request.name if request.source == "prompts" and request.name in trained else None
+
+    def read() -> None:
+        if st.session_state["prompts"] is not None:
+            use_choice(ModelChoice(trained[st.session_state["prompts"]].request))
+
+    chosen = st.selectbox(
+        "Your prompts",
+        [*trained],
+        key="prompts",
+        on_change=read,
+        placeholder="Choose prompts",
+        label_visibility="collapsed",
+        filter_mode=None,
+    )
+    if chosen is not None:
+        card = trained[chosen]
+        classes = card.classes if len(card.classes) <= _MOST_NAMED else (*card.classes[:_MOST_NAMED], "…")
+        known = escape(", ".join(classes))
+        st.caption(f"{escape(describe_prompts(card))} They know only {known}, and find one of them in any picture.")
+
+
+def describe_prompts(card: PromptCard) -> str:
+    """What they are trained on and how often they are right."""
+    return (
+        f"{len(card.classes):,} classes on {card.backbone.name}. Right on {card.accuracy:.1f} % of the pictures they "
+        "were checked with."
+    )
 
 
 def _search_hub() -> None:

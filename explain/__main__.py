@@ -1,9 +1,11 @@
-"""The command line: `python -m explain show|replay|models|layers|methods`."""
+"""The command line: `python -m explain show|replay|train-prompts|models|layers|methods`."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from explain.capture import Score
 from explain.errors import ExplainError
 from explain.files import read_file
 from explain.fusion import Fusion
+from explain.prompt_training import PromptRecipe
 
 app = typer.Typer(
     add_completion=False,
@@ -24,7 +27,7 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ModelName = Annotated[
-    str, typer.Option("--model", help="photo-cnn, photo-vit, the name of a timm model, or file:PATH with --arch.")
+    str, typer.Option("--model", help="photo-cnn, the name of a timm model, prompts:NAME, or file:PATH with --arch.")
 ]
 Architecture = Annotated[
     str | None, typer.Option("--arch", help="For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.")
@@ -36,6 +39,8 @@ InputSize = Annotated[int | None, typer.Option(help="For file:PATH: side of the 
 Mean = Annotated[str | None, typer.Option(help="For file:PATH: mean of each channel in 0…1, e.g. 0.5,0.5,0.5.")]
 Std = Annotated[str | None, typer.Option(help="For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5.")]
 Channels = Annotated[int | None, typer.Option(help="For file:PATH: 3 for colour, 1 for grey.")]
+
+_MOST_WRONG_LISTED = 20
 
 
 @app.command()
@@ -131,23 +136,133 @@ def replay(
         raise typer.Exit(1)
 
 
+def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one flag for each setting of the training, in place of its `**settings`."""
+    signature = inspect.signature(command, eval_str=True)
+    named = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    flags = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[info.annotation | None, typer.Option(help=f"{info.title}. {info.description}")],  # type: ignore[operator]
+        )
+        for name, info in PromptRecipe.model_fields.items()
+    ]
+    command.__signature__ = signature.replace(parameters=[*named, *flags])  # type: ignore[attr-defined]
+    return command
+
+
+@app.command()
+@_with_recipe_flags
+def train_prompts(
+    pictures: Annotated[
+        Path, typer.Argument(help="A folder or zip of class/picture, or of train/class/picture and val/class/picture.")
+    ],
+    out: Annotated[str, typer.Option(help="Name for the prompts; --model prompts:NAME then uses them.")],
+    backbone: Annotated[
+        str, typer.Option(help="A ViT: photo-vit, the name of a timm model, or file:PATH with --arch.")
+    ] = "photo-vit",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
+    ] = False,
+    arch: Architecture = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+    as_json: Json = False,
+    **settings: Any,
+) -> None:
+    """Train class prompts (Prompt-CAM) on a frozen ViT. Settings left out follow from the size of the set."""
+    from pydantic import TypeAdapter
+
+    from explain.dataset import read_folder, read_zip
+    from explain.engine import Engine
+    from explain.prompt_training import Epoch, Report, change_recipe, choose_recipe
+    from explain.training_run import train_and_save
+
+    def report_reading(share: float, text: str) -> None:
+        print(f"\r{text}", end="", file=sys.stderr)
+
+    if pictures.is_dir():
+        dataset = read_folder(pictures, report_reading)
+    else:
+        dataset = read_zip(read_file(pictures), pictures.name, report_reading)
+    print(file=sys.stderr)
+    for skipped in dataset.skipped:
+        print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
+    request, weights, _ = _read_model(backbone, arch, labels, input_size, mean, std, channels)
+    loaded = Engine().load(request, weights)
+    given = {name: value for name, value in settings.items() if value is not None}
+    recipe = change_recipe(choose_recipe(dataset, loaded), given)
+
+    def tell(said: Epoch | str, share: float | None) -> None:
+        if isinstance(said, str):
+            print(said, file=sys.stderr)
+            return
+        print(
+            f"epoch {said.number}/{recipe.epochs}: loss {said.loss:.3f}, {said.accuracy:.1f} % right; validation loss "
+            f"{said.val_loss:.3f}, {said.val_accuracy:.1f} % right; {said.pictures_per_second:,.0f} pictures/s",
+            file=sys.stderr,
+        )
+
+    name, report = train_and_save(out, loaded, dataset, recipe, weights, resume, tell)
+    if as_json:
+        print(json.dumps({"name": name, **TypeAdapter(Report).dump_python(report, mode="json")}))
+    else:
+        _print_report(report, dataset.labels)
+        print(f"\nSaved as {name}. Use it by --model prompts:{name}.")
+
+
+def _print_report(report: Any, labels: tuple[str, ...]) -> None:
+    """The accuracy of each class, what it is taken for instead, and the pictures that are wrong."""
+    width = max(map(len, labels))
+    print(f"\n{'class':<{width}}  pictures  right    most often taken for")
+    for index, label in enumerate(labels):
+        row = report.confusion[index]
+        others = sorted((-count, labels[other]) for other, count in enumerate(row) if count and other != index)
+        taken = ", ".join(f"{name} ({-count})" for count, name in others[:3])
+        print(f"{label:<{width}}  {sum(row):>8}  {report.class_accuracy[index]:>5.1f} %  {taken}".rstrip())
+    for entry in report.wrong[:_MOST_WRONG_LISTED]:
+        print(f"  {entry.name}: {labels[entry.label]}, taken for {labels[entry.predicted]} ({entry.probability:.0%})")
+    if len(report.wrong) > _MOST_WRONG_LISTED:
+        print(f"  and {len(report.wrong) - _MOST_WRONG_LISTED} more")
+    early = ", ended early" if report.stopped_early else ""
+    print(
+        f"\n{report.accuracy:.1f} % right on the validation pictures, after epoch {report.best_epoch} of "
+        f"{len(report.epochs)}{early}. {report.pictures} pictures, {report.seconds:.0f} s."
+    )
+
+
 @app.command()
 def models(
     search: Annotated[str, typer.Argument(help="Part of a timm name; without it, only the bundled models.")] = "",
     as_json: Json = False,
 ) -> None:
-    """List the bundled models and, with a search text, those of the hub."""
+    """List the bundled models, the prompts trained here and, with a search text, models of the hub."""
     from explain.engine import Engine
     from explain.models import bundled_models, search_hub
+    from explain.prompt_library import list_prompts
 
-    bundled = bundled_models()
+    bundled, trained = bundled_models(), list_prompts()
     found = search_hub(search) if search else []
     if as_json:
-        rows = [entry.model_dump(mode="json") for entry in bundled]
-        print(json.dumps({"bundled": rows, "hub": [{"name": m.name, "works_offline": m.cached} for m in found]}))
+        rows = {
+            "bundled": [entry.model_dump(mode="json") for entry in bundled],
+            "prompts": [card.model_dump(mode="json") for card in trained],
+            "hub": [{"name": entry.name, "works_offline": entry.cached} for entry in found],
+        }
+        print(json.dumps(rows))
         return
     for entry in bundled:
         print(f"{entry.name:<12} bundled  {entry.title}")
+    for card in trained:
+        print(
+            f"prompts:{card.name}  {len(card.classes)} classes on {card.backbone.name} ({card.variant}), "
+            f"{card.accuracy:.1f} % right"
+        )
     for hub in found:
         print(f"{hub.name}  hub{'  works offline' if hub.cached else ''}")
     print(f"Models run on {Engine().description}.")

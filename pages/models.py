@@ -1,4 +1,4 @@
-"""Models: the cards of those that ship with CAMscope."""
+"""Models: the cards of those that ship with CAMscope, and of the prompts that were trained here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import streamlit as st
 from components.faults import show_faults
 from components.front_door import go_through_front_door
 from components.model import describe_bundled
+from components.prompt_cards import show_library
 from explain.models import MODELS_FOLDER, BundledModel, bundled_models
 
 
 @show_faults
 def show_page() -> None:
-    """A card for each bundled model."""
+    """A card for each bundled model and for each set of trained prompts."""
     st.title("Models", anchor=False)
     st.markdown(
         "These models ship with CAMscope and work offline. Models of the hub and your own files are chosen on the "
@@ -21,6 +22,8 @@ def show_page() -> None:
     for model in bundled_models():
         with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True, width=1100):
             _show_card(model)
+    st.header("Your prompts", anchor="prompts")
+    show_library()
 
 
 def _show_card(model: BundledModel) -> None:

@@ -123,6 +123,9 @@ def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None
         ("model", ["file:../../etc/passwd"]),
         ("model", [f"file:{ELSEWHERE}", "photo-vit"]),
         ("model", ["hub:" + "x" * 250]),
+        ("model", ["prompts:../../etc/passwd"]),
+        ("model", ["prompts:My Birds"]),
+        ("model", ["prompts:"]),
         ("class", ["-1:cat"]),
         ("class", ["cat"]),
         ("class", ["²:cat"]),
@@ -175,3 +178,10 @@ def test_a_checkpoint_is_asked_for_by_its_digest_with_the_form_filled_in() -> No
         wrong = run({**words, f"model.{name}": [value]})
         assert wrong.session_state["misread"] == ["model"]
         assert wrong.session_state["written"] == {}
+
+
+def test_trained_prompts_are_named_whether_they_are_here_or_not() -> None:
+    app = run({"model": ["prompts:garden-birds"]})
+    assert app.session_state["misread"] == []
+    assert app.session_state["written"] == {"model": ["prompts:garden-birds"]}
+    assert app.session_state["model"].request.source == "prompts"

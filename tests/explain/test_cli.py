@@ -4,15 +4,19 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from explain.__main__ import main
 from explain.bundled.pictures import bundled_pictures
 from explain.methods import all_methods
+from explain.models import load_model, parse_model
+from explain.prompt_library import PromptCard, save_prompts
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -132,6 +136,9 @@ def test_bundled_pictures_replay_without_being_named(run: Run, tmp_path: Path) -
         ("show {cat} --out {out} --model file:{cat} --arch timm/resnet18 --mean a", "--mean takes numbers"),
         ("replay {cat}", "This is no manifest"),
         ("layers no-such-model", "no-such-model"),
+        ("show {cat} --out {out} --model prompts:nobodys", "There are no prompts “nobodys” on this computer"),
+        ("show {cat} --out {out} --model prompts:../../x", "Prompts are named with lower-case letters"),
+        ("show {cat} --out {out} --model prompts:x --labels cifar10", "prompts:x knows its own"),
     ],
 )
 def test_bad_input_is_one_sentence(run: Run, cat: Path, tmp_path: Path, line: str, sentence: str) -> None:
@@ -156,6 +163,54 @@ def test_lists_are_json_on_demand(run: Run) -> None:
     layers = json.loads(printed)
     assert [entry["name"] for entry in layers if entry["default"]] == ["stages.3"]
     assert layers[-1]["grid"] == [8, 8]
+
+
+@pytest.fixture
+def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PromptCard:
+    """Prompts called `birds` in a library of its own."""
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path / "kept"))
+    backbone = load_model(parse_model("photo-vit"))
+    card = PromptCard(
+        name="birds",
+        classes=("robin", "wren", "crow"),
+        backbone=backbone.request,
+        backbone_fingerprint=backbone.fingerprint,
+        variant="deep",
+        recipe={},
+        accuracy=75,
+        class_accuracy=(50, 75, 100),
+        pictures=30,
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return save_birds(card, seed=0)
+
+
+def save_birds(card: PromptCard, seed: int) -> PromptCard:
+    torch.manual_seed(seed)
+    tensors = {"prompts": torch.randn(6, 3, 128), "score.weight": torch.randn(1, 128), "score.bias": torch.zeros(1)}
+    return save_prompts("birds", tensors, card, overwrite=True)
+
+
+def test_trained_prompts_are_shown_listed_and_replayed(run: Run, cat: Path, tmp_path: Path, birds: PromptCard) -> None:
+    _, printed, _ = run("models")
+    assert "prompts:birds  3 classes on photo-vit (deep), 75.0 % right" in printed
+    _, printed, _ = run("models --json")
+    assert [PromptCard.model_validate(entry) for entry in json.loads(printed)["prompts"]] == [birds]
+    _, printed, _ = run("layers prompts:birds")
+    assert "(default)" in printed
+    out = tmp_path / "out"
+    status, printed, _ = run(
+        f"show {cat} --out {out} --model prompts:birds --methods prompt-cam,grad-cam --target wren"
+    )
+    assert status == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["model"]["request"]["digest"] == birds.digest
+    assert {entry["label"] for entry in manifest["maps"]} == {"wren"}
+    status, printed, _ = run(f"replay {out / 'manifest.json'}")
+    assert status == 0 and "2 of 2 maps are the same" in printed
+    save_birds(birds, seed=1)
+    status, _, error = run(f"replay {out / 'manifest.json'}")
+    assert status == 2 and "“birds” were trained anew" in error
 
 
 def test_settings_reach_the_manifest(run: Run, cat: Path, tmp_path: Path) -> None:

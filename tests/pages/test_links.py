@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from components.pictures import read_example_digests
 from explain.bundled.pictures import bundled_pictures
 from explain.engine import Engine
+from explain.prompt_library import PromptCard, save_prompts
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 ELSEWHERE = "ab" * 32
@@ -196,3 +199,48 @@ def test_the_other_pages_are_links_too(open_dashboard: Open) -> None:
     two.turn_to("layers")
     assert two.test.selectbox(key="one-method-widget").value == "layer-cam"
     assert two.test.selectbox(key="layer-widget").value == "stages.1"
+
+
+def test_a_link_to_trained_prompts_shows_their_maps(
+    open_dashboard: Open, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))
+    backbone = engine.load("photo-vit")
+    tensors = {"prompts": torch.randn(1, 2, 128), "score.weight": torch.randn(1, 128), "score.bias": torch.zeros(1)}
+    card = PromptCard(
+        name="pets",
+        classes=("cat", "dog"),
+        backbone=backbone.request,
+        backbone_fingerprint=backbone.fingerprint,
+        variant="last",
+        recipe={},
+        accuracy=90,
+        class_accuracy=(80, 100),
+        pictures=20,
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    save_prompts("pets", tensors, card)
+    one = open_dashboard()
+    one.pick("model-source", "prompts")
+    one.test.selectbox(key="prompts").set_value("pets").run()
+    one.pick("methods-front", ["grad-cam", "prompt-cam"])
+    assert one.words == {"model": "prompts:pets", "method": ["grad-cam", "prompt-cam"]}
+    two = open_dashboard(one.words)
+    assert not two.test.exception and not two.test.warning and not two.test.error
+    assert two.words == one.words
+    assert len(read_maps(two)) == 2
+    assert read_maps(two) == read_maps(one)
+    assert two.test.selectbox(key="prompts").value == "pets"
+
+
+def test_a_link_to_prompts_that_are_not_here_is_a_sentence(
+    open_dashboard: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))
+    dashboard = open_dashboard({"model": "prompts:nobodys"})
+    assert not dashboard.test.exception
+    assert dashboard.test.error[0].value.startswith("There are no prompts “nobodys” on this computer.")
+    assert dashboard.rows == []
+    dashboard.test.button(key="model-first").click().run()
+    assert dashboard.words == {}
+    assert len(dashboard.rows) == 1
