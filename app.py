@@ -31,6 +31,12 @@ def clusters() -> None:
     show_page()
 
 
+def studio() -> None:
+    from pages.studio import show_page
+
+    show_page()
+
+
 def methods() -> None:
     from pages.methods import show_page
 
@@ -49,6 +55,7 @@ page = st.navigation(
         st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
         st.Page(layers, title="Layers", icon=":material/layers:"),
         st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
+        st.Page(studio, title="Studio", icon=":material/school:"),
         st.Page(methods, title="Methods", icon=":material/menu_book:"),
         st.Page(models, title="Models", icon=":material/deployed_code:"),
     ],

@@ -26,6 +26,7 @@ from components.methods import name_settings
 from components.model import FIRST_MODEL, NUMBERED, ModelChoice, get_choice, read_numbers, use_choice
 from components.pictures import MOST_PICTURES, get_tray, read_example_digests
 from components.presenter import PRESENTING
+from components.studio import FIRST_TRAITS, MOST_TRAITS, OTHER_CLASS, OUTLINED, RUN, TRAITS, VIEW, VIEWS
 from explain.augmentation import Augmentation
 from explain.engine import DEFAULT_METHODS
 from explain.errors import ModelError
@@ -33,6 +34,7 @@ from explain.labels import KNOWN_SETS
 from explain.methods import all_methods
 from explain.methods.base import Settings
 from explain.models import ModelRequest, bundled_models, parse_model
+from explain.prompt_library import is_name
 from explain.render import RenderSettings
 
 Words = dict[str, list[str]]
@@ -132,6 +134,16 @@ def _read_digest(values: Sequence[str]) -> str:
     return values[0]
 
 
+def _read_count(most: int) -> Callable[[Sequence[str]], int]:
+    def read(values: Sequence[str]) -> int:
+        text = _read_one(values)
+        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= most):
+            raise ValueError("the number is out of its bounds")
+        return int(text)
+
+    return read
+
+
 def _read_names(values: Sequence[str]) -> list[str]:
     """Names that only the model knows; whoever shows them drops those it does not have."""
     return list(dict.fromkeys(value for value in values if value))
@@ -174,7 +186,9 @@ class _Pictures:
 
 
 class _Model:
-    """The model: a bundled one or timm's by name, a checkpoint by digest with all that the file itself does not say."""
+    """The model: a bundled one, timm's or trained prompts by name, a checkpoint by digest with all that the file itself
+    does not say.
+    """
 
     _FIELDS = ("architecture", "labels", "input_size", "mean", "std", "channels")
 
@@ -182,8 +196,8 @@ class _Model:
         request = get_choice().request
         if request.source == "bundled":
             return {} if request.name == FIRST_MODEL else {"model": [request.name]}
-        if request.source == "hub":
-            return {"model": [f"hub:{request.name}"]}
+        if request.source in ("hub", "prompts"):
+            return {"model": [f"{request.source}:{request.name}"]}
         words = {"model": [f"file:{request.digest}"]}
         for field in self._FIELDS:
             value = getattr(request, field)
@@ -203,6 +217,8 @@ class _Model:
                 choice = self._await_checkpoint(digest, words)
             else:
                 choice = ModelChoice(parse_model(named))
+                if choice.request.source == "prompts" and not is_name(choice.request.name):
+                    raise ValueError("prompts cannot have such a name")
                 if choice.request.source == "hub" and kind != "hub":
                     raise ValueError("there is no such bundled model")
                 if choice.request.source == "bundled" and choice.request.name not in _name_bundled():
@@ -343,6 +359,11 @@ PARTS: Sequence[Part] = (
     Choice("signed", "layers-signed", False, _read_flag, _write_flag),
     _Settings(),
     _View(),
+    Choice("view", VIEW, "train", _read_option(VIEWS)),
+    Choice("run", RUN, None, _read_one),
+    Choice("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
+    Choice("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
+    Choice("parts", OUTLINED, False, _read_flag, _write_flag),
     Choice("present", PRESENTING, False, _read_flag, _write_flag),
 )
 """All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""

@@ -137,6 +137,13 @@ def list_keys() -> list[str]:
     return [*get_tray().own, *(picture.name for picture in bundled_pictures())]
 
 
+def list_pictures() -> dict[str, Picture]:
+    """All pictures at hand, by numbered names, because two files may have the same name."""
+    own = get_tray().own
+    found = [own[key] if key in own else _read_example(key) for key in list_keys()]
+    return {f"{number} · {picture.name}": picture for number, picture in enumerate(found, start=1)}
+
+
 @cache
 def read_example_digests() -> dict[str, str]:
     """The digest of every example by its name, in the order in which they are offered."""

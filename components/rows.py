@@ -92,7 +92,7 @@ def list_class_columns(entry: PictureExplanation) -> list[Column]:
     columns = []
     for rank, (target, label) in enumerate(zip(entry.targets, entry.labels, strict=True)):
         maps = {heatmap.method: heatmap for heatmap in entry.maps if heatmap.target == target}
-        sentence = _format_share(shares[target]) if target in shares else "not among the five likeliest"
+        sentence = format_share(shares[target]) if target in shares else "not among the five likeliest"
         columns.append(Column(str(rank), label, sentence, entry, maps))
     return columns
 
@@ -105,7 +105,7 @@ def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> 
             columns.append(Column(name, name, "", outcome, {}, outcome.sentence))
             continue
         best = outcome.predictions[0]
-        sentence = f"{best.label} {_format_share(best.probability)} · explained: {outcome.labels[0]}"
+        sentence = f"{best.label} {format_share(best.probability)} · explained: {outcome.labels[0]}"
         columns.append(Column(name, name, sentence, outcome, {heatmap.method: heatmap for heatmap in outcome.maps}))
     return columns
 
@@ -198,7 +198,7 @@ def describe_picture(picture: Picture) -> str:
 def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None, coming: Mapping[str, str]) -> Row:
     probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
     explained = f"Explained: {entry.labels[0]}"
-    share = "" if probability is None else f" ({_format_share(probability)})"
+    share = "" if probability is None else f" ({format_share(probability)})"
     predicted = ", the likeliest class" if entry.predictions[0].index == entry.targets[0] else ""
     panes = [_build_picture_pane(entry)]
     maps = {heatmap.method: heatmap for heatmap in entry.maps}
@@ -276,5 +276,5 @@ def _format_time(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
-def _format_share(probability: float) -> str:
+def format_share(probability: float) -> str:
     return f"{probability:.0%}" if 0.01 <= probability <= 0.99 else f"{probability:.1%}"

@@ -28,6 +28,9 @@ from explain.render import COLOUR_TABLES, DIVERGING, SHADES, RenderSettings, enc
 
 LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
 
+MOST_CORNERS = 4096
+"""Of an outline that the browser reports; it thins out longer ones."""
+
 _FOLDER = Path(__file__).parent
 _PARTS = ("arithmetic.js", "pictures.js", "regions.js", "scene.js", "hand.js", "pane.js", "canvas.js")
 
@@ -100,6 +103,19 @@ class Pane:
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """A part of a picture with its name, drawn on every pane of the row; the name stands on panes without a map.
+
+    Attributes:
+        name: what the part is called.
+        rings: closed polygons of corners `(x, y)` in the picture's pixels.
+    """
+
+    name: str
+    rings: Sequence[Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True, eq=False)
 class Row:
     """One picture and its panes.
 
@@ -110,6 +126,7 @@ class Row:
         digest: identity of `pixels`. The browser keeps pictures by it: other pixels need another digest.
         panes: from left to right.
         detail: what else names the row, e.g. the class with its probability.
+        outlines: parts of the picture to show.
     """
 
     key: str
@@ -118,6 +135,15 @@ class Row:
     digest: str
     panes: Sequence[Pane]
     detail: str = ""
+    outlines: Sequence[Outline] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A box or lasso that the person drew: on which picture, and its corners `(x, y)` in that picture's pixels."""
+
+    digest: str
+    corners: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -167,19 +193,21 @@ _SCRIPT_DIGEST = hashlib.sha256(_SCRIPT).hexdigest()
 _mount = st.components.v2.component("camscope_canvas", js=(_FOLDER / "loader.js").read_text(encoding="utf-8"))
 
 
-def canvas(rows: Sequence[Row], view: RenderSettings, key: str) -> CanvasAnswer:
+def canvas(rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = False) -> CanvasAnswer:
     """Show the grid.
 
     Args:
         rows: what to show. Rows and panes are matched by key with those on the page, which are updated in place.
         view: how maps are shown at first. Later on the person's own choice stands until a different `view` is given.
         key: the component's key on the page.
+        drawing: say when a box or lasso is drawn, which `read_drawn` then gives.
     """
     wanted = _read_wanted(st.session_state.get(key))
     data = {
         "script": _publish(_SCRIPT, "text/javascript", f"{_SCRIPT_DIGEST}.js", f"{key}:script"),
         "view": view.model_dump(),
         "rows": [_describe_row(row, key, row.digest in wanted) for row in rows],
+        "drawing": drawing,
     }
     result = _mount(
         key=key,
@@ -187,6 +215,7 @@ def canvas(rows: Sequence[Row], view: RenderSettings, key: str) -> CanvasAnswer:
         on_view_change=lambda: None,
         on_wanted_change=lambda: None,
         on_action_change=lambda: None,
+        on_drawn_change=lambda: None,
     )
     return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
 
@@ -211,6 +240,23 @@ def read_event(key: str) -> CanvasEvent | None:
     """The button pressed in a canvas, before that canvas is drawn again; None where none was."""
     state = st.session_state.get(key)
     return _read_event(state.get("action")) if isinstance(state, Mapping) else None
+
+
+def read_drawn(key: str) -> Drawn | None:
+    """The box or lasso that stands in a canvas that reports them; None where there is none."""
+    state = st.session_state.get(key)
+    reported = state.get("drawn") if isinstance(state, Mapping) else None
+    if not isinstance(reported, Mapping) or not isinstance(reported.get("digest"), str):
+        return None
+    try:
+        corners = np.asarray(reported["corners"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= MOST_CORNERS:
+        return None
+    if not np.isfinite(corners).all():
+        return None
+    return Drawn(reported["digest"], tuple((float(x), float(y)) for x, y in corners))
 
 
 def _read_wanted(state: Any) -> frozenset[str]:
@@ -247,7 +293,16 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
             "whole": _describe_file(row.pixels, row.digest, max(height, width), f"{address}:whole") if whole else None,
         },
         "panes": [_describe_pane(pane, height, width) for pane in row.panes],
+        "outlines": [_describe_outline(outline) for outline in row.outlines],
     }
+
+
+def _describe_outline(outline: Outline) -> dict[str, Any]:
+    """A part as the browser gets it, with the place of its name: above the middle of its largest ring."""
+    rings = [[[round(x, 1), round(y, 1)] for x, y in ring] for ring in outline.rings]
+    largest = np.asarray(max(outline.rings, key=len, default=[(0.0, 0.0)]))
+    x, y = (largest.min(0) + largest.max(0)) / 2
+    return {"name": outline.name, "rings": rings, "at": [float(x), float(y)]}
 
 
 def _describe_file(pixels: np.ndarray, digest: str, longest_side: int, place: str) -> dict[str, Any]:

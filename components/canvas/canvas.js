@@ -4,6 +4,7 @@ const NARROWEST = 170; // CSS pixels of a pane when all of a row stand side by s
 const NARROWEST_WRAPPED = 165; // two of a row still stand side by side on a phone
 const GAP = 16;
 const SCENES_KEPT = 64;
+const MOST_CORNERS = 4096; // of an outline that is reported; no hand's stroke needs more
 
 // Bring the children of `parent` in line with `described`, matched by key; those that stay keep their place and state.
 function reconcile(kept, described, parent, create) {
@@ -71,6 +72,7 @@ export class Grid {
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
     this.showTools();
+    this.drawing = data.drawing;
     this.stale = true;
     this.paint();
   }
@@ -185,6 +187,16 @@ export class Grid {
   want(digest) {
     this.wanted.add(digest);
     this.setStateValue("wanted", [...this.wanted]);
+  }
+
+  // Tell Python of the outline on a picture, or of none.
+  reportDrawn(scene) {
+    if (!this.drawing) return;
+    const digest = [...this.scenes].find(([, other]) => other === scene)?.[0];
+    const region = scene?.region;
+    const step = region ? Math.ceil(region.length / MOST_CORNERS) : 1;
+    const corners = region?.filter((_, i) => i % step === 0).map((at) => at.map((x) => Math.round(x * 10) / 10));
+    this.setStateValue("drawn", corners ? { digest, corners } : null);
   }
 
   act(row, pane, action) {
@@ -366,7 +378,7 @@ class Row {
     return this.scene.size;
   }
 
-  update({ label, detail, notes, picture, panes }) {
+  update({ label, detail, notes, picture, panes, outlines }) {
     write(this.label, label);
     this.label.title = label;
     write(this.detail, detail);
@@ -376,6 +388,7 @@ class Row {
     const known = this.described?.digest === picture.digest && !this.failed;
     this.described = picture;
     this.given = notes;
+    this.outlines = outlines;
     reconcile(this.panes, panes, this.list, (key) => new Pane(this, key));
     this.arrange();
     if (!known) this.load(picture);

@@ -145,6 +145,7 @@ class Hand {
     const smallest = SMALLEST * scene.visible.width;
     const extent = (side) => Math.max(...corners.map((at) => at[side])) - Math.min(...corners.map((at) => at[side]));
     if (corners.length < 2 || Math.max(extent("x"), extent("y")) < smallest) scene.outline(before);
+    else this.grid.reportDrawn(scene);
     this.draft = null;
   }
 
@@ -156,6 +157,7 @@ class Hand {
   clear() {
     this.draft = null;
     for (const scene of this.grid.scenes.values()) if (scene.region) scene.outline(null);
+    this.grid.reportDrawn(null);
   }
 
   beginBox() {
@@ -199,6 +201,7 @@ class Hand {
 
   keep() {
     if (this.draft.corners.length < (this.tool === "lasso" ? 3 : 2)) this.cancelDraft();
+    else this.grid.reportDrawn(this.draft.pane.scene);
     this.useTool(this.tool);
   }
 

@@ -44,6 +44,8 @@ class Pane {
     this.canvas = make("canvas", "", this.stage, { role: "img", tabindex: "0", "aria-describedby": "canvas-hint" });
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.lines = makeShape("svg", "lines", this.stage, { preserveAspectRatio: "none", "aria-hidden": "true" });
+    this.parts = makeShape("svg", "parts", this.stage, { preserveAspectRatio: "none", "aria-hidden": "true" });
+    this.names = [];
     this.outline = makeShape("svg", "outline", this.stage, { preserveAspectRatio: "none", "aria-hidden": "true" });
     this.ground = makeShape("polygon", "outline-ground", this.outline);
     this.dashes = makeShape("polygon", "outline-dashes", this.outline);
@@ -106,7 +108,37 @@ class Pane {
       this.sums = null;
       this.fresh = true;
     }
+    this.showParts(this.row.outlines);
     this.showRegion();
+  }
+
+  // The outlines of named parts. Names only where there is no map, which they would hide.
+  showParts(outlines) {
+    const text = JSON.stringify([outlines, this.map === null]);
+    if (text === this.partsText) return;
+    this.partsText = text;
+    this.parts.replaceChildren();
+    for (const { element } of this.names) element.remove();
+    this.names = [];
+    for (const { name, rings, at } of outlines) {
+      const d = rings.map((ring) => `M${ring.map((corner) => corner.join(" ")).join("L")}Z`).join("");
+      makeShape("path", "part-ground", this.parts, { d });
+      makeShape("path", "part", this.parts, { d });
+      if (this.map || this.hasMessage) continue;
+      const element = make("span", "part-name", this.stage);
+      element.textContent = name;
+      this.names.push({ element, at });
+    }
+    this.placeNames();
+  }
+
+  placeNames() {
+    for (const { element, at } of this.names) {
+      const [left, top] = this.project(...at);
+      element.hidden = left < 0 || left > 1 || top < 0 || top > 1;
+      element.style.left = `${left * 100}%`;
+      element.style.top = `${top * 100}%`;
+    }
   }
 
   showMessage({ message, action }) {
@@ -360,6 +392,8 @@ class Pane {
     const box = `${visible.x} ${visible.y} ${visible.width} ${visible.height}`;
     this.lines.setAttribute("viewBox", box);
     this.outline.setAttribute("viewBox", box);
+    this.parts.setAttribute("viewBox", box);
+    this.placeNames();
     this.canvas.classList.toggle("zoomed", this.scene.zoom > 1);
     this.showPoint();
     this.showPeak();

@@ -58,6 +58,11 @@ VIEW = {
     "cf-cam.sigma": ["2.5"],
     "view.opacity": ["0.3"],
     "view.signed": ["true"],
+    "view": ["eyes"],
+    "run": ["a-token_of-a-training"],
+    "beside": ["5:dog"],
+    "traits": ["2"],
+    "parts": ["1"],
     "present": ["1"],
 }
 
