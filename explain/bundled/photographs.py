@@ -1,6 +1,7 @@
 """CIFAR-10 as a folder of JPEG files (`train/<class>/*.jpg`, `test/<class>/*.jpg`), decoded once into memory."""
 
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,42 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from explain.bundled.architectures import INPUT_SIZE
+from explain.bundled.examples import Examples, Split, Variation
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
 
 
+class Photographs:
+    """CIFAR-10 as a source of examples.
+
+    Args:
+        folder: holds `train/<class>/*.jpg` and `test/<class>/*.jpg`.
+    """
+
+    classes: tuple[str, ...] = CLASSES
+    input_size = INPUT_SIZE
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, split: Split) -> Examples:
+        """All pictures of a split, 32×32."""
+        return Examples(*read_photographs(self._folder, split))
+
+    def view(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Normalised and enlarged."""
+        return resize(normalise(pictures), self.input_size)
+
+    def vary(self, some: Examples, size: int, generator: torch.Generator, variation: Variation) -> Examples:
+        """See `augment`."""
+        views = augment(normalise(some.pictures), size, generator, variation.zoom, variation.light, variation.erase)
+        return Examples(views, some.classes)
+
+
+@cache
 def read_photographs(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Return pictures `(N, 3, 32, 32)` uint8 and class indices `(N,)`, in the order of the sorted file names."""
     pictures, classes = [], []

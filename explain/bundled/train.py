@@ -3,9 +3,12 @@
     python -m explain.bundled.train photo-cnn --data DIR
     python -m explain.bundled.train photo-vit --data DIR            (taught by photo-cnn)
     python -m explain.bundled.train photo-vit-prompts --data DIR    (on the frozen photo-vit)
+    python -m explain.bundled.train birds-cnn
+    python -m explain.bundled.train birds-vit
+    python -m explain.bundled.train birds-vit-prompts               (on the frozen birds-vit)
 
-`DIR` is CIFAR-10 as JPEG files. Runs are kept under `--runs`, weights are written to `--out` as
-safetensors in float16.
+`DIR` is CIFAR-10 as JPEG files; the birds are drawn by the command itself. Runs are kept under `--runs`, weights are
+written to `--out` as safetensors in float16.
 """
 
 import copy
@@ -15,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -25,14 +28,18 @@ import typer
 from torch import nn
 from torch.nn import functional
 
-from explain.bundled.architectures import INPUT_SIZE, build_photo_cnn, build_photo_vit
-from explain.bundled.photographs import CLASSES, augment, normalise, read_photographs, resize
-from explain.promptcam import PromptedViT
+from explain.bundled.architectures import BUILDERS, INPUT_SIZE
+from explain.bundled.aviary import Aviary
+from explain.bundled.birds import PARTS
+from explain.bundled.examples import Source, Variation
+from explain.bundled.photographs import Photographs
+from explain.promptcam import PromptedViT, Variant
 from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 
-from timm.layers import PatchDropout, set_fused_attn, use_fused_attn  # noqa: E402
+from timm.layers import PatchDropout, PatchDropoutWithIndices, set_fused_attn, use_fused_attn  # noqa: E402
+from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -47,13 +54,15 @@ class Recipe:
     seed: int = 0
     label_smoothing: float = 0.1
     small_size: int = INPUT_SIZE
-    small_epochs: int = 0  # epochs at `small_size` before those at 64 pixels
+    small_epochs: int = 0  # epochs at `small_size` before those at full size
     patch_drop: float = 0.0  # share of patch tokens dropped
     patch_drop_epochs: int = 0
     teacher: str | None = None
     zoom: float = 0.2
     light: float = 0.2
     erase: float = 0.25
+    parts: float = 0.0  # weight of the loss that asks the tokens which parts of the bird they show
+    variant: Variant = "deep"  # where prompts enter
 
 
 RECIPES = {
@@ -118,30 +127,94 @@ RECIPES = {
             seed=1,
         ),
     ),
+    "birds-cnn": (Recipe(epochs=8, learning_rate=0.1, optimiser="sgd", weight_decay=5e-4),),
+    "birds-vit": (
+        Recipe(
+            epochs=12,
+            learning_rate=1.5e-3,
+            optimiser="adamw",
+            weight_decay=0.05,
+            patch_drop=0.5,
+            patch_drop_epochs=9,
+            parts=4.0,
+        ),
+    ),
+    "birds-vit-prompts": (
+        Recipe(
+            epochs=6,
+            learning_rate=1e-2,
+            optimiser="adamw",
+            weight_decay=1e-4,
+            label_smoothing=0.0,
+            variant="last",
+        ),
+    ),
 }
 """The stages of each model's training. A later stage starts from the averaged weights of the one before."""
 
 
-def build(name: str, weights: Path) -> nn.Module:
+class PartReadout(nn.Module):
+    """A ViT with a readout, used in training only, of the parts of the bird that each patch token shows.
+
+    The tokens that enter the last block are read, because it is those that class prompts attend to: a token is to stand
+    for its own place.
+    """
+
+    def __init__(self, vit: VisionTransformer) -> None:
+        super().__init__()
+        self.vit = vit
+        self.readout = nn.Linear(vit.embed_dim, len(PARTS))
+        self.drop = PatchDropoutWithIndices(0.0)
+
+    def forward(self, x: torch.Tensor, cells: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class scores `(B, C)`, and the cross-entropy of the parts read with those in the `cells` of `Examples`."""
+        vit: Any = self.vit  # whose parts timm does not type
+        tokens, kept = self.drop(vit._pos_embed(vit.patch_embed(x)))
+        shown = cells.flatten(1, 2)
+        if kept is not None:
+            shown = shown.gather(1, kept[..., None].expand(-1, -1, shown.shape[2]))
+        tokens = vit.norm_pre(tokens)
+        for block in vit.blocks[:-1]:
+            tokens = block(tokens)
+        read = self.readout(tokens[:, vit.num_prefix_tokens :])
+        loss = functional.binary_cross_entropy_with_logits(read.float(), shown.float())
+        return vit.forward_head(vit.norm(vit.blocks[-1](tokens))), loss
+
+
+def find_source(name: str, data: Path | None) -> Source:
+    """What the model of that name is trained on.
+
+    Raises:
+        typer.BadParameter: it needs a folder of photographs and none is given.
+    """
+    if name.startswith("birds"):
+        return Aviary()
+    if data is None:
+        raise typer.BadParameter(f"{name} is trained on photographs. Name their folder with --data.")
+    return Photographs(data)
+
+
+def build(name: str, variant: Variant, classes: int, weights: Path) -> nn.Module:
     """The untrained network of that name; for prompts, on the trained backbone found in `weights`."""
-    if name == "photo-cnn":
-        return build_photo_cnn(len(CLASSES))
-    vit = build_photo_vit(len(CLASSES))
-    if name == "photo-vit":
-        return vit
-    vit.load_state_dict(safetensors.torch.load_file(weights / "photo-vit.safetensors"))
-    return PromptedViT(vit, len(CLASSES))
+    backbone = name.removesuffix("-prompts")
+    network = BUILDERS[backbone](classes)
+    if name == backbone:
+        return network
+    network.load_state_dict(safetensors.torch.load_file(weights / f"{backbone}.safetensors"))
+    assert isinstance(network, VisionTransformer)
+    return PromptedViT(network, classes, variant)
 
 
-def evaluate(model: nn.Module, pictures: torch.Tensor, classes: torch.Tensor) -> float:
-    """Top-1 accuracy in per cent, in float32, with the dashboard's own resize."""
+def evaluate(model: nn.Module, source: Source, step: int = 1) -> float:
+    """Top-1 accuracy in per cent on every `step`-th test picture, in float32, seen as in the dashboard."""
+    test = source.read("test").pick(slice(None, None, step))
     model.eval()
     right = 0
     with torch.inference_mode():
-        for start in range(0, len(pictures), 250):
-            views = resize(normalise(pictures[start : start + 250]), INPUT_SIZE)
-            right += int((model(views).argmax(1) == classes[start : start + 250]).sum())
-    return 100.0 * right / len(pictures)
+        for start in range(0, len(test.pictures), 250):
+            some = test.pick(slice(start, start + 250))
+            right += int((model(source.view(some.pictures)).argmax(1) == some.classes).sum())
+    return 100.0 * right / len(test.pictures)
 
 
 def distil(scores: torch.Tensor, teacher_scores: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
@@ -156,7 +229,7 @@ def distil(scores: torch.Tensor, teacher_scores: torch.Tensor, classes: torch.Te
 
 
 def train(
-    name: str, stages: Sequence[Recipe], data: Path, weights: Path, runs: Path, say: Callable[[str], None]
+    name: str, stages: Sequence[Recipe], source: Source, weights: Path, runs: Path, say: Callable[[str], None]
 ) -> tuple[nn.Module, float]:
     """Train one model through all stages, resuming `runs/<name>-<stage>.pt` where there are some.
 
@@ -167,25 +240,30 @@ def train(
     fused = use_fused_attn()
     set_fused_attn(False)  # torch's fused CPU attention takes twice the time of three matrix products at this size
     try:
-        model = build(name, weights)
+        model = build(name, stages[0].variant, len(source.classes), weights)
         for number, recipe in enumerate(stages, 1):
-            model = train_stage(model, name, recipe, data, weights, runs / f"{name}-{number}.pt", say)
+            model = train_stage(model, recipe, source, weights, runs / f"{name}-{number}.pt", say)
     finally:
         set_fused_attn(fused)
     round_to_half(model)
-    return model, evaluate(model, *read_photographs(data, "test"))
+    return model, evaluate(model, source)
 
 
 def train_stage(
-    start: nn.Module, name: str, recipe: Recipe, data: Path, weights: Path, state: Path, say: Callable[[str], None]
+    start: nn.Module, recipe: Recipe, source: Source, weights: Path, state: Path, say: Callable[[str], None]
 ) -> nn.Module:
     """Train from the weights of `start` by one recipe, resuming from `state` where it exists. Returns the average."""
-    pictures, classes = read_photographs(data, "train")
+    examples = source.read("train")
+    variation = Variation(recipe.zoom, recipe.light, recipe.erase)
     model = _lay_out(copy.deepcopy(start))
-    average = copy.deepcopy(start)
+    if recipe.parts:
+        assert isinstance(model, VisionTransformer)
+        model = PartReadout(model)
+    average = copy.deepcopy(model)
     teacher = None
     if recipe.teacher:
-        teacher = _lay_out(build(recipe.teacher, weights)).eval().requires_grad_(False)
+        teacher = build(recipe.teacher, recipe.variant, len(source.classes), weights)
+        teacher = _lay_out(teacher).eval().requires_grad_(False)
         teacher.load_state_dict(safetensors.torch.load_file(weights / f"{recipe.teacher}.safetensors"))
 
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -198,7 +276,7 @@ def train_stage(
         optimiser = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
     else:
         optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate)
-    steps = len(pictures) // recipe.batch
+    steps = len(examples.pictures) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=recipe.epochs * steps, pct_start=0.2, cycle_momentum=False
     )
@@ -218,22 +296,24 @@ def train_stage(
         generator = torch.Generator().manual_seed(recipe.seed + 1000 * epoch)
         torch.manual_seed(recipe.seed + 1000 * epoch)
         model.train()
-        size = recipe.small_size if epoch < recipe.small_epochs else INPUT_SIZE
+        size = recipe.small_size if epoch < recipe.small_epochs else source.input_size
         if recipe.patch_drop:
             set_patch_drop(model, recipe.patch_drop if epoch < recipe.patch_drop_epochs else 0.0)
-        order = torch.randperm(len(pictures), generator=generator)
+        order = torch.randperm(len(examples.pictures), generator=generator)
         total = 0.0
         for step in range(steps):
             chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
-            views = augment(normalise(pictures[chosen]), size, generator, recipe.zoom, recipe.light, recipe.erase)
-            views = views.contiguous(memory_format=torch.channels_last)
+            some = source.vary(examples.pick(chosen), size, generator, variation)
+            views = some.pictures.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
-                scores = model(views).float()
+                scores, misread = model(views, some.cells) if recipe.parts else (model(views), None)
                 teacher_scores = teacher(views).float() if teacher else None
             if teacher_scores is None:
-                loss = functional.cross_entropy(scores, classes[chosen], label_smoothing=recipe.label_smoothing)
+                loss = functional.cross_entropy(scores.float(), some.classes, label_smoothing=recipe.label_smoothing)
             else:
-                loss = distil(scores, teacher_scores, classes[chosen])
+                loss = distil(scores.float(), teacher_scores, some.classes)
+            if misread is not None:
+                loss = loss + recipe.parts * misread
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 5.0)
@@ -256,10 +336,9 @@ def train_stage(
         )
         say(f"epoch {epoch + 1}/{recipe.epochs}: loss {total / steps:.3f}, {time.perf_counter() - started:.0f} s")
         if epoch % 4 == 3:
-            check = read_photographs(data, "test")
-            top1 = evaluate(average, check[0][::5], check[1][::5])
-            say(f"  top-1 of the averaged weights on 2,000 test pictures: {top1:.2f} %")
-    return average
+            top1 = evaluate(average.vit if isinstance(average, PartReadout) else average, source, step=5)
+            say(f"  top-1 of the averaged weights on every fifth test picture: {top1:.2f} %")
+    return average.vit if isinstance(average, PartReadout) else average
 
 
 def _lay_out(module: nn.Module) -> nn.Module:
@@ -286,7 +365,10 @@ def round_to_half(model: nn.Module) -> None:
 
 def set_patch_drop(model: nn.Module, share: float) -> None:
     """Drop that share of patch tokens in training (PatchDropout, Liu et al. 2022): half the tokens, half the time."""
-    model.patch_drop = PatchDropout(share) if share else nn.Identity()
+    if isinstance(model, PartReadout):
+        model.drop = PatchDropoutWithIndices(share)
+    else:
+        model.patch_drop = PatchDropout(share) if share else nn.Identity()
 
 
 def save_whole(path: Path, state: dict) -> None:
@@ -299,7 +381,9 @@ def save_whole(path: Path, state: dict) -> None:
 
 def main(
     name: Annotated[str, typer.Argument(help=" or ".join(RECIPES))],
-    data: Annotated[Path, typer.Option(help="CIFAR-10 as train/<class>/*.jpg and test/<class>/*.jpg.")],
+    data: Annotated[
+        Path | None, typer.Option(help="CIFAR-10 as train/<class>/*.jpg and test/<class>/*.jpg; for photo-* only.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the weights go.")] = Path("assets/models"),
     runs: Annotated[Path, typer.Option(help="Where unfinished runs are kept.")] = Path("runs"),
 ) -> None:
@@ -307,7 +391,8 @@ def main(
     if name not in RECIPES:
         raise typer.BadParameter(f"There is no recipe for {name}. Known: {', '.join(RECIPES)}.")
     stages = RECIPES[name]
-    model, accuracy = train(name, stages, data, out, runs, say=lambda line: print(line, flush=True))
+    source = find_source(name, data)
+    model, accuracy = train(name, stages, source, out, runs, say=lambda line: print(line, flush=True))
     trained = {
         key: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for key, tensor in model.state_dict().items()
@@ -319,7 +404,7 @@ def main(
         out / f"{name}.safetensors",
         {"recipe": json.dumps([asdict(recipe) for recipe in stages]), "top1": f"{accuracy:.2f}"},
     )
-    print(f"{name}: test top-1 {accuracy:.2f} % over 10,000 pictures.")
+    print(f"{name}: test top-1 {accuracy:.2f} % over {len(source.read('test').pictures):,} pictures.")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from explain.bundled.architectures import INPUT_SIZE
-from explain.bundled.photographs import CLASSES, augment, normalise, read_photographs, resize
+from explain.bundled.photographs import CLASSES, Photographs, augment, normalise, read_photographs, resize
 from explain.bundled.train import RECIPES, follow, train
 from explain.engine import Engine
 from explain.geometry import prepare
@@ -33,16 +33,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path) -> None:
-    whole, accuracy = train("photo-cnn", STAGES, data, tmp_path, tmp_path / "whole", say=lambda line: None)
+    whole, accuracy = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path / "whole", say=lambda line: None)
 
     def stop_after_first_epoch(line: str) -> None:
         if line.startswith("epoch 1/2"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train("photo-cnn", STAGES, data, tmp_path, tmp_path / "stopped", say=stop_after_first_epoch)
+        train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path / "stopped", say=stop_after_first_epoch)
     said: list[str] = []
-    resumed, again = train("photo-cnn", STAGES, data, tmp_path, tmp_path / "stopped", say=said.append)
+    resumed, again = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path / "stopped", say=said.append)
     assert said[0] == "Going on after epoch 1."
     assert again == accuracy
     for name, tensor in whole.state_dict().items():
@@ -50,7 +50,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path)
 
 
 def test_weights_are_measured_as_they_ship(data: Path, tmp_path: Path) -> None:
-    model, _ = train("photo-cnn", STAGES, data, tmp_path, tmp_path, say=lambda line: None)
+    model, _ = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path, say=lambda line: None)
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             assert torch.equal(tensor, tensor.half().float()), name
