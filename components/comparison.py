@@ -100,7 +100,9 @@ def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
     for side in ("a", "b"):
         if st.session_state.get(f"{DIFFERENCE}-{side}") not in columns:
             st.session_state.pop(f"{DIFFERENCE}-{side}", None)
-    with st.popover("Difference of two", icon=":material/compare:"):
+    # The lists are made once they are opened: each moved slider would make them again.
+    popover = st.popover("Difference of two", icon=":material/compare:", key=DIFFERENCE, on_change="rerun")
+    if popover.open:
         common: dict[str, Any] = {
             "options": [*columns],
             "format_func": columns.__getitem__,
@@ -108,9 +110,13 @@ def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
             "placeholder": "None",
             "persist_state": "session",
         }
-        first = st.selectbox("Where this one is stronger …", key=f"{DIFFERENCE}-a", **common)
-        second = st.selectbox("… than this one", key=f"{DIFFERENCE}-b", **common)
-        st.caption("Each map counts in units of its own largest value. Tick *Signed* above the maps to see both ways.")
+        with popover:
+            st.selectbox("Where this one is stronger …", key=f"{DIFFERENCE}-a", **common)
+            st.selectbox("… than this one", key=f"{DIFFERENCE}-b", **common)
+            st.caption(
+                "Each map counts in units of its own largest value. Tick *Signed* above the maps to see both ways."
+            )
+    first, second = (st.session_state.get(f"{DIFFERENCE}-{side}") for side in ("a", "b"))
     return (first, second) if first and second and first != second else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import streamlit as st
 
 from explain.explanation import Explanation
@@ -9,12 +11,33 @@ from explain.export import encode_figure, encode_manifest, encode_maps
 from explain.render import RenderSettings
 
 
-def offer_downloads(explanation: Explanation, view: RenderSettings) -> None:
-    """Three buttons. Each file is made when its button is pressed."""
+@dataclass
+class Shown:
+    """What stands on the page now. The fragment with the sliders writes it, the buttons outside read it.
+
+    Attributes:
+        explanation: the maps; None before there are any, and where their columns are models.
+        view: how they are shown.
+        offered: whether there were maps, and with them the buttons, when the page was last made; None before that.
+    """
+
+    explanation: Explanation | None = None
+    view: RenderSettings = field(default_factory=RenderSettings)
+    offered: bool | None = None
+
+    @property
+    def maps(self) -> Explanation:
+        """The maps, once there are some."""
+        assert self.explanation is not None
+        return self.explanation
+
+
+def offer_downloads(shown: Shown) -> None:
+    """Three buttons. Each file is made of what is shown when its button is pressed."""
     with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
             "Figure",
-            lambda: encode_figure(explanation, view),
+            lambda: encode_figure(shown.maps, shown.view),
             "figure.png",
             "image/png",
             key="download-figure",
@@ -24,7 +47,7 @@ def offer_downloads(explanation: Explanation, view: RenderSettings) -> None:
         )
         st.download_button(
             "Raw maps",
-            lambda: encode_maps(explanation),
+            lambda: encode_maps(shown.maps),
             "maps.npz",
             "application/zip",
             key="download-maps",
@@ -34,7 +57,7 @@ def offer_downloads(explanation: Explanation, view: RenderSettings) -> None:
         )
         st.download_button(
             "Manifest",
-            lambda: encode_manifest(explanation),
+            lambda: encode_manifest(shown.maps),
             "manifest.json",
             "application/json",
             key="download-manifest",

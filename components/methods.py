@@ -142,9 +142,12 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
                 with st.container(width=245):
                     show_setting(method.settings, name, name_settings(method.name), f"{method.title} · ")
             if folded:
-                with st.popover("More settings", icon=":material/tune:"):
-                    for method in folded:
-                        _show_folded(method.name)
+                # What is folded away is made once it is opened: each moved slider would make it again.
+                more = st.popover("More settings", icon=":material/tune:", key="more-settings", on_change="rerun")
+                if more.open:
+                    with more:
+                        for method in folded:
+                            _show_folded(method.name)
     return {method.name: get_settings(method.settings, name_settings(method.name)) for method in chosen}
 
 

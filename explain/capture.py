@@ -35,19 +35,21 @@ class Derived:
 
     def __init__(self) -> None:
         self._values: dict[Any, Any] = {}
+        self._bytes = 0
         self._lock = threading.RLock()
 
     def get(self, key: Any, compute: Callable[[], T]) -> T:
         """The value kept under `key`, computed on first use. The key must name everything the value depends on."""
         with self._lock:
             if key not in self._values:
-                self._values[key] = compute()
+                self._values[key] = value = compute()
+                self._bytes += count_bytes(value)
             return self._values[key]
 
-    def count_bytes(self) -> int:
-        """Bytes of the tensors and arrays kept."""
-        with self._lock:
-            return count_bytes(self._values)
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of the tensors and arrays kept. Counted as they come: a slider asks after each of its moves."""
+        return self._bytes
 
 
 def count_bytes(value: Any) -> int:

@@ -82,6 +82,7 @@ class _Seen:
     maps: OrderedDict[Any, Heatmap] = field(default_factory=OrderedDict)
     # By map, held while a method runs the network for it; they live as long as anyone holds on to them.
     turns: WeakValueDictionary[Any, threading.RLock] = field(default_factory=WeakValueDictionary)
+    map_bytes: int = 0
     bytes_kept: int = 0
 
     @property
@@ -96,9 +97,9 @@ class _Seen:
             tensors.append(self.own_logits)
         if self.prompt_look is not None:
             tensors += [self.prompt_look.tokens, self.prompt_look.scores]
-        derived = sum(kept.count_bytes() for kept in self.derived.values())
-        kept = sum(map(count_bytes, [*self.maps.values(), *self.attention.values()]))
-        return sum(tensor.nbytes for tensor in tensors) + derived + kept
+        derived = sum(kept.bytes_kept for kept in self.derived.values())
+        attention = sum(map(count_bytes, self.attention.values()))
+        return sum(tensor.nbytes for tensor in tensors) + derived + attention + self.map_bytes
 
     def add(self, look: Look) -> None:
         if self.own_logits is None:
@@ -111,10 +112,13 @@ class _Seen:
         self.curvatures.update(look.curvatures)
 
     def keep_map(self, key: Any, heatmap: Heatmap) -> None:
-        self.maps[key] = heatmap
+        if key not in self.maps:
+            self.maps[key] = heatmap
+            self.map_bytes += count_bytes(heatmap)  # counting all of them after each move of a slider takes longer
         self.maps.move_to_end(key)
         while len(self.maps) > _MAPS_KEPT:
-            self.maps.popitem(last=False)
+            _, oldest = self.maps.popitem(last=False)
+            self.map_bytes -= count_bytes(oldest)
 
 
 class _Turns:

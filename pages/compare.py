@@ -13,7 +13,7 @@ import streamlit as st
 from components.canvas import CanvasEvent, Pane, Row, canvas, read_event
 from components.combination import Combination, pick_combination
 from components.comparison import Comparison, pick_comparison, pick_difference
-from components.downloads import offer_downloads
+from components.downloads import Shown, offer_downloads
 from components.engine import await_engine
 from components.faults import show_faults
 from components.front_door import go_through_front_door, link_to_page
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from explain.engine import Engine
 
 Outcome = PictureExplanation | Failure
+
+_LIKELIEST = ("Likeliest class", "Second likeliest", "Third likeliest")
 
 _log = logging.getLogger(__name__)
 
@@ -139,13 +141,25 @@ def show_page() -> None:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
             comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
-            _compare(engine, Question(model, pictures, first, target, methods, score, combination, comparison))
+            question = Question(model, pictures, first, target, methods, score, combination, comparison)
+            with st.container(key="grid-tools", horizontal=True):
+                difference = pick_difference(_name_columns(question))
+                agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
+            shown = Shown()
+            _compare(engine, question, difference, agree, shown)
+            shown.offered = shown.explanation is not None
+            if shown.offered:
+                offer_downloads(shown)
+            if "cf-cam" in methods:
+                link_to_page("clusters", "How CF-CAM groups the channels", ":material/bubble_chart:")
 
 
 @st.fragment
 @show_faults
-def _compare(engine: Engine, question: Question) -> None:
-    """Sliders and grid. Moving a slider reruns only this."""
+def _compare(engine: Engine, question: Question, difference: tuple[str, str] | None, agree: bool, shown: Shown) -> None:
+    """Sliders and grid. Moving a slider reruns only this, so it holds nothing that a slider does not change: each
+    element costs the server a millisecond or two, and the browser several.
+    """
     event = read_event("canvas")
     if event is not None:
         _follow(event, question.model)  # and from the top: what would be drawn here is not wanted any more
@@ -170,9 +184,6 @@ def _compare(engine: Engine, question: Question) -> None:
         outcomes = _watch_outcomes(engine, question, settings, place, key)
         columns = _list_columns(question, outcomes)
     with place.container():
-        with st.container(key="grid-tools", horizontal=True):
-            difference = pick_difference(_name_columns(question, columns))
-            agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
         if question.comparison.by == "methods":
             rows = build_rows(outcomes, question.methods, _find_twin(question.model), difference=difference)
         else:
@@ -183,10 +194,11 @@ def _compare(engine: Engine, question: Question) -> None:
             from components.agreement import show_agreement
 
             show_agreement(rows)
+        shown.view = answer.view
         explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
         if explained:
             combination = question.combination
-            explanation = Explanation(
+            shown.explanation = Explanation(
                 question.model,
                 explained,
                 question.score,
@@ -194,9 +206,8 @@ def _compare(engine: Engine, question: Question) -> None:
                 combination.augmentation,
                 engine.description,
             )
-            offer_downloads(explanation, answer.view)
-        if "cf-cam" in question.methods:
-            link_to_page("clusters", "How CF-CAM groups the channels", ":material/bubble_chart:")
+            if shown.offered is False:
+                st.rerun()  # what had been stopped went on: the page lacks the buttons
         passes = engine.passes
         st.caption(
             f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "
@@ -218,13 +229,15 @@ def _list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple
     return columns
 
 
-def _name_columns(question: Question, columns: Sequence[tuple[Picture, Sequence[Column]]]) -> dict[str, str]:
+def _name_columns(question: Question) -> dict[str, str]:
     """What may be subtracted: every column by key, with the name a person knows it by."""
-    if question.comparison.by == "methods":
+    comparison = question.comparison
+    if comparison.by == "methods":
         return {name: get_method(name).title for name in _find_usable(question)}
-    if question.comparison.by == "classes" and not question.comparison.names:
-        return dict(zip(("0", "1", "2"), ("Likeliest class", "Second likeliest", "Third likeliest"), strict=True))
-    return {column.key: column.title for _, found in columns[:1] for column in found}
+    if comparison.by != "classes":
+        return {name: name for name in comparison.names}
+    labels = [question.model.labels[int(name)] for name in comparison.names]
+    return {str(rank): label for rank, label in enumerate(labels or _LIKELIEST)}
 
 
 def _watch_outcomes(

@@ -601,7 +601,7 @@ def test_derived_values_are_worked_out_once_and_counted() -> None:
 
     first = derived.get("key", compute)
     assert derived.get("key", compute) is first and len(calls) == 1
-    assert derived.count_bytes() == 10 * 8 + 3 * 4
+    assert derived.bytes_kept == 10 * 8 + 3 * 4
     assert derived.get("other", lambda: derived.get("key", compute)) is first  # one may build on another
     with pytest.raises(ZeroDivisionError):
         derived.get("bad", lambda: 1 // 0)

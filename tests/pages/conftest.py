@@ -77,6 +77,11 @@ class Dashboard:
         field = next(entry for entry in self.test.file_uploader if str(entry.key).startswith("upload-"))
         field.set_value([(name, data, "application/octet-stream") for name, data in files]).run()
 
+    def open(self, key: str) -> None:
+        """Open what is folded away."""
+        self.test.session_state[key] = True
+        self.test.run()
+
     def pick(self, key: str, value: Any) -> None:
         """Press pills or segments."""
         group = next(entry for entry in self.test.get("button_group") if entry.key == key)

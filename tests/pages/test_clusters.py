@@ -96,6 +96,7 @@ def test_the_strip_covers_the_whole_range_of_eps(clusters: Any, engine: Engine) 
 
 def test_the_published_settings_show_the_gradients_before_and_after_the_filter(clusters: Any, engine: Engine) -> None:
     passes = engine.passes
+    clusters.open("more-settings")
     clusters.test.selectbox(key="setting:cf-cam:preset").set_value("published").run()
     assert not clusters.test.exception
     items = clusters.component("cards", "groups")["items"]
@@ -134,6 +135,7 @@ def test_one_picture_of_several_is_looked_at(clusters: Any) -> None:
 
 
 def test_every_channel_dominant_is_no_error(clusters: Any) -> None:
+    clusters.open("more-settings")
     clusters.test.slider(key="setting:cf-cam.dominant").set_value(0.0).run()
     assert not clusters.test.exception
     assert not clusters.test.error

@@ -101,6 +101,7 @@ def test_sliders_run_no_pass_and_move_only_their_map(dashboard: Any, engine: Eng
 
 def test_a_preset_moves_the_sliders(dashboard: Any, engine: Engine) -> None:
     passes = engine.passes
+    dashboard.open("more-settings")
     preset = dashboard.test.selectbox(key="setting:cf-cam:preset")
     preset.set_value("published").run()
     assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 5.0
@@ -349,6 +350,7 @@ def test_models_side_by_side_each_at_its_best_layer(dashboard: Any, engine: Engi
 
 
 def test_the_difference_of_two_and_how_far_they_agree(dashboard: Any) -> None:
+    dashboard.open("compare-difference")
     dashboard.test.selectbox(key="compare-difference-a").set_value("grad-cam")
     dashboard.test.selectbox(key="compare-difference-b").set_value("eigen-cam").run()
     one, other = (np.maximum(dashboard.values(name), 0) for name in ("grad-cam", "eigen-cam"))
