@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Paint = Literal["surroundings", "blur", "inpaint", "noise"]
 """What a region is painted over with: the mean colour of what lies around it; itself, out of focus; what lies around
-it, drawn on inwards (A. Telea, 2004); noise of the mean and spread of what lies around it."""
+it, drawn on inwards (Bertalmio et al., 2001); noise of the mean and spread of what lies around it."""
 
 _SAID = {
     "surroundings": "painted over with the mean colour of its surroundings",
@@ -231,7 +231,7 @@ def _inpaint(patch: np.ndarray, hole: np.ndarray) -> np.ndarray:
     mask = hole.astype(np.uint8)
     # OpenCV takes three channels of 8 bits, or one of floats.
     planes = [patch] if patch.dtype == np.uint8 else [patch[..., c] for c in range(patch.shape[2])]
-    filled = [cv2.inpaint(np.ascontiguousarray(plane), mask, 3, cv2.INPAINT_TELEA) for plane in planes]
+    filled = [cv2.inpaint(np.ascontiguousarray(plane), mask, 3, cv2.INPAINT_NS) for plane in planes]
     return np.dstack(filled).reshape(patch.shape)
 
 
