@@ -22,6 +22,7 @@ from explain import models
 from explain.architectures import build_architecture, parse_architecture
 from explain.bundled.architectures import build_photo_cnn, build_photo_vit
 from explain.bundled.photographs import CLASSES, MEAN, STD
+from explain.capture import capture_prompt, look_through_prompts
 from explain.errors import ModelError
 from explain.geometry import Preprocessing, prepare
 from explain.labels import known_labels, read_labels, shorten_descriptions
@@ -349,10 +350,14 @@ def test_a_vit_takes_the_size_it_was_trained_for_or_is_resized() -> None:
     assert larger.default_layer.grid == (8, 8) and larger.module(torch.rand(1, 3, 128, 128)).shape == (1, 3)
 
 
-def write_prompt_cam(depth: int, classes: int) -> tuple[dict[str, Any], nn.Module]:
-    """A checkpoint as Prompt-CAM's authors save it, and the backbone it is made from."""
-    torch.manual_seed(1)
-    backbone = build_architecture(parse_architecture("timm/test_vit"), 0, 3, 96)
+def write_prompt_cam(
+    depth: int, classes: int, architecture: str = "timm/test_vit", seed: int = 1
+) -> dict[str, dict[str, torch.Tensor] | int]:
+    """A checkpoint as Prompt-CAM's authors save it, with weights so large that every part of it matters."""
+    torch.manual_seed(seed)
+    backbone = build_architecture(parse_architecture(architecture), 0, 3, 96)
+    for parameter in backbone.parameters():
+        nn.init.normal_(parameter, 0 if parameter.ndim > 1 else 0.5, 0.2)
     width = backbone.embed_dim
     content = {
         **backbone.state_dict(),
@@ -360,41 +365,87 @@ def write_prompt_cam(depth: int, classes: int) -> tuple[dict[str, Any], nn.Modul
         "head.weight": torch.randn(1, width),
         "head.bias": torch.randn(1),
     }
-    return {"model_state_dict": content, "epoch": 7}, backbone
+    return {"model_state_dict": content, "epoch": 7}
 
 
+def run_authors_forward(state: dict[str, torch.Tensor], x: torch.Tensor, heads: int) -> tuple[Any, Any]:
+    """The authors' forward pass, from the tensors of their file alone and in matrix products.
+
+    Scores `(C,)` of one picture `(1, 3, H, W)`, and how its last block's prompts attend to patches, `(heads, C, P)`.
+    """
+
+    def norm(tokens: torch.Tensor, name: str) -> torch.Tensor:
+        centred = tokens - tokens.mean(-1, keepdim=True)
+        scaled = centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+        return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
+
+    def linear(tokens: torch.Tensor, name: str) -> torch.Tensor:
+        return tokens @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+
+    kernel = state["patch_embed.proj.weight"]
+    side = kernel.shape[-1]
+    patches = [
+        kernel.flatten(1) @ x[0, :, top : top + side, left : left + side].flatten() + state["patch_embed.proj.bias"]
+        for top in range(0, x.shape[2], side)
+        for left in range(0, x.shape[3], side)
+    ]
+    tokens = torch.cat([state["cls_token"][0], torch.stack(patches)]) + state["pos_embed"][0]
+    prompts = state["vpt.prompt_embeddings"]
+    classes, depth = prompts.shape[1], 1 + max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))
+    outputs = prompts[0]
+    for index in range(depth):
+        block = f"blocks.{index}"
+        if len(prompts) > 1:
+            outputs = prompts[index]
+        together = torch.cat([outputs, tokens])
+        joint = linear(norm(together, f"{block}.norm1"), f"{block}.attn.qkv")
+        query, key, value = (part.unflatten(1, (heads, -1)).transpose(0, 1) for part in joint.chunk(3, dim=1))
+        weights = (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).exp()
+        attention = weights / weights.sum(-1, keepdim=True)
+        mixed = (attention @ value).transpose(0, 1).flatten(1)
+        together = together + linear(mixed, f"{block}.attn.proj")
+        hidden = linear(norm(together, f"{block}.norm2"), f"{block}.mlp.fc1")
+        hidden = hidden * (1 + torch.erf(hidden / 2**0.5)) / 2
+        together = together + linear(hidden, f"{block}.mlp.fc2")
+        outputs, tokens = together[:classes], together[classes:]
+    scores = norm(outputs, "norm") @ state["head.weight"][0] + state["head.bias"]
+    return scores, attention[:, :classes, classes + 1 :]
+
+
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("deep", [True, False])
-def test_prompt_cam_checkpoints(deep: bool) -> None:
-    """Scores agree with a forward written out from the paper: prompts first, one linear layer for all classes."""
-    depth = 6 if deep else 1
-    content, backbone = write_prompt_cam(depth, classes=4)
+def test_prompt_cam_checkpoints_give_the_authors_scores_and_maps(deep: bool, seed: int) -> None:
+    content = write_prompt_cam(6 if deep else 1, classes=4, seed=seed)
     model = open_file(content, "timm/test_vit", label_file=b"a\nb\nc\nd")
-    assert model.prompted is model.module and model.labels == ("a", "b", "c", "d")
+    assert model.prompted is not None and model.prompted is model.module and model.labels == ("a", "b", "c", "d")
     assert model.preprocessing.input_size == (96, 96)
     assert model.default_layer is not None and model.default_layer.prefix_tokens == 5
 
-    state = content["model_state_dict"]
-    x = torch.rand(1, 3, 96, 96)
+    x = torch.randn(1, 3, 96, 96)
+    heads = model.prompted.backbone.blocks[-1].attn.num_heads
     with torch.no_grad():
-        tokens = backbone.norm_pre(backbone._pos_embed(backbone.patch_embed(x)))
-        prompts = state["vpt.prompt_embeddings"][:1]
-        for index, block in enumerate(backbone.blocks):
-            if deep:
-                prompts = state["vpt.prompt_embeddings"][index : index + 1]
-            both = block(torch.cat([prompts, tokens], dim=1))
-            prompts, tokens = both[:, :4], both[:, 4:]
-        outputs = backbone.norm(prompts)
-        scores = (outputs * state["head.weight"][0]).sum(-1) + state["head.bias"]
-        assert torch.allclose(model.module(x), scores, atol=1e-5)
+        scores, attention = run_authors_forward(content["model_state_dict"], x, heads)
+        assert scores.std() > 0.1 and attention.std() > 1e-3, "a test of nothing"
+        assert torch.allclose(model.module(x)[0], scores, rtol=1e-4, atol=1e-4)
+        look = look_through_prompts(model.prompted, x)
+        assert torch.allclose(look.scores, scores, rtol=1e-4, atol=1e-4)
+        for target in range(4):
+            maps = capture_prompt(model.prompted, look, target).attention
+            assert maps.shape == (heads, 6, 6)
+            assert torch.allclose(maps.flatten(1), attention[:, target], rtol=1e-3, atol=1e-6)
 
 
 def test_prompt_cam_checkpoints_that_do_not_fit() -> None:
-    content, _ = write_prompt_cam(6, 4)
+    content = write_prompt_cam(6, 4)
     with pytest.raises(ModelError, match=r"need a timm VisionTransformer"):
         open_file(content, "timm/resnet10t")
-    wrong = {**content["model_state_dict"], "vpt.prompt_embeddings": torch.randn(3, 4, 64)}
-    with pytest.raises(ModelError, match=r"takes \(1 or 6, classes, 64\)"):
-        open_file(wrong, "timm/test_vit")
+    whole = content["model_state_dict"]
+    for prompts in (torch.randn(3, 4, 64), torch.randn(6, 4, 32), torch.randn(6, 64), torch.randn(6, 0, 64)):
+        wrong = {**whole, "vpt.prompt_embeddings": prompts}
+        with pytest.raises(ModelError, match=r"takes \(1 or 6, classes, 64\)"):
+            open_file(wrong, "timm/test_vit")
+    with pytest.raises(ModelError, match=r"prompts in “mine\.pt” do not fit the network: score\.weight"):
+        open_file({**whole, "head.weight": torch.randn(4, 64)}, "timm/test_vit")
     del wrong["head.bias"]
     with pytest.raises(ModelError, match=r"lacks head\.bias"):
         open_file(wrong, "timm/test_vit")
