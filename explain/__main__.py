@@ -1,11 +1,11 @@
-"""The command line: `python -m explain show|replay|train-prompts|models|layers|methods`."""
+"""The command line: `python -m explain show|replay|train-prompts|traits|gallery|surgery|models|layers|methods`."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from explain.errors import ExplainError
 from explain.files import read_file
 from explain.fusion import Fusion
 from explain.prompt_training import PromptRecipe
+from explain.surgery import Paint
 
 app = typer.Typer(
     add_completion=False,
@@ -29,6 +30,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 ModelName = Annotated[
     str, typer.Option("--model", help="photo-cnn, the name of a timm model, prompts:NAME, or file:PATH with --arch.")
 ]
+PromptedModel = Annotated[
+    str, typer.Option("--model", help="One with class prompts: photo-vit, prompts:NAME, or file:PATH with --arch.")
+]
+Classes = Annotated[
+    list[str],
+    typer.Option("--class", help="Class index or label, or auto for the likeliest; may be given several times."),
+]
+Top = Annotated[int, typer.Option(min=1, help="How many of a class's most important heads are shown.")]
 Architecture = Annotated[
     str | None, typer.Option("--arch", help="For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.")
 ]
@@ -200,7 +209,7 @@ def train_prompts(
 
     def tell(said: Epoch | str, share: float | None) -> None:
         if isinstance(said, str):
-            print(said, file=sys.stderr)
+            print(said, end="\r" if share is None else "\n", file=sys.stderr)
             return
         print(
             f"epoch {said.number}/{recipe.epochs}: loss {said.loss:.3f}, {said.accuracy:.1f} % right; validation loss "
@@ -234,6 +243,143 @@ def _print_report(report: Any, labels: tuple[str, ...]) -> None:
         f"\n{report.accuracy:.1f} % right on the validation pictures, after epoch {report.best_epoch} of "
         f"{len(report.epochs)}{early}. {report.pictures} pictures, {report.seconds:.0f} s."
     )
+
+
+@app.command()
+def traits(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    out: Annotated[Path, typer.Option(help="Folder for figure.png, traits.json and maps.npz.")],
+    model: PromptedModel = "photo-vit",
+    class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
+    top: Top = 4,
+    arch: Architecture = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+) -> None:
+    """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
+    from explain.engine import Engine
+    from explain.picture import decode
+    from explain.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
+
+    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    decoded = decode(read_file(picture), picture.name)
+    engine = Engine()
+    view = look_with_eyes_of(engine, decoded, engine.load(request, weights), class_, top)
+    files = {"figure.png": encode_figure(decoded, view), "maps.npz": encode_maps(view)}
+    _write_files(out, {**files, "traits.json": _encode_json(view.as_data())})
+    print(", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
+    for seen in view.classes:
+        print(f"\n{seen.label}: {seen.probability:.1%}, without these heads {seen.without_traits:.1%}")
+        for trait in seen.traits:
+            print(f"  {trait.rank}. head {trait.head + 1}: without it {trait.blurred_probability:.1%}")
+    for other in view.classes[1:]:
+        own = compare_classes(view.classes[0], other).own
+        heads = ", ".join(str(trait.head + 1) for trait in own) or "none"
+        print(f"\nHeads of {view.classes[0].label} that no shown head of {other.label} is like: {heads}")
+    print(f"\nWritten to {out}. Not for diagnostic use.")
+
+
+@app.command()
+def gallery(
+    pictures: Annotated[Path, typer.Argument(help="A folder of pictures of the class, or with a folder named as it.")],
+    out: Annotated[Path, typer.Option(help="Folder for gallery.png and gallery.zip.")],
+    class_: Annotated[str, typer.Option("--class", help="Class index or label.")],
+    model: PromptedModel = "photo-vit",
+    top: Top = 4,
+    crops: Annotated[int, typer.Option(min=1, help="How many pictures each head shows.")] = 6,
+    arch: Architecture = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+) -> None:
+    """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
+    from explain.engine import Engine, find_target
+    from explain.errors import PictureError
+    from explain.gallery import collect_gallery, list_class_files
+    from explain.picture import Picture, decode
+
+    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    engine = Engine()
+    loaded = engine.load(request, weights)
+    target = find_target(loaded, class_)
+    files = list_class_files(pictures, loaded.labels[target])
+
+    def read() -> Iterator[Picture]:
+        for path in files:
+            try:
+                yield decode(read_file(path), path.name)
+            except PictureError as error:
+                print(f"left out: {error}", file=sys.stderr)
+
+    def tell(share: float, text: str) -> None:
+        print(f"[{share:4.0%}] {text}", file=sys.stderr)
+
+    found = collect_gallery(engine, read(), loaded, target, top, crops, tell, total=len(files))
+    _write_files(out, {"gallery.png": found.to_png(), "gallery.zip": found.to_zip()})
+    print(f"{found.label}: {found.pictures} pictures, {found.right} of them predicted right")
+    for rank, trait in enumerate(found.traits, start=1):
+        print(f"  {rank}. head {trait.head + 1}, on average number {trait.mean_rank:.1f} of {found.heads}")
+    print(f"\nWritten to {out}. Not for diagnostic use.")
+
+
+@app.command()
+def surgery(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    out: Annotated[Path, typer.Option(help="Folder for altered.png, before.png, after.png and surgery.json.")],
+    box: Annotated[str | None, typer.Option(help="The region: left,top,right,bottom in pixels.")] = None,
+    outline: Annotated[str | None, typer.Option(help="Or its corners: x,y,x,y,x,y… in pixels.")] = None,
+    paint: Annotated[Paint, typer.Option(help="What the region is painted over with.")] = "surroundings",
+    swap: Annotated[Path | None, typer.Option(help="Instead, put a part of this picture in its place.")] = None,
+    place: Annotated[str | None, typer.Option(help="For --swap: left,top,right,bottom of that part.")] = None,
+    feather: Annotated[float, typer.Option(min=0, help="For --swap: pixels of soft edge.")] = 0.0,
+    model: PromptedModel = "photo-vit",
+    class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
+    top: Top = 4,
+    arch: Architecture = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    channels: Channels = None,
+) -> None:
+    """Paint over or swap a region of a picture and see what the classes make of it."""
+    from explain.engine import Engine
+    from explain.picture import decode
+    from explain.render import encode_png
+    from explain.surgery import answer_surgery, paint_over, swap_region
+    from explain.traits import encode_figure
+
+    if (box is None) == (outline is None):
+        raise ExplainError("Say which region: --box left,top,right,bottom or --outline x,y,x,y,x,y.")
+    corners = _read_numbers("--outline", outline) or ()
+    if len(corners) % 2:
+        raise ExplainError(f"--outline takes pairs of numbers, x,y,x,y,x,y, but {outline} has {len(corners)} numbers.")
+    region: Any = _read_numbers("--box", box) or list(zip(corners[::2], corners[1::2], strict=True))
+    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    before = decode(read_file(picture), picture.name)
+    if swap is not None:
+        part: Any = _read_numbers("--place", place)
+        after = swap_region(before, region, decode(read_file(swap), swap.name), part, feather)
+    else:
+        after = paint_over(before, region, paint)
+    engine = Engine()
+    answer = answer_surgery(engine, before, after, engine.load(request, weights), class_, top)
+    files = {"altered.png": encode_png(after.pixels), "surgery.json": _encode_json(answer.as_data())}
+    figures = {"before.png": encode_figure(before, answer.before), "after.png": encode_figure(after, answer.after)}
+    _write_files(out, files | figures)
+    print(after.notes[-1])
+    for moment, view in (("before", answer.before), ("after", answer.after)):
+        print(f"{moment}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
+    for one, other in zip(answer.before.classes, answer.after.classes, strict=True):
+        print(
+            f"{one.label}: score {one.score:.2f} → {other.score:.2f}, {one.probability:.1%} → {other.probability:.1%}"
+        )
+    print(f"\nWritten to {out}. Not for diagnostic use.")
 
 
 @app.command()
@@ -325,6 +471,20 @@ def methods(as_json: Json = False) -> None:
             print(f"{'':<14} --set {entry.name}.{name}={info.default}  {info.description}")
         for name in entry.presets:
             print(f"{'':<14} --preset {entry.name}={name}")
+
+
+def _write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files into a folder, which is made if missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+    except OSError as error:
+        raise ExplainError(f"Nothing can be written to {folder}: {error.strerror or error}.") from None
+
+
+def _encode_json(data: Any) -> bytes:
+    return json.dumps(data, indent=1, ensure_ascii=False).encode()
 
 
 def _read_settings(presets: list[str], values: list[str]) -> dict[str, dict[str, Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import threading
+import unicodedata
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -236,6 +238,23 @@ def collect_gallery(
         heads=len(ranks),
         traits=tuple(GalleryTrait(head, ranks[head] / len(digests), tuple(best[head])) for head in order),
     )
+
+
+def list_class_files(folder: Path, label: str) -> list[Path]:
+    """The files of a class: those in folders named as it, such as `train/LABEL`, or, where there is no such folder, the
+    files in the folder itself. In the order of their names.
+
+    Raises:
+        PictureError: there is none.
+    """
+    wanted = unicodedata.normalize("NFC", label)
+    below = sorted(folder.rglob("*"))
+    named = [path for path in below if path.is_dir() and unicodedata.normalize("NFC", path.name) == wanted]
+    places = named or [folder]
+    files = [path for path in below if path.parent in places and path.is_file() and not path.name.startswith(".")]
+    if not files:
+        raise PictureError(f"“{folder}” holds no pictures of “{label}”. Name a folder of pictures of that class.")
+    return files
 
 
 def _place_crop(peak: tuple[float, float], box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:

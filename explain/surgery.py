@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -62,6 +62,10 @@ class Answer:
     def probability_changes(self) -> np.ndarray:
         """Of all classes, after minus before, `(C,)`."""
         return self.after.probabilities - self.before.probabilities
+
+    def as_data(self) -> dict[str, Any]:
+        """Everything as numbers, strings, lists and dictionaries, fit for JSON."""
+        return {"flipped": self.flipped, "before": self.before.as_data(), "after": self.after.as_data()}
 
     @property
     def map_changes(self) -> tuple[np.ndarray, ...]:
@@ -128,7 +132,7 @@ def swap_region(
     if place is None:
         down, across = (theirs / own for theirs, own in zip(other.size, picture.size, strict=True))
         place = (columns.start * across, rows.start * down, columns.stop * across, rows.stop * down)
-    if not np.isfinite(place).all():
+    if len(place) != 4 or not np.isfinite(place).all():
         raise PictureError("The place to take the part from is no rectangle. Give left, top, right and bottom.")
     left, top, right, bottom = (round(edge) for edge in place)
     height, width = other.size
