@@ -188,12 +188,17 @@ def draw_blurring(classes: Sequence[ClassView]) -> go.Figure:
                 hovertemplate=f"%{{x}} heads blurred, {order}: %{{y:.1f}} %<extra>{name}</extra>",
             )
     figure.update_layout(
-        title={"text": "Probability as heads are blurred (%)", "font": {"size": 13.5}, "x": 0, "xref": "container"},
+        title={
+            "text": "Probability by the number of heads blurred (%)",
+            "font": {"size": 13.5},
+            "x": 0,
+            "xref": "container",
+        },
         height=300,
         margin={"l": 8, "r": 8, "t": 30, "b": 8},
-        legend={"orientation": "h", "y": -0.25},
+        legend={"orientation": "h", "y": -0.12},
     )
-    figure.update_xaxes(title="Heads blurred", dtick=1)
+    figure.update_xaxes(dtick=1)
     figure.update_yaxes(range=[0, 104])
     return figure
 

@@ -49,16 +49,13 @@ def pick_other(labels: Sequence[str], first: int) -> int | None:
     return None if at == PREDICTED else at
 
 
-def pick_traits(heads: int) -> int:
-    """Offer how many traits are shown, up to the number of attention heads."""
-    most = min(MOST_TRAITS, heads)
-    if most < 2:
-        return 1
-    st.session_state[TRAITS] = min(max(int(st.session_state.get(TRAITS, FIRST_TRAITS)), 1), most)
+def pick_traits() -> int:
+    """Offer how many traits are shown; a network with fewer heads shows all it has."""
+    st.session_state.setdefault(TRAITS, FIRST_TRAITS)
     return st.slider(
         "Traits",
         1,
-        most,
+        MOST_TRAITS,
         key=TRAITS,
         persist_state="session",
         width=200,
@@ -104,7 +101,7 @@ def build_eyes_rows(
                 pixels=picture.pixels,
                 digest=picture.digest,
                 panes=[
-                    build_picture_pane(picture, view, labels),
+                    build_picture_pane(picture, view, labels) if place == 0 else _build_plain_pane(picture),
                     *(
                         build_trait_pane(trait, seen, view.box, picture.name, notes.get(trait.head, ""))
                         for trait in seen.traits
@@ -172,9 +169,13 @@ def build_picture_pane(
     )
 
 
+def _build_plain_pane(picture: Picture) -> Pane:
+    return Pane("picture", "Picture", "As it is.", alt=picture.name)
+
+
 def _build_difference_row(picture: Picture, view: EyesView, outlines: Sequence[Outline]) -> Row:
     first, second = view.classes
-    panes = [Pane("picture", "Picture", "As it is.", alt=picture.name)]
+    panes = [_build_plain_pane(picture)]
     panes += [
         Pane(
             f"all-{place}",

@@ -203,7 +203,7 @@ def _show_eyes(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], 
         if first is None:
             first = look_with_eyes_of(engine, picture, model, traits=1).classes[0].target
         other = pick_other(model.labels, first)
-        traits = pick_traits(model.prompted.backbone.blocks[-1].attn.num_heads)  # type: ignore[union-attr]
+        traits = pick_traits()
         outlines = offer_parts(outline_parts(find_parts(picture)))
     keep_link()
     place = Place("eyes")
@@ -228,8 +228,8 @@ def _show_eyes_charts(view: EyesView, model: LoadedModel) -> None:
     with right:
         st.plotly_chart(draw_blurring(view.classes), key="eyes-blurring", config=_CHART)
         st.caption(
-            "The ranking blurs heads one after the other, first the one that is missed least (solid). "
-            "Blurred in the order of importance, the class is lost sooner (dotted)."
+            "Solid: as the ranking goes, again and again the head that is missed least. Dotted: the most important "
+            "first; the sooner it falls, the more the class owes to its first traits."
         )
 
 
@@ -272,7 +272,7 @@ def _show_collection(engine: Engine, model: LoadedModel, target: int | None) -> 
         return
     with st.container(key="gallery-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
         album = pick_album(albums)
-        traits = pick_traits(model.prompted.backbone.blocks[-1].attn.num_heads)  # type: ignore[union-attr]
+        traits = pick_traits()
         crops = pick_crops()
     keep_link()
     key = f"gallery {model.fingerprint} {target} {album.key} {album.count} {traits} {crops}"
