@@ -52,7 +52,9 @@ def _show_card(card: PromptCard) -> None:
         )
         offer_files(card.name, f"card-{card.name}")
         with st.popover("Delete", icon=":material/delete:", key=f"card-delete-{card.name}"):
-            st.markdown(f"**{card.name}** is gone for everyone who uses this CAMscope, and cannot be brought back.")
+            st.markdown(
+                f"**{card.name}** will be gone for everyone who uses this CAMscope, and cannot be brought back."
+            )
             st.button(
                 f"Delete {card.name}",
                 key=f"card-delete-sure-{card.name}",

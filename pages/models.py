@@ -15,15 +15,15 @@ from explain.models import MODELS_FOLDER, BundledModel, bundled_models
 def show_page() -> None:
     """A card for each bundled model and for each set of trained prompts."""
     st.title("Models", anchor=False)
+    st.header("Your prompts", anchor="prompts")
+    show_library()
+    st.header("What ships with CAMscope", anchor="bundled")
     st.markdown(
-        "These models ship with CAMscope and work offline. Models of the hub and your own files are chosen on the "
-        "Compare page."
+        "These models work offline. Models of the hub and your own files are chosen on the Compare page, beside these."
     )
     for model in bundled_models():
         with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True, width=1100):
             _show_card(model)
-    st.header("Your prompts", anchor="prompts")
-    show_library()
 
 
 def _show_card(model: BundledModel) -> None:
