@@ -483,30 +483,28 @@ def _distances(capture: LayerCapture, distance: str) -> NDArray[np.float32]:
     def compute() -> NDArray[np.float32]:
         import torch
 
-        vectors = _vectors(capture, distance)
-        # Torch multiplies, because its threads sleep while they wait: those of NumPy's BLAS spin, and beside another
-        # busy process take ten times as long.
-        operand = torch.from_numpy(vectors)
-        squares = np.einsum("ij,ij->i", vectors, vectors)
-        distances = np.empty((len(vectors), len(vectors)), dtype=np.float32)
+        # Torch, because its threads sleep while they wait: those of NumPy's BLAS spin, and beside another busy process
+        # take ten times as long.
+        vectors = torch.from_numpy(_vectors(capture, distance))
+        squares = (vectors * vectors).sum(1)
+        one = vectors.new_ones(())
+        distances = torch.empty(len(vectors), len(vectors))
         for start in range(0, len(vectors), _ROWS_AT_ONCE):
             stop = start + _ROWS_AT_ONCE
-            block = (operand[start:stop] @ operand[start:].T).numpy()
+            rows, others = vectors[start:stop], vectors[start:].T
             if distance == "cosine":
                 # A channel that is zero everywhere has no direction: it is at distance 1 from every other.
-                np.clip(np.subtract(1.0, block, out=block), 0.0, 2.0, out=block)
+                block = torch.addmm(one, rows, others, alpha=-1).clamp_(0, 2)
             else:
                 sums = squares[start:stop, None] + squares[None, start:]
-                np.subtract(sums, 2 * block, out=block)
+                block = torch.addmm(sums, rows, others, alpha=-2)
                 # Below float32's resolution of the activations what is left is rounding, not distance.
-                block[block <= 1e-13 * sums] = 0.0
-                np.sqrt(block, out=block)
+                block.masked_fill_(block <= 1e-13 * sums, 0).sqrt_()
             distances[start:stop, start:] = block
             distances[stop:, start:stop] = distances[start:stop, stop:].T
             own = distances[start:stop, start:stop]
-            np.maximum(own, own.T, out=own)
-        np.fill_diagonal(distances, 0.0)
-        return distances
+            own.copy_(torch.maximum(own, own.T))
+        return distances.fill_diagonal_(0).numpy()
 
     return capture.derived.get(("cf-cam", "distances", distance), compute)
 
