@@ -25,6 +25,8 @@ _AUGMENTATIONS: dict[Augmentation, str] = {
     "flip and contrast": "Both, at three contrasts",
 }
 
+_NOTE = "fused-note"
+
 
 @dataclass(frozen=True)
 class Combination:
@@ -49,8 +51,12 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
         first: name of the layer already chosen.
     """
     others = {layer.name: layer for layer in layers if layer.name != first}
-    kept = [name for name in st.session_state.get("fused-layers", []) if name in others]
-    st.session_state["fused-layers"] = kept
+    wanted = st.session_state.get("fused-layers", [])
+    st.session_state["fused-layers"] = [name for name in wanted if name in others]
+    unknown = [name for name in wanted if name not in others and name != first]
+    if unknown:
+        named = ", ".join(f"“{name}”" for name in unknown)
+        st.session_state[_NOTE] = f"Not among this model's layers, so not fused: {named}."
     with st.expander("Combine layers and views", icon=":material/stacks:"):
         fused = st.multiselect(
             "Fuse with layers",
@@ -58,6 +64,7 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
             format_func=lambda name: f"{name} · {others[name].grid[0]}×{others[name].grid[1]}",
             key="fused-layers",
             placeholder="None",
+            on_change=lambda: st.session_state.pop(_NOTE, None),
             help="Each method's maps of these layers and of the layer above become one. A deep layer knows what, an "
             "early one where.",
         )
@@ -73,4 +80,6 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
             help="Test-time augmentation: what the maps of the changed views agree on is more of the picture and less "
             "of the network's noise. It takes as many passes as there are views.",
         )
+    if _NOTE in st.session_state:
+        st.caption(st.session_state[_NOTE])
     return Combination(tuple(fused), fusion, augmentation)

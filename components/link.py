@@ -216,7 +216,7 @@ class _Model:
             if kind == "file":
                 choice = self._await_checkpoint(digest, words)
             else:
-                choice = ModelChoice(parse_model(named))
+                choice = ModelChoice(parse_model(named), from_link=True)
                 if choice.request.source == "prompts" and not is_name(choice.request.name):
                     raise ValueError("prompts cannot have such a name")
                 if choice.request.source == "hub" and kind != "hub":

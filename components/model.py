@@ -22,6 +22,7 @@ from explain.models import (
     Source,
     build_file_request,
     bundled_models,
+    is_downloaded,
     search_hub,
 )
 from explain.prompt_library import PromptCard, list_prompts
@@ -47,11 +48,13 @@ class ModelChoice:
         request: which.
         weights: the bytes of a checkpoint.
         problem: why it could not be loaded, once that is known.
+        from_link: a link asks for it, and not the person. What would be fetched over the network waits for their word.
     """
 
     request: ModelRequest = field(default_factory=lambda: ModelRequest(source="bundled", name=FIRST_MODEL))
     weights: bytes | None = field(default=None, repr=False)
     problem: str | None = None
+    from_link: bool = False
 
 
 def get_choice() -> ModelChoice:
@@ -103,7 +106,18 @@ def pick_model() -> ModelChoice:
 
 
 def load_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
-    """The model in use; None where it cannot be loaded, which `place` then says."""
+    """The model in use; None where it cannot be loaded, or first has to be fetched, which `place` then says."""
+    if choice.from_link and choice.request.source == "hub" and not is_downloaded(choice.request.name):
+        with place.container():
+            st.info(
+                f"This link shows “{choice.request.name}” of the hub, which is not on this machine yet. Fetching it "
+                "takes the network, and from seconds to minutes.",
+                icon=":material/cloud_download:",
+            )
+            with st.container(horizontal=True):
+                st.button("Fetch it", key="model-fetch", on_click=lambda: setattr(choice, "from_link", False))
+                st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
+        return None
     if choice.problem is None:
         try:
             return place.watch(

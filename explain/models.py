@@ -647,6 +647,11 @@ def _hub_config(name: str) -> Any:
     return timm.models.get_pretrained_cfg(name)
 
 
+def is_downloaded(name: str) -> bool:
+    """Whether a hub model has been fetched before, as far as its folder tells. Imports no timm."""
+    return (_cache_folder() / f"models--timm--{name}").is_dir()
+
+
 def _cache_folder() -> Path:
     from huggingface_hub import constants
 

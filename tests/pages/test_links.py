@@ -137,9 +137,25 @@ def test_a_hostile_link_costs_a_sentence(open_dashboard: Open) -> None:
     assert "passwd" not in dashboard.sentences
     assert all(row["label"].startswith(bundled_pictures()[0].path.name) for row in dashboard.rows)
     assert "no layer “no.such.layer”" in dashboard.sentences
+    assert "not fused: “nowhere”, “__class__”" in dashboard.sentences
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.0).run()
     assert dashboard.words == {"compare": "layers", "cf-cam.sigma": "2"}
     assert not dashboard.test.warning
+
+
+def test_a_link_fetches_nothing_unasked(open_dashboard: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    one = open_dashboard({"model": "hub:resnet18.a1_in1k"})
+    assert "is not on this machine yet" in one.sentences
+    assert not one.rows and not one.test.error
+    one.test.button(key="model-fetch").click().run()
+    assert "is not on this machine yet" not in one.sentences
+    assert one.test.error  # it was tried
+    one.test.button(key="model-first").click().run()
+    assert one.rows
 
 
 def test_what_the_person_chooses_is_not_undone_by_the_link(open_dashboard: Open) -> None:
