@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from explain.errors import ModelError, StorageError
 from explain.models import ModelRequest
-from explain.storage import find_data_folder, write_atomically
+from explain.storage import find_data_folder, remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -150,6 +150,7 @@ def save_prompts(
         # Copied, because tensors of a checkpoint may share their memory, which a safetensors file cannot.
         kept |= {_BACKBONE + key: tensor.clone().contiguous() for key, tensor in weights.items()}
     card = card.model_copy(update={"name": name, "digest": _compute_digest(own, card.backbone_fingerprint)})
+    remove_leftovers(_find_folder())
     write_atomically(_find_file(name), safetensors.torch.save(kept, {_CARD: card.model_dump_json()}))
     return card
 

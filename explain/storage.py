@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from explain.errors import StorageError
 
 VARIABLE = "CAMSCOPE_HOME"
+
+_PART = ".part"
+_LEFTOVER_AFTER = 24 * 3600  # seconds: no file takes so long to write
 
 
 def find_data_folder() -> Path:
@@ -71,7 +76,7 @@ def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
     make_folder(path.parent)
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=_PART, delete=False) as file:
             temporary = file.name
             file.write(data)
             file.flush()
@@ -84,6 +89,14 @@ def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote into a folder."""
+    for path in folder.glob(f".*{_PART}"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFTOVER_AFTER:
+                path.unlink()
 
 
 def _refuse(error: OSError) -> StorageError:

@@ -10,7 +10,7 @@ import pytest
 
 from explain import storage
 from explain.errors import StorageError
-from explain.storage import data_folder, find_data_folder, write_atomically
+from explain.storage import data_folder, find_data_folder, remove_leftovers, write_atomically
 
 
 def test_the_folder_is_the_one_named_and_made_on_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,16 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         write_atomically(path, b"after")
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    for name in (".old.part", ".new.part", "old.part", ".old"):
+        (tmp_path / name).write_bytes(b"")
+        if "old" in name:
+            os.utime(tmp_path / name, (0, 0))
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new.part", ".old", "old.part"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process are a matter of POSIX")
