@@ -11,11 +11,12 @@ import streamlit as st
 
 from components.canvas import Outline, Row, read_drawn
 from components.eyes import build_picture_pane, build_trait_pane, describe_class
-from components.rows import describe_picture
+from components.rows import format_share
+from explain.heatmap import find_peak
 from explain.picture import Picture
 from explain.region import Region
 from explain.surgery import Answer, Paint, paint_over, swap_region
-from explain.traits import EyesView
+from explain.traits import EyesView, Trait
 
 How = Literal["surroundings", "blur", "inpaint", "noise", "swap"]
 
@@ -31,6 +32,7 @@ HOWS: dict[How, str] = {
 }
 CANVAS = "surgery-canvas"
 
+_AFTER = "surgery-after"
 _DRAWN = "As drawn"
 _SENTENCES = {"Before": "Draw on it: Box and Lasso are above.", "After": "As it is now."}
 
@@ -45,7 +47,11 @@ class Operation:
     other: Picture | None = None
 
     def apply(self, picture: Picture) -> Picture:
-        """The picture after it."""
+        """The picture after it.
+
+        Raises:
+            PictureError: the region holds no pixel, or nothing is left around it.
+        """
         if self.how == "swap":
             assert self.other is not None
             return swap_region(picture, self.region, self.other, feather=2.0)
@@ -95,9 +101,21 @@ def pick_operation(
     if part is not None:
         return Operation(how, masks[part], part, other)
     drawn = read_drawn(CANVAS)
-    if drawn is None or drawn.digest != picture.digest:
+    # What is drawn on the picture after is a place of the picture before, too.
+    if drawn is None or drawn.digest not in (picture.digest, st.session_state.get(_AFTER)):
         return None
     return Operation(how, drawn.corners, "the region drawn", other)
+
+
+def operate(operation: Operation, picture: Picture) -> Picture:
+    """Do it, and remember what came of it: the next region may be drawn on that.
+
+    Raises:
+        PictureError: see `Operation.apply`.
+    """
+    after = operation.apply(picture)
+    st.session_state[_AFTER] = after.digest
+    return after
 
 
 def _pick_part(masks: Mapping[str, np.ndarray]) -> str | None:
@@ -125,9 +143,9 @@ def build_surgery_rows(
     after: Picture | None,
     views: Sequence[EyesView],
     labels: Sequence[str],
-    outlines: Sequence[Outline],
+    outlines: Sequence[Outline] = (),
 ) -> list[Row]:
-    """A row before and, where there is one, a row after, each with the picture and the class's traits.
+    """A row before and, where there is one, a row after, each with the picture and the same heads of the class.
 
     Args:
         before: the picture.
@@ -136,12 +154,18 @@ def build_surgery_rows(
         labels: names of the model's classes.
         outlines: what is changed.
     """
+    heads = [trait.head for trait in views[0].classes[0].traits]
     rows = []
     for title, picture, view in zip(("Before", "After"), (before, after), views, strict=False):
         if picture is None:
             continue
         seen = view.classes[0]
-        about = describe_picture(picture) if title == "Before" else picture.notes[-1]
+        # Ranked anew the heads would change places, and nothing could be seen side by side.
+        traits = [
+            Trait(head, rank, seen.attention[head], find_peak(seen.attention[head], view.box), seen.alone[head])
+            for rank, head in enumerate(heads, start=1)
+        ]
+        told = describe_class(seen) if title == "Before" else f"{format_share(seen.probability)}. {picture.notes[-1]}"
         rows.append(
             Row(
                 key=title,
@@ -150,9 +174,9 @@ def build_surgery_rows(
                 digest=picture.digest,
                 panes=[
                     build_picture_pane(picture, view, labels, _SENTENCES[title]),
-                    *(build_trait_pane(trait, seen, view.box, picture.name) for trait in seen.traits),
+                    *(build_trait_pane(trait, seen, view.box, picture.name) for trait in traits),
                 ],
-                detail=f"{describe_class(seen)} {about}",
+                detail=told,
                 outlines=outlines,
             )
         )

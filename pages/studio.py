@@ -21,7 +21,7 @@ from components.recipe import pick_recipe
 from components.rows import EXPLAIN_CLASS
 from components.studio import RUN, find_backbone, find_prompted, pick_view
 from components.subject import pick_one, show_heading
-from components.surgery import CANVAS, build_surgery_rows, describe_answer, pick_operation
+from components.surgery import CANVAS, build_surgery_rows, describe_answer, operate, pick_operation
 from components.target import choose_target, pick_target
 from components.training import (
     LOOK_AGAIN,
@@ -336,7 +336,7 @@ def _show_surgery(engine: Engine, model: LoadedModel, pictures: Sequence[Picture
     after, problem = None, None
     if operation is not None:
         try:
-            after = operation.apply(picture)
+            after = operate(operation, picture)
         except PictureError as error:
             problem = str(error)
     place = Place("surgery")

@@ -129,15 +129,29 @@ class Pane {
       element.textContent = name;
       this.names.push({ element, at });
     }
+    this.names.sort((a, b) => a.at[1] - b.at[1]);
     this.placeNames();
   }
 
+  // Each name in the middle of its part, or below the names that it would hide.
   placeNames() {
+    const { clientWidth, clientHeight } = this.stage;
+    const placed = [];
     for (const { element, at } of this.names) {
       const [left, top] = this.project(...at);
       element.hidden = left < 0 || left > 1 || top < 0 || top > 1;
+      if (element.hidden || !clientWidth) continue;
+      const [width, height] = [element.offsetWidth, element.offsetHeight];
+      const x = left * clientWidth;
+      let y = top * clientHeight;
+      const hides = (other) =>
+        Math.abs(other.x - x) < (other.width + width) / 2 && Math.abs(other.y - y) < (other.height + height) / 2;
+      for (let other = placed.find(hides); other; other = placed.find(hides)) {
+        y = other.y + (other.height + height) / 2 + 1;
+      }
+      placed.push({ x, y, width, height });
       element.style.left = `${left * 100}%`;
-      element.style.top = `${top * 100}%`;
+      element.style.top = `${(y / clientHeight) * 100}%`;
     }
   }
 
