@@ -334,13 +334,12 @@ def replace_first_tensor(output: Any, tensor: Tensor) -> Any:
 
 
 def look_through_prompts(model: PromptedViT, picture: Tensor) -> PromptLook:
-    """One forward pass of a prompted ViT up to its last block, which is then run for the prompts."""
+    """One forward pass of a prompted ViT, of whose last block only the prompts are run."""
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
         tokens = model.enter_last_block(picture)
-        scores = model.score_prompts(model.backbone.blocks[-1](tokens)[:, : model.num_classes])
-        return PromptLook(tokens[0], scores[0].float())
+        return PromptLook(tokens[0], model.leave_last_block(tokens)[0].float())
 
 
 @dataclass(frozen=True)

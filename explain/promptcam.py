@@ -30,10 +30,13 @@ def find_backbone_obstacle(module: nn.Module) -> str | None:
         return "This model has class prompts already. Choose the ViT they were trained on."
     if not isinstance(module, VisionTransformer):
         return "Prompt-CAM needs a plain ViT of timm, which this model is not. Choose one, such as photo-vit."
-    last = module.blocks[-1]
-    if type(last) is not Block or type(last.attn) is not Attention or last.attn.gate is not None:
+    if not _is_plain(module.blocks[-1]):
         return "Prompt-CAM needs a ViT whose last block is timm's plain attention block. Choose another architecture."
     return None
+
+
+def _is_plain(block: Any) -> bool:
+    return type(block) is Block and type(block.attn) is Attention and block.attn.gate is None
 
 
 class PromptedViT(nn.Module):
@@ -87,13 +90,21 @@ class PromptedViT(nn.Module):
         return vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(x))))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures `(B, 3, H, W)` to class scores `(B, C)`."""
-        tokens = self.backbone.blocks[-1](self.enter_last_block(x))
+        """Pictures `(B, 3, H, W)` to class scores `(B, C)`, every block run whole."""
+        tokens = self._run_frozen(x)
+        for index in range(self._first_prompted, len(self.backbone.blocks)):
+            tokens = self._run_whole(tokens, index)
         return self.score_prompts(tokens[:, : self.num_classes])
 
     def enter_last_block(self, x: Tensor) -> Tensor:
         """Pictures `(B, 3, H, W)` to the tokens that enter the last block, prompts first, `(B, C + T, D)`."""
         return self._reach_last_block(self._run_frozen(x))
+
+    def leave_last_block(self, tokens: Tensor) -> Tensor:
+        """What `enter_last_block` gave, `(B, C + T, D)`, to class scores `(B, C)`. Only the prompts go on from here."""
+        last = self.backbone.blocks[-1]
+        prompts, rest = tokens[:, : self.num_classes], tokens[:, self.num_classes :]
+        return self.score_prompts(run_beside(last, prompts, *find_keys(last, rest)))
 
     def precompute(self, x: Tensor) -> Tensor:
         """All of the pictures `(B, 3, H, W)` that does not depend on the prompts: what `finish` goes on from.
@@ -108,25 +119,21 @@ class PromptedViT(nn.Module):
     def finish(self, precomputed: Tensor) -> Tensor:
         """What `precompute` gave to class scores `(B, C)`: the same as `forward`, with less to do."""
         if self.variant == "last":
-            keys, values = precomputed.unbind(1)
-            return self.score_prompts(read_prompts(self.backbone.blocks[-1], self._take_prompts(0), keys, values))
-        tokens = self._reach_last_block(precomputed)
-        prompts, rest = tokens[:, : self.num_classes], tokens[:, self.num_classes :]
-        last = self.backbone.blocks[-1]
-        return self.score_prompts(read_prompts(last, prompts, *find_keys(last, rest)))
+            last = self.backbone.blocks[-1]
+            return self.score_prompts(run_beside(last, self._take_prompts(0), *precomputed.unbind(1)))
+        return self.leave_last_block(self._reach_last_block(precomputed))
 
     def score_prompts(self, outputs: Tensor) -> Tensor:
         """Prompt outputs `(..., D)` of the last block to scores `(...)`."""
         return self.score(self.backbone.norm(outputs)).squeeze(-1)
 
     def insert_prompts(self, tokens: Tensor, index: int) -> Tensor:
-        """Put the prompts of block `index` before the picture's tokens, in place of those of the block before."""
+        """Put the prompts of block `index`, where it has some of its own, before the tokens `(B, T, D)`."""
         place = index - self._first_prompted
         if place >= len(self.prompts):
             return tokens
         prompts = self._take_prompts(place).expand(len(tokens), -1, -1)
-        kept = tokens if place == 0 else tokens[:, self.num_classes :]
-        return torch.cat([prompts.to(kept.dtype), kept], dim=1)
+        return torch.cat([prompts.to(tokens.dtype), tokens], dim=1)
 
     @property
     def _first_prompted(self) -> int:
@@ -141,11 +148,26 @@ class PromptedViT(nn.Module):
         return tokens
 
     def _reach_last_block(self, tokens: Tensor) -> Tensor:
-        """From what `_run_frozen` gives to the tokens that enter the last block, prompts first, `(B, C + T, D)`."""
+        """From what `_run_frozen` gives to the tokens that enter the last block, prompts first, `(B, C + T, D)`.
+
+        What a block makes of "deep" prompts gives way to the next block's own, so it is not worked out at all: with
+        many classes that would be most of the work.
+        """
         last = len(self.backbone.blocks) - 1
         for index in range(self._first_prompted, last):
-            tokens = self.backbone.blocks[index](self.insert_prompts(tokens, index))
+            block = self.backbone.blocks[index]
+            if self.variant == "deep" and _is_plain(block):
+                prompts = self._take_prompts(index).to(tokens.dtype)
+                tokens = run_beside(block, tokens, *find_keys(block, prompts))
+            else:
+                tokens = self._run_whole(tokens, index)
         return self.insert_prompts(tokens, last)
+
+    def _run_whole(self, tokens: Tensor, index: int) -> Tensor:
+        """What block `index` makes of the tokens and its prompts; without those that the next block has others for."""
+        tokens = self.backbone.blocks[index](self.insert_prompts(tokens, index))
+        gives_way = self.variant == "deep" and index < len(self.backbone.blocks) - 1
+        return tokens[:, self.num_classes :] if gives_way else tokens
 
     def _take_prompts(self, place: int) -> Tensor:
         """One set of prompts `(C, D)`, with dropout while training: the same for all pictures of a batch."""
@@ -183,26 +205,29 @@ def leave_block(block: Any, tokens: Tensor, heads: Tensor) -> Tensor:
     return x + block.ls2(block.mlp(block.norm2(x)))
 
 
-def read_prompts(block: Any, prompts: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """What a block makes of its prompts alone; the picture's tokens have a part in it as keys and values only.
+def run_beside(block: Any, tokens: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """What a block makes of some of its tokens; the others have a part in it as keys and values only.
 
     Args:
         block: timm's plain block.
-        prompts: as they enter it, `(C, D)`, or `(B, C, D)` where they differ between pictures.
-        keys: of the picture's tokens, `(B, heads, T, D / heads)`.
+        tokens: as they enter it, `(B, T, D)`, or `(T, D)` where all pictures have the same.
+        keys: of the other tokens, `(B, heads, S, D / heads)`, or `(heads, S, D / heads)` where all pictures have the
+            same.
         values: as `keys`.
 
     Returns:
-        `(B, C, D)`, the first `C` outputs of `block(cat([prompts, tokens], 1))`.
+        `(B, T, D)`, the first `T` outputs of `block(cat([tokens, others], 1))`.
     """
-    queries = find_queries(block, prompts)
-    own_keys, own_values = find_keys(block, prompts)
-    among_prompts = (queries @ own_keys.transpose(-2, -1)).expand(len(keys), -1, -1, -1)
-    to_picture = queries @ keys.transpose(-2, -1)
-    attention = torch.cat([among_prompts, to_picture], -1).softmax(-1)
-    count = prompts.shape[-2]
-    heads = attention[..., :count] @ own_values + attention[..., count:] @ values
-    return leave_block(block, prompts, heads.transpose(1, 2))
+    own_keys, own_values = find_keys(block, tokens)
+    shape = torch.broadcast_shapes(own_keys.shape[:-2], keys.shape[:-2])
+
+    def join(own: Tensor, other: Tensor) -> Tensor:
+        return torch.cat([own.expand(*shape, -1, -1), other.expand(*shape, -1, -1)], -2)
+
+    queries = find_queries(block, tokens).expand(*shape, -1, -1)
+    # Fused, or the attention of all prompts to all prompts would take memory by the square of the classes.
+    heads = functional.scaled_dot_product_attention(queries, join(own_keys, keys), join(own_values, values), scale=1.0)
+    return leave_block(block, tokens, heads.transpose(-3, -2))
 
 
 @dataclass(frozen=True)

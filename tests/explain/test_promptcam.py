@@ -205,6 +205,15 @@ def test_only_the_prompts_rows_of_the_last_block_are_needed(kind: str) -> None:
         assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-6)
 
 
+def test_an_earlier_block_of_another_kind_is_run_whole() -> None:
+    model, picture = make_model("deep", 6)
+    model.backbone.blocks[1] = ResPostBlock(16, 4).eval()
+    with torch.no_grad():
+        whole = model(picture)
+        assert torch.allclose(model.finish(model.precompute(picture)), whole, atol=1e-5)
+        assert torch.allclose(look_through_prompts(model, picture).scores, whole[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["deep", "shallow", "last"])
 def test_what_is_computed_beforehand_does_not_depend_on_the_prompts(kind: str) -> None:
     model, picture = make_model(kind, 5)
