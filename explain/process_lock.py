@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
 
-_SECONDS_TO_TRY = 2.0
+_SECONDS_TO_TRY = 0.5
 
 
 def take_lock(path: Path) -> BinaryIO | None:
@@ -19,6 +20,9 @@ def take_lock(path: Path) -> BinaryIO | None:
             file.close()
             return None
         time.sleep(0.02)
+    file.truncate(0)
+    file.write(str(os.getpid()).encode())  # for whoever looks into the folder
+    file.flush()
     return file
 
 

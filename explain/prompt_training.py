@@ -257,6 +257,7 @@ class _Training:
         should_stop: Callable[[], bool],
     ) -> None:
         import torch
+        from torch import nn
 
         from explain.promptcam import PromptedViT
 
@@ -275,11 +276,10 @@ class _Training:
         self._val_labels = torch.tensor([example.label for example in self._val])
         self._weights = _weigh_classes(self._labels, len(dataset.labels), recipe.balanced).to(device)
         self._own = {name: value for name, value in self._model.named_parameters() if value.requires_grad}
-        flat = [value for value in self._own.values() if value.ndim <= 1]
-        grids = [value for value in self._own.values() if value.ndim > 1]
+        # The bias is added to all scores alike, so no softmax knows it: its gradient is rounding noise.
+        nn.init.zeros_(self._model.score.bias)
         self._optimiser = torch.optim.AdamW(
-            [{"params": grids, "weight_decay": recipe.weight_decay}, {"params": flat, "weight_decay": 0.0}],
-            lr=recipe.learning_rate,
+            [self._model.prompts, self._model.score.weight], recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self._best = {name: value.detach().clone() for name, value in self._own.items()}
         self._epochs: list[Epoch] = []
@@ -367,7 +367,7 @@ class _Training:
             loss=total / count,
             accuracy=100 * right / count,
             val_loss=val_loss,
-            val_accuracy=100 * float((scores.argmax(1) == self._val_labels).float().mean()),
+            val_accuracy=100 * int((scores.argmax(1) == self._val_labels).sum()) / len(scores),
             seconds=self._clock() - started,
             pictures_per_second=count / (trained - started),
         )

@@ -7,6 +7,7 @@ does not import torch.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -29,8 +30,8 @@ from explain.errors import Cancelled, ExplainError
 from explain.models import ModelRequest
 from explain.process_lock import is_locked, take_lock
 from explain.prompt_library import PromptCard, save_prompts, suggest_name
-from explain.prompt_training import Epoch, PromptRecipe, Report, Trained
-from explain.storage import data_folder, find_data_folder, make_folder, write_atomically
+from explain.prompt_training import Epoch, PromptRecipe, Report, Tell, Trained
+from explain.storage import VARIABLE, data_folder, find_data_folder, make_folder, write_atomically
 
 if TYPE_CHECKING:
     from explain.dataset import DataSet
@@ -41,6 +42,7 @@ Phase = Literal["preparing", "training", "paused", "done", "failed", "cancelled"
 DAYS_KEPT = 14
 """A run untouched for longer is deleted when the next one starts, with its pictures."""
 
+_CHECKPOINT = "checkpoint.safetensors"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _OVER = ("done", "failed", "cancelled")
 _SECONDS_TO_START = 60.0
@@ -227,7 +229,7 @@ class TrainingRun:
 
     @property
     def _checkpoint(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / _CHECKPOINT
 
     @property
     def _lock(self) -> Path:
@@ -263,7 +265,13 @@ class TrainingRun:
             process = subprocess.Popen(
                 [sys.executable, "-m", "explain.training_run", self.token],
                 cwd=_ROOT,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)},
+                env={
+                    **os.environ,
+                    VARIABLE: str(find_data_folder().absolute()),
+                    "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),  # the dashboard's own work comes first
+                    "OMP_WAIT_POLICY": "PASSIVE",
+                    "PYTHONPATH": str(_ROOT),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -305,13 +313,10 @@ class TrainingRun:
             lock.close()
 
     def _train(self, words: _Words) -> tuple[str, Report]:
-        import torch
-
         from explain.device import find_device, move, read_device_settings
         from explain.models import load_model
         from explain.prompt_training import train_prompts
 
-        torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # the dashboard's own work comes first
         order = self._read_order()
         weights = self._weights.read_bytes() if self._weights.exists() else None
         loaded = load_model(order.backbone, weights)
@@ -368,6 +373,51 @@ class _Words:
             self.say(phase="training", message=said, share=share)
         elif time.monotonic() > self._said + _SECONDS_BETWEEN_WORDS:
             self.say(phase="preparing", message=said)
+
+
+def train_and_save(
+    name: str,
+    backbone: LoadedModel,
+    dataset: DataSet,
+    recipe: PromptRecipe,
+    weights: bytes | None,
+    resume: bool,
+    tell: Tell,
+) -> tuple[str, Report]:
+    """The whole of a training in this process, for the command line.
+
+    Stopped at any moment, it goes on from its last epoch when called again with `resume` and the same arguments.
+
+    Args:
+        name: see `save_trained`.
+        backbone: the ViT.
+        dataset: the pictures.
+        recipe: settings.
+        weights: see `save_trained`.
+        resume: go on with the training that was stopped.
+        tell: see `train_prompts`.
+
+    Returns:
+        The name the prompts are kept under, and the report.
+
+    Raises:
+        ExplainError: nothing was stopped that could be resumed, or as `train_prompts`.
+    """
+    from explain.prompt_training import train_prompts
+
+    same = json.dumps([name, backbone.fingerprint, dataset.fingerprint, recipe.model_dump()])
+    folder = data_folder() / "runs" / f"here-{hashlib.sha256(same.encode()).hexdigest()}"
+    if resume and not (folder / _CHECKPOINT).exists():
+        raise ExplainError(
+            "There is no unfinished training with this name, these pictures and these settings. Leave out --resume."
+        )
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder)
+    trained = train_prompts(backbone, dataset, recipe, checkpoint=folder / _CHECKPOINT, tell=tell)
+    kept = save_trained(name, backbone, dataset, recipe, trained, weights)
+    shutil.rmtree(folder, ignore_errors=True)
+    return kept, trained.report
 
 
 def save_trained(
