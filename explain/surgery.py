@@ -103,11 +103,13 @@ def paint_over(picture: Picture, region: Region, how: Paint = "surroundings", se
     elif how == "inpaint":
         painted = _at_working_size(patch, hole, _inpaint)
     else:
-        ring = patch[_find_ring(hole, margin)].astype(np.float64)
-        random = np.random.default_rng(seed)
-        spread = ring.std(0) if how == "noise" else np.zeros(patch.shape[2])
-        painted = _fit(ring.mean(0) + spread * random.standard_normal(patch.shape), patch.dtype)
-    return _replace(picture, mask, rows, columns, painted, np.ones(hole.shape), _SAID[how])
+        ring = patch[_find_ring(hole, margin)]
+        mean = ring.mean(0, dtype=np.float64)
+        if how == "surroundings":
+            painted = np.broadcast_to(_fit(mean, patch.dtype), patch.shape)
+        else:
+            painted = _make_noise(patch, mean, ring.std(0, dtype=np.float64), seed)
+    return _replace(picture, mask, rows, columns, painted, None, _SAID[how])
 
 
 def swap_region(
@@ -146,7 +148,7 @@ def swap_region(
     if part.shape[:2] != size:
         shrinks = part.shape[0] * part.shape[1] > size[0] * size[1]
         part = _resize(part, size, cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    weights = np.ones(size)
+    weights = None
     if feather > 0:
         # Distances are to the nearest pixel outside, of which there must be one: a frame around the window.
         inside = np.pad(mask[rows, columns], 1).astype(np.uint8)
@@ -178,15 +180,17 @@ def _replace(
     rows: slice,
     columns: slice,
     painted: np.ndarray,
-    weights: np.ndarray,
+    weights: np.ndarray | None,
     said: str,
 ) -> Picture:
-    """The picture with `painted` in the window, where the mask says, as strongly as the weights 0…1 say."""
+    """The picture with `painted` in the window, where the mask says, as strongly as the weights 0…1 say, if any."""
     values = picture.model_pixels.copy()
     window, hole = values[rows, columns], mask[rows, columns]
-    share = weights[hole][:, None]
-    blended = share * painted[hole].astype(np.float64) + (1 - share) * window[hole].astype(np.float64)
-    window[hole] = _fit(blended, values.dtype)
+    if weights is None:
+        window[hole] = painted[hole]
+    else:
+        share = weights[hole][:, None].astype(np.float32)
+        window[hole] = _fit(share * painted[hole] + (1 - share) * window[hole], values.dtype)
     return alter(picture, values, f"Altered: {mask.mean():.1%} of the picture was {said}.")
 
 
@@ -209,6 +213,15 @@ def _find_ring(hole: np.ndarray, width: int) -> np.ndarray:
     """What lies outside a region, no farther than `width` pixels from it, `(h, w)` bool."""
     distance = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return ~hole & (distance <= width)
+
+
+def _make_noise(patch: np.ndarray, mean: np.ndarray, spread: np.ndarray, seed: int) -> np.ndarray:
+    """Gaussian noise of a patch's shape and type, with a mean and a spread for each channel."""
+    random = np.random.default_rng(seed)
+    noise = np.empty_like(patch)
+    for row in noise:  # one by one, because a large picture's noise in floats would take gigabytes
+        row[...] = _fit(mean + spread * random.standard_normal(row.shape), patch.dtype)
+    return noise
 
 
 def _at_working_size(
