@@ -80,6 +80,7 @@ class Pile:
         uploads: how many uploads there were; a new number empties the fields.
         found: what was read last, by the key of what it was read from.
         problem: why that could not be read.
+        refusal: why the last class could not be added.
     """
 
     archive: Upload | None = None
@@ -88,6 +89,7 @@ class Pile:
     uploads: int = 0
     found: dict[str, DataSet] = field(default_factory=dict)
     problem: dict[str, str] = field(default_factory=dict)
+    refusal: str | None = None
 
     def add_class(self, name: str, files: Files) -> str | None:
         """Take files for a class, or say why not."""
@@ -264,22 +266,23 @@ def _show_upload(upload: Upload, size: str, label: str, forget: Callable[[], Any
 
 def _pick_classes() -> Given | None:
     pile = get_pile()
-    with st.form(f"studio-class-form-{pile.uploads}", border=True):
-        name = st.text_input(
-            "Name of the class", key=f"studio-class-{pile.uploads}", placeholder="robin", max_chars=_LONGEST_CLASS
-        )
-        files = st.file_uploader(
+    name_key, files_key = f"studio-class-{pile.uploads}", f"studio-class-files-{pile.uploads}"
+
+    def add() -> None:
+        files = st.session_state[files_key]
+        pile.refusal = pile.add_class(st.session_state[name_key], [(file.name, file.getvalue()) for file in files])
+
+    with st.container(border=True):
+        st.text_input("Name of the class", key=name_key, placeholder="robin", max_chars=_LONGEST_CLASS)
+        st.file_uploader(
             "Its pictures",
             accept_multiple_files=True,
-            key=f"studio-class-files-{pile.uploads}",
+            key=files_key,
             help="Twenty or more are a good beginning. They stay on the machine that runs CAMscope.",
         )
-        added = st.form_submit_button("Add this class", icon=":material/add:")
-    if added:
-        problem = pile.add_class(name, [(file.name, file.getvalue()) for file in files])
-        if problem is None:
-            st.rerun()
-        st.error(problem, icon=":material/error:")
+        st.button("Add this class", key="studio-class-add", on_click=add, icon=":material/add:")
+        if pile.refusal is not None:
+            st.error(pile.refusal, icon=":material/error:")
     for number, (label, pictures) in enumerate(pile.classes.items()):
         with st.container(horizontal=True, vertical_alignment="center"):
             count = f"{len(pictures)} file{'s' if len(pictures) != 1 else ''}"

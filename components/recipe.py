@@ -35,13 +35,15 @@ def pick_recipe(dataset: DataSet, backbone: LoadedModel, chosen_for: str) -> Pro
         st.session_state[_CHOSEN_FOR] = chosen_for
         _set(suited)
     now = get_settings(PromptRecipe, _KEY)
-    with st.expander(f"Settings: on {backbone.request.name}, {describe_recipe(now)}", icon=":material/tune:"):
+    st.caption(f"On {backbone.request.name}: {describe_recipe(now)}.")
+    # Not said in its label: with another label it would be another expander, and closed.
+    with st.expander("Settings", icon=":material/tune:"):
         first, advanced = split_names(PromptRecipe)
         for names in (first, advanced):
             with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
                 for name in names:
                     with st.container(width=245):
-                        show_setting(PromptRecipe, name, _KEY)
+                        show_setting(PromptRecipe, name, _KEY, typed=True)
         if now != suited:
             st.button(
                 "As was chosen for these pictures",

@@ -15,6 +15,9 @@ S = TypeVar("S", bound=Settings)
 
 OWN = "own settings"
 
+_MOST_STEPS = 400
+"""Of a slider: about as many as it has pixels."""
+
 
 def get_settings(declared: type[S], key: str) -> S:
     """The settings as the widgets of `key` stand now, whether they are on the page or not; sliders, while dragged."""
@@ -33,8 +36,11 @@ def split_names(declared: type[Settings]) -> tuple[list[str], list[str]]:
     return first, [name for name in described if name not in first]
 
 
-def show_setting(declared: type[Settings], name: str, key: str, prefix: str = "") -> None:
-    """One widget, as its field is declared: slider, checkbox or list; `prefix` goes before its label."""
+def show_setting(declared: type[Settings], name: str, key: str, prefix: str = "", typed: bool = False) -> None:
+    """One widget, as its field is declared: slider, checkbox or list; `prefix` goes before its label.
+
+    Where nothing follows while it is dragged, numbers that no slider can hit may be `typed`.
+    """
     field = _describe(declared)[name]
     at = f"{key}.{name}"
     unit = field.get("unit")
@@ -50,6 +56,15 @@ def show_setting(declared: type[Settings], name: str, key: str, prefix: str = ""
         st.selectbox(options=field["enum"], format_func=_capitalise, **common)
     elif field["type"] == "boolean":
         st.checkbox(**common)
+    elif typed and _is_too_fine(field):
+        number = int if field["type"] == "integer" else float
+        st.number_input(
+            min_value=number(field["minimum"]),
+            max_value=number(field["maximum"]),
+            step=number(field.get("step") or field["default"] / 2),
+            format="%d" if number is int else "%g",
+            **common,
+        )
     else:
         number = int if field["type"] == "integer" else float
         step = number(field.get("step") or (field["maximum"] - field["minimum"]) / 100)
@@ -108,6 +123,13 @@ def describe_settings(declared: type[Settings]) -> list[dict[str, str]]:
 @cache  # Pydantic makes a schema anew at each call, several milliseconds: half of what a moved slider cost the server.
 def _describe(declared: type[Settings]) -> Mapping[str, dict[str, Any]]:
     return declared.model_json_schema().get("properties", {})
+
+
+def _is_too_fine(field: Mapping[str, Any]) -> bool:
+    """Whether the values are too many, or of too many magnitudes, for a slider to hit one."""
+    span = field["maximum"] - field["minimum"]
+    step = field.get("step")
+    return span / step > _MOST_STEPS if step else 0 < field["default"] < span / 50
 
 
 def _capitalise(text: str) -> str:

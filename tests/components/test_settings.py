@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from components.settings import describe_settings, split_names
 from explain.methods import Settings, all_methods
 from explain.methods.base import setting
+from explain.prompt_training import PromptRecipe
 
 
 class Sample(Settings):
@@ -100,3 +101,20 @@ def test_every_method_can_be_drawn_and_described(name: str) -> None:
 
 def test_eps_and_sigma_are_always_visible() -> None:
     assert split_names(all_methods()["cf-cam"].settings)[0] == ["eps", "sigma"]
+
+
+def test_numbers_that_no_slider_can_hit_are_typed_where_that_is_asked_for() -> None:
+    def draw() -> None:
+        from components.settings import get_settings, show_setting
+        from explain.prompt_training import PromptRecipe
+
+        for name in PromptRecipe.model_fields:
+            show_setting(PromptRecipe, name, "recipe", typed=True)
+        assert get_settings(PromptRecipe, "recipe").epochs > 0
+
+    app = AppTest.from_function(draw, default_timeout=60).run()
+    assert not app.exception
+    assert {"recipe.epochs", "recipe.learning_rate", "recipe.seed"} <= {field.key for field in app.number_input}
+    assert app.number_input(key="recipe.learning_rate").value == PromptRecipe().learning_rate
+    app.number_input(key="recipe.learning_rate").set_value(0.00123).run()
+    assert app.session_state["recipe.learning_rate"] == 0.00123

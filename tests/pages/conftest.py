@@ -20,12 +20,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Dashboard:
-    """One session of the app, opened at its plain address or with the words of a link."""
+    """One session of the app, opened at its plain address or at a page's, with the words of a link, and with choices
+    made already.
+    """
 
-    def __init__(self, words: Mapping[str, str | list[str]] | None = None) -> None:
+    def __init__(
+        self,
+        words: Mapping[str, str | list[str]] | None = None,
+        address: str = "start",
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         self.test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
         self.test.query_params.update(words or {})
-        self.test.run()
+        for key, value in (state or {}).items():
+            self.test.session_state[key] = value
+        self.turn_to(address)
 
     @property
     def words(self) -> dict[str, str | list[str]]:

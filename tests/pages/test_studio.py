@@ -91,8 +91,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> type[FakeRun]:
 @pytest.fixture
 def open_studio(open_dashboard: Open) -> Open:
     def start(**words: str | list[str]) -> Any:
-        dashboard = open_dashboard(words)
-        dashboard.turn_to("studio")
+        dashboard = open_dashboard(words, "studio", {"studio-species": 2, "studio-each": 10})
         assert not dashboard.test.exception
         return dashboard
 
@@ -118,8 +117,6 @@ def list_buttons(dashboard: Any) -> set[str]:
 
 def test_one_press_away_from_a_training(open_studio: Open) -> None:
     studio = open_studio()
-    studio.test.slider(key="studio-species").set_value(2).run()
-    studio.test.slider(key="studio-each").set_value(10).run()
     assert not studio.test.error
     assert "20 pictures of 2 classes: 16 to learn from, 4 kept back to check." in studio.sentences
     items = studio.component("cards", "studio-classes")["items"]
@@ -182,8 +179,6 @@ def test_classes_can_be_given_one_by_one_and_taken_back(open_studio: Open) -> No
 
 def test_a_name_that_cannot_be_costs_a_sentence_and_nothing_else(open_studio: Open) -> None:
     studio = open_studio()
-    studio.test.slider(key="studio-species").set_value(2).run()
-    studio.test.slider(key="studio-each").set_value(10).run()
     key = "studio-name-birds 2 10"
     studio.test.text_input(key=key).set_value("../../etc")
     press(studio, "Start training")
@@ -194,11 +189,11 @@ def test_a_name_that_cannot_be_costs_a_sentence_and_nothing_else(open_studio: Op
 
 def test_settings_are_those_declared_and_can_be_set_back(open_studio: Open) -> None:
     studio = open_studio()
-    chosen = studio.test.slider(key="recipe.epochs").value
-    studio.test.slider(key="recipe.epochs").set_value(7).run()
-    assert any("up to 7 epochs" in entry.label for entry in studio.test.expander)
+    chosen = studio.test.number_input(key="recipe.epochs").value
+    studio.test.number_input(key="recipe.epochs").set_value(7).run()
+    assert "up to 7 epochs" in studio.sentences
     studio.test.button(key="recipe-again").click().run()
-    assert studio.test.slider(key="recipe.epochs").value == chosen
+    assert studio.test.number_input(key="recipe.epochs").value == chosen
 
 
 def test_a_training_is_followed_and_steered(open_studio: Open, run: type[FakeRun]) -> None:
