@@ -585,13 +585,18 @@ def main() -> None:
     for name in arguments.part or PARTS:
         print(name, file=sys.stderr, flush=True)
         PARTS[name](report, arguments.quick)
-    lines = report.lines if arguments.quick else take_memory(report.lines, bench.runs, arguments.device)
     where = bench.engine.description
+
+    def write(lines: list[Line]) -> None:
+        if arguments.json:
+            record = {"figures": report.figures, "device": where, "lines": [asdict(line) for line in lines]}
+            arguments.json.write_text(json.dumps(record, indent=1))
+
+    write(report.lines)  # at once: memory takes longer than everything before it
+    lines = report.lines if arguments.quick else take_memory(report.lines, bench.runs, arguments.device)
+    write(lines)
     print(f"ResNet-50 at 224, {where}, {CORES} threads, medians of {report.repeats} runs or a part of them\n")
     print(as_markdown(lines, report.figures))
-    if arguments.json:
-        record = {"figures": report.figures, "device": where, "lines": [asdict(line) for line in lines]}
-        arguments.json.write_text(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":
