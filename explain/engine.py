@@ -646,7 +646,9 @@ class Engine:
             def report_part(share: float, number: int = number, title: str = method.title) -> None:
                 report((sum(passes[:number]) + share * passes[number]) / max(sum(passes), 1), title)
 
-            key = (method.name, question.settings[method.name], where, target, loaded.labels[target], question.score)
+            label = loaded.labels[target]
+            of_class = None if method.class_agnostic else (target, label)  # such a map is drawn once for all classes
+            key = (method.name, question.settings[method.name], where, of_class, question.score)
             with self._take_turn(loaded, seen, method, key):
                 heatmap = seen.maps.get(key)
                 spent = Passes()
@@ -667,7 +669,7 @@ class Engine:
                         spent = capture.runner.spent if capture is not None and capture.runner is not None else spent
                 with self._shelf.lock_of(loaded):
                     seen.keep_map(key, heatmap)
-                drawn[method.name, where, target] = replace(heatmap, passes=spent)
+                drawn[method.name, where, target] = replace(heatmap, target=target, label=label, passes=spent)
         return drawn
 
     @contextmanager

@@ -1157,3 +1157,13 @@ def test_settings_may_be_objects_or_plain_values() -> None:
     assert complete["grad-cam"] == get_method("grad-cam").settings()
     with pytest.raises(MethodError):
         complete_settings(["grad-cam"], {"grad-cam": settings})
+
+
+def test_a_map_that_does_not_depend_on_the_class_is_drawn_once(engine: Engine, cnn: LoadedModel) -> None:
+    answer = engine.explain(make_picture(0), cnn, ["eigen-cam", "grad-cam"], target=[0, 3]).pictures[0]
+    first, second = (heatmap for heatmap in answer.maps if heatmap.method == "eigen-cam")
+    assert first.values is second.values
+    assert [first.target, second.target] == [0, 3]
+    assert [first.label, second.label] == [cnn.labels[0], cnn.labels[3]]
+    one, other = (heatmap for heatmap in answer.maps if heatmap.method == "grad-cam")
+    assert not np.array_equal(one.values, other.values)
