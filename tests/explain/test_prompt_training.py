@@ -358,6 +358,23 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_settings_follow_from_the_size_of_the_set(backbone: LoadedModel) -> None:
+    few, more, many = (choose_recipe(make_named_set(count), backbone) for count in (4, 400, 40_000))
+    assert few.variant == more.variant == many.variant == "last"  # on a CPU
+    assert (few.epochs, more.epochs, many.epochs) == (80, 60, 10)
+    assert few.batch == more.batch < many.batch
+    for recipe in (few, more, many):
+        assert recipe.warm_up < recipe.epochs and 0 < recipe.patience < recipe.epochs
+    on_gpu = replace(backbone, module=backbone.module.to("meta"))
+    assert choose_recipe(make_named_set(400), on_gpu).variant == "last"
+    assert choose_recipe(make_named_set(40_000), on_gpu).variant == "deep"
+
+
+def make_named_set(count: int) -> DataSet:
+    """So many training pictures that nobody looks at."""
+    return DataSet(("a", "b"), tuple(Example("", str(number), number % 2, "train", b"") for number in range(count)))
+
+
 def test_settings_out_of_bounds_are_told_in_a_sentence(backbone: LoadedModel) -> None:
     recipe = choose_recipe(make_set(), backbone)
     assert change_recipe(recipe, {"epochs": 7}).epochs == 7
