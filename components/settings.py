@@ -61,7 +61,7 @@ def show_setting(declared: type[Settings], name: str, key: str, prefix: str = ""
         st.number_input(
             min_value=number(field["minimum"]),
             max_value=number(field["maximum"]),
-            step=number(field.get("step") or field["default"] / 2),
+            step=number(field.get("step") or field["default"] / 10),
             format="%d" if number is int else "%g",
             **common,
         )
@@ -127,9 +127,8 @@ def _describe(declared: type[Settings]) -> Mapping[str, dict[str, Any]]:
 
 def _is_too_fine(field: Mapping[str, Any]) -> bool:
     """Whether the values are too many, or of too many magnitudes, for a slider to hit one."""
-    span = field["maximum"] - field["minimum"]
     step = field.get("step")
-    return span / step > _MOST_STEPS if step else 0 < field["default"] < span / 50
+    return step is None or (field["maximum"] - field["minimum"]) / step > _MOST_STEPS
 
 
 def _capitalise(text: str) -> str:

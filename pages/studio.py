@@ -46,6 +46,7 @@ from explain.training_run import RunState, TrainingRun
 from explain.traits import EyesView, look_with_eyes_of
 
 _CHART = {"displayModeBar": False}
+_START = "studio-start-asked"
 _SURGERY_TRAITS = 3
 _MOST_BARS = 10
 
@@ -111,9 +112,16 @@ def _offer_start(given: Given, dataset: DataSet, backbone: LoadedModel, weights:
             width=300,
             help="They are kept under this name: lower-case letters, digits and hyphens.",
         )
-        started = st.button("Start training", key="run-start", type="primary", icon=":material/play_arrow:")
+        st.button(
+            "Start training",
+            key="run-start",
+            type="primary",
+            icon=":material/play_arrow:",
+            help="In a process of its own: it goes on when you leave this page.",
+            on_click=lambda: st.session_state.update({_START: True}),
+        )
     recipe = pick_recipe(dataset, backbone, f"{given.key} {backbone.fingerprint}")
-    if not started:
+    if not st.session_state.pop(_START, False):
         return
     place = Place("starting")
     try:
