@@ -254,8 +254,8 @@ def _inpaint(patch: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 def _resize(values: np.ndarray, size: tuple[int, int], interpolation: int) -> np.ndarray:
     """Pixels `(h, w, C)` at another size (height, width), in the same type and range."""
-    resized = cv2.resize(values.astype(np.float32), (size[1], size[0]), interpolation=interpolation)
-    return _fit(resized.reshape(*size, values.shape[2]), values.dtype)
+    resized = cv2.resize(values, (size[1], size[0]), interpolation=interpolation).reshape(*size, values.shape[2])
+    return resized if values.dtype == np.uint8 else np.clip(resized, 0, 1)
 
 
 def _in_kind_of(other: Picture, picture: Picture) -> np.ndarray:
