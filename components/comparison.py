@@ -84,7 +84,8 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
     if by == "layers" and not chosen:
         chosen = _spread([layer.name for layer in layers], first)
     if by == "models" and not chosen:
-        chosen = [*options]
+        alike = {bundled.name for bundled in bundled_models() if set(bundled.classes) == set(labels)} | {model}
+        chosen = [name for name in options if len(alike) == 1 or name in alike]
     order = {name: place for place, name in enumerate(options)}
     return Comparison(by, tuple(sorted(chosen, key=order.__getitem__)))
 

@@ -12,6 +12,7 @@ import streamlit as st
 from components.dataset import escape
 from components.front_door import link_to_page
 from components.work import Place, Work
+from explain.bundled.pictures import find_bundled
 from explain.errors import ModelError
 from explain.labels import KNOWN_SETS
 from explain.models import (
@@ -25,6 +26,7 @@ from explain.models import (
     is_downloaded,
     search_hub,
 )
+from explain.picture import Picture
 from explain.prompt_library import PromptCard, list_prompts
 
 if TYPE_CHECKING:
@@ -163,6 +165,22 @@ def _list_bundled() -> None:
         st.caption(
             f"{describe_bundled(model)} It knows only {', '.join(model.classes)}, and finds one of them in any picture."
         )
+
+
+def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
+    """Say which bundled model knows the drawn birds shown, where the one in use, with these labels, does not."""
+    name = find_model_for(pictures, labels)
+    if name is not None:
+        st.caption("The model in use has never seen these drawn birds.")
+        st.button(f"Use {name}, which knows them", key="model-for-birds", on_click=use_bundled, args=(name,))
+
+
+def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:
+    """The bundled model, with class prompts if there is one, that knows an example bird whose species is no label."""
+    entries = [find_bundled(picture.digest) for picture in pictures]
+    strangers = {name for entry in entries if entry and entry.seed is not None for name in entry.classes}
+    knowing = [model for model in bundled_models() if (strangers - set(labels)) & set(model.classes)]
+    return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
 
 
 def describe_bundled(model: BundledModel) -> str:

@@ -27,7 +27,7 @@ from components.methods import (
     read_settings,
     show_settings,
 )
-from components.model import load_model, pick_model, use_bundled
+from components.model import load_model, offer_model_for, pick_model, use_bundled
 from components.pictures import pick_pictures
 from components.presenter import offer_presenter
 from components.rows import (
@@ -124,6 +124,7 @@ def show_page() -> None:
     with st.sidebar:
         for note in model.notes:
             st.caption(note)
+        offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
         score = pick_score()
         layer = pick_layer(model.layers, model.default_layer, model.request.name)

@@ -99,7 +99,7 @@ def build_birds_cnn(num_classes: int = 12) -> ByobNet:
 
 
 def build_birds_vit(num_classes: int = 12) -> VisionTransformer:
-    """A small ViT: width 144, 6 heads, 12×12 tokens and a class token. Its depth is 4, so that a token names a place."""
+    """A small ViT: width 144, 6 heads, 12×12 tokens and a class token; of depth 4, so that a token names a place."""
     return VisionTransformer(
         img_size=BIRD_SIZE,
         patch_size=8,

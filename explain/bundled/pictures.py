@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pictures"
 
@@ -21,6 +24,7 @@ class BundledPicture:
         classes: the classes of the bundled models that are in it, the most prominent first.
         credit: who made it, and where it comes from.
         licence: SPDX identifier, or `public-domain`.
+        seed: what a drawn bird was drawn from; None for photographs. Its species is the first of the classes.
     """
 
     name: str
@@ -29,6 +33,12 @@ class BundledPicture:
     classes: tuple[str, ...]
     credit: str
     licence: str
+    seed: int | None = None
+
+    @property
+    def parts(self) -> Path | None:
+        """The PNG whose palette index says which part of a drawn bird a pixel belongs to; None for photographs."""
+        return None if self.seed is None else self.path.with_suffix(".parts.png")
 
 
 @cache
@@ -43,6 +53,37 @@ def bundled_pictures() -> tuple[BundledPicture, ...]:
             classes=tuple(entry["classes"]),
             credit=entry["credit"],
             licence=entry["licence"],
+            seed=entry.get("seed"),
         )
         for entry in entries
     )
+
+
+def find_bundled(digest: str) -> BundledPicture | None:
+    """The example whose file has this SHA-256, if there is one."""
+    return _list_digests().get(digest)
+
+
+@cache
+def _list_digests() -> dict[str, BundledPicture]:
+    return {hashlib.sha256(picture.path.read_bytes()).hexdigest(): picture for picture in bundled_pictures()}
+
+
+@cache
+def read_parts(picture: BundledPicture) -> dict[str, np.ndarray]:
+    """Where the parts of a drawn bird are, those that are seen, each `(H, W)` bool; none for a photograph.
+
+    A pixel belongs to the part that was drawn last there.
+    """
+    if picture.parts is None:
+        return {}
+    from PIL import Image
+
+    from explain.bundled.birds import PARTS
+
+    with Image.open(picture.parts) as image:
+        indices = np.asarray(image)
+    masks = {part: indices == number for number, part in enumerate(PARTS, start=1)}
+    for mask in masks.values():
+        mask.setflags(write=False)
+    return {part: mask for part, mask in masks.items() if mask.any()}

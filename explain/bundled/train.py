@@ -63,6 +63,7 @@ class Recipe:
     erase: float = 0.25
     parts: float = 0.0  # weight of the loss that asks the tokens which parts of the bird they show
     variant: Variant = "deep"  # where prompts enter
+    reuse: bool = False  # run the frozen part once for every picture, which is then not varied; for prompts only
 
 
 RECIPES = {
@@ -127,7 +128,7 @@ RECIPES = {
             seed=1,
         ),
     ),
-    "birds-cnn": (Recipe(epochs=8, learning_rate=0.1, optimiser="sgd", weight_decay=5e-4),),
+    "birds-cnn": (Recipe(epochs=4, learning_rate=0.1, optimiser="sgd", weight_decay=5e-4),),
     "birds-vit": (
         Recipe(
             epochs=12,
@@ -141,12 +142,13 @@ RECIPES = {
     ),
     "birds-vit-prompts": (
         Recipe(
-            epochs=6,
+            epochs=10,
             learning_rate=1e-2,
             optimiser="adamw",
             weight_decay=1e-4,
             label_smoothing=0.0,
             variant="last",
+            reuse=True,
         ),
     ),
 }
@@ -291,6 +293,7 @@ def train_stage(
         first = saved["epoch"]
         say(f"Going on after epoch {first}.")
 
+    frozen = run_frozen(model, source, examples.pictures) if recipe.reuse else None
     for epoch in range(first, recipe.epochs):
         started = time.perf_counter()
         generator = torch.Generator().manual_seed(recipe.seed + 1000 * epoch)
@@ -303,11 +306,17 @@ def train_stage(
         total = 0.0
         for step in range(steps):
             chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
-            some = source.vary(examples.pick(chosen), size, generator, variation)
-            views = some.pictures.contiguous(memory_format=torch.channels_last)
+            some = examples.pick(chosen)
+            misread = teacher_scores = None
             with torch.autocast("cpu", torch.bfloat16):
-                scores, misread = model(views, some.cells) if recipe.parts else (model(views), None)
-                teacher_scores = teacher(views).float() if teacher else None
+                if frozen is not None:
+                    assert isinstance(model, PromptedViT)
+                    scores = model.finish(frozen[chosen])
+                else:
+                    some = source.vary(some, size, generator, variation)
+                    views = some.pictures.contiguous(memory_format=torch.channels_last)
+                    scores, misread = model(views, some.cells) if recipe.parts else (model(views), None)
+                    teacher_scores = teacher(views).float() if teacher else None
             if teacher_scores is None:
                 loss = functional.cross_entropy(scores.float(), some.classes, label_smoothing=recipe.label_smoothing)
             else:
@@ -339,6 +348,18 @@ def train_stage(
             top1 = evaluate(average.vit if isinstance(average, PartReadout) else average, source, step=5)
             say(f"  top-1 of the averaged weights on every fifth test picture: {top1:.2f} %")
     return average.vit if isinstance(average, PartReadout) else average
+
+
+def run_frozen(model: nn.Module, source: Source, pictures: torch.Tensor) -> torch.Tensor:
+    """What does not depend on the prompts of all pictures, in bf16; see `PromptedViT.precompute`."""
+    assert isinstance(model, PromptedViT)
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        chunks = [
+            model.precompute(source.view(pictures[start : start + 250]).contiguous(memory_format=torch.channels_last))
+            for start in range(0, len(pictures), 250)
+        ]
+    return torch.cat([chunk.bfloat16() for chunk in chunks])
 
 
 def _lay_out(module: nn.Module) -> nn.Module:

@@ -2,9 +2,11 @@
 
 import pytest
 
-from components.model import describe_bundled, read_numbers
+from components.model import describe_bundled, find_model_for, read_numbers
+from explain.bundled.pictures import bundled_pictures
 from explain.errors import ModelError
 from explain.models import bundled_models
+from explain.picture import decode
 
 
 @pytest.mark.parametrize(
@@ -25,3 +27,13 @@ def test_bundled_models_say_how_often_they_are_right() -> None:
     model = bundled_models()[0]
     assert "92.5 %" in describe_bundled(model.model_copy(update={"accuracy": 92.5}))
     assert "%" not in describe_bundled(model.model_copy(update={"accuracy": None}))
+
+
+def test_drawn_birds_name_the_model_that_knows_them() -> None:
+    photo, birds = bundled_models()[0].classes, bundled_models()[-1].classes
+    pictures = {entry.name: decode(entry.path.read_bytes(), entry.path.name) for entry in bundled_pictures()}
+    cat, finch = pictures["cat"], pictures["crested-finch"]
+    assert find_model_for([finch, cat], photo) == "birds-vit"
+    assert find_model_for([finch, cat], birds) is None
+    assert find_model_for([cat], birds) is None
+    assert find_model_for([], photo) is None

@@ -157,7 +157,12 @@ def test_lists_are_json_on_demand(run: Run) -> None:
     assert eps["minimum"] < eps["default"] < eps["maximum"]
 
     _, printed, _ = run("models --json")
-    assert {entry["name"] for entry in json.loads(printed)["bundled"]} == {"photo-cnn", "photo-vit"}
+    assert {entry["name"] for entry in json.loads(printed)["bundled"]} == {
+        "photo-cnn",
+        "photo-vit",
+        "birds-cnn",
+        "birds-vit",
+    }
 
     _, printed, _ = run("layers photo-cnn --json")
     layers = json.loads(printed)

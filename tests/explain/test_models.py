@@ -20,8 +20,9 @@ from torch import nn
 
 from explain import models
 from explain.architectures import build_architecture, parse_architecture
+from explain.bundled import aviary, photographs
 from explain.bundled.architectures import build_photo_cnn, build_photo_vit
-from explain.bundled.photographs import CLASSES, MEAN, STD
+from explain.bundled.photographs import CLASSES
 from explain.capture import capture_prompt, look_through_prompts
 from explain.errors import ModelError
 from explain.geometry import Preprocessing, prepare
@@ -69,10 +70,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_bundled_files_describe_what_was_trained() -> None:
     """The JSON files repeat the training's classes and normalisation, because reading them must not import torch."""
     listed = bundled_models()
-    assert [model.name for model in listed] == ["photo-cnn", "photo-vit"]
-    for model in listed:
+    assert [model.name for model in listed] == ["photo-cnn", "photo-vit", "birds-cnn", "birds-vit"]
+    for model, trained, side in zip(listed, (photographs, photographs, aviary, aviary), (64, 64, 96, 96), strict=True):
         own = model.preprocessing
-        assert model.classes == CLASSES and own.mean == MEAN and own.std == STD and own.input_size == (64, 64)
+        assert model.classes == trained.CLASSES and own.mean == trained.MEAN and own.std == trained.STD
+        assert own.input_size == (side, side)
 
 
 def test_listing_models_needs_no_torch() -> None:
