@@ -189,7 +189,7 @@ def draw_blurring(classes: Sequence[ClassView]) -> go.Figure:
             )
     figure.update_layout(
         title={
-            "text": "Probability by the number of heads blurred (%)",
+            "text": "Probability as heads are blurred (%)",
             "font": {"size": 13.5},
             "x": 0,
             "xref": "container",
@@ -228,7 +228,8 @@ def _lay_out_bars(figure: go.Figure, title: str, height: int, highest: float) ->
         height=height,
         margin={"l": 8, "r": 34, "t": 30, "b": 8},
     )
-    figure.update_xaxes(range=[0, highest], showticklabels=False, showgrid=False, zeroline=False)
+    # Room for the number beside the longest bar.
+    figure.update_xaxes(range=[0, 1.12 * highest], showticklabels=False, showgrid=False, zeroline=False)
     figure.update_yaxes(type="category")
 
 

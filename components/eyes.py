@@ -15,6 +15,7 @@ from explain.picture import Picture
 from explain.traits import ClassView, EyesView, Trait, compare_classes
 
 _LIKELIEST = 5
+_LIKELY, _KEPT = 0.5, 0.9  # from when on a class counts as decided, and as decided without its heads
 
 
 def pick_other(labels: Sequence[str], first: int) -> int | None:
@@ -123,6 +124,17 @@ def describe_class(seen: ClassView) -> str:
     return (
         f"{format_share(seen.probability)}, without {several} {format_share(seen.without_traits)}. "
         f"Heads by importance: {heads}."
+    )
+
+
+def doubt_traits(seen: ClassView) -> str | None:
+    """What must be said where the heads hardly matter: then their maps say little about the decision."""
+    left = seen.without_top[-1]
+    if seen.probability < _LIKELY or left < _KEPT * seen.probability:
+        return None
+    return (
+        f"With every head of the last block blurred, “{seen.label}” still keeps {format_share(left)}: where these "
+        "heads look decides little, so their maps explain little of the decision."
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import streamlit as st
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from components.canvas import _read_view, describe_peak, name_place
+from components.canvas import Drawn, _read_view, describe_peak, name_place, read_drawn
 from explain.render import RenderSettings, format_number, overlay, place, value_range
 
 HEIGHT, WIDTH = 210, 300
@@ -319,3 +320,30 @@ def test_places_have_names() -> None:
         *("the left", "the centre", "the right"),
         *("the lower left", "the bottom", "the lower right"),
     ]
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        None,
+        "box",
+        {"digest": "a"},
+        {"digest": 3, "corners": [[0, 0], [1, 0], [1, 1]]},
+        {"digest": "a", "corners": [[0, 0], [1, 1]]},
+        {"digest": "a", "corners": [[0, 0], [1, 0], [1, "x"]]},
+        {"digest": "a", "corners": [[0, 0], [1, 0], [1, float("nan")]]},
+        {"digest": "a", "corners": [[0, 0, 0]] * 3},
+        {"digest": "a", "corners": [[0, 0]] * 5000},
+        {"digest": "a", "corners": [[0], [1, 2], [3, 4]]},
+    ],
+)
+def test_an_outline_that_makes_no_sense_is_none(reported: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(st, "session_state", {"canvas": {"drawn": reported}})
+    assert read_drawn("canvas") is None
+    assert read_drawn("elsewhere") is None
+
+
+def test_an_outline_comes_with_the_picture_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported = {"digest": "a", "corners": [[0, 0], [4, 0], [4.5, 3]]}
+    monkeypatch.setattr(st, "session_state", {"canvas": {"drawn": reported}})
+    assert read_drawn("canvas") == Drawn("a", ((0, 0), (4, 0), (4.5, 3)))
