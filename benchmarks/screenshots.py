@@ -15,6 +15,7 @@ PAGES = {
     "compare": "?model=photo-vit",
     "layers": "layers",
     "clusters": "clusters",
+    "studio": "studio",
     "methods": "methods",
     "models": "models",
 }

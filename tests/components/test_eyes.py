@@ -48,7 +48,7 @@ def test_traits_stand_in_their_order_where_the_model_saw_the_picture() -> None:
     assert [pane.title for pane in row.panes] == ["Picture", "Trait 1 · head 3", "Trait 2 · head 1"]
     assert [pane.sentence for pane in row.panes[1:]] == ["Blurred alone: 80% → 20%", "Blurred alone: 80% → 40%"]
     assert all(pane.box == (10.0, 0.0, 50.0, 40.0) for pane in row.panes[1:])
-    assert [choice.label for choice in row.panes[0].choices][0] == "robin"
+    assert row.panes[0].choices[0].label == "robin"
     assert sum(choice.chosen for choice in row.panes[0].choices) == 1
     assert row.outlines == [outline]
     assert "3, 1, 2" in row.detail
