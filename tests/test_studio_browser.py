@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import pytest
@@ -73,14 +76,36 @@ def test_from_a_zip_to_prompts_that_look(page: Page, app_url: str, birds: Path, 
     assert requests.to_other_hosts == []
 
 
-def test_a_training_is_paused_taken_up_and_cancelled(page: Page, app_url: str) -> None:
+def end_process(url: str) -> None:
+    """Kill the process of the training whose page this is, as a power cut would."""
+    token = parse_qs(urlsplit(url).query)["run"][0]
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if token.encode() in words:
+            os.kill(int(folder.name), signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="Processes are found by /proc.")
+def test_a_training_is_paused_killed_taken_up_and_cancelled(page: Page, app_url: str) -> None:
     page.goto(f"{app_url}/studio")
     page.get_by_role("slider", name="Species").press("Home", timeout=PATIENCE)
     page.get_by_role("slider", name="Pictures of each").press("Home")
     expect(page.get_by_text("20 pictures of 2 classes")).to_be_visible(timeout=PATIENCE)
+    # Long enough not to end by itself meanwhile.
+    page.get_by_text("Settings", exact=True).click(timeout=PATIENCE)
+    for label, value in (("Epochs", "1000"), ("Patience (epochs)", "0")):
+        number = page.get_by_role("spinbutton", name=label, exact=True)
+        number.fill(value)
+        number.press("Enter")
+    expect(page.get_by_text("On photo-vit: up to 1000 epochs, prompts")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Start training").click(timeout=PATIENCE)
     page.get_by_role("button", name="Pause").click(timeout=PATIENCE)
     expect(page.locator(".st-key-run-head")).to_contain_text("Paused", timeout=PATIENCE)
+    end_process(page.url)
+    expect(page.locator(".st-key-run-head")).to_contain_text("Interrupted", timeout=PATIENCE)
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Cancel").click()
