@@ -188,6 +188,7 @@ class TrainingRun:
         """
         self._pause.unlink(missing_ok=True)
         if self.state().phase in ("interrupted", "failed"):
+            _Words(self._progress).say(phase="preparing", message="")  # it is over no longer
             self._launch()
 
     def cancel(self) -> None:

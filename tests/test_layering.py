@@ -107,7 +107,15 @@ def test_a_right_import_is_none(tmp_path: Path, file: str, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["explain", "explain.picture", "explain.render", "explain.methods", "explain.bundled.pictures"]
+    "module",
+    [
+        "explain",
+        "explain.picture",
+        "explain.render",
+        "explain.methods",
+        "explain.bundled.pictures",
+        "explain.training_run",
+    ],
 )
 def test_the_light_part_of_the_library_does_not_load_torch(module: str) -> None:
     assert modules_after(f"import {module}") & (TORCH | {"streamlit"}) == set()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 
@@ -20,10 +21,11 @@ from explain import training_run
 from explain.__main__ import main
 from explain.dataset import DataSet, Example
 from explain.errors import ExplainError, StorageError
-from explain.models import ModelRequest, load_model
+from explain.models import ModelRequest, build_file_request, load_model
 from explain.process_lock import take_lock
 from explain.prompt_library import list_prompts, read_card, read_prompts
 from explain.prompt_training import Epoch, PromptRecipe, Tell, Trained, train_prompts
+from explain.torchvision_operators import declare_missing_operators
 from explain.training_run import RunState, TrainingRun, save_trained, sweep_runs, train_and_save
 
 VIT = ModelRequest(source="bundled", name="photo-vit")
@@ -59,11 +61,13 @@ def make_set() -> DataSet:
     return DataSet(("red", "green"), tuple(examples))
 
 
-def prepare_run(dataset: DataSet, monkeypatch: pytest.MonkeyPatch, backbone: ModelRequest = VIT) -> TrainingRun:
+def prepare_run(
+    dataset: DataSet, monkeypatch: pytest.MonkeyPatch, backbone: ModelRequest = VIT, weights: bytes | None = None
+) -> TrainingRun:
     """A run whose process has not been started."""
     with monkeypatch.context() as patch:
         patch.setattr(TrainingRun, "_launch", lambda self: None)
-        return TrainingRun.start(dataset, backbone, RECIPE, "My prompts")
+        return TrainingRun.start(dataset, backbone, RECIPE, "My prompts", weights)
 
 
 def wait(run: TrainingRun, until: Callable[[RunState], bool], seconds: float = 120) -> RunState:
@@ -161,6 +165,21 @@ def test_a_name_that_is_taken_gets_a_number() -> None:
     trained = train_prompts(loaded, dataset, RECIPE.model_copy(update={"epochs": 1}))
     names = [save_trained("My prompts", loaded, dataset, RECIPE, trained) for _ in range(3)]
     assert names == ["my-prompts", "my-prompts-2", "my-prompts-3"]
+
+
+def test_a_vit_from_a_file_is_kept_with_the_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare_missing_operators()
+    import timm
+
+    weights = safetensors.torch.save(timm.create_model("test_vit", img_size=32, num_classes=2).state_dict())
+    request = build_file_request(weights, "mine.safetensors", architecture="timm/test_vit", input_size=32)
+    run = prepare_run(make_set(), monkeypatch, request, weights)
+    run.work()
+    state = run.state()
+    assert state.phase == "done", state.message
+    assert not (run.folder / "backbone").exists()
+    loaded = load_model(ModelRequest(source="prompts", name=state.name))
+    assert loaded.labels == ("red", "green") and loaded.prompted is not None and loaded.prompted.variant == "last"
 
 
 def test_what_goes_wrong_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
