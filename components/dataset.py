@@ -12,7 +12,7 @@ import streamlit as st
 
 from components.cards import Card, Frame, cards
 from components.pictures import make_thumbnail
-from components.work import Place, Work
+from components.work import Place, Work, go_on, is_stopped
 from explain.dataset import DataSet, Example, read_files, read_zip
 from explain.errors import Cancelled, ExplainError
 from explain.picture import decode
@@ -129,9 +129,15 @@ def pick_dataset() -> tuple[Given, DataSet] | None:
     if given is None:
         return None
     pile = get_pile()
+    if is_stopped(given.key):
+        with place.container():
+            st.info("Stopped. Nothing was read.", icon=":material/front_hand:")
+            st.button("Read them again", key="studio-read-again", on_click=go_on)
+        return None
     if given.key not in pile.found and given.key not in pile.problem:
         try:
-            pile.found = {given.key: place.watch(Work(given.read), "Reading the pictures …")}
+            work = Work(given.read)
+            pile.found = {given.key: place.watch(work, "Reading the pictures …", stop_key=given.key)}
         except Cancelled:
             raise
         except ExplainError as error:

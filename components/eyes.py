@@ -12,10 +12,36 @@ from components.studio import FIRST_TRAITS, MOST_TRAITS, OTHER_CLASS, OUTLINED, 
 from components.target import PREDICTED, name_classes
 from explain.geometry import Box
 from explain.picture import Picture
-from explain.traits import ClassView, EyesView, Trait, compare_classes
+from explain.render import RenderSettings
+from explain.traits import ClassView, EyesView, Trait, compare_classes, encode_figure, encode_maps
 
 _LIKELIEST = 5
 _LIKELY, _KEPT = 0.5, 0.9  # from when on a class counts as decided, and as decided without its heads
+
+
+def offer_downloads(picture: Picture, view: EyesView, render: RenderSettings) -> None:
+    """Two buttons. Each file is made when its button is pressed."""
+    with st.container(key="eyes-downloads", horizontal=True, gap="small"):
+        st.download_button(
+            "Figure",
+            lambda: encode_figure(picture, view, render),
+            "eyes.png",
+            "image/png",
+            key="eyes-figure",
+            on_click="ignore",
+            icon=":material/image:",
+            help="The traits as one PNG, with what is lost without each.",
+        )
+        st.download_button(
+            "Raw maps",
+            lambda: encode_maps(view),
+            "eyes.npz",
+            "application/zip",
+            key="eyes-maps",
+            on_click="ignore",
+            icon=":material/grid_on:",
+            help="The attention of every head as numbers: NumPy's NPZ, by class index, (heads, rows, columns) float32.",
+        )
 
 
 def pick_other(labels: Sequence[str], first: int) -> int | None:

@@ -10,7 +10,7 @@ import streamlit as st
 from components.canvas import CanvasEvent, canvas, read_event
 from components.dataset import Given, escape, pick_dataset
 from components.engine import await_engine
-from components.eyes import build_eyes_rows, doubt_traits, offer_parts, pick_other, pick_traits
+from components.eyes import build_eyes_rows, doubt_traits, offer_downloads, offer_parts, pick_other, pick_traits
 from components.faults import show_faults
 from components.front_door import go_through_front_door
 from components.link import get_view, keep_link
@@ -221,10 +221,11 @@ def _show_eyes(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], 
         "Looking through its eyes …",
     )
     with place.container():
-        canvas(build_eyes_rows(picture, view, model.labels, outlines), get_view(), key="eyes-canvas")
+        answer = canvas(build_eyes_rows(picture, view, model.labels, outlines), get_view(), key="eyes-canvas")
         for doubt in filter(None, map(doubt_traits, view.classes)):
             st.caption(f":orange[:material/warning:] {escape(doubt)}")
         _show_eyes_charts(view, model)
+        offer_downloads(picture, view, answer.view)
 
 
 def _show_eyes_charts(view: EyesView, model: LoadedModel) -> None:
