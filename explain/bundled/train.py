@@ -143,7 +143,7 @@ RECIPES = {
     "birds-vit-prompts": (
         Recipe(
             epochs=10,
-            learning_rate=1e-2,
+            learning_rate=3e-2,
             optimiser="adamw",
             weight_decay=1e-4,
             label_smoothing=0.0,
