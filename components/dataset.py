@@ -279,14 +279,26 @@ def _pick_classes() -> Given | None:
         pile.refusal = pile.add_class(st.session_state[name_key], [(file.name, file.getvalue()) for file in files])
 
     with st.container(border=True):
-        st.text_input("Name of the class", key=name_key, placeholder="robin", max_chars=_LONGEST_CLASS)
+        st.text_input(
+            "Name of the class",
+            key=name_key,
+            placeholder="robin",
+            max_chars=_LONGEST_CLASS,
+            help="Pictures added under a name that is there already join those.",
+        )
         st.file_uploader(
             "Its pictures",
             accept_multiple_files=True,
             key=files_key,
             help="Twenty or more are a good beginning. They stay on the machine that runs CAMscope.",
         )
-        st.button("Add this class", key="studio-class-add", on_click=add, icon=":material/add:")
+        st.button(
+            "Add this class",
+            key="studio-class-add",
+            on_click=add,
+            icon=":material/add:",
+            help="At least two classes are needed, each with two pictures or more.",
+        )
         if pile.refusal is not None:
             st.error(pile.refusal, icon=":material/error:")
     for number, (label, pictures) in enumerate(pile.classes.items()):
