@@ -515,7 +515,9 @@ class _Canvas:
             np.arange(left, right, dtype=np.float32) + 0.5, np.arange(top, bottom, dtype=np.float32) + 0.5
         )
         target = self.pixels[here]
-        target += (cover[..., None] * np.float32(1 / 255)) * opacity * (colour - target)
+        change = colour - target
+        change *= (cover[..., None] * np.float32(1 / 255)) * opacity
+        target += change
         if fill.opaque:
             self.seen[here] *= cover != 255
         if part is not None:
