@@ -5,15 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+import typer
 from PIL import Image
 
 from explain.bundled.architectures import INPUT_SIZE
+from explain.bundled.aviary import Aviary
 from explain.bundled.photographs import CLASSES, Photographs, augment, normalise, read_photographs, resize
-from explain.bundled.train import RECIPES, follow, train
+from explain.bundled.train import RECIPES, find_source, follow, run_frozen, train
 from explain.engine import Engine
 from explain.geometry import prepare
 from explain.picture import decode
+from explain.promptcam import PromptedViT
 
 FIRST = replace(RECIPES["photo-cnn"][0], epochs=2, small_epochs=1, batch=20)
 STAGES = (FIRST, replace(FIRST, epochs=1, small_epochs=0, seed=1))
@@ -93,3 +97,28 @@ def test_training_resizes_as_the_dashboard_does(data: Path) -> None:
     pictures, _ = read_photographs(data, "test")
     theirs = resize(normalise(pictures[CLASSES.index("cat") * 2 :][:1]), INPUT_SIZE)
     assert (ours - theirs).abs().max() < 1e-4
+
+
+def test_prompts_of_birds_are_trained_on_the_frozen_network(tmp_path: Path) -> None:
+    aviary = Aviary({"train": range(24), "test": range(100, 112)})
+    network = tuple(replace(recipe, epochs=2, patch_drop_epochs=1, batch=12) for recipe in RECIPES["birds-vit"])
+    vit, _ = train("birds-vit", network, aviary, tmp_path, tmp_path, say=lambda line: None)
+    weights = {name: tensor.clone().contiguous() for name, tensor in vit.state_dict().items()}
+    assert not any("readout" in name for name in weights)
+    safetensors.torch.save_file(weights, tmp_path / "birds-vit.safetensors")
+    stages = tuple(replace(recipe, epochs=2, batch=12) for recipe in RECIPES["birds-vit-prompts"])
+    prompted, accuracy = train("birds-vit-prompts", stages, aviary, tmp_path, tmp_path, say=lambda line: None)
+    assert isinstance(prompted, PromptedViT) and prompted.variant == "last" and 0 <= accuracy <= 100
+    for name, tensor in prompted.backbone.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+    # What was run once is what running all of it gives, but for the rounding of bf16.
+    pictures = aviary.read("train").pictures
+    with torch.no_grad():
+        reused = prompted.finish(run_frozen(prompted, aviary, pictures).float())
+        assert (reused - prompted(aviary.view(pictures))).abs().max() < 0.05
+
+
+def test_photographs_need_their_folder_and_birds_do_not() -> None:
+    assert isinstance(find_source("birds-cnn", None), Aviary)
+    with pytest.raises(typer.BadParameter, match="--data"):
+        find_source("photo-cnn", None)
