@@ -33,7 +33,7 @@ from explain.bundled.aviary import Aviary
 from explain.bundled.birds import PARTS
 from explain.bundled.examples import Source, Variation
 from explain.bundled.photographs import Photographs
-from explain.promptcam import PromptedViT, Variant
+from explain.promptcam import PromptedViT, Variant, find_keys
 from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
@@ -62,6 +62,7 @@ class Recipe:
     light: float = 0.2
     erase: float = 0.25
     parts: float = 0.0  # weight of the loss that asks the tokens which parts of the bird they show
+    along: bool = False  # class prompts in the last block learn along, so that the network suits those trained later
     variant: Variant = "deep"  # where prompts enter
     reuse: bool = False  # run the frozen part once for every picture, which is then not varied; for prompts only
 
@@ -103,29 +104,29 @@ RECIPES = {
             light=0.1,
             erase=0.0,
         ),
+        Recipe(
+            epochs=6,
+            seed=2,
+            learning_rate=5e-4,
+            optimiser="adamw",
+            weight_decay=0.05,
+            teacher="photo-cnn",
+            label_smoothing=0.0,
+            zoom=0.12,
+            light=0.15,
+            erase=0.1,
+            along=True,
+        ),
     ),
     "photo-vit-prompts": (
         Recipe(
-            epochs=2,
-            learning_rate=5e-3,
-            optimiser="adamw",
-            weight_decay=1e-4,
-            label_smoothing=0.0,
-            zoom=0.08,
-            light=0.1,
-            erase=0.0,
-        ),
-        Recipe(
-            epochs=6,
+            epochs=10,
             learning_rate=1e-2,
             optimiser="adamw",
             weight_decay=1e-4,
-            teacher="photo-vit",
             label_smoothing=0.0,
-            zoom=0.08,
-            light=0.1,
-            erase=0.0,
-            seed=1,
+            variant="last",
+            reuse=True,
         ),
     ),
     "birds-cnn": (Recipe(epochs=4, learning_rate=0.1, optimiser="sgd", weight_decay=5e-4),),
@@ -181,6 +182,35 @@ class PartReadout(nn.Module):
         read = self.readout(tokens[:, vit.num_prefix_tokens :])
         loss = functional.binary_cross_entropy_with_logits(read.float(), shown.float())
         return vit.forward_head(vit.norm(vit.blocks[-1](tokens))), loss
+
+
+class PromptsAlong(nn.Module):
+    """A ViT with class prompts in its last block, used in training only, that learn while the network does.
+
+    Prompts on a network that never knew any find little there: its last block gathers for the class token alone.
+    """
+
+    def __init__(self, vit: VisionTransformer, classes: int) -> None:
+        super().__init__()
+        self.vit = vit
+        self.prompted = PromptedViT(vit, classes, "last")
+        vit.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "PromptsAlong":
+        """Unlike on a frozen network, batch statistics go on."""
+        super().train(mode)
+        self.vit.train(mode)
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of the network's head and of the prompts, one below the other, `(2 · B, C)`."""
+        vit: Any = self.vit  # whose parts timm does not type
+        tokens = self.prompted.embed(x)
+        for block in vit.blocks[:-1]:
+            tokens = block(tokens)
+        last = vit.blocks[-1]
+        prompts = self.prompted.finish(torch.stack(find_keys(last, tokens), 1))
+        return torch.cat([vit.forward_head(vit.norm(last(tokens))), prompts])
 
 
 def find_source(name: str, data: Path | None) -> Source:
@@ -261,6 +291,9 @@ def train_stage(
     if recipe.parts:
         assert isinstance(model, VisionTransformer)
         model = PartReadout(model)
+    if recipe.along:
+        assert isinstance(model, VisionTransformer)
+        model = PromptsAlong(model, len(source.classes))
     average = copy.deepcopy(model)
     teacher = None
     if recipe.teacher:
@@ -317,10 +350,12 @@ def train_stage(
                     views = some.pictures.contiguous(memory_format=torch.channels_last)
                     scores, misread = model(views, some.cells) if recipe.parts else (model(views), None)
                     teacher_scores = teacher(views).float() if teacher else None
+            times = len(scores) // len(chosen)  # two answers for each picture where prompts learn along
+            classes = some.classes.repeat(times)
             if teacher_scores is None:
-                loss = functional.cross_entropy(scores.float(), some.classes, label_smoothing=recipe.label_smoothing)
+                loss = functional.cross_entropy(scores.float(), classes, label_smoothing=recipe.label_smoothing)
             else:
-                loss = distil(scores.float(), teacher_scores, some.classes)
+                loss = distil(scores.float(), teacher_scores.repeat(times, 1), classes)
             if misread is not None:
                 loss = loss + recipe.parts * misread
             optimiser.zero_grad()
@@ -345,9 +380,14 @@ def train_stage(
         )
         say(f"epoch {epoch + 1}/{recipe.epochs}: loss {total / steps:.3f}, {time.perf_counter() - started:.0f} s")
         if epoch % 4 == 3:
-            top1 = evaluate(average.vit if isinstance(average, PartReadout) else average, source, step=5)
+            top1 = evaluate(_unwrap(average), source, step=5)
             say(f"  top-1 of the averaged weights on every fifth test picture: {top1:.2f} %")
-    return average.vit if isinstance(average, PartReadout) else average
+    return _unwrap(average)
+
+
+def _unwrap(model: nn.Module) -> nn.Module:
+    """The network that ships, without what was beside it in training."""
+    return model.vit if isinstance(model, PartReadout | PromptsAlong) else model
 
 
 def run_frozen(model: nn.Module, source: Source, pictures: torch.Tensor) -> torch.Tensor:
