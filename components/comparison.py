@@ -42,7 +42,7 @@ class Comparison:
 
 
 def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], model: str) -> Comparison:
-    """Offer what to compare by, and then which layers, classes or models.
+    """Offer what to compare by, and then which layers, classes or models, beside each other in the caller's row.
 
     Args:
         layers: the model's layers.
@@ -51,36 +51,35 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         model: the model's name.
     """
     st.session_state.setdefault(BY, "methods")
-    with st.container(key="comparison", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        by: CompareBy = st.segmented_control(
-            "Compare by",
-            get_args(CompareBy),
-            key=BY,
-            format_func=str.capitalize,
-            on_change=lambda: st.session_state.pop(WITH, None),
+    by: CompareBy = st.segmented_control(
+        "Compare by",
+        get_args(CompareBy),
+        key=BY,
+        format_func=str.capitalize,
+        on_change=lambda: st.session_state.pop(WITH, None),
+        persist_state="session",
+        width="content",
+        required=True,
+    )
+    if by == "methods":
+        return Comparison()
+    options: dict[str, str]
+    if by == "layers":
+        options = {layer.name: f"{layer.name} · {layer.grid[0]}×{layer.grid[1]}" for layer in layers}
+    elif by == "classes":
+        options = {str(index): name for index, name in enumerate(name_classes(labels))}
+    else:
+        options = {name: name for name in dict.fromkeys([model, *(bundled.name for bundled in bundled_models())])}
+    st.session_state[WITH] = [name for name in st.session_state.get(WITH, []) if name in options]
+    with st.container(width=520):
+        chosen = st.multiselect(
+            by.capitalize(),
+            [*options],
+            format_func=options.__getitem__,
+            key=WITH,
+            placeholder=_PLACEHOLDERS[by],
             persist_state="session",
-            width="content",
-            required=True,
         )
-        if by == "methods":
-            return Comparison()
-        options: dict[str, str]
-        if by == "layers":
-            options = {layer.name: f"{layer.name} · {layer.grid[0]}×{layer.grid[1]}" for layer in layers}
-        elif by == "classes":
-            options = {str(index): name for index, name in enumerate(name_classes(labels))}
-        else:
-            options = {name: name for name in dict.fromkeys([model, *(bundled.name for bundled in bundled_models())])}
-        st.session_state[WITH] = [name for name in st.session_state.get(WITH, []) if name in options]
-        with st.container(width=520):
-            chosen = st.multiselect(
-                by.capitalize(),
-                [*options],
-                format_func=options.__getitem__,
-                key=WITH,
-                placeholder=_PLACEHOLDERS[by],
-                persist_state="session",
-            )
     if by == "layers" and not chosen:
         chosen = _spread([layer.name for layer in layers], first)
     if by == "models" and not chosen:

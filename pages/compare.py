@@ -141,9 +141,9 @@ def show_page() -> None:
         elif not methods:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
-            comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
-            question = Question(model, pictures, first, target, methods, score, combination, comparison)
-            with st.container(key="grid-tools", horizontal=True):
+            with st.container(key="comparison", horizontal=True, vertical_alignment="bottom", gap="medium"):
+                comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
+                question = Question(model, pictures, first, target, methods, score, combination, comparison)
                 difference = pick_difference(_name_columns(question))
                 agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
             shown = Shown()
