@@ -87,7 +87,7 @@ class Dashboard:
         field.set_value([(name, data, "application/octet-stream") for name, data in files]).run()
 
     def open(self, key: str) -> None:
-        """Open what is folded away."""
+        """Open what is folded away, until the next run: unlike a browser, AppTest does not keep it open."""
         self.test.session_state[key] = True
         self.test.run()
 

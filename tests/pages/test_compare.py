@@ -105,8 +105,10 @@ def test_a_preset_moves_the_sliders(dashboard: Any, engine: Engine) -> None:
     preset = dashboard.test.selectbox(key="setting:cf-cam:preset")
     preset.set_value("published").run()
     assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 5.0
+    dashboard.open("more-settings")
     assert dashboard.test.selectbox(key="setting:cf-cam.weights").value == "softmax"
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(1.0).run()
+    dashboard.open("more-settings")
     assert dashboard.test.selectbox(key="setting:cf-cam:preset").value == "own settings"
     assert engine.passes == passes
 
