@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -93,6 +93,7 @@ class LoadedModel:
         layers: those that can be explained, in the order in which they run.
         prompted: the same network with Prompt-CAM's class prompts, where it has some.
         notes: sentences a person should read once.
+        best_layer: name of the layer to explain by default, where that is known of this very model.
     """
 
     request: ModelRequest
@@ -103,13 +104,14 @@ class LoadedModel:
     layers: tuple[Layer, ...]
     prompted: PromptedViT | None = None
     notes: tuple[str, ...] = ()
+    best_layer: str | None = None
 
     @property
     def default_layer(self) -> Layer | None:
         """The layer explained unless another is asked for."""
         from explain.layers import default_layer
 
-        return default_layer(self.layers)
+        return next((layer for layer in self.layers if layer.name == self.best_layer), default_layer(self.layers))
 
 
 class BundledModel(BaseModel):
@@ -127,6 +129,7 @@ class BundledModel(BaseModel):
         variant: where the prompts enter, see `explain.promptcam.Variant`.
         accuracy: top-1 in per cent on the test set, as written into the weights by the training; None until trained.
         prompts_accuracy: the same of the prompts.
+        layer: the layer to explain by default, where one was measured to be better than the last.
         card: the model card beside the JSON.
     """
 
@@ -141,6 +144,7 @@ class BundledModel(BaseModel):
     weights: str
     prompts: str | None = None
     variant: Literal["deep", "shallow", "last"] = "deep"
+    layer: str | None = None
     accuracy: float | None = None
     prompts_accuracy: float | None = None
     card: str
@@ -314,9 +318,9 @@ def _load_bundled(request: ModelRequest) -> LoadedModel:
             f"The class prompts of {model.name} are missing from this installation; Prompt-CAM is not available."
         )
     labels = _choose_labels(request, len(model.classes)) or model.classes
-    return _finish(
-        request, module, prompted, model.architecture, _override(model.preprocessing, request), labels, notes
-    )
+    preprocessing = _override(model.preprocessing, request)
+    loaded = _finish(request, module, prompted, model.architecture, preprocessing, labels, notes)
+    return replace(loaded, best_layer=model.layer)
 
 
 def _load_from_hub(request: ModelRequest) -> LoadedModel:

@@ -2,6 +2,7 @@
 // input and leaves the slider, its keys and its state alone.
 
 const PATIENCE = 1500; // milliseconds after which an answer that has not come is no longer waited for
+const SETTLED = 60; // milliseconds after a release until the slider's input holds its last value
 
 const watchers = new WeakMap();
 
@@ -55,10 +56,17 @@ class Watcher {
     this.changes.observe(input, { attributes: true, attributeFilter: ["value", "aria-valuetext"] });
   }
 
-  // The slider itself reports the exact value now.
+  // The slider itself reports the exact value now, unless it is back where it began: then it sees no change, and what
+  // was reported last would stand. Its input follows the pointer a moment later.
   release() {
+    const { drag } = this;
     this.drag = null;
     this.changes.disconnect();
+    if (drag) setTimeout(() => this.conclude(drag), SETTLED);
+  }
+
+  conclude({ id, key, input, from, sent }) {
+    if (!this.drag && sent !== from && Number(input.value) === from) this.setStateValue("moving", { id, key, from, value: from });
   }
 
   // One report at a time: while it is answered, newer values replace each other, and the last one goes next.

@@ -148,3 +148,33 @@ def test_the_map_follows_the_hand_and_at_rest_is_the_released_one(page: Page, ap
     page.wait_for_timeout(1500)
     assert read() == held != first
     assert page.get_by_text("Passes of the network").inner_text() == passes
+
+
+def test_a_drag_that_ends_where_it_began_leaves_the_map_it_began_with(page: Page, app_url: str) -> None:
+    page.goto(app_url)
+    pane = page.locator('.st-key-grid [data-pane="cf-cam"]')
+    expect(pane).not_to_have_attribute("data-version", re.compile("^0?$"), timeout=90_000)
+    expect(page.get_by_test_id("live-sliders")).to_be_attached(timeout=60_000)
+    thumb = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
+    place = thumb.locator("xpath=..").bounding_box()
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    value = thumb.get_attribute("value")
+
+    def read() -> str:
+        return str(pane.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()"))
+
+    first = read()
+    for _ in range(3):
+        page.mouse.move(x, y)
+        page.mouse.down()
+        for step in range(25):
+            page.mouse.move(x + 4 * step, y)
+            page.wait_for_timeout(40)
+        assert read() != first
+        for step in range(5):
+            page.mouse.move(x + 4 * (4 - step), y)
+        page.mouse.up()
+        page.wait_for_timeout(2500)
+        assert thumb.get_attribute("value") == value
+        assert read() == first

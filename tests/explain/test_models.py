@@ -93,6 +93,15 @@ def test_bundled_cnn(folder: Path) -> None:
     assert all(torch.equal(weights[key], tensor) for key, tensor in model.module.state_dict().items())
 
 
+def test_a_bundled_model_may_name_its_best_layer() -> None:
+    named = {model.name: model.layer for model in bundled_models() if model.layer is not None}
+    assert named
+    for name, layer in named.items():
+        model = load_model(parse_model(name))
+        assert model.default_layer is not None and model.default_layer.name == layer
+        assert model.default_layer in model.layers and model.default_layer != model.layers[-1]
+
+
 def test_bundled_vit_has_prompts_on_the_same_network(folder: Path) -> None:
     model = load_model(parse_model("photo-vit"))
     assert model.prompted is not None and model.prompted.backbone is model.module
