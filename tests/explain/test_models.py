@@ -61,7 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     safetensors.torch.save_file(build_photo_cnn().state_dict(), tmp_path / "photo-cnn.safetensors", {"top1": "92.50"})
     vit = build_photo_vit()
     safetensors.torch.save_file(vit.state_dict(), tmp_path / "photo-vit.safetensors")
-    prompts = {k: v for k, v in PromptedViT(vit, 10).state_dict().items() if not k.startswith("backbone.")}
+    prompts = {k: v for k, v in PromptedViT(vit, 10, "last").state_dict().items() if not k.startswith("backbone.")}
     safetensors.torch.save_file(prompts, tmp_path / "photo-vit-prompts.safetensors")
     monkeypatch.setattr(models, "MODELS_FOLDER", tmp_path)
     return tmp_path
