@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from itertools import combinations
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -110,6 +111,8 @@ def test_batches_are_the_single_birds_with_their_cells() -> None:
 
 
 def test_examples_are_drawn_alike_by_one_process_and_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Processes begin by running the main script again, and AppTest leaves one of its own there.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     monkeypatch.setattr("explain.bundled.aviary._CHUNK", 8)
     draw_examples.cache_clear()
     several = draw_examples(range(12))
