@@ -165,16 +165,16 @@ def test_a_drag_that_ends_where_it_began_leaves_the_map_it_began_with(page: Page
         return str(pane.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()"))
 
     first = read()
-    for _ in range(3):
+    for _ in range(2):
         page.mouse.move(x, y)
         page.mouse.down()
-        for step in range(25):
-            page.mouse.move(x + 4 * step, y)
+        for step in range(20):
+            page.mouse.move(x + 5 * step, y)
             page.wait_for_timeout(40)
         assert read() != first
         for step in range(5):
             page.mouse.move(x + 4 * (4 - step), y)
         page.mouse.up()
-        page.wait_for_timeout(2500)
+        page.wait_for_timeout(1200)
         assert thumb.get_attribute("value") == value
         assert read() == first
