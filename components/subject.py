@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,16 @@ def pick_subject(body: Place) -> Subject | None:
         return None
     name = model.default_layer.name if layer == AUTO else layer
     return Subject(engine, model, pictures, name, target, score)
+
+
+def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
+    """A page about one subject: its heading, the choices in the sidebar, and what `show` makes of them."""
+    show_heading(heading)
+    body = Place("body")
+    subject = pick_subject(body)
+    if subject is not None:
+        with body.container():
+            show(subject)
 
 
 def pick_one(pictures: Sequence[Picture]) -> Picture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,21 +38,47 @@ Classes = Annotated[
     typer.Option("--class", help="Class index or label, or auto for the likeliest; may be given several times."),
 ]
 Top = Annotated[int, typer.Option(min=1, help="How many of a class's most important heads are shown.")]
-Architecture = Annotated[
-    str | None, typer.Option("--arch", help="For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.")
-]
-Labels = Annotated[
-    str | None, typer.Option(help="For file:PATH: imagenet, cifar10, or a text file with one label a line.")
-]
-InputSize = Annotated[int | None, typer.Option(help="For file:PATH: side of the model's input in pixels.")]
-Mean = Annotated[str | None, typer.Option(help="For file:PATH: mean of each channel in 0…1, e.g. 0.5,0.5,0.5.")]
-Std = Annotated[str | None, typer.Option(help="For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5.")]
-Channels = Annotated[int | None, typer.Option(help="For file:PATH: 3 for colour, 1 for grey.")]
-
 _MOST_WRONG_LISTED = 20
 
 
+def _declare_flag(name: str, kind: Any, help: str, *names: str) -> inspect.Parameter:
+    """A flag that may be left out."""
+    annotation = Annotated[kind | None, typer.Option(*names, help=help)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+_CHECKPOINT = (
+    _declare_flag("arch", str, "For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.", "--arch"),
+    _declare_flag("labels", str, "For file:PATH: imagenet, cifar10, or a text file with one label a line."),
+    _declare_flag("input_size", int, "For file:PATH: side of the model's input in pixels."),
+    _declare_flag("mean", str, "For file:PATH: mean of each channel in 0…1, e.g. 0.5,0.5,0.5."),
+    _declare_flag("std", str, "For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5."),
+    _declare_flag("channels", int, "For file:PATH: 3 for colour, 1 for grey."),
+)
+"""What a checkpoint cannot say of itself; the arguments of `_read_model`."""
+
+_RECIPE = tuple(
+    _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
+    for name, info in PromptRecipe.model_fields.items()
+)
+
+
+def _with_flags(*groups: Sequence[inspect.Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command these flags in place of its `**` argument, which gets their values."""
+
+    def change(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        named = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        command.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*named, *(flag for group in groups for flag in group)]
+        )
+        return command
+
+    return change
+
+
 @app.command()
+@_with_flags(_CHECKPOINT)
 def show(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
     out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
@@ -68,12 +94,7 @@ def show(
     fusion: Annotated[Fusion, typer.Option(help="Make one map of those of several layers.")] = "none",
     augmentation: Annotated[Augmentation, typer.Option(help="Average over changed views of the picture.")] = "none",
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
-    arch: Architecture = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
+    **checkpoint: Any,
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays."""
     from explain.engine import Engine
@@ -85,7 +106,7 @@ def show(
     settings = _read_settings(preset or [], set_ or [])
     chosen_view = _read_view(view or [])
     engine = Engine()
-    request, weights, file = _read_model(model, arch, labels, input_size, mean, std, channels)
+    request, weights, file = _read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
     for note in loaded.notes:
         print(f"{request.name}: {note}")
@@ -145,25 +166,8 @@ def replay(
         raise typer.Exit(1)
 
 
-def _with_recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one flag for each setting of the training, in place of its `**settings`."""
-    signature = inspect.signature(command, eval_str=True)
-    named = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    flags = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[info.annotation | None, typer.Option(help=f"{info.title}. {info.description}")],  # type: ignore[operator]
-        )
-        for name, info in PromptRecipe.model_fields.items()
-    ]
-    command.__signature__ = signature.replace(parameters=[*named, *flags])  # type: ignore[attr-defined]
-    return command
-
-
 @app.command()
-@_with_recipe_flags
+@_with_flags(_CHECKPOINT, _RECIPE)
 def train_prompts(
     pictures: Annotated[
         Path, typer.Argument(help="A folder or zip of class/picture, or of train/class/picture and val/class/picture.")
@@ -175,14 +179,8 @@ def train_prompts(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
     ] = False,
-    arch: Architecture = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
     as_json: Json = False,
-    **settings: Any,
+    **flags: Any,
 ) -> None:
     """Train class prompts (Prompt-CAM) on a frozen ViT. Settings left out follow from the size of the set."""
     from pydantic import TypeAdapter
@@ -202,9 +200,9 @@ def train_prompts(
     print(file=sys.stderr)
     for skipped in dataset.skipped:
         print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
-    request, weights, _ = _read_model(backbone, arch, labels, input_size, mean, std, channels)
+    request, weights, _ = _read_model(backbone, **{flag.name: flags.pop(flag.name) for flag in _CHECKPOINT})
     loaded = Engine().load(request, weights)
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None}
     recipe = change_recipe(choose_recipe(dataset, loaded), given)
 
     def tell(said: Epoch | str, share: float | None) -> None:
@@ -246,25 +244,21 @@ def _print_report(report: Any, labels: tuple[str, ...]) -> None:
 
 
 @app.command()
+@_with_flags(_CHECKPOINT)
 def traits(
     picture: Annotated[Path, typer.Argument(help="A picture file.")],
     out: Annotated[Path, typer.Option(help="Folder for figure.png, traits.json and maps.npz.")],
     model: PromptedModel = "photo-vit",
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
-    arch: Architecture = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
+    **checkpoint: Any,
 ) -> None:
     """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
     from explain.engine import Engine
     from explain.picture import decode
     from explain.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
 
-    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    request, weights, _ = _read_model(model, **checkpoint)
     decoded = decode(read_file(picture), picture.name)
     engine = Engine()
     view = look_with_eyes_of(engine, decoded, engine.load(request, weights), class_, top)
@@ -283,6 +277,7 @@ def traits(
 
 
 @app.command()
+@_with_flags(_CHECKPOINT)
 def gallery(
     pictures: Annotated[Path, typer.Argument(help="A folder of pictures of the class, or with a folder named as it.")],
     out: Annotated[Path, typer.Option(help="Folder for gallery.png and gallery.zip.")],
@@ -290,12 +285,7 @@ def gallery(
     model: PromptedModel = "photo-vit",
     top: Top = 4,
     crops: Annotated[int, typer.Option(min=1, help="How many pictures each head shows.")] = 6,
-    arch: Architecture = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
+    **checkpoint: Any,
 ) -> None:
     """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
     from explain.engine import Engine, find_target
@@ -303,7 +293,7 @@ def gallery(
     from explain.gallery import collect_gallery, list_class_files
     from explain.picture import Picture, decode
 
-    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    request, weights, _ = _read_model(model, **checkpoint)
     engine = Engine()
     loaded = engine.load(request, weights)
     target = find_target(loaded, class_)
@@ -328,6 +318,7 @@ def gallery(
 
 
 @app.command()
+@_with_flags(_CHECKPOINT)
 def surgery(
     picture: Annotated[Path, typer.Argument(help="A picture file.")],
     out: Annotated[Path, typer.Option(help="Folder for altered.png, before.png, after.png and surgery.json.")],
@@ -340,12 +331,7 @@ def surgery(
     model: PromptedModel = "photo-vit",
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
-    arch: Architecture = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
+    **checkpoint: Any,
 ) -> None:
     """Paint over or swap a region of a picture and see what the classes make of it."""
     from explain.engine import Engine
@@ -360,7 +346,7 @@ def surgery(
     if len(corners) % 2:
         raise ExplainError(f"--outline takes pairs of numbers, x,y,x,y,x,y, but {outline} has {len(corners)} numbers.")
     region: Any = _read_numbers("--box", box) or list(zip(corners[::2], corners[1::2], strict=True))
-    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    request, weights, _ = _read_model(model, **checkpoint)
     before = decode(read_file(picture), picture.name)
     if swap is not None:
         part: Any = _read_numbers("--place", place)
@@ -415,20 +401,16 @@ def models(
 
 
 @app.command()
+@_with_flags(_CHECKPOINT)
 def layers(
     model: Annotated[str, typer.Argument(help="As for show --model.")],
-    arch: Architecture = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    mean: Mean = None,
-    std: Std = None,
-    channels: Channels = None,
     as_json: Json = False,
+    **checkpoint: Any,
 ) -> None:
     """List the layers of a model that can be explained, from stem to head."""
     from explain.engine import Engine
 
-    request, weights, _ = _read_model(model, arch, labels, input_size, mean, std, channels)
+    request, weights, _ = _read_model(model, **checkpoint)
     loaded = Engine().load(request, weights)
     default = loaded.default_layer
     if as_json:

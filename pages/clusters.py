@@ -16,7 +16,7 @@ from components.front_door import go_through_front_door
 from components.knee import knee
 from components.link import keep_link
 from components.methods import follow_settings, show_settings
-from components.subject import Subject, pick_one, pick_subject, show_heading
+from components.subject import Subject, pick_one, show_subject
 from components.work import Place, Work
 from explain.explanation import PictureExplanation
 from explain.heatmap import Heatmap
@@ -31,12 +31,7 @@ STRIP = 8
 @show_faults
 def show_page() -> None:
     """The clustering of one picture's channels."""
-    show_heading("How CF-CAM groups the channels")
-    body = Place("body")
-    subject = pick_subject(body)
-    if subject is not None:
-        with body.container():
-            _show(subject)
+    show_subject("How CF-CAM groups the channels", _show)
 
 
 @st.fragment

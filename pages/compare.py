@@ -75,6 +75,8 @@ class Question:
         score: what of the class is differentiated.
         combination: further layers, and views.
         comparison: what the columns are.
+        usable: the methods that work on the model.
+        twin: a bundled model with prompts that knows the same classes, unless this model has prompts itself.
     """
 
     model: LoadedModel
@@ -85,6 +87,8 @@ class Question:
     score: Score
     combination: Combination
     comparison: Comparison
+    usable: Sequence[str]
+    twin: str | None
 
     def make_key(self, settings: Mapping[str, Settings]) -> str:
         """A digest of everything the answer depends on."""
@@ -130,8 +134,9 @@ def show_page() -> None:
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
         first = model.default_layer.name if layer == AUTO and model.default_layer else layer
         combination = pick_combination(model.layers, first)
+        obstacles = find_obstacles(model)
         methods = pick_methods(
-            find_obstacles(model),
+            obstacles,
             lambda method: engine.estimate_seconds(model, method, first, read_settings(method.name)),
         )
     keep_link()
@@ -143,7 +148,12 @@ def show_page() -> None:
         else:
             with st.container(key="comparison", horizontal=True, vertical_alignment="bottom", gap="medium"):
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
-                question = Question(model, pictures, first, target, methods, score, combination, comparison)
+                usable = [name for name in methods if name not in obstacles]
+                # Found out here, since it reads the bundled models' files: a moved slider need not.
+                twin = None if model.prompted is not None else find_prompted_twin(model.labels)
+                question = Question(
+                    model, pictures, first, target, methods, score, combination, comparison, usable, twin
+                )
                 difference = pick_difference(_name_columns(question))
                 agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
             shown = Shown()
@@ -164,7 +174,7 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
     event = read_event("canvas")
     if event is not None:
         _follow(event, question.model)  # and from the top: what would be drawn here is not wanted any more
-    settings = show_settings(question.methods, _find_usable(question))
+    settings = show_settings(question.methods, question.usable)
     keep_link()
     key = question.make_key(settings)
     place = Place("grid")
@@ -186,7 +196,7 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
         columns = _list_columns(question, outcomes)
     with place.container():
         if question.comparison.by == "methods":
-            rows = build_rows(outcomes, question.methods, _find_twin(question.model), difference=difference)
+            rows = build_rows(outcomes, question.methods, question.twin, difference=difference)
         else:
             rows = build_column_rows(columns, question.methods, difference)
         answer = canvas(rows, get_view(), key="canvas")
@@ -234,7 +244,7 @@ def _name_columns(question: Question) -> dict[str, str]:
     """What may be subtracted: every column by key, with the name a person knows it by."""
     comparison = question.comparison
     if comparison.by == "methods":
-        return {name: get_method(name).title for name in _find_usable(question)}
+        return {name: get_method(name).title for name in question.usable}
     if comparison.by != "classes":
         return {name: name for name in comparison.names}
     labels = [question.model.labels[int(name)] for name in comparison.names]
@@ -259,8 +269,7 @@ def _watch_outcomes(
 
     def show_quick() -> None:
         if first:
-            twin = _find_twin(question.model)
-            canvas(build_rows(first, question.methods, twin, coming), get_view(), key="meanwhile")
+            canvas(build_rows(first, question.methods, question.twin, coming), get_view(), key="meanwhile")
 
     return place.watch(
         Work(lambda work: _explain(engine, question, settings, work)),
@@ -357,17 +366,6 @@ def _show_waiting(pictures: Sequence[Picture]) -> None:
     ]
     rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, describe_picture(p)) for p in pictures]
     canvas(rows, get_view(), key="waiting")
-
-
-def _find_usable(question: Question) -> list[str]:
-    """The methods asked for that work on this model."""
-    obstacles = find_obstacles(question.model)
-    return [name for name in question.methods if name not in obstacles]
-
-
-def _find_twin(model: LoadedModel) -> str | None:
-    """A bundled model with prompts that knows the same classes, unless this model has prompts itself."""
-    return None if model.prompted is not None else find_prompted_twin(model.labels)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from components.layer import choose_layer
 from components.methods import find_obstacles, show_settings
 from components.network import network
 from components.one_method import list_quick_methods, pick_method
-from components.subject import Subject, pick_one, pick_subject, show_heading
+from components.subject import Subject, pick_one, show_subject
 from components.work import Place, Work
 from explain.capture import LayerCapture
 from explain.channels import break_down, rank_channels
@@ -31,12 +31,7 @@ MOST_CHANNELS = 48
 @show_faults
 def show_page() -> None:
     """The network as a diagram, a map of each layer, and what is behind the chosen one."""
-    show_heading("From stem to head")
-    body = Place("body")
-    subject = pick_subject(body)
-    if subject is not None:
-        with body.container():
-            _show(subject)
+    show_subject("From stem to head", _show)
 
 
 @show_faults

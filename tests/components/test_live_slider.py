@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from components.live_slider import read_slider
 
@@ -118,21 +118,29 @@ def test_a_drag_that_is_over_stays_over(monkeypatch: pytest.MonkeyPatch) -> None
     assert read_slider("k", 2.0) == 2.0
 
 
-def test_the_map_follows_the_hand_and_at_rest_is_the_released_one(page: Page, app_url: str) -> None:
+def open_sigma(page: Page, app_url: str) -> tuple[Locator, Locator]:
+    """CF-CAM's pane, painted, and the slider that moves it."""
     page.goto(app_url)
     pane = page.locator('.st-key-grid [data-pane="cf-cam"]')
     expect(pane).not_to_have_attribute("data-version", re.compile("^0?$"), timeout=90_000)
     expect(page.get_by_test_id("live-sliders")).to_be_attached(timeout=60_000)
     thumb = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
+    return pane, thumb
+
+
+def read_map(pane: Locator) -> str:
+    """What the pane shows."""
+    return str(pane.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()"))
+
+
+def test_the_map_follows_the_hand_and_at_rest_is_the_released_one(page: Page, app_url: str) -> None:
+    pane, thumb = open_sigma(page, app_url)
     place = thumb.locator("xpath=../..").bounding_box()
     assert place is not None
     x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
     passes = page.get_by_text("Passes of the network").inner_text()
 
-    def read() -> str:
-        return str(pane.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()"))
-
-    first, version = read(), int(pane.get_attribute("data-version") or 0)
+    first, version = read_map(pane), int(pane.get_attribute("data-version") or 0)
     page.mouse.move(x, y)
     page.mouse.down()
     for step in range(30):
@@ -140,41 +148,34 @@ def test_the_map_follows_the_hand_and_at_rest_is_the_released_one(page: Page, ap
         page.wait_for_timeout(60)
     painted = int(pane.get_attribute("data-version") or 0) - version
     assert painted >= 2
-    held, before = read(), ""
+    held, before = read_map(pane), ""
     while held != before:
         page.wait_for_timeout(1500)
-        before, held = held, read()
+        before, held = held, read_map(pane)
     page.mouse.up()
     page.wait_for_timeout(1500)
-    assert read() == held != first
+    assert read_map(pane) == held != first
     assert page.get_by_text("Passes of the network").inner_text() == passes
 
 
 def test_a_drag_that_ends_where_it_began_leaves_the_map_it_began_with(page: Page, app_url: str) -> None:
-    page.goto(app_url)
-    pane = page.locator('.st-key-grid [data-pane="cf-cam"]')
-    expect(pane).not_to_have_attribute("data-version", re.compile("^0?$"), timeout=90_000)
-    expect(page.get_by_test_id("live-sliders")).to_be_attached(timeout=60_000)
-    thumb = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
+    pane, thumb = open_sigma(page, app_url)
     place = thumb.locator("xpath=..").bounding_box()
     assert place is not None
     x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
     value = thumb.get_attribute("value")
 
-    def read() -> str:
-        return str(pane.locator(".stage canvas").evaluate("canvas => canvas.toDataURL()"))
-
-    first = read()
+    first = read_map(pane)
     for _ in range(2):
         page.mouse.move(x, y)
         page.mouse.down()
         for step in range(20):
             page.mouse.move(x + 5 * step, y)
             page.wait_for_timeout(40)
-        assert read() != first
+        assert read_map(pane) != first
         for step in range(5):
             page.mouse.move(x + 4 * (4 - step), y)
         page.mouse.up()
         page.wait_for_timeout(1200)
         assert thumb.get_attribute("value") == value
-        assert read() == first
+        assert read_map(pane) == first
