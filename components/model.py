@@ -168,18 +168,24 @@ def _list_bundled() -> None:
 
 
 def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
-    """Say which bundled model knows the drawn birds shown, where the one in use, with these labels, does not."""
+    """Say which bundled model knows the example pictures shown, where the one in use, with these labels, does not."""
     name = find_model_for(pictures, labels)
     if name is not None:
-        st.caption("The model in use has never seen these drawn birds.")
-        st.button(f"Use {name}, which knows them", key="model-for-birds", on_click=use_bundled, args=(name,))
+        st.caption("The model in use has never seen anything like this.")
+        st.button(f"Use {name}, which knows it", key="model-for-examples", on_click=use_bundled, args=(name,))
 
 
 def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:
-    """The bundled model, with class prompts if there is one, that knows an example bird whose species is no label."""
-    entries = [find_bundled(picture.digest) for picture in pictures]
-    strangers = {name for entry in entries if entry and entry.seed is not None for name in entry.classes}
-    knowing = [model for model in bundled_models() if (strangers - set(labels)) & set(model.classes)]
+    """The bundled model, with class prompts if there is one, that knows example pictures the one in use does not.
+
+    No other model knows the drawn birds. What is in a photograph is offered only where a bundled model is in use, whose
+    labels are the same words, and knows nothing of what is shown.
+    """
+    entries = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
+    known = {name for entry in entries for name in entry.classes} & set(labels)
+    lost = not known and any(set(labels) == set(model.classes) for model in bundled_models())
+    strangers = {name for entry in entries if lost or entry.seed is not None for name in entry.classes} - set(labels)
+    knowing = [model for model in bundled_models() if strangers & set(model.classes)]
     return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
 
 

@@ -35,5 +35,7 @@ def test_drawn_birds_name_the_model_that_knows_them() -> None:
     cat, finch = pictures["cat"], pictures["crested-finch"]
     assert find_model_for([finch, cat], photo) == "birds-vit"
     assert find_model_for([finch, cat], birds) is None
-    assert find_model_for([cat], birds) is None
+    assert find_model_for([cat], birds) == "photo-vit"
+    assert find_model_for([cat], photo) is None
+    assert find_model_for([cat], ("tabby", "tiger cat")) is None
     assert find_model_for([], photo) is None
