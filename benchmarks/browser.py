@@ -34,7 +34,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.dashboard import Dashboard, launch_chromium, serve_dashboard
+from benchmarks.dashboard import Server, launch_chromium, serve_dashboard
 from explain.bundled.pictures import bundled_pictures
 
 SIDE = 512
@@ -154,7 +154,7 @@ def show_four_methods(page: Page) -> None:
 # ---- what is measured
 
 
-def measure_start(browser: Browser, dashboard: Dashboard) -> Figures:
+def measure_start(browser: Browser, dashboard: Server) -> Figures:
     """Seconds to the first paint and to the first map of a process that has just begun."""
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.add_init_script(path=PROBE)

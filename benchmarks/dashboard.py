@@ -1,4 +1,4 @@
-"""The dashboard as benchmarks see it: a server of their own, and a Chromium."""
+"""The dashboard as benchmarks and tests see it: a server of their own, and a Chromium."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -32,47 +31,81 @@ _SECONDS_TO_START = 120
 _LOOK_AGAIN = 0.02
 
 
-@dataclass(frozen=True)
-class Dashboard:
-    """A running server.
+class Server:
+    """A running `streamlit run` on a free port.
+
+    Args:
+        app: the script that is served.
+        log: what the server prints is written there; left out, it is lost.
 
     Attributes:
         url: where it answers.
-        pid: of its process.
+        process: the server's own.
         started: when the process was started, by `time.perf_counter`.
-        answered: when it first answered.
+        answered: when it first answered, once `wait` has returned.
     """
 
-    url: str
-    pid: int
-    started: float
-    answered: float
+    def __init__(self, app: Path = ROOT / "app.py", log: Path | None = None) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        self.url = f"http://localhost:{port}"
+        self._log = log
+        self.started = self.answered = time.perf_counter()
+        with Path(log or os.devnull).open("wb") as sink:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)),
+                    *("--server.headless", "true", "--server.address", "localhost"),
+                ],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT if log else None,
+                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)},
+            )
+
+    def wait(self) -> None:
+        """Return once the server answers.
+
+        Raises:
+            RuntimeError: it ended, or stayed silent and was ended; with its log.
+        """
+        while time.perf_counter() - self.started < _SECONDS_TO_START:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"The server ended with {self.process.returncode}.\n{self.read_log()}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2):
+                    self.answered = time.perf_counter()
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(_LOOK_AGAIN)
+        self.stop()
+        raise RuntimeError(f"No answer within {_SECONDS_TO_START} s.\n{self.read_log()}")
+
+    def read_log(self) -> str:
+        """What the server has printed so far."""
+        return self._log.read_text(errors="replace") if self._log else ""
+
+    def stop(self) -> None:
+        """End the server, firmly if it does not listen."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 @contextlib.contextmanager
-def serve_dashboard() -> Iterator[Dashboard]:
+def serve_dashboard() -> Iterator[Server]:
     """Serve `app.py` on a free port, and end the server afterwards."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    url = f"http://localhost:{port}"
-    started = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    server = Server()
     try:
-        _wait_for(url, server, started)
-        yield Dashboard(url, server.pid, started, time.perf_counter())
+        server.wait()
+        yield server
     finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.stop()
 
 
 def find_chromium() -> str | None:
@@ -95,15 +128,3 @@ def launch_chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], started: float) -> None:
-    while time.perf_counter() - started < _SECONDS_TO_START:
-        if server.poll() is not None:
-            raise SystemExit(f"The dashboard ended with {server.returncode} before it answered.")
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(_LOOK_AGAIN)
-    raise SystemExit(f"The dashboard did not answer within {_SECONDS_TO_START} s.")

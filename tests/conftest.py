@@ -1,18 +1,14 @@
-"""What several tests share: the server and the browser."""
+"""What several tests share: the server, the browser and the command line."""
 
 import os
 
 # Read once, when torch is first imported: spinning OpenMP threads beside a browser slow everything tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import shlex
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,14 +16,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.dashboard import CHROMIUM_FLAGS, find_chromium
+from benchmarks.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
 
 # What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers
 # that tests start inherit it.
 os.environ["CAMSCOPE_HOME"] = tempfile.mkdtemp(prefix="camscope-tests-")
-
-ROOT = Path(__file__).resolve().parents[1]
-SECONDS_TO_START = 90
 
 
 class Requests(list[str]):
@@ -93,62 +86,6 @@ def page(chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
-def free_port() -> int:
-    """A port nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-class Server:
-    """A running `streamlit run`, and its log."""
-
-    def __init__(self, app: Path, log: Path) -> None:
-        self.log = log
-        port = free_port()
-        self.url = f"http://localhost:{port}"
-        with log.open("wb") as sink:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)),
-                    *("--server.headless", "true", "--server.address", "localhost"),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)},
-            )
-
-    def wait(self) -> None:
-        """Return once the server answers; fail with its log if it ends or stays silent."""
-        until = time.monotonic() + SECONDS_TO_START
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                pytest.fail(f"The server ended with {self.process.returncode}:\n{self.read_log()}", pytrace=False)
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
-                    if answer.status == 200:
-                        return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
-        self.stop()
-        pytest.fail(f"No answer within {SECONDS_TO_START} s:\n{self.read_log()}", pytrace=False)
-
-    def read_log(self) -> str:
-        """What the server has printed so far."""
-        return self.log.read_text(errors="replace")
-
-    def stop(self) -> None:
-        """End the server, firmly if it does not listen."""
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Server]]:
     """The servers that run, by the script they serve."""
@@ -177,6 +114,21 @@ def serve(servers: dict[Path, Server], tmp_path_factory: pytest.TempPathFactory)
 def app_url(serve: Callable[[Path | str], str]) -> str:
     """The address of the dashboard itself."""
     return serve("app.py")
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[int, str, str]]:
+    """Run a line of `python -m explain` in this process and return exit status, stdout and stderr."""
+    from explain.__main__ import main
+
+    def call(line: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["explain", *shlex.split(line)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    return call
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,6 @@
 """The command line, run in this process through its own `main`."""
 
 import json
-import shlex
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,27 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from explain.__main__ import main
 from explain.bundled.pictures import bundled_pictures
 from explain.methods import all_methods
 from explain.models import load_model, parse_model
 from explain.prompt_library import PromptCard, save_prompts
 
 Run = Callable[[str], tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command line and return exit status, stdout and stderr."""
-
-    def call(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["explain", *shlex.split(line)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import io
 import json
-import shlex
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,24 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explain.__main__ import main
 from explain.bundled.pictures import bundled_pictures
 
 Run = Callable[[str], tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command line and return exit status, stdout and stderr."""
-
-    def call(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["explain", *shlex.split(line)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        printed = capsys.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

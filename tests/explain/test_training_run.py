@@ -4,8 +4,8 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 
 from explain import training_run
-from explain.__main__ import main
 from explain.dataset import DataSet, Example
 from explain.errors import ExplainError, StorageError
 from explain.models import ModelRequest, build_file_request, load_model
@@ -293,29 +292,24 @@ def test_the_command_lines_training_goes_on_where_it_was_stopped(home: Path) -> 
     assert list((home / "runs").iterdir()) == []
 
 
-def test_train_prompts_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_train_prompts_on_the_command_line(tmp_path: Path, run: Callable[[str], tuple[int, str, str]]) -> None:
     for number, example in enumerate(make_set().examples):
         path = tmp_path / "set" / ("red", "green")[number % 2] / example.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(example.data)
     (tmp_path / "set" / "red" / "broken.png").write_bytes(b"no picture")
 
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["explain", "train-prompts", str(tmp_path / "set"), *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0), *capsys.readouterr()
+    def train(*words: str) -> tuple[int, str, str]:
+        return run(shlex.join(["train-prompts", str(tmp_path / "set"), *words]))
 
-    status, printed, said = run("--out", "tints", "--epochs", "3", "--no-mirror", "--batch", "4", "--seed", "5")
+    status, printed, said = train("--out", "tints", "--epochs", "3", "--no-mirror", "--batch", "4", "--seed", "5")
     assert status == 0, said
     assert "epoch 3/3: loss" in said and "left out: red/broken.png" in said
     assert "Saved as tints. Use it by --model prompts:tints." in printed
     assert "class  pictures  right" in printed and "% right on the validation pictures, after epoch" in printed
     recipe = read_card("tints").recipe
     assert (recipe["epochs"], recipe["mirror"], recipe["batch"], recipe["seed"]) == (3, False, 4, 5)
-    status, printed, _ = run("--out", "tints", "--epochs", "1", "--json")
+    status, printed, _ = train("--out", "tints", "--epochs", "1", "--json")
     assert status == 0 and json.loads(printed)["name"] == "tints-2"
 
     for words, sentence in (
@@ -323,5 +317,5 @@ def test_train_prompts_on_the_command_line(
         (("--backbone", "photo-cnn"), "“photo-cnn” cannot be trained. Prompt-CAM needs a plain ViT"),
         (("--resume",), "There is no unfinished training"),
     ):
-        status, _, said = run("--out", "x", *words)
+        status, _, said = train("--out", "x", *words)
         assert status == 2 and sentence in said and "Traceback" not in said
