@@ -11,7 +11,7 @@ import streamlit as st
 from components.engine import await_engine
 from components.layer import AUTO, pick_layer
 from components.link import follow_link, keep_link, show_link_notes
-from components.model import load_model, pick_model
+from components.model import load_model, offer_model_for, pick_model
 from components.pictures import pick_pictures
 from components.presenter import offer_presenter
 from components.target import pick_score, pick_target
@@ -35,7 +35,7 @@ class Subject:
         engine: who is asked.
         model: the model.
         pictures: those chosen, one or more.
-        layer: name of a layer.
+        layer: name of a layer; `auto` where the model has none.
         target: index of a class, or None for each picture's likeliest.
         score: what of the class is differentiated.
     """
@@ -56,52 +56,61 @@ def show_heading(title: str) -> None:
         with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
             st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
             offer_presenter()
-    show_link_notes()
 
 
-def pick_subject(body: Place) -> Subject | None:
-    """Offer pictures, model, class and layer in the sidebar. None where something is missing, which `body` then says.
+def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -> tuple[Place, Subject | None]:
+    """Offer pictures, model, class and layer in the sidebar; they are the same on every page.
 
-    All choices are those of the Compare page.
+    Args:
+        meanwhile: draws what there is to see of the pictures until the engine has started.
+
+    Returns:
+        Where the page's content goes, and what it is about; None where there is no model, which that place then says.
     """
     with st.sidebar:
         pictures = pick_pictures()
         choice = pick_model()
-    engine = await_engine(body)
+    show_link_notes()
+    body = Place("body")
+    engine = await_engine(body, None if meanwhile is None else lambda: meanwhile(pictures))
     model = None if engine is None else load_model(engine, choice, body)
     if engine is None or model is None:
-        return None
+        return body, None
     with st.sidebar:
         for note in model.notes:
             st.caption(note)
+        offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
         score = pick_score()
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
-    keep_link()
-    if not pictures:
-        with body.container():
-            st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
-        return None
-    if model.default_layer is None:
-        with body.container():
-            st.info(
-                f"“{model.request.name}” has no layer whose output lies on the picture, so there is nothing to show. "
-                "Choose a convolutional network or a vision transformer on the left.",
-                icon=":material/layers:",
-            )
-        return None
-    name = model.default_layer.name if layer == AUTO else layer
-    return Subject(engine, model, pictures, name, target, score)
+    if layer == AUTO and model.default_layer is not None:
+        layer = model.default_layer.name
+    return body, Subject(engine, model, pictures, layer, target, score)
 
 
 def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
     """A page about one subject: its heading, the choices in the sidebar, and what `show` makes of them."""
     show_heading(heading)
-    body = Place("body")
-    subject = pick_subject(body)
-    if subject is not None:
-        with body.container():
+    body, subject = pick_subject()
+    if subject is None:
+        return
+    keep_link()
+    with body.container():
+        if not subject.pictures:
+            say_no_picture()
+        elif subject.model.default_layer is None:
+            st.info(
+                f"“{subject.model.request.name}” has no layer whose output lies on the picture, so there is nothing to "
+                "show. Choose a convolutional network or a vision transformer on the left.",
+                icon=":material/layers:",
+            )
+        else:
             show(subject)
+
+
+def say_no_picture() -> None:
+    """What stands on a page while no picture is chosen."""
+    st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
 
 
 def pick_one(pictures: Sequence[Picture]) -> Picture:

@@ -14,11 +14,9 @@ from components.canvas import CanvasEvent, Pane, Row, canvas, read_event
 from components.combination import Combination, pick_combination
 from components.comparison import Comparison, pick_comparison, pick_difference
 from components.downloads import Shown, offer_downloads
-from components.engine import await_engine
 from components.faults import show_faults
 from components.front_door import go_through_front_door, link_to_page
-from components.layer import AUTO, pick_layer
-from components.link import follow_link, get_view, keep_link, show_link_notes
+from components.link import get_view, keep_link
 from components.methods import (
     describe_duration,
     find_obstacles,
@@ -27,9 +25,7 @@ from components.methods import (
     read_settings,
     show_settings,
 )
-from components.model import load_model, offer_model_for, pick_model, use_bundled
-from components.pictures import pick_pictures
-from components.presenter import offer_presenter
+from components.model import use_bundled
 from components.rows import (
     EXPLAIN_CLASS,
     SWITCH_MODEL,
@@ -42,7 +38,8 @@ from components.rows import (
     list_layer_columns,
     list_model_columns,
 )
-from components.target import choose_target, pick_score, pick_target
+from components.subject import pick_subject, say_no_picture, show_heading
+from components.target import choose_target
 from components.work import Place, Work, go_on, is_stopped
 from explain.capture import Score
 from explain.errors import Cancelled, ExplainError
@@ -50,7 +47,6 @@ from explain.explanation import Explanation, PictureExplanation
 from explain.methods import Settings, get_method
 from explain.models import LoadedModel, find_prompted_twin
 from explain.picture import Picture
-from explain.render import DISCLAIMER
 
 if TYPE_CHECKING:
     from explain.engine import Engine
@@ -108,31 +104,12 @@ class Question:
 @show_faults
 def show_page() -> None:
     """Pick on the left, compare on the right."""
-    follow_link()
-    with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.title("Where the model looks", anchor=False, width="content")
-        with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
-            st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
-            offer_presenter()
-    with st.sidebar:
-        pictures = pick_pictures()
-        choice = pick_model()
-    show_link_notes()
-    body = Place("body")
-    engine = await_engine(body, lambda: _show_waiting(pictures))
-    if engine is None:
+    show_heading("Where the model looks")
+    body, subject = pick_subject(_show_waiting)
+    if subject is None:
         return
-    model = load_model(engine, choice, body)
-    if model is None:
-        return
+    engine, model, pictures, first = subject.engine, subject.model, subject.pictures, subject.layer
     with st.sidebar:
-        for note in model.notes:
-            st.caption(note)
-        offer_model_for(pictures, model.labels)
-        target = pick_target(model.labels, model.request.name)
-        score = pick_score()
-        layer = pick_layer(model.layers, model.default_layer, model.request.name)
-        first = model.default_layer.name if layer == AUTO and model.default_layer else layer
         combination = pick_combination(model.layers, first)
         obstacles = find_obstacles(model)
         methods = pick_methods(
@@ -142,7 +119,7 @@ def show_page() -> None:
     keep_link()
     with body.container():
         if not pictures:
-            st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
+            say_no_picture()
         elif not methods:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
@@ -152,7 +129,16 @@ def show_page() -> None:
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
                 twin = None if model.prompted is not None else find_prompted_twin(model.labels)
                 question = Question(
-                    model, pictures, first, target, methods, score, combination, comparison, usable, twin
+                    model,
+                    pictures,
+                    first,
+                    subject.target,
+                    methods,
+                    subject.score,
+                    combination,
+                    comparison,
+                    usable,
+                    twin,
                 )
                 difference = pick_difference(_name_columns(question))
                 agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")

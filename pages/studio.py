@@ -13,14 +13,14 @@ from components.engine import await_engine
 from components.eyes import build_eyes_rows, doubt_traits, offer_downloads, offer_parts, pick_other, pick_traits
 from components.faults import show_faults
 from components.front_door import go_through_front_door
-from components.link import get_view, keep_link
-from components.model import load_model, pick_model
+from components.link import get_view, keep_link, show_link_notes
+from components.model import load_model, offer_model_for, pick_model
 from components.parts import find_parts, outline_parts
 from components.pictures import list_pictures, pick_pictures
 from components.recipe import pick_recipe
 from components.rows import EXPLAIN_CLASS
 from components.studio import RUN, find_backbone, find_prompted, pick_view
-from components.subject import pick_one, show_heading
+from components.subject import pick_one, say_no_picture, show_heading
 from components.surgery import CANVAS, build_surgery_rows, describe_answer, operate, pick_operation
 from components.target import choose_target, pick_target
 from components.training import (
@@ -55,6 +55,7 @@ _MOST_BARS = 12
 def show_page() -> None:
     """One of four views."""
     show_heading("Prompt-CAM studio")
+    show_link_notes()
     view = pick_view()
     body = Place("body")
     if view == "train":
@@ -185,11 +186,12 @@ def _pick_subject(
     if engine is None or model is None:
         return None
     with st.sidebar:
+        offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
     keep_link()
     if with_pictures and not pictures:
         with body.container():
-            st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
+            say_no_picture()
         return None
     return engine, model, pictures, target
 
