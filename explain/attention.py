@@ -339,6 +339,8 @@ def _run(module: nn.Module, picture: Tensor) -> _Trace | str:
     tokens = attention[0].shape[-1]
     if any(a.shape[0] != 1 or a.shape[2:] != (tokens, tokens) for a in attention):
         return _OTHERWISE
+    if any(a.shape[1] != _count_heads(block, a) for a, block in zip(attention, parts.blocks, strict=True)):
+        return _OTHERWISE  # differential attention: what is read is the difference of two heads, not their softmax
     if not all(isinstance(output, Tensor) and output.shape[:2] == (1, tokens) for output in outputs):
         return _OTHERWISE
     grid = _find_grid(tokens - parts.prefix_tokens, (picture.shape[2], picture.shape[3]))
@@ -349,6 +351,12 @@ def _run(module: nn.Module, picture: Tensor) -> _Trace | str:
     if rest and rest[0].shape[-1] not in (tokens, tokens - parts.prefix_tokens):
         return _HEAD
     return _Trace(parts, grid, scores.float(), attention, outputs, rest[0] if rest else None)
+
+
+def _count_heads(block: nn.Module, attention: Tensor) -> int:
+    """How many heads the block says it has; those of the attention where it says nothing."""
+    said = (getattr(part, "num_heads", None) for part in block.modules())
+    return next((heads for heads in said if isinstance(heads, int)), attention.shape[1])
 
 
 def _count_queries(attention: Tensor) -> int:

@@ -25,6 +25,7 @@ declare_missing_operators()
 
 import timm  # noqa: E402
 import torchvision  # noqa: E402
+from timm.layers import set_fused_attn, use_fused_attn  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 METHODS = ("raw-attention", "attention-rollout", "legrad", "chefer-relevance")
@@ -301,6 +302,17 @@ def test_refuses_with_the_reason(name: str, words: str) -> None:
         module = timm.create_model(name, **options).eval()
     obstacle = find_attention_obstacle(module)
     assert obstacle is not None and words in obstacle and obstacle.endswith(".")
+
+
+def test_differential_attention_is_refused_in_one_softmax_too() -> None:
+    fused = use_fused_attn()
+    set_fused_attn(False)
+    try:
+        with torch.device("meta"):
+            module = timm.create_model("vit_dlittle_patch16_reg1_gap_256", depth=2).eval()
+    finally:
+        set_fused_attn(fused)
+    assert "attend otherwise" in str(find_attention_obstacle(module))
 
 
 def test_refuses_a_head_that_takes_the_maximum() -> None:
