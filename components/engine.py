@@ -58,7 +58,8 @@ def _start(work: Work[Engine]) -> Engine:
 
 
 def await_engine(place: Place, meanwhile: Callable[[], None] | None = None) -> Engine | None:
-    """The engine, once it has started. None after it could not start, which `place` then says.
+    """The engine, once it has started. None after it could not start, which `place` then says, with the reason where
+    that is something a person can mend, such as a device of no known kind.
 
     Args:
         place: where the page's content goes.
@@ -67,9 +68,12 @@ def await_engine(place: Place, meanwhile: Callable[[], None] | None = None) -> E
     starting = start_engine()
     try:
         return place.watch(starting, "Starting …", patience=0.05, meanwhile=meanwhile)
+    except ExplainError as error:
+        reason = str(error)
     except Exception:
         _log.exception("The engine could not be started")
+        reason = "The reason is in the server's log."
     with place.container():
-        st.error("The engine could not be started. The reason is in the server's log.", icon=":material/error:")
+        st.error(f"The engine could not be started. {reason}", icon=":material/error:")
         st.button("Try again", key="engine-again", on_click=start_engine.clear)
     return None

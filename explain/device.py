@@ -68,7 +68,10 @@ def find_device(name: str) -> str:
     else:
         there = kind != "mps" or torch.backends.mps.is_available()
     if not there:
-        raise DeviceError(f"This computer has no device “{name}” that torch can use. Choose auto.")
+        raise DeviceError(
+            f"This computer has no device “{name}” that torch can use. Set {_VARIABLES['device']} to auto, or leave it "
+            "out."
+        )
     return name
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from components.work import Work
+from explain.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,6 +45,28 @@ def test_the_page_is_drawn_before_torch_and_says_when_the_engine_cannot_start() 
     assert "Where the model looks" in drawn
     assert "could not be started" in drawn
     assert "broken here" not in drawn
+
+
+def test_a_device_of_no_known_kind_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMSCOPE_DEVICE", "gpu")
+
+    def show() -> None:
+        from components.engine import await_engine
+        from components.work import Place
+
+        await_engine(Place("body"))
+
+    def start() -> Work[Any]:
+        return Work(lambda work: Engine())
+
+    monkeypatch.setattr("components.engine.start_engine", start)
+    monkeypatch.setattr(start, "clear", start, raising=False)
+    page = AppTest.from_function(show, default_timeout=60).run()
+    assert not page.exception
+    (said,) = (error.value for error in page.error)
+    assert said == (
+        "The engine could not be started. CAMSCOPE_DEVICE cannot be “gpu”. It takes auto, cpu, cuda, cuda:0 or mps."
+    )
 
 
 def open_page(name: str) -> AppTest:
