@@ -20,19 +20,19 @@ def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
 ) -> None:
     page.goto(f"{app_url}/layers")
     chosen = page.locator('.network .block[aria-pressed="true"]')
-    expect(chosen).to_have_attribute("title", "stages.3 · 8×8 cells · 256 channels", timeout=PATIENCE)
+    expect(chosen).to_have_attribute("title", "stages.1 · 8×8 cells · 320 channels", timeout=PATIENCE)
     chosen.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator(".network .said")).to_contain_text("stages.1")
+    expect(page.locator(".network .said")).to_contain_text("stages.0")
     page.keyboard.press("Enter")
-    expect(chosen).to_have_attribute("title", "stages.1 · 16×16 cells · 128 channels", timeout=PATIENCE)
-    expect(page.locator('.strip .card[aria-pressed="true"] .title')).to_have_text("stages.1", timeout=PATIENCE)
-    alt = re.compile("Grad-CAM for “cat” at stages.1 on .*, strongest at")
+    expect(chosen).to_have_attribute("title", "stages.0 · 16×16 cells · 128 channels", timeout=PATIENCE)
+    expect(page.locator('.strip .card[aria-pressed="true"] .title')).to_have_text("stages.0", timeout=PATIENCE)
+    alt = re.compile("Grad-CAM for “cat” at stages.0 on .*, strongest at")
     expect(page.locator(".st-key-map img").first).to_have_attribute("alt", alt, timeout=PATIENCE)
     go_to(page, "Clusters")
     expect(page.locator(".st-key-layer-widget")).to_contain_text("Layer", timeout=PATIENCE)
-    expect(page.locator(".st-key-map .lines").first).to_contain_text("stages.1", timeout=PATIENCE)
+    expect(page.locator(".st-key-map .lines").first).to_contain_text("stages.0", timeout=PATIENCE)
     assert requests.to_other_hosts == []
 
 

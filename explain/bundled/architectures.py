@@ -3,7 +3,7 @@
 Those for photographs see 64×64 RGB and answer on an 8×8 grid, those for birds see 96×96 and answer on 12×12.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -20,16 +20,27 @@ BIRD_SIZE = 96
 
 
 def build_photo_cnn(num_classes: int = 10) -> ByobNet:
-    """A small ResNet of basic blocks (He et al. 2016): 32×32, 16×16 and twice 8×8 cells."""
+    """A small ResNet: a block of 16×16 and two of 8×8 cells after a stem of two layers."""
+    return _build_resnet((32, 64), "max2", ((128, 1, 1), (320, 2, 2)), num_classes)
+
+
+def build_birds_cnn(num_classes: int = 12) -> ByobNet:
+    """A small ResNet: 48×48, 24×24 and twice 12×12 cells."""
+    return _build_resnet(32, "", ((32, 1, 1), (64, 1, 2), (128, 1, 2), (128, 1, 1)), num_classes)
+
+
+def _build_resnet(
+    stem: int | tuple[int, ...], pool: str, stages: Sequence[tuple[int, int, int]], num_classes: int
+) -> ByobNet:
+    """Stages of so many channels, basic blocks (He et al. 2016) and stride of the first, after a stem that halves."""
     return ByobNet(
         ByoModelCfg(
             stem_type="3x3",
-            stem_pool="",
-            stem_chs=48,
+            stem_pool=pool,
+            stem_chs=stem,
             downsample="avg",
             blocks=tuple(
-                ByoBlockCfg(type="basic", d=1, c=channels, s=stride, gs=0)
-                for channels, stride in ((48, 1), (128, 2), (256, 2), (256, 1))
+                ByoBlockCfg(type="basic", d=blocks, c=channels, s=stride, gs=0) for channels, blocks, stride in stages
             ),
         ),
         num_classes=num_classes,
@@ -70,42 +81,21 @@ class ConvStem(nn.Module):
 
 def build_photo_vit(num_classes: int = 10) -> VisionTransformer:
     """A small ViT (Dosovitskiy et al. 2021): width 128, depth 6, 4 heads, 8×8 tokens and a class token."""
-    return VisionTransformer(
-        img_size=INPUT_SIZE,
-        patch_size=8,
-        embed_dim=128,
-        depth=6,
-        num_heads=4,
-        embed_layer=ConvStem,
-        num_classes=num_classes,
-    )
-
-
-def build_birds_cnn(num_classes: int = 12) -> ByobNet:
-    """A small ResNet of basic blocks: 48×48, 24×24 and twice 12×12 cells."""
-    return ByobNet(
-        ByoModelCfg(
-            stem_type="3x3",
-            stem_pool="",
-            stem_chs=32,
-            downsample="avg",
-            blocks=tuple(
-                ByoBlockCfg(type="basic", d=1, c=channels, s=stride, gs=0)
-                for channels, stride in ((32, 1), (64, 2), (128, 2), (128, 1))
-            ),
-        ),
-        num_classes=num_classes,
-    )
+    return _build_vit(INPUT_SIZE, 128, 6, 4, num_classes)
 
 
 def build_birds_vit(num_classes: int = 12) -> VisionTransformer:
     """A small ViT: width 144, 6 heads, 12×12 tokens and a class token; of depth 4, so that a token names a place."""
+    return _build_vit(BIRD_SIZE, 144, 4, 6, num_classes)
+
+
+def _build_vit(size: int, width: int, depth: int, heads: int, num_classes: int) -> VisionTransformer:
     return VisionTransformer(
-        img_size=BIRD_SIZE,
+        img_size=size,
         patch_size=8,
-        embed_dim=144,
-        depth=4,
-        num_heads=6,
+        embed_dim=width,
+        depth=depth,
+        num_heads=heads,
         embed_layer=ConvStem,
         num_classes=num_classes,
     )

@@ -38,11 +38,15 @@ class Variation:
         zoom: see `photographs.augment`.
         light: contrast and brightness, see there and in `aviary`.
         erase: see `photographs.augment`.
+        whole_pixels: shift and flip by whole pixels only, see `photographs.shift_and_flip`, in place of zoom and light.
+        epoch: counted from 0; decides there which pictures are flipped.
     """
 
     zoom: float
     light: float
     erase: float
+    whole_pixels: bool = False
+    epoch: int = 0
 
 
 class Source(Protocol):

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -31,15 +31,17 @@ from torch.nn import functional
 from explain.bundled.architectures import BUILDERS, INPUT_SIZE
 from explain.bundled.aviary import Aviary
 from explain.bundled.birds import PARTS
-from explain.bundled.examples import Source, Variation
-from explain.bundled.photographs import Photographs
+from explain.bundled.examples import Examples, Source, Variation
+from explain.bundled.photographs import Photographs, whiten
 from explain.promptcam import PromptedViT, Variant, find_keys
 from explain.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 
 from timm.layers import PatchDropout, PatchDropoutWithIndices, set_fused_attn, use_fused_attn  # noqa: E402
+from timm.models.byobnet import ByobNet  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
+from timm.optim import Muon  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ class Recipe:
     zoom: float = 0.2
     light: float = 0.2
     erase: float = 0.25
+    plain_epochs: int = 0  # the last epochs, in which nothing is erased
+    whole_pixels: bool = False  # only shifts by whole pixels, and flips, in place of zoom and light
+    whiten: bool = False  # the first convolution whitens its patches and stays so
+    rest_rate: float = 0.0  # learning rate of what Muon leaves to AdamW: biases, norms, the head
+    warm_up: float = 0.2  # share of the steps in which learning rates rise
+    anneal: Literal["cos", "linear"] = "cos"  # how they fall
+    floor: float = 4e-6  # how far they fall, as a share of the highest
+    memory: int = 64_000  # pictures over which the averaged weights reach back
+    soup: float = 0.0  # share, in what the stage ends with, of the weights that it began from
+    settle: bool = False  # batch statistics are taken anew in the end
     parts: float = 0.0  # weight of the loss that asks the tokens which parts of the bird they show
     along: bool = False  # class prompts in the last block learn along, so that the network suits those trained later
     variant: Variant = "deep"  # where prompts enter
@@ -70,15 +82,36 @@ class Recipe:
 RECIPES = {
     "photo-cnn": (
         Recipe(
-            epochs=12,
-            learning_rate=0.2,
-            optimiser="sgd",
-            weight_decay=5e-4,
+            epochs=46,
+            learning_rate=0.045,
+            optimiser="muon",
+            weight_decay=0.0,
+            batch=512,
             small_size=48,
-            small_epochs=8,
-            zoom=0.08,
-            light=0.1,
-            erase=0.0,
+            small_epochs=22,
+            plain_epochs=4,
+            whole_pixels=True,
+            whiten=True,
+            rest_rate=3e-3,
+            warm_up=0.08,
+            anneal="linear",
+        ),
+        Recipe(
+            epochs=6,
+            seed=1,
+            learning_rate=0.01,
+            optimiser="muon",
+            weight_decay=0.0,
+            batch=512,
+            whole_pixels=True,
+            whiten=True,
+            rest_rate=7e-4,
+            warm_up=0.05,
+            anneal="linear",
+            floor=1.0,
+            memory=200_000,
+            soup=0.5,
+            settle=True,
         ),
     ),
     "photo-vit": (
@@ -154,6 +187,9 @@ RECIPES = {
     ),
 }
 """The stages of each model's training. A later stage starts from the averaged weights of the one before."""
+
+
+_DIVISOR = 25  # learning rates begin at this part of the highest
 
 
 class PartReadout(nn.Module):
@@ -286,7 +322,8 @@ def train_stage(
 ) -> nn.Module:
     """Train from the weights of `start` by one recipe, resuming from `state` where it exists. Returns the average."""
     examples = source.read("train")
-    variation = Variation(recipe.zoom, recipe.light, recipe.erase)
+    if recipe.whiten:
+        whiten_stem(start, source, examples)
     model = _lay_out(copy.deepcopy(start))
     if recipe.parts:
         assert isinstance(model, VisionTransformer)
@@ -302,18 +339,18 @@ def train_stage(
         teacher.load_state_dict(safetensors.torch.load_file(weights / f"{recipe.teacher}.safetensors"))
 
     parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimiser: torch.optim.Optimizer
-    if recipe.optimiser == "sgd":
-        optimiser = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    else:
-        optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    filters = [p for p in parameters if p.ndim == 4] if recipe.optimiser == "muon" else []
+    optimiser = build_optimiser(parameters, recipe)
     steps = len(examples.pictures) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.epochs * steps, pct_start=0.2, cycle_momentum=False
+        optimiser,
+        [group["lr"] for group in optimiser.param_groups],
+        total_steps=recipe.epochs * steps,
+        pct_start=recipe.warm_up,
+        anneal_strategy=recipe.anneal,
+        div_factor=_DIVISOR,
+        final_div_factor=1 / (recipe.floor * _DIVISOR),
+        cycle_momentum=False,
     )
 
     first = 0
@@ -335,6 +372,8 @@ def train_stage(
         size = recipe.small_size if epoch < recipe.small_epochs else source.input_size
         if recipe.patch_drop:
             set_patch_drop(model, recipe.patch_drop if epoch < recipe.patch_drop_epochs else 0.0)
+        erase = recipe.erase if epoch < recipe.epochs - recipe.plain_epochs else 0.0
+        variation = Variation(recipe.zoom, recipe.light, erase, recipe.whole_pixels, epoch)
         order = torch.randperm(len(examples.pictures), generator=generator)
         total = 0.0
         for step in range(steps):
@@ -363,8 +402,10 @@ def train_stage(
             nn.utils.clip_grad_norm_(parameters, 5.0)
             optimiser.step()
             schedule.step()
+            fix_norms(filters)
             total += loss.item()
-            follow(average, model, decay=min(0.998, (1 + epoch * steps + step) / (10 + epoch * steps + step)))
+            done = epoch * steps + step
+            follow(average, model, decay=min(1 - recipe.batch / recipe.memory, (1 + done) / (10 + done)))
             if step % 50 == 49:
                 rate = (step + 1) * recipe.batch / (time.perf_counter() - started)
                 say(f"  epoch {epoch + 1} step {step + 1}/{steps} loss {total / (step + 1):.3f} {rate:.0f} pictures/s")
@@ -382,7 +423,81 @@ def train_stage(
         if epoch % 4 == 3:
             top1 = evaluate(_unwrap(average), source, step=5)
             say(f"  top-1 of the averaged weights on every fifth test picture: {top1:.2f} %")
-    return _unwrap(average)
+    trained = _unwrap(average)
+    if recipe.soup:
+        # What lies between two ends of one valley is often better than both (Wortsman et al., "Model soups", 2022).
+        follow(trained, start, decay=1 - recipe.soup)
+    if recipe.settle:
+        order = torch.randperm(len(examples.pictures), generator=torch.Generator().manual_seed(recipe.seed))
+        settle_norms(trained, source, examples.pictures[order])
+    return trained
+
+
+def build_optimiser(parameters: Sequence[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser the recipe names, without weight decay for biases and norms.
+
+    Muon (Jordan 2024) takes the filters of the convolutions, AdamW what is left. Its steps are as long for every
+    filter, whatever its gradient, so that the learning rate is an angle once `fix_norms` keeps the filters' length.
+    """
+    if recipe.optimiser == "muon":
+        filters: dict[str, Any] = {"params": [p for p in parameters if p.ndim == 4]}
+        rest = {"params": [p for p in parameters if p.ndim != 4], "use_fallback": True, "lr": recipe.rest_rate}
+        return Muon(
+            [filters, rest],
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            momentum=0.9,
+            nesterov=True,
+            adjust_lr_fn="original",
+        )
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def fix_norms(filters: Sequence[nn.Parameter]) -> None:
+    """Scale the filters `(out, in, k, k)` of each convolution to a mean square length of 1.
+
+    Batch normalisation follows each of them, so that no answer changes.
+    """
+    with torch.no_grad():
+        for weight in filters:
+            weight.mul_(len(weight) ** 0.5 / weight.norm())
+
+
+def settle_norms(model: nn.Module, source: Source, pictures: torch.Tensor) -> None:
+    """Take the statistics of batch normalisation anew: averaged weights, unvaried pictures, as the model will be used.
+
+    Those followed in training are of weights that moved meanwhile, and of pictures with holes (Wu and Johnson,
+    "Rethinking 'Batch' in BatchNorm", 2021). The pictures must come in random order: a batch of one class varies less.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for some in pictures.split(500):
+            model(source.view(some).contiguous(memory_format=torch.channels_last))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
+
+
+def whiten_stem(network: nn.Module, source: Source, examples: Examples) -> None:
+    """Set the first convolution to whiten the patches it sees, and keep it from learning; see `whiten`."""
+    assert isinstance(network, ByobNet)
+    first: Any = network.stem.get_submodule("conv1.conv")
+    views = source.view(examples.pictures[:: max(1, len(examples.pictures) // 2000)])
+    with torch.no_grad():
+        first.weight.copy_(whiten(views, first.kernel_size[0], first.stride[0], first.out_channels))
+    first.requires_grad_(False)
 
 
 def _unwrap(model: nn.Module) -> nn.Module:

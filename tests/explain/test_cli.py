@@ -39,7 +39,7 @@ def test_show_on_the_cnn_writes_three_maps_and_a_clear_word(run: Run, cat: Path,
     with np.load(out / "maps.npz") as maps:
         assert set(maps.files) == {entry["key"] for entry in manifest["maps"]}
         assert all(maps[key].shape == (8, 8) and maps[key].dtype == np.float32 for key in maps.files)
-    overlay = np.asarray(Image.open(out / "01-chelsea-grad-cam-stages.3-3.png"))
+    overlay = np.asarray(Image.open(out / "01-chelsea-grad-cam-stages.1-3.png"))
     assert overlay.shape == np.asarray(Image.open(cat)).shape
     assert (out / "figure.png").exists()
 
@@ -63,7 +63,7 @@ def test_replay_is_bit_for_bit_and_notices_a_changed_map(run: Run, cat: Path, tm
 
     with np.load(out / "maps.npz") as maps:
         changed = {key: maps[key].copy() for key in maps.files}
-    grad_cam = changed["0/grad-cam/stages.3/5"]
+    grad_cam = changed["0/grad-cam/stages.1/5"]
     grad_cam[0, 0] = np.nextafter(grad_cam[0, 0], np.float32(np.inf))
     np.savez(out / "maps.npz", **changed)
     status, printed, _ = run(f"replay {out / 'manifest.json'}")
@@ -149,7 +149,7 @@ def test_lists_are_json_on_demand(run: Run) -> None:
 
     _, printed, _ = run("layers photo-cnn --json")
     layers = json.loads(printed)
-    assert [entry["name"] for entry in layers if entry["default"]] == ["stages.3"]
+    assert [entry["name"] for entry in layers if entry["default"]] == ["stages.1"]
     assert layers[-1]["grid"] == [8, 8]
 
 

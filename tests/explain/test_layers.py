@@ -291,7 +291,7 @@ def test_a_model_without_spatial_layer_says_so() -> None:
 def test_get_layer() -> None:
     model = loaded(build_photo_cnn(), 64)
     assert get_layer(model, "auto") == model.layers[-1]
-    assert get_layer(model, "stages.1").grid == (16, 16)
+    assert get_layer(model, "stages.0").grid == (16, 16)
     with pytest.raises(LayerError, match=r"stages\.1"):
         get_layer(model, "stages.11")
 

@@ -53,7 +53,7 @@ def test_curve_embedding_cards_and_map_are_there(clusters: Any, engine: Engine) 
         assert item["lines"][0].startswith(f"{size} channel")
         assert len(item["frames"]) == 4
         assert all(bundled_pictures()[0].path.name in frame["alt"] for frame in item["frames"])
-    assert "CF-CAM for “cat” at stages.3" in clusters.component("cards", "map")["items"][0]["frames"][0]["alt"]
+    assert "CF-CAM for “cat” at stages.1" in clusters.component("cards", "map")["items"][0]["frames"][0]["alt"]
 
 
 def test_eps_and_sigma_move_everything_without_a_pass(clusters: Any, engine: Engine) -> None:

@@ -100,13 +100,13 @@ def test_only_methods_without_passes_of_their_own_are_offered(layers: Any) -> No
 def test_another_layer_method_or_number_of_channels_needs_no_pass(layers: Any, engine: Engine) -> None:
     passes = engine.passes
     before = layers.component("cards", "map")["items"][0]["frames"][0]
-    layers.test.selectbox(key="layer-widget").set_value("stem").run()
+    layers.test.selectbox(key="layer-widget").set_value("stem.conv1").run()
     after = layers.component("cards", "map")["items"][0]["frames"][0]
-    assert layers.component("network")["chosen"] == layers.component("cards", "strip")["chosen"] == "stem"
+    assert layers.component("network")["chosen"] == layers.component("cards", "strip")["chosen"] == "stem.conv1"
     assert before["image"] != after["image"]
-    assert "at stem" in after["alt"]
+    assert "at stem.conv1 on" in after["alt"]
     layers.test.selectbox(key="one-method-widget").set_value("layer-cam").run()
-    layers.test.slider(key="channels-48").set_value(20).run()
+    layers.test.slider(key="channels-32").set_value(20).run()
     assert len(layers.component("cards", "channels")["items"]) == 20
     assert engine.passes == passes
 
@@ -156,7 +156,7 @@ def test_a_long_name_and_a_blank_map(layers: Any) -> None:
     assert not layers.test.exception
     assert not layers.test.error
     assert name in layers.component("cards", "map")["items"][0]["frames"][0]["alt"]
-    layers.test.selectbox(key="layer-widget").set_value("stem").run()
+    layers.test.selectbox(key="layer-widget").set_value("stem.conv1").run()
     layers.test.selectbox(key="target-widget").set_value(0).run()
     assert not layers.test.exception
     assert not layers.test.error

@@ -202,19 +202,19 @@ def give_checkpoint(dashboard: Any, data: bytes, architecture: str | None = None
 
 
 def test_the_other_pages_are_links_too(open_dashboard: Open) -> None:
-    one = open_dashboard({"layer": "stages.1"})
+    one = open_dashboard({"layer": "stages.0"})
     one.turn_to("clusters")
-    assert one.words == {"layer": "stages.1"}
+    assert one.words == {"layer": "stages.0"}
     one.test.slider(key="setting:cf-cam.eps").set_value(20.0).run()
-    assert one.words == {"layer": "stages.1", "cf-cam.eps": "20"}
+    assert one.words == {"layer": "stages.0", "cf-cam.eps": "20"}
     one.turn_to("layers")
     one.test.selectbox(key="one-method-widget").set_value("layer-cam").run()
-    assert one.words == {"layer": "stages.1", "look": "layer-cam", "cf-cam.eps": "20"}
+    assert one.words == {"layer": "stages.0", "look": "layer-cam", "cf-cam.eps": "20"}
     assert not one.test.exception
     two = open_dashboard(one.words)
     two.turn_to("layers")
     assert two.test.selectbox(key="one-method-widget").value == "layer-cam"
-    assert two.test.selectbox(key="layer-widget").value == "stages.1"
+    assert two.test.selectbox(key="layer-widget").value == "stages.0"
 
 
 def test_a_link_to_trained_prompts_shows_their_maps(

@@ -12,8 +12,18 @@ from PIL import Image
 
 from explain.bundled.architectures import INPUT_SIZE
 from explain.bundled.aviary import Aviary
-from explain.bundled.photographs import CLASSES, Photographs, augment, normalise, read_photographs, resize
-from explain.bundled.train import RECIPES, find_source, follow, run_frozen, train
+from explain.bundled.photographs import (
+    CLASSES,
+    Photographs,
+    augment,
+    erase_square,
+    normalise,
+    read_photographs,
+    resize,
+    shift_and_flip,
+    whiten,
+)
+from explain.bundled.train import RECIPES, find_source, fix_norms, follow, run_frozen, settle_norms, train
 from explain.engine import Engine
 from explain.geometry import prepare
 from explain.picture import decode
@@ -81,6 +91,78 @@ def test_augmentation_is_seeded_and_keeps_the_range(data: Path) -> None:
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
     assert first.abs().max() < 2 * pictures.abs().max()
+
+
+def test_whole_pixels_are_shifted_and_every_picture_is_seen_both_ways_in_two_epochs() -> None:
+    random = np.random.default_rng(0)
+    pictures = torch.from_numpy(random.integers(0, 256, (8, 3, 12, 12), np.uint8))
+    flips = []
+    for epoch in range(2):
+        views = shift_and_flip(pictures, torch.Generator().manual_seed(epoch), epoch, reach=2)
+        for number, view in enumerate(views.numpy()):
+            padded = np.pad(pictures[number].numpy(), ((0, 0), (2, 2), (2, 2)), mode="reflect")
+            found = [
+                flip
+                for top in range(5)
+                for left in range(5)
+                for flip in (False, True)
+                if np.array_equal(view, padded[:, top : top + 12, left : left + 12][:, :, :: -1 if flip else 1])
+            ]
+            assert len(found) == 1, "the view is exactly one shift of the picture"
+            flips.append(found[0])
+    assert flips[:8] == [not flip for flip in flips[8:]]
+    assert len(set(flips[:8])) == 2
+
+
+def test_an_erased_square_is_zero_and_the_rest_untouched() -> None:
+    views = torch.rand(200, 3, 16, 16) + 1
+    erased = erase_square(views, torch.Generator().manual_seed(0), 0.25)
+    holes = erased == 0
+    assert torch.equal(erased[~holes], views[~holes])
+    assert (holes == holes[:, :1]).all()
+    for hole in holes[:, 0]:
+        rows, columns = hole.any(1).sum(), hole.any(0).sum()
+        assert hole.sum() == rows * columns and max(rows, columns) <= 4
+    assert holes[:, 0].flatten(1).sum(1).max() == 16
+    assert erase_square(views, torch.Generator(), 0.0) is views
+
+
+def test_a_whitened_stem_answers_without_correlation() -> None:
+    mixed = torch.einsum("ij,bjhw->bihw", torch.randn(3, 3), torch.randn(64, 3, 16, 16))
+    views = torch.nn.functional.avg_pool2d(mixed, 3, 1)
+    kernels = whiten(views, kernel=3, stride=2, count=32)
+    assert torch.equal(kernels[:16], -kernels[16:])
+    answers = torch.nn.functional.conv2d(views, kernels[:16], stride=2).permute(1, 0, 2, 3).flatten(1)
+    assert torch.allclose(answers @ answers.T / answers.shape[1], torch.eye(16), atol=0.05)
+
+
+def test_filters_keep_their_length_and_answers_stay() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, bias=False), torch.nn.BatchNorm2d(8)).train()
+    views = torch.randn(4, 3, 8, 8)
+    before = network(views)
+    filters = [parameter for parameter in network.parameters() if parameter.ndim == 4]
+    fix_norms(filters)
+    assert filters[0].flatten(1).square().sum(1).mean().item() == pytest.approx(1.0)
+    assert torch.allclose(network(views), before, atol=1e-4)
+
+
+def test_batch_statistics_are_those_of_the_pictures_as_the_model_will_see_them(data: Path) -> None:
+    source = Photographs(data)
+    pictures = source.read("train").pictures
+    norm = torch.nn.BatchNorm2d(3)
+    norm(torch.randn(4, 3, 8, 8) * 9)
+    settle_norms(torch.nn.Sequential(norm), source, pictures)
+    views = source.view(pictures)
+    assert torch.allclose(norm.running_mean, views.mean((0, 2, 3)), atol=1e-2)
+    assert torch.allclose(norm.running_var, views.var((0, 2, 3)), rtol=1e-2)
+    assert not norm.training and norm.momentum == 0.1
+
+
+def test_the_first_layer_of_the_photo_cnn_whitens_and_does_not_learn(data: Path, tmp_path: Path) -> None:
+    model, _ = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path, say=lambda line: None)
+    source = Photographs(data)
+    expected = whiten(source.view(source.read("train").pictures), kernel=3, stride=2, count=32)
+    assert torch.equal(model.get_submodule("stem.conv1.conv").weight, expected.half().float())
 
 
 def test_averaged_weights_follow_by_the_decay() -> None:
