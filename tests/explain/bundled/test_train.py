@@ -63,6 +63,20 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path)
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+def test_a_soup_holds_its_share_of_what_the_stage_began_from(data: Path, tmp_path: Path) -> None:
+    source = Photographs(data)
+    states = {}
+    for name, last in (("start", ()), ("end", (0.0,)), ("half", (0.5,))):
+        stages = (FIRST, *(replace(STAGES[1], soup=soup) for soup in last))
+        model, _ = train("photo-cnn", stages, source, tmp_path, tmp_path / name, say=lambda line: None)
+        states[name] = model.state_dict()
+    for name, tensor in states["half"].items():
+        if tensor.is_floating_point():
+            middle = (states["start"][name] + states["end"][name]) / 2
+            assert torch.allclose(tensor, middle, rtol=2e-3, atol=1e-3), name
+    assert not torch.equal(states["start"]["head.fc.weight"], states["end"]["head.fc.weight"])
+
+
 def test_weights_are_measured_as_they_ship(data: Path, tmp_path: Path) -> None:
     model, _ = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path, say=lambda line: None)
     for name, tensor in model.state_dict().items():
