@@ -183,9 +183,10 @@ def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | 
     """
     entries = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
     known = {name for entry in entries for name in entry.classes} & set(labels)
-    lost = not known and any(set(labels) == set(model.classes) for model in bundled_models())
+    bundled = bundled_models()
+    lost = not known and any(set(labels) == set(model.classes) for model in bundled)
     strangers = {name for entry in entries if lost or entry.seed is not None for name in entry.classes} - set(labels)
-    knowing = [model for model in bundled_models() if strangers & set(model.classes)]
+    knowing = [model for model in bundled if strangers & set(model.classes)]
     return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
 
 
