@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explain.engine import Engine
+    from explain.export import save
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "save"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from explain.engine import Engine
 
         return Engine
+    if name == "save":
+        from explain.export import save
+
+        return save
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -98,7 +98,7 @@ def show(
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays."""
     from explain.engine import Engine
-    from explain.export import write_folder
+    from explain.export import save
     from explain.methods import get_method
     from explain.picture import decode
 
@@ -124,7 +124,7 @@ def show(
         progress=lambda share, text: print(f"[{share:4.0%}] {text}", file=sys.stderr),
     )
     files = {picture.digest: path for picture, path in zip(decoded, pictures, strict=True)}
-    write_folder(explanation, out, chosen_view, files, file)
+    save(explanation, out, chosen_view, files, file)
     for entry in explanation.pictures:
         print(f"\n{entry.picture.name}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in entry.predictions))
         for note in entry.picture.notes:
@@ -158,10 +158,10 @@ def replay(
     for line in report.lines:
         print(line)
     if out is not None:
-        from explain.export import write_folder
+        from explain.export import save
 
         for index, explanation in enumerate(report.explanations):
-            write_folder(explanation, out / f"{index + 1:02d}")
+            save(explanation, out / f"{index + 1:02d}")
     if not report.reproduced:
         raise typer.Exit(1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explain.augmentation import Augmentation
@@ -70,9 +69,3 @@ class Explanation:
     fusion: Fusion = "none"
     augmentation: Augmentation = "none"
     device: str = "CPU"
-
-    def save(self, folder: str | Path) -> Path:
-        """Write overlays, `figure.png`, `maps.npz` and `manifest.json`. Returns the folder, made if missing."""
-        from explain.export import write_folder
-
-        return write_folder(self, Path(folder))

@@ -66,15 +66,27 @@ def draw_overlay(entry: PictureExplanation, heatmap: Heatmap, view: RenderSettin
     return overlay(entry.picture.pixels, heatmap.values, heatmap.box, low, high, view)
 
 
-def write_folder(
+def save(
     explanation: Explanation,
-    folder: Path,
+    folder: str | Path,
     view: RenderSettings | None = None,
     picture_files: Mapping[str, Path] | None = None,
     model_file: Path | None = None,
 ) -> Path:
-    """Write overlays, `figure.png`, `maps.npz` and `manifest.json` into a folder, which is made if missing."""
+    """Write overlays, `figure.png`, `maps.npz` and `manifest.json` into a folder, which is made if missing.
+
+    Args:
+        explanation: what the engine answered.
+        folder: where to; an overlay a map is named by picture, method, layer and class.
+        view: how maps are drawn.
+        picture_files: by picture digest, the files the manifest names, so that it replays without being told.
+        model_file: the checkpoint the manifest names.
+
+    Returns:
+        The folder.
+    """
     view = view or RenderSettings()
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for index, entry in enumerate(explanation.pictures):
         ranges = find_ranges(entry, view)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -50,6 +48,13 @@ class Picture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
+def build_picture(name: str, values: np.ndarray, digest: str, notes: tuple[str, ...]) -> Picture:
+    """The picture whose `model_pixels` are `values`, made read-only, with the pixels that are shown of them."""
+    model_pixels = _frozen(values)
+    pixels = model_pixels if values.dtype == np.uint8 else _frozen(_shown(values))
+    return Picture(name, pixels, model_pixels, digest, notes)
+
+
 def decode(data: bytes, name: str) -> Picture:
     """Read a picture, whatever its file's extension says.
 
@@ -69,9 +74,7 @@ def decode(data: bytes, name: str) -> Picture:
     except PictureError as error:
         # Nothing of the cause is kept: the words of a DICOM reader may quote the patient's data.
         raise PictureError(f"“{_short(name)}”: {error}") from None
-    model_pixels = _frozen(values)
-    pixels = model_pixels if values.dtype == np.uint8 else _frozen(_shown(values))
-    return Picture(name, pixels, model_pixels, hashlib.sha256(data).hexdigest(), tuple(notes))
+    return build_picture(name, values, hashlib.sha256(data).hexdigest(), tuple(notes))
 
 
 def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
@@ -82,21 +85,10 @@ def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
         values: its new `model_pixels`, of the same shape and type.
         note: what was done, in a sentence; joins the picture's notes.
     """
-    model_pixels = _frozen(values)
-    pixels = model_pixels if values.dtype == np.uint8 else _frozen(_shown(values))
     digest = hashlib.sha256(f"altered\n{values.dtype} {values.shape}\n".encode())
-    digest.update(model_pixels.data)
+    digest.update(np.ascontiguousarray(values).data)
     name = picture.name if picture.name.endswith(_ALTERED) else picture.name + _ALTERED
-    return Picture(name, pixels, model_pixels, digest.hexdigest(), (*picture.notes, note))
-
-
-def read_pictures(paths: Sequence[Path]) -> list[Picture]:
-    """Decode files in the order given, each named by its file name.
-
-    Raises:
-        PictureError: at the first path that is missing, a folder, unreadable, or no picture.
-    """
-    return [_read_picture(Path(path)) for path in paths]
+    return build_picture(name, values, digest.hexdigest(), (*picture.notes, note))
 
 
 def check_size(height: int, width: int) -> None:
@@ -108,27 +100,6 @@ def check_size(height: int, width: int) -> None:
             f"The picture of {width:,} × {height:,} pixels is too large: at most {MAX_PIXELS // 1_000_000} million "
             f"pixels, and {MAX_SIDE:,} a side, are read. Make it smaller first."
         )
-
-
-def _read_picture(path: Path) -> Picture:
-    shown = f"“{_short(str(path))}”"
-    if not path.exists():
-        raise PictureError(f"{shown}: There is no such file. Check the path.")
-    if path.is_dir():
-        raise PictureError(f"{shown}: This is a folder. Name the picture files in it.")
-    if not path.is_file():
-        raise PictureError(f"{shown}: This is not an ordinary file. Name a picture file.")
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MAX_BYTES else b""
-    except OSError:
-        raise PictureError(f"{shown}: The file cannot be read. Check its permissions.") from None
-    if size > MAX_BYTES:
-        try:
-            _check_bytes(size)
-        except PictureError as error:
-            raise PictureError(f"{shown}: {error}") from None
-    return decode(data, path.name)
 
 
 def _check_bytes(count: int) -> None:

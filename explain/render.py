@@ -174,14 +174,6 @@ def place(values: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
     return placed
 
 
-def normalise_twice(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The order of pytorch-grad-cam, for comparison with it only: ReLU, min-max, upsample, min-max. `(H, W)` in 0…1."""
-    positive = np.maximum(values, 0)
-    small = normalise(positive, float(positive.min()), float(positive.max()))
-    large = place(small, (0.0, 0.0, float(size[1]), float(size[0])), size)
-    return normalise(large, float(large.min()), float(large.max()))
-
-
 def mark_unseen(pixels: np.ndarray, first_row: int = 0, longest_side: int | None = None) -> np.ndarray:
     """Pixels as they look where the model saw nothing: grey, dim, hatched. `(H, W, 3)` uint8 to the same.
 

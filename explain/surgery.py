@@ -53,25 +53,9 @@ class Answer:
         """Whether the likeliest class is another one now."""
         return self.before.predictions[0].index != self.after.predictions[0].index
 
-    @property
-    def score_changes(self) -> np.ndarray:
-        """Of all classes, after minus before, `(C,)`."""
-        return self.after.scores - self.before.scores
-
-    @property
-    def probability_changes(self) -> np.ndarray:
-        """Of all classes, after minus before, `(C,)`."""
-        return self.after.probabilities - self.before.probabilities
-
     def as_data(self) -> dict[str, Any]:
         """Everything as numbers, strings, lists and dictionaries, fit for JSON."""
         return {"flipped": self.flipped, "before": self.before.as_data(), "after": self.after.as_data()}
-
-    @property
-    def map_changes(self) -> tuple[np.ndarray, ...]:
-        """For each class looked through, every head's attention after minus before, `(heads, h, w)`."""
-        pairs = zip(self.before.classes, self.after.classes, strict=True)
-        return tuple(after.attention - before.attention for before, after in pairs)
 
 
 def paint_over(picture: Picture, region: Region, how: Paint = "surroundings", seed: int = 0) -> Picture:

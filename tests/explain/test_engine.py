@@ -324,9 +324,10 @@ def test_pictures_may_be_paths(engine: Engine, cnn: LoadedModel, tmp_path: Path)
     found = engine.explain(path, cnn, ["grad-cam"])
     assert found.pictures[0].picture.name == "named.png"
     assert values_of(found) == values_of(engine.explain([str(path)], cnn, ["grad-cam"]))
-    for missing in (tmp_path / "none.png", tmp_path):
-        with pytest.raises(PictureError):
-            engine.explain(missing, cnn)
+    (tmp_path / "empty.png").touch()
+    for wrong, words in (("none.png", "No such file"), ("", "directory"), ("empty.png", "empty"), ("no\0name", "null")):
+        with pytest.raises(PictureError, match=words):
+            engine.explain(tmp_path / wrong, cnn)
 
 
 # Identity

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from explain.errors import PictureError
-from explain.picture import MAX_BYTES, MAX_PIXELS, decode, read_pictures
+from explain.picture import MAX_BYTES, MAX_PIXELS, decode
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / ".." / "shared" / "data"
@@ -690,32 +690,6 @@ def test_no_warning_reaches_the_terminal_and_torch_stays_out(tmp_path: Path) -> 
     assert run.returncode == 0, run.stderr
     assert "Warning" not in run.stderr
     assert "“bomb.jpg”: The picture of 10,000 × 10,000 pixels is too large" in run.stdout
-
-
-# The command line's way in ---------------------------------------------------------------------------------------
-
-
-def test_read_pictures(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(saved(coloured(), "PNG"))
-    (tmp_path / "b.png").write_bytes(saved(coloured(seed=1), "PNG"))
-    pictures = read_pictures([tmp_path / "b.png", tmp_path / "a.png"])
-    assert [picture.name for picture in pictures] == ["b.png", "a.png"]
-    assert np.array_equal(pictures[1].pixels, coloured())
-
-
-def test_read_pictures_refuses_with_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "empty.png").touch()
-    with (tmp_path / "huge.png").open("wb") as stream:
-        stream.truncate(MAX_BYTES + 1)
-    for name, words in (
-        ("none.png", "no such file"),
-        ("", "folder"),
-        ("empty.png", "empty"),
-        ("huge.png", "too large"),
-        ("no\0name", "no such file"),
-    ):
-        with pytest.raises(PictureError, match=words):
-            read_pictures([tmp_path / name])
 
 
 # Real pictures ---------------------------------------------------------------------------------------------------

@@ -247,13 +247,13 @@ def test_before_and_after_side_by_side() -> None:
     )
     np.testing.assert_array_equal(answer.before.scores, first.scores)
     np.testing.assert_array_equal(answer.after.scores, second.scores)
-    np.testing.assert_array_equal(answer.score_changes, second.scores - first.scores)
-    np.testing.assert_allclose(answer.probability_changes.sum(), 0, atol=1e-9)
+    np.testing.assert_allclose(answer.before.probabilities.sum(), answer.after.probabilities.sum(), atol=1e-9)
     assert [seen.target for seen in answer.after.classes] == [seen.target for seen in answer.before.classes]
     assert answer.before.classes[0].target == answer.before.predictions[0].index
     assert answer.flipped == (answer.before.predictions[0].index != answer.after.predictions[0].index)
-    for number, change in enumerate(answer.map_changes):
-        np.testing.assert_array_equal(change, second.classes[number].attention - first.classes[number].attention)
+    for seen, alone in ((answer.before, first), (answer.after, second)):
+        for number, by_class in enumerate(seen.classes):
+            np.testing.assert_array_equal(by_class.attention, alone.classes[number].attention)
     same = answer_surgery(engine, before, before, loaded, [3])
-    assert not same.flipped and not same.score_changes.any()
+    assert not same.flipped and (same.after.scores == same.before.scores).all()
     assert engine.passes == Passes(2, 0)

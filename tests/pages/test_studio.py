@@ -293,9 +293,10 @@ def test_the_maps_are_those_of_the_library(open_studio: Open, engine: Engine) ->
 
 def _read_cat() -> Any:
     from explain.bundled.pictures import bundled_pictures
-    from explain.picture import read_pictures
+    from explain.picture import decode
 
-    return read_pictures([bundled_pictures()[0].path])
+    path = bundled_pictures()[0].path
+    return [decode(path.read_bytes(), path.name)]
 
 
 def test_two_classes_stand_beside_each_other_with_their_difference(open_studio: Open) -> None:
