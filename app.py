@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.front_door import carry_choices
+from components.session.front_door import carry_choices
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -51,7 +51,7 @@ def models() -> None:
 
 page = st.navigation(
     [
-        # An address that is no file's name in pages/: see components/front_door.py.
+        # An address that is no file's name in pages/: see components/session/front_door.py.
         st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
         st.Page(layers, title="Layers", icon=":material/layers:"),
         st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),

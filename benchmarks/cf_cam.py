@@ -34,11 +34,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explain.capture import LayerCapture
-from explain.layers import Layer
 from explain.methods import get_method
-from explain.methods.cf_cam import PUBLISHED, CfCamSettings, filter_maps
-from explain.torchvision_operators import declare_missing_operators
+from explain.methods.cf_cam.filters import filter_maps
+from explain.methods.cf_cam.settings import PUBLISHED, CfCamSettings
+from explain.networks.layer import Layer
+from explain.networks.torchvision_operators import declare_missing_operators
+from explain.passes.capture import LayerCapture
 
 declare_missing_operators()
 

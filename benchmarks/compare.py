@@ -55,9 +55,9 @@ from benchmarks.peers import (
 )
 from benchmarks.published_cf_cam import draw_published_cf_cam
 from benchmarks.timing import Run, find_medians, find_peak, take_time
-from explain.engine import Engine
+from explain.engine.engine import Engine
 from explain.methods import all_methods
-from explain.methods.cf_cam import PUBLISHED
+from explain.methods.cf_cam.settings import PUBLISHED
 from explain.methods.strongest_channels import choose_channels
 
 CORES = 2

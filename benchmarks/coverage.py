@@ -44,16 +44,21 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from explain.architectures import Architecture, default_preprocessing
-from explain.capture import Derived, look_at, replace_first_tensor
-from explain.engine import Engine
+from explain.engine.engine import Engine
 from explain.errors import ExplainError
-from explain.geometry import prepare
-from explain.layers import Layer, find_layers, first_tensor
 from explain.methods import get_method
-from explain.models import LoadedModel, ModelRequest
-from explain.picture import Picture, decode
-from explain.torchvision_operators import declare_missing_operators
+from explain.models.architectures import Architecture, default_preprocessing
+from explain.models.loaded import LoadedModel
+from explain.models.request import ModelRequest
+from explain.networks.layer import Layer
+from explain.networks.layer_search import find_layers
+from explain.networks.output import first_tensor, replace_first_tensor
+from explain.networks.torchvision_operators import declare_missing_operators
+from explain.passes.capture import Derived
+from explain.passes.look import look_at
+from explain.pictures.decode import decode
+from explain.pictures.geometry import prepare
+from explain.pictures.picture import Picture
 
 declare_missing_operators()
 

@@ -38,13 +38,14 @@ from torch import Tensor, nn
 
 from benchmarks.network import choose_preprocessing, make_input, make_picture
 from benchmarks.timing import find_highest, take_time
-from explain.capture import capture_prompt, look_through_prompts
-from explain.engine import Engine
-from explain.layers import find_layers
-from explain.models import LoadedModel, ModelRequest
-from explain.promptcam import PromptedViT, Variant
-from explain.torchvision_operators import declare_missing_operators
-from explain.traits import look_with_eyes_of
+from explain.engine.engine import Engine
+from explain.models.loaded import LoadedModel
+from explain.models.request import ModelRequest
+from explain.networks.layer_search import find_layers
+from explain.networks.prompted_vit import PromptedViT, Variant
+from explain.networks.torchvision_operators import declare_missing_operators
+from explain.passes.prompts import capture_prompt, look_through_prompts
+from explain.traits.traits import look_with_eyes_of
 
 declare_missing_operators()
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explain.geometry import Preprocessing, prepare
-from explain.layers import find_layers
-from explain.models import LoadedModel, ModelRequest
-from explain.picture import Picture
-from explain.torchvision_operators import declare_missing_operators
+from explain.models.loaded import LoadedModel
+from explain.models.request import ModelRequest
+from explain.networks.layer_search import find_layers
+from explain.networks.torchvision_operators import declare_missing_operators
+from explain.pictures.geometry import Preprocessing, prepare
+from explain.pictures.picture import Picture
 
 declare_missing_operators()
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explain.torchvision_operators import declare_missing_operators
+from explain.networks.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 

@@ -25,10 +25,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
-from explain.dataset import DataSet, read_folder
-from explain.models import LoadedModel, load_model, parse_model
-from explain.prompt_library import Variant
-from explain.prompt_training import Report, change_recipe, choose_recipe, train_prompts
+from explain.datasets.dataset import DataSet
+from explain.datasets.reading import read_folder
+from explain.models.load import load_model
+from explain.models.loaded import LoadedModel
+from explain.models.request import parse_model
+from explain.networks.prompt_variant import Variant
+from explain.training.loop import train_prompts
+from explain.training.outcome import Report
+from explain.training.recipe import change_recipe, choose_recipe
 
 FEW_EPOCHS = 3
 

@@ -40,13 +40,15 @@ import cv2
 import numpy as np
 
 from benchmarks.head_ranking import measure_speedup
-from explain.bundled.birds import Bird, Siblings, draw_bird, find_siblings
-from explain.engine import Engine
+from explain.bundled.birds.draw import Bird, draw_bird
+from explain.bundled.birds.species import Siblings, find_siblings
+from explain.engine.engine import Engine
 from explain.methods import get_method
-from explain.models import LoadedModel
-from explain.picture import Picture, decode
-from explain.surgery import paint_over, swap_region
-from explain.traits import look_with_eyes_of
+from explain.models.loaded import LoadedModel
+from explain.pictures.decode import decode
+from explain.pictures.painting import paint_over, swap_region
+from explain.pictures.picture import Picture
+from explain.traits.traits import look_with_eyes_of
 
 MODEL = "birds-vit"
 FIRST_SEED = 2_000_000

@@ -9,8 +9,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explain.engine import Engine
-    from explain.export import save
+    from explain.engine.engine import Engine
+    from explain.report.export import save
 
 __all__ = ["Engine", "save"]
 
@@ -18,11 +18,11 @@ __all__ = ["Engine", "save"]
 def __getattr__(name: str) -> Any:
     """`from explain import Engine` without paying for it where only a part of the library is needed."""
     if name == "Engine":
-        from explain.engine import Engine
+        from explain.engine.engine import Engine
 
         return Engine
     if name == "save":
-        from explain.export import save
+        from explain.report.export import save
 
         return save
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from explain.errors import StorageError
+from explain.errors import ExplainError, StorageError
 
 VARIABLE = "CAMSCOPE_HOME"
 
@@ -107,3 +107,11 @@ def _refuse(error: OSError) -> StorageError:
         f"Nothing was saved, because CAMscope's data folder cannot be written ({error.strerror or error}). "
         f"Name another folder in {VARIABLE}."
     )
+
+
+def read_file(path: Path, kind: type[ExplainError] = ExplainError) -> bytes:
+    """The file's bytes; one that cannot be read is an error of the given kind, with the reason in a sentence."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # a ValueError is a name that no file can have
+        raise kind(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None

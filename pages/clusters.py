@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from components.cards import Card, cards
-from components.clusters import build_group_cards, describe_groups, draw_embedding
-from components.faults import show_faults
-from components.frames import LARGE, SMALL, TINY, Ground, describe_range, draw_frame, prepare_ground
-from components.front_door import go_through_front_door
-from components.knee import knee
-from components.link import keep_link
-from components.methods import follow_settings, show_settings
-from components.subject import Subject, pick_one, show_subject
-from components.work import Place, Work
-from explain.explanation import PictureExplanation
-from explain.heatmap import Heatmap
-from explain.methods.cf_cam import CfCamSettings, cluster_view, measure_eps
-from explain.picture import Picture
+from components.browser.cards import Card, cards
+from components.browser.knee import knee
+from components.choices.methods import follow_settings, show_settings
+from components.maps.clusters import build_group_cards, describe_groups, draw_embedding
+from components.maps.frames import LARGE, SMALL, TINY, Ground, describe_range, draw_frame, prepare_ground
+from components.page.link import keep_link
+from components.page.subject import Subject, pick_one, show_subject
+from components.session.faults import show_faults
+from components.session.front_door import go_through_front_door
+from components.session.work import Place, Work
+from explain.engine.explanation import PictureExplanation
+from explain.maps.heatmap import Heatmap
+from explain.methods.cf_cam.clustering import measure_eps
+from explain.methods.cf_cam.settings import CfCamSettings
+from explain.methods.cf_cam.view import cluster_view
+from explain.pictures.picture import Picture
 
 METHOD = "cf-cam"
 STRIP = 8

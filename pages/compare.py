@@ -2,103 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.canvas import CanvasEvent, Pane, Row, canvas, read_event
-from components.combination import Combination, pick_combination
-from components.comparison import Comparison, pick_comparison, pick_difference
-from components.downloads import Shown, offer_downloads
-from components.faults import show_faults
-from components.front_door import go_through_front_door, link_to_page
-from components.link import get_view, keep_link
-from components.methods import (
-    describe_duration,
-    find_obstacles,
-    follow_settings,
-    pick_methods,
-    read_settings,
-    show_settings,
-)
-from components.model import use_bundled
-from components.rows import (
+from components.browser.canvas import CanvasEvent, Pane, Row, canvas, read_event
+from components.choices.combination import pick_combination
+from components.choices.comparison import pick_comparison, pick_difference
+from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_settings
+from components.choices.model import use_bundled
+from components.choices.target import choose_target
+from components.maps.downloads import Shown, offer_downloads
+from components.maps.question import Outcome, Question, explain, explain_models, list_columns, name_columns
+from components.maps.rows import (
     EXPLAIN_CLASS,
     SWITCH_MODEL,
-    Column,
-    Failure,
     build_column_rows,
     build_rows,
     describe_picture,
-    list_class_columns,
-    list_layer_columns,
     list_model_columns,
 )
-from components.subject import pick_subject, say_no_picture, show_heading
-from components.target import choose_target
-from components.work import Place, Work, go_on, is_stopped
-from explain.capture import Score
-from explain.errors import Cancelled, ExplainError
-from explain.explanation import Explanation, PictureExplanation
+from components.page.link import get_view, keep_link
+from components.page.subject import pick_subject, say_no_picture, show_heading
+from components.session.faults import show_faults
+from components.session.front_door import go_through_front_door, link_to_page
+from components.session.work import Place, Work, go_on, is_stopped
+from components.words import describe_duration
+from explain.bundled.models import find_prompted_twin
+from explain.engine.explanation import Explanation, PictureExplanation
 from explain.methods import Settings, get_method
-from explain.models import LoadedModel, find_prompted_twin
-from explain.picture import Picture
+from explain.models.loaded import LoadedModel
+from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
-    from explain.engine import Engine
-
-Outcome = PictureExplanation | Failure
-
-_LIKELIEST = ("Likeliest class", "Second likeliest", "Third likeliest")
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What is asked of the engine, but for the settings.
-
-    Attributes:
-        model: the model.
-        pictures: a row each.
-        layer: name of a layer, or `auto`.
-        target: index of a class, or None for each picture's likeliest.
-        methods: a column each.
-        score: what of the class is differentiated.
-        combination: further layers, and views.
-        comparison: what the columns are.
-        usable: the methods that work on the model.
-        twin: a bundled model with prompts that knows the same classes, unless this model has prompts itself.
-    """
-
-    model: LoadedModel
-    pictures: Sequence[Picture]
-    layer: str
-    target: int | None
-    methods: Sequence[str]
-    score: Score
-    combination: Combination
-    comparison: Comparison
-    usable: Sequence[str]
-    twin: str | None
-
-    def make_key(self, settings: Mapping[str, Settings]) -> str:
-        """A digest of everything the answer depends on."""
-        parts = [
-            self.model.fingerprint,
-            self.layer,
-            self.target,
-            self.score,
-            self.combination,
-            self.comparison,
-            *(picture.digest for picture in self.pictures),
-        ]
-        parts += [f"{name} {settings[name]!r}" for name in self.methods]
-        return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+    from explain.engine.engine import Engine
 
 
 @show_faults
@@ -140,7 +79,7 @@ def show_page() -> None:
                     usable,
                     twin,
                 )
-                difference = pick_difference(_name_columns(question))
+                difference = pick_difference(name_columns(question))
                 agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
             shown = Shown()
             _compare(engine, question, difference, agree, shown)
@@ -172,14 +111,14 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
     by_models = question.comparison.by == "models"
     outcomes: list[Outcome] = []
     if by_models:
-        work = Work(lambda work: _explain_models(engine, question, settings, work))
+        work = Work(lambda work: explain_models(engine, question, settings, work))
         columns = [
             (picture, list_model_columns(found))
             for picture, found in zip(question.pictures, place.watch(work, "Explaining …", stop_key=key), strict=True)
         ]
     else:
         outcomes = _watch_outcomes(engine, question, settings, place, key)
-        columns = _list_columns(question, outcomes)
+        columns = list_columns(question, outcomes)
     with place.container():
         if question.comparison.by == "methods":
             rows = build_rows(outcomes, question.methods, question.twin, difference=difference)
@@ -188,7 +127,7 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
         answer = canvas(rows, get_view(), key="canvas")
         if agree:
             # Plotly takes longer to import than anything else on this page.
-            from components.agreement import show_agreement
+            from components.maps.agreement import show_agreement
 
             show_agreement(rows)
         shown.view = answer.view
@@ -213,30 +152,6 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
     follow_settings(question.methods)
 
 
-def _list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[Picture, list[Column]]]:
-    """The columns of each picture where they are layers or classes."""
-    columns = []
-    for outcome in outcomes:
-        if isinstance(outcome, Failure):
-            columns.append((outcome.picture, [Column("failed", "", "", outcome, {}, outcome.sentence)]))
-        elif question.comparison.by == "layers":
-            columns.append((outcome.picture, list_layer_columns(outcome)))
-        elif question.comparison.by == "classes":
-            columns.append((outcome.picture, list_class_columns(outcome)))
-    return columns
-
-
-def _name_columns(question: Question) -> dict[str, str]:
-    """What may be subtracted: every column by key, with the name a person knows it by."""
-    comparison = question.comparison
-    if comparison.by == "methods":
-        return {name: get_method(name).title for name in question.usable}
-    if comparison.by != "classes":
-        return {name: name for name in comparison.names}
-    labels = [question.model.labels[int(name)] for name in comparison.names]
-    return {str(rank): label for rank, label in enumerate(labels or _LIKELIEST)}
-
-
 def _watch_outcomes(
     engine: Engine, question: Question, settings: Mapping[str, Settings], place: Place, key: str
 ) -> list[Outcome]:
@@ -246,7 +161,7 @@ def _watch_outcomes(
     first: list[Outcome] = []
     if slow and quick:
         part = replace(question, methods=quick)
-        first = place.watch(Work(lambda work: _explain(engine, part, settings, work)), "Explaining …", stop_key=key)
+        first = place.watch(Work(lambda work: explain(engine, part, settings, work)), "Explaining …", stop_key=key)
 
     coming = {}
     for name in slow:
@@ -258,7 +173,7 @@ def _watch_outcomes(
             canvas(build_rows(first, question.methods, question.twin, coming), get_view(), key="meanwhile")
 
     return place.watch(
-        Work(lambda work: _explain(engine, question, settings, work)),
+        Work(lambda work: explain(engine, question, settings, work)),
         "Explaining …",
         stop_key=key,
         meanwhile=show_quick,
@@ -273,72 +188,6 @@ def _follow(event: CanvasEvent, model: LoadedModel) -> None:
     elif action == EXPLAIN_CLASS and value.isdigit():
         choose_target(int(value), model.labels)
     st.rerun()
-
-
-def _explain(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> list[Outcome]:
-    """Ask the engine picture by picture: one that fails costs a sentence in its row, and nothing else."""
-    outcomes: list[Outcome] = []
-    for done, picture in enumerate(question.pictures):
-        try:
-            explanation = engine.explain(
-                picture,
-                question.model,
-                question.methods,
-                _choose_layers(question),
-                _choose_targets(engine, question, picture),
-                settings,
-                question.score,
-                "none" if question.comparison.by == "layers" else question.combination.fusion,
-                question.combination.augmentation,
-                progress=lambda share, text, done=done: work.report(text, (done + share) / len(question.pictures)),
-                cancel=work.cancel,
-            )
-            outcomes.append(explanation.pictures[0])
-        except Cancelled:
-            raise
-        except ExplainError as error:
-            outcomes.append(Failure(picture, str(error)))
-        except Exception:
-            _log.exception("A picture could not be explained")
-            outcomes.append(Failure(picture, "This picture could not be explained. The reason is in the server's log."))
-    return outcomes
-
-
-def _choose_layers(question: Question) -> tuple[str, ...]:
-    if question.comparison.by == "layers":
-        return question.comparison.names
-    return (question.layer, *question.combination.layers)
-
-
-def _choose_targets(engine: Engine, question: Question, picture: Picture) -> list[int | str]:
-    if question.comparison.by == "classes":
-        likeliest = [prediction.index for prediction in engine.predict(picture, question.model, 3)]
-        return [int(name) for name in question.comparison.names] or likeliest
-    return ["auto" if question.target is None else question.target]
-
-
-def _explain_models(
-    engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work
-) -> list[dict[str, Outcome]]:
-    """Ask several models about every picture, each at its best layer. A class that a model does not know by name gives
-    way to its likeliest.
-    """
-    found: list[dict[str, Outcome]] = [{} for _ in question.pictures]
-    label = None if question.target is None else question.model.labels[question.target]
-    for number, name in enumerate(question.comparison.names):
-        if name == question.model.request.name:
-            part = replace(question, comparison=Comparison())
-        else:
-            model = engine.load(name)
-            target = model.labels.index(label) if label in model.labels else None
-            at = model.default_layer.name if model.default_layer is not None else "auto"
-            part = replace(
-                question, model=model, layer=at, target=target, combination=Combination(), comparison=Comparison()
-            )
-        work.report(name, number / len(question.comparison.names))
-        for outcomes, outcome in zip(found, _explain(engine, part, settings, work), strict=True):
-            outcomes[name] = outcome
-    return found
 
 
 def _show_waiting(pictures: Sequence[Picture]) -> None:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.cards import Card, cards
-from components.faults import show_faults
-from components.formula import show_formula
-from components.frames import LARGE, SMALL, Ground, describe_range, draw_frame, find_peak, prepare_ground
-from components.front_door import go_through_front_door
-from components.layer import choose_layer
-from components.methods import find_obstacles, show_settings
-from components.network import network
-from components.one_method import list_quick_methods, pick_method
-from components.subject import Subject, pick_one, show_subject
-from components.work import Place, Work
-from explain.capture import LayerCapture
-from explain.channels import break_down, rank_channels
-from explain.explanation import PictureExplanation
-from explain.geometry import Box, find_box
-from explain.heatmap import Heatmap
-from explain.layers import Layer
+from components.browser.cards import Card, cards
+from components.browser.network import network
+from components.choices.layer import choose_layer
+from components.choices.methods import find_obstacles, show_settings
+from components.choices.one_method import list_quick_methods, pick_method
+from components.maps.formula import show_formula
+from components.maps.frames import LARGE, SMALL, Ground, describe_range, draw_frame, find_peak, prepare_ground
+from components.page.subject import Subject, pick_one, show_subject
+from components.session.faults import show_faults
+from components.session.front_door import go_through_front_door
+from components.session.work import Place, Work
+from explain.engine.explanation import PictureExplanation
+from explain.maps.channels import break_down, rank_channels
+from explain.maps.heatmap import Heatmap
+from explain.maps.render import format_number
 from explain.methods import Settings, get_method
-from explain.picture import Picture
-from explain.render import format_number
+from explain.networks.layer import Layer
+from explain.passes.capture import LayerCapture
+from explain.pictures.geometry import Box, find_box
+from explain.pictures.picture import Picture
 
 MOST_CHANNELS = 48
 

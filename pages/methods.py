@@ -7,10 +7,10 @@ from typing import get_args
 
 import streamlit as st
 
-from components.faults import show_faults
-from components.front_door import go_through_front_door
-from components.methods import GROUP_SENTENCES
-from components.settings import describe_settings
+from components.choices.methods import GROUP_SENTENCES
+from components.choices.settings import describe_settings
+from components.session.faults import show_faults
+from components.session.front_door import go_through_front_door
 from explain.methods import Method, all_methods, describe_needs
 from explain.methods.base import Group
 

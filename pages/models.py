@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.faults import show_faults
-from components.front_door import go_through_front_door
-from components.model import describe_bundled
-from components.prompt_cards import show_library
-from explain.models import MODELS_FOLDER, BundledModel, bundled_models
+from components.choices.model import describe_bundled
+from components.session.faults import show_faults
+from components.session.front_door import go_through_front_door
+from components.studio.prompt_cards import show_library
+from explain.bundled.models import BundledModel, bundled_models, find_bundled_file
 
 
 @show_faults
@@ -28,7 +28,7 @@ def show_page() -> None:
 
 def _show_card(model: BundledModel) -> None:
     try:
-        card = (MODELS_FOLDER / model.card).read_text(encoding="utf-8")
+        card = find_bundled_file(model.card).read_text(encoding="utf-8")
     except OSError:
         st.caption("The model card is missing from this installation.")
         return

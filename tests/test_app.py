@@ -10,15 +10,15 @@ from typing import Any, get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.work import Work
-from explain.engine import Engine
+from components.session.work import Work
+from explain.engine.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[1]
 
 FIRST_PAINT = """
 import sys
 
-import components.engine
+import components.session.engine
 from streamlit.testing.v1 import AppTest
 
 seen = []
@@ -29,7 +29,7 @@ def start(work):
     raise RuntimeError("torch is broken here")
 
 
-components.engine._start = start
+components.session.engine._start = start
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
 print(seen, [title.value for title in app.title], [error.value for error in app.error])
@@ -51,15 +51,15 @@ def test_a_device_of_no_known_kind_is_said_on_the_page(monkeypatch: pytest.Monke
     monkeypatch.setenv("CAMSCOPE_DEVICE", "gpu")
 
     def show() -> None:
-        from components.engine import await_engine
-        from components.work import Place
+        from components.session.engine import await_engine
+        from components.session.work import Place
 
         await_engine(Place("body"))
 
     def start() -> Work[Any]:
         return Work(lambda work: Engine())
 
-    monkeypatch.setattr("components.engine.start_engine", start)
+    monkeypatch.setattr("components.session.engine.start_engine", start)
     monkeypatch.setattr(start, "clear", start, raising=False)
     page = AppTest.from_function(show, default_timeout=60).run()
     assert not page.exception
@@ -87,9 +87,9 @@ def test_the_other_pages(name: str, title: str) -> None:
 
 
 def test_methods_and_models_are_all_there() -> None:
+    from explain.bundled.models import bundled_models
     from explain.methods import all_methods
     from explain.methods.base import Group
-    from explain.models import bundled_models
 
     headings = [heading.value for heading in open_page("methods").subheader]
     methods = sorted(all_methods().values(), key=lambda method: get_args(Group).index(method.group))

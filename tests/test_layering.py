@@ -1,4 +1,7 @@
-"""Imports point downwards only: app → pages → components → explain. Lazy imports inside functions count too."""
+"""The layout holds. Imports point downwards: app → pages → components → explain, and from room to room inside
+`components/` and `explain/`; no files import each other in a circle; no file grows past a screenful of screenfuls.
+Lazy imports inside functions, those for types only, and those by name count too.
+"""
 
 import ast
 import subprocess
@@ -10,6 +13,33 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {"explain": 0, "components": 1, "pages": 2, "app": 3}
+ROOMS = {
+    "explain": [
+        {"errors", "settings"},
+        {"progress", "storage", "pictures", "networks"},
+        {"passes", "bundled", "datasets"},
+        {"methods", "models"},
+        {"maps", "training"},
+        {"engine"},
+        {"traits", "report"},
+        {"commands"},
+        {"__init__", "__main__"},
+    ],
+    "components": [{"words", "browser", "session"}, {"choices"}, {"maps"}, {"studio"}, {"page"}, {"__init__"}],
+}
+"""The floors of the rooms, from the ground up. Rooms of one floor do not know each other."""
+
+LONGEST = {"explain": 450, "pages": 150}
+"""Lines of a file."""
+
+LONGER = {
+    "explain/engine/engine.py": "its jobs move into files of their own next",
+    "pages/compare.py": "its waiting and asking move next",
+    "pages/layers.py": "the strip and the channels move next",
+    "pages/clusters.py": "the strip moves next",
+}
+"""Files that are longer, each with its reason."""
+
 TORCH = {"torch", "torchvision", "timm"}
 FORBIDDEN = {"explain": {"streamlit"}, "components": TORCH, "pages": TORCH, "app": TORCH}
 
@@ -50,6 +80,79 @@ def faults(root: Path) -> list[str]:
     return sorted(set(found))
 
 
+def list_sources(root: Path, top: str) -> dict[str, Path]:
+    """Every source below a folder of `root`, by its dotted name; a package goes by its own."""
+    paths = (root / top).rglob("*.py")
+    return {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def list_edges(root: Path, top: str) -> dict[str, dict[str, int]]:
+    """By source below `top`, the sources there that it imports, each with a line where it does."""
+    sources = list_sources(root, top)
+    edges: dict[str, dict[str, int]] = {}
+    for name, path in sources.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        edges[name] = {}
+        for module, line in imported(path.read_text(encoding="utf-8"), package):
+            # What is imported is a name in a module, or a module: the longest beginning that is a source.
+            while module and module not in sources:
+                module = module.rpartition(".")[0]
+            if module and module != name:
+                edges[name].setdefault(module, line)
+    return edges
+
+
+def rooms_above(root: Path) -> list[str]:
+    """Every import that runs upwards, or aside, from one room to another."""
+    found = []
+    for top, floors in ROOMS.items():
+        floor_of = {room: number for number, floor in enumerate(floors) for room in floor}
+        for name, imports in list_edges(root, top).items():
+            room = name.split(".")[1] if "." in name else "__init__"
+            for module, line in imports.items():
+                other = module.split(".")[1] if "." in module else "__init__"
+                if room not in floor_of or (other != room and floor_of.get(other, 99) >= floor_of[room]):
+                    found.append(f"{name}:{line} imports {module}")
+    return sorted(found)
+
+
+def circles(root: Path, top: str) -> list[list[str]]:
+    """The groups of sources that import each other, directly or by way of others."""
+    edges = list_edges(root, top)
+
+    def reach(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            fresh = set(edges[waiting.pop()]) - seen
+            seen |= fresh
+            waiting += fresh
+        return seen
+
+    reached = {name: reach(name) for name in edges}
+    tied = {tuple(sorted(b for b in reached[a] if a in reached[b])) for a in edges if a in reached[a]}
+    return sorted(map(list, tied))
+
+
+def too_long(root: Path) -> list[str]:
+    """Files of more lines than their floor allows, without a reason in `LONGER`."""
+    found = []
+    for top, most in LONGEST.items():
+        for path in (root / top).rglob("*.py"):
+            count = len(path.read_text(encoding="utf-8").splitlines())
+            name = path.relative_to(root).as_posix()
+            if count > most and name not in LONGER:
+                found.append(f"{name} has {count} lines")
+    return sorted(found)
+
+
+def plant(root: Path, file: str, source: str) -> None:
+    """Write a source below `root`."""
+    path = root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source)
+
+
 def modules_after(statement: str) -> set[str]:
     """Top-level modules that are loaded in a fresh interpreter once it has run `statement`."""
     done = subprocess.run(
@@ -72,7 +175,7 @@ def test_imports_point_downwards() -> None:
     [
         ("explain/a.py", "import streamlit as st"),
         ("explain/a.py", "def late():\n    from streamlit import cache_data"),
-        ("explain/a.py", "from components.canvas import canvas"),
+        ("explain/a.py", "from components.browser.canvas import canvas"),
         ("explain/deep/a.py", "import importlib\nimportlib.import_module('pages.compare')"),
         ("components/a.py", "def late():\n    import torch"),
         ("components/a.py", "from pages import compare"),
@@ -84,9 +187,7 @@ def test_imports_point_downwards() -> None:
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, file: str, source: str) -> None:
-    path = tmp_path / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(source)
+    plant(tmp_path, file, source)
     assert len(faults(tmp_path)) == 1
 
 
@@ -95,26 +196,106 @@ def test_a_wrong_import_is_found(tmp_path: Path, file: str, source: str) -> None
     [
         ("explain/methods/a.py", "from . import base\nfrom ..errors import ExplainError\nimport torch"),
         ("components/a.py", "import streamlit\nfrom explain.methods.base import Settings\nfrom .b import pane"),
-        ("pages/a.py", "from components.canvas import canvas\nfrom explain import Engine"),
+        ("pages/a.py", "from components.browser.canvas import canvas\nfrom explain import Engine"),
         ("app.py", "import streamlit\nimport pages.compare"),
     ],
 )
 def test_a_right_import_is_none(tmp_path: Path, file: str, source: str) -> None:
-    path = tmp_path / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(source)
+    plant(tmp_path, file, source)
     assert faults(tmp_path) == []
+
+
+def test_rooms_stand_on_rooms_below() -> None:
+    assert rooms_above(ROOT) == []
+
+
+def test_every_room_is_there_and_says_what_lives_in_it() -> None:
+    for top, floors in ROOMS.items():
+        named = set().union(*floors) - {"__init__"}
+        there = {
+            path.stem for path in (ROOT / top).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+        }
+        assert there - {"__init__"} == named
+        for room in (ROOT / top).iterdir():
+            if (room / "__init__.py").exists() and room.name != "methods":  # whose sign is its list
+                source = (room / "__init__.py").read_text(encoding="utf-8")
+                assert [type(node) for node in ast.parse(source).body] == [ast.Expr], f"{room} does more than say"
+                assert len(source.splitlines()) == 1
+
+
+@pytest.mark.parametrize("top", ROOMS)
+def test_no_circle(top: str) -> None:
+    assert circles(ROOT, top) == []
+
+
+def test_no_file_is_too_long() -> None:
+    assert too_long(ROOT) == []
+    assert all((ROOT / name).exists() for name in LONGER)
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("explain/pictures/a.py", "from explain.maps.heatmap import Heatmap"),
+        ("explain/pictures/a.py", "def late():\n    from explain.engine.engine import Engine"),
+        (
+            "explain/pictures/a.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from explain.engine import b",
+        ),
+        ("explain/pictures/a.py", "import importlib\nimportlib.import_module('explain.engine.engine')"),
+        ("explain/pictures/a.py", "from ..engine import engine"),
+        ("explain/pictures/a.py", "import explain.networks.head"),  # of the same floor
+        ("explain/engine/a.py", "from explain import Engine"),  # the face is for others
+        ("explain/attic/a.py", "from explain.errors import ExplainError"),  # a room that no floor names
+        ("components/choices/a.py", "from components.page import link"),
+        ("components/choices/a.py", "def late():\n    import components.maps.rows"),
+        ("components/browser/part/__init__.py", "from ...session.work import Work"),
+    ],
+)
+def test_a_wrong_way_between_rooms_is_found(tmp_path: Path, file: str, source: str) -> None:
+    for room in ("maps/heatmap", "engine/engine", "engine/b", "networks/head", "errors", "__init__"):
+        plant(tmp_path, f"explain/{room}.py", "")
+    for room in ("page/link", "maps/rows", "session/work", "__init__"):
+        plant(tmp_path, f"components/{room}.py", "")
+    assert rooms_above(tmp_path) == []
+    plant(tmp_path, file, source)
+    assert len(rooms_above(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from explain.maps.a import one",
+        "def late():\n    from explain.maps import a",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from explain.maps.a import one",
+        "__import__('explain.maps.a')",
+        "from .a import one",
+    ],
+)
+def test_a_circle_is_found(tmp_path: Path, back: str) -> None:
+    plant(tmp_path, "explain/maps/a.py", "from explain.maps.b import two")
+    plant(tmp_path, "explain/maps/b.py", "from explain.maps.c import three")
+    plant(tmp_path, "explain/maps/c.py", "")
+    assert circles(tmp_path, "explain") == []
+    plant(tmp_path, "explain/maps/c.py", back)
+    assert circles(tmp_path, "explain") == [["explain.maps.a", "explain.maps.b", "explain.maps.c"]]
+
+
+def test_a_long_file_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, "explain/maps/a.py", "\n" * LONGEST["explain"])
+    plant(tmp_path, "pages/compare.py", "\n" * (LONGEST["pages"] + 1))
+    assert too_long(tmp_path) == ["pages/compare.py has 151 lines"]
 
 
 @pytest.mark.parametrize(
     "module",
     [
         "explain",
-        "explain.picture",
-        "explain.render",
+        "explain.pictures.picture",
+        "explain.maps.render",
         "explain.methods",
         "explain.bundled.pictures",
-        "explain.training_run",
+        "explain.training.run",
     ],
 )
 def test_the_light_part_of_the_library_does_not_load_torch(module: str) -> None:
@@ -123,7 +304,7 @@ def test_the_light_part_of_the_library_does_not_load_torch(module: str) -> None:
 
 def test_torch_would_be_seen() -> None:
     """What the test above would see if torch were loaded: that test can fail."""
-    assert "torch" in modules_after("import explain.promptcam")
+    assert "torch" in modules_after("import explain.networks.prompted_vit")
 
 
 def test_components_load_without_torch() -> None:

@@ -19,9 +19,9 @@ from benchmarks.peers import (
     scale,
 )
 from benchmarks.published_cf_cam import draw_published_cf_cam, weigh
-from explain.engine import Engine
+from explain.engine.engine import Engine
 from explain.methods import get_method
-from explain.methods.cf_cam import PUBLISHED
+from explain.methods.cf_cam.settings import PUBLISHED
 
 SIZE = 96
 LAYERS = ("layer4", "layer3")

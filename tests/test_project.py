@@ -105,7 +105,7 @@ def test_bundled_pictures_are_free_and_complete() -> None:
 
 
 def test_bundled_pictures_show_classes_the_models_know() -> None:
-    from explain.models import bundled_models
+    from explain.bundled.models import bundled_models
 
     known = {name for model in bundled_models() for name in model.classes}
     assert {name for picture in bundled_pictures() for name in picture.classes} <= known

@@ -21,9 +21,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from explain.bundled.pictures import bundled_pictures
-from explain.engine import Engine
-from explain.picture import decode as decode_picture
-from explain.render import RenderSettings, overlay, value_range
+from explain.engine.engine import Engine
+from explain.maps.render import RenderSettings, overlay, value_range
+from explain.pictures.decode import decode as decode_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 90_000  # milliseconds: no test of speed, and the machine may be busy

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from explain.torchvision_operators import declare_missing_operators
+from explain.networks.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 

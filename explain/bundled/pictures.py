@@ -79,7 +79,7 @@ def read_parts(picture: BundledPicture) -> dict[str, np.ndarray]:
         return {}
     from PIL import Image
 
-    from explain.bundled.birds import PARTS
+    from explain.bundled.birds.species import PARTS
 
     with Image.open(picture.parts) as image:
         indices = np.asarray(image)

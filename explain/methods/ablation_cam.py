@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from explain.capture import LayerCapture, Precision
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
 from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
+from explain.passes.capture import LayerCapture
+from explain.passes.look import PassPrecision
+from explain.settings import Settings, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 class AblationCamSettings(Settings):
     channels: int = channels_setting()
-    precision: Precision = setting(
+    precision: PassPrecision = setting(
         "full", "Precision", "“half” computes in bfloat16: faster, and less exact.", advanced=True
     )
 

@@ -1,7 +1,8 @@
 """Attention rollout: attention followed through all blocks of a vision transformer, skip connections included."""
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 
 class AttentionRolloutSettings(Settings):

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from explain.errors import MethodError
+from explain.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.capture import LayerCapture, Objective
-    from explain.layers import Layer
+    from explain.networks.layer import Layer
+    from explain.passes.capture import LayerCapture
+    from explain.passes.look import Objective
 
 Needs = Literal["activations", "gradients", "curvature", "attention", "head", "prompts", "runner"]
 """What a capture must hold for a method.
@@ -32,34 +32,6 @@ Group = Literal["gradient", "gradient-free", "transformer", "fine detail"]
 
 Place = Literal["layer", "last attention", "all attention", "input"]
 """Where a method looks: at the layer asked for, or always at the same place, whatever the layer."""
-
-
-class Settings(BaseModel):
-    """A method's settings. The field's bounds, default, label, unit and help drive slider, flag, cache key and docs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def setting(
-    default: Any,
-    label: str,
-    help: str,
-    *,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    step: float | None = None,
-    advanced: bool = False,
-) -> Any:
-    """Declare one setting. `low` and `high` are inclusive; `advanced` ones start folded away in the dashboard."""
-    return Field(
-        default,
-        title=label,
-        description=help,
-        ge=low,
-        le=high,
-        json_schema_extra={"unit": unit, "step": step, "advanced": advanced},
-    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """CAM: the first of them, for networks that end in a global average and one linear layer."""
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings
 
 
 @method(

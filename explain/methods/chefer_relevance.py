@@ -1,7 +1,8 @@
 """Chefer's relevance: attention weighed by its gradient, gathered through all blocks of a vision transformer."""
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings
 
 
 @method(

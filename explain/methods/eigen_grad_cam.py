@@ -1,8 +1,8 @@
 """EigenGrad-CAM: the strongest pattern of gradient times activation."""
 
-from explain.capture import LayerCapture
 from explain.methods.base import MethodResult, method
 from explain.methods.eigen_cam import EigenCamSettings, find_first_pattern
+from explain.passes.capture import LayerCapture
 
 
 @method(

@@ -1,7 +1,8 @@
 """Element-wise Grad-CAM: only what speaks for the class, channel by channel and place by place."""
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings
 
 
 @method(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from explain.capture import LayerCapture
 from explain.methods.base import MethodResult, method
 from explain.methods.grad_cam import grad_cam
 from explain.methods.guided_backpropagation import GuidedBackpropagationSettings, join_channels
+from explain.passes.capture import LayerCapture
 
 
 @method(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
 from explain.methods.occlusion import Fill, make_baseline
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from explain.capture import LayerCapture
 from explain.errors import MethodError
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
 from explain.methods.eigen_cam import choose_sign, find_first_eigenvector, read_places
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 if TYPE_CHECKING:
     from torch import Tensor

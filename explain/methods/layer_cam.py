@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from explain.capture import LayerCapture
-from explain.methods.base import Formula, MethodResult, Settings, method
+from explain.methods.base import Formula, MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor

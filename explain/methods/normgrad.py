@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 
 class NormGradSettings(Settings):

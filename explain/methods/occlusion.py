@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.layers import Layer
+    from explain.networks.layer import Layer
 
 Fill = Literal["grey", "blur"]
 """What stands in for what is hidden: the zero of the model's input, usually the mean colour of the pictures it learned

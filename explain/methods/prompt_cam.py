@@ -1,7 +1,8 @@
 """Prompt-CAM: what the prompt of a class attends to in the last block of a ViT."""
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 
 class PromptCamSettings(Settings):

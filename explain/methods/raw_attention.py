@@ -1,7 +1,8 @@
 """Raw attention: which patches the answering token of a vision transformer attends to in one block."""
 
-from explain.capture import LayerCapture
-from explain.methods.base import MethodResult, Settings, method, setting
+from explain.methods.base import MethodResult, method
+from explain.passes.capture import LayerCapture
+from explain.settings import Settings, setting
 
 
 class RawAttentionSettings(Settings):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from explain.methods.base import setting
+from explain.settings import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.layers import Layer
+    from explain.networks.layer import Layer
 
 
 def channels_setting() -> Any:

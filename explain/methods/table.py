@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from explain.methods.base import Method, Settings, all_methods, describe_needs
+from explain.methods.base import Method, all_methods, describe_needs
+from explain.settings import Settings
 
 
 def methods_table() -> str:

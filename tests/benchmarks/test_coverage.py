@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.coverage import cover, find_fault, find_smallest, judge_geometry, load, make_picture, wake
-from explain.layers import Layer
+from explain.networks.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks import traits
 from benchmarks.traits import Hits, find_cells, find_chance, judge, judge_cells, place_disc
-from explain.bundled.birds import draw_bird, find_siblings
+from explain.bundled.birds.draw import draw_bird
+from explain.bundled.birds.species import find_siblings
 
 
 @pytest.mark.parametrize("seed", range(3))

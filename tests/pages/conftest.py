@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from components.engine import start_engine
-from explain.engine import Engine
+from components.session.engine import start_engine
+from explain.engine.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
-from explain.engine import Engine
-from explain.methods.cf_cam import CfCamSettings, cluster_view
+from explain.engine.engine import Engine
+from explain.methods.cf_cam.settings import CfCamSettings
+from explain.methods.cf_cam.view import cluster_view
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def noise(seed: int) -> bytes:
 
 
 def read_view(engine: Engine, **settings: Any) -> Any:
-    from explain.picture import decode
+    from explain.pictures.decode import decode
 
     path = bundled_pictures()[0].path
     capture = engine.capture(decode(path.read_bytes(), path.name), "photo-cnn")
@@ -146,9 +147,9 @@ def test_every_channel_dominant_is_no_error(clusters: Any) -> None:
 def test_without_a_picture_or_with_a_bad_model_the_page_says_what_to_do(
     clusters: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("explain.models._reach_hub", lambda _: False)
-    from components.model import ModelChoice
-    from explain.models import ModelRequest
+    monkeypatch.setattr("explain.models.hub._reach_hub", lambda _: False)
+    from components.choices.model import ModelChoice
+    from explain.models.request import ModelRequest
 
     clusters.test.session_state["tray"].shown = []
     clusters.test.run()

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
-from explain.engine import Engine
-from explain.picture import decode
+from explain.engine.engine import Engine
+from explain.pictures.decode import decode
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 MAPS = ("grad-cam", "eigen-cam", "cf-cam")
@@ -214,7 +214,7 @@ def test_what_nobody_expected_is_one_calm_sentence(dashboard: Any, monkeypatch: 
     def fail(*_: Any, **__: Any) -> None:
         raise KeyError("secret internals")
 
-    monkeypatch.setattr("components.rows.describe_picture", fail)
+    monkeypatch.setattr("components.maps.rows.describe_picture", fail)
     dashboard.test.run()
     assert not dashboard.test.exception
     assert "did not expect" in dashboard.sentences
@@ -224,9 +224,9 @@ def test_what_nobody_expected_is_one_calm_sentence(dashboard: Any, monkeypatch: 
 def test_a_model_out_of_reach_is_one_sentence_and_the_way_back_works(
     dashboard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("explain.models._reach_hub", lambda _: False)
-    from components.model import ModelChoice
-    from explain.models import ModelRequest
+    monkeypatch.setattr("explain.models.hub._reach_hub", lambda _: False)
+    from components.choices.model import ModelChoice
+    from explain.models.request import ModelRequest
 
     dashboard.test.session_state["model"] = ModelChoice(ModelRequest(source="hub", name="resnet18.a1_in1k"))
     dashboard.test.run()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
-from explain.engine import Engine
+from explain.engine.engine import Engine
 
 
 def encode(pixels: np.ndarray) -> bytes:
@@ -170,9 +170,9 @@ def test_without_a_picture_the_page_says_what_to_do(layers: Any) -> None:
 
 
 def test_a_bad_model_leaves_the_page_usable(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explain.models._reach_hub", lambda _: False)
-    from components.model import ModelChoice
-    from explain.models import ModelRequest
+    monkeypatch.setattr("explain.models.hub._reach_hub", lambda _: False)
+    from components.choices.model import ModelChoice
+    from explain.models.request import ModelRequest
 
     layers.test.session_state["model"] = ModelChoice(ModelRequest(source="hub", name="resnet18.a1_in1k"))
     layers.test.run()

@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from components.pictures import read_example_digests
+from components.choices.pictures import read_example_digests
 from explain.bundled.pictures import bundled_pictures
-from explain.engine import Engine
-from explain.prompt_library import PromptCard, save_prompts
+from explain.engine.engine import Engine
+from explain.models.prompt_library import PromptCard, save_prompts
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 ELSEWHERE = "ab" * 32

@@ -1,4 +1,4 @@
-"""The Studio page, driven without a browser. A complete training is in tests/test_studio_browser.py."""
+"""The Studio page, driven without a browser. A complete training is in tests/browser/test_studio.py."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import cv2
 import numpy as np
 import pytest
 
-from components.pictures import read_example_digests
-from explain.bundled.birds import SPECIES, draw_bird
-from explain.dataset import DataSet, read_files
-from explain.engine import Engine
+from components.choices.pictures import read_example_digests
+from explain.bundled.birds.draw import draw_bird
+from explain.bundled.birds.species import SPECIES
+from explain.datasets.dataset import DataSet
+from explain.datasets.reading import read_files
+from explain.engine.engine import Engine
 from explain.errors import ExplainError
-from explain.prompt_training import Epoch, Report, Wrong
-from explain.training_run import RunState
-from explain.traits import look_with_eyes_of
+from explain.training.outcome import Epoch, Report, Wrong
+from explain.training.run import RunState
+from explain.traits.traits import look_with_eyes_of
 
 Open = Callable[..., Any]
 TOKEN = "a" * 43
@@ -84,7 +86,8 @@ STATE = RunState("training", "garden-birds", EPOCHS, 60, 4 / 60, 28.0, "", None)
 def run(monkeypatch: pytest.MonkeyPatch) -> type[FakeRun]:
     FakeRun.now, FakeRun.done = STATE, []
     FakeRun.pictures = read_files(draw_files().items(), "finches")
-    monkeypatch.setattr("pages.studio.TrainingRun", FakeRun)
+    monkeypatch.setattr("pages.studio_views.train.TrainingRun", FakeRun)
+    monkeypatch.setattr("pages.studio_views.gallery.TrainingRun", FakeRun)
     return FakeRun
 
 
@@ -293,7 +296,7 @@ def test_the_maps_are_those_of_the_library(open_studio: Open, engine: Engine) ->
 
 def _read_cat() -> Any:
     from explain.bundled.pictures import bundled_pictures
-    from explain.picture import decode
+    from explain.pictures.decode import decode
 
     path = bundled_pictures()[0].path
     return [decode(path.read_bytes(), path.name)]
@@ -389,7 +392,7 @@ def test_what_nobody_expected_is_one_calm_sentence(open_studio: Open, monkeypatc
     def fail(*_: Any, **__: Any) -> None:
         raise KeyError("secret internals")
 
-    monkeypatch.setattr("pages.studio.build_eyes_rows", fail)
+    monkeypatch.setattr("pages.studio_views.eyes.build_eyes_rows", fail)
     studio = open_studio(view="eyes")
     assert "did not expect" in studio.sentences
     assert "secret" not in studio.sentences

@@ -8,12 +8,14 @@ import pytest
 import safetensors.torch
 import torch
 
-from explain.bundled.aviary import draw_examples, normalise
+from explain.bundled.making.aviary import draw_examples, normalise
+from explain.bundled.making.recipes import RECIPES, Recipe
+from explain.bundled.models import MODELS_FOLDER, bundled_models
 from explain.bundled.pictures import bundled_pictures
-from explain.bundled.train import RECIPES, Recipe
-from explain.engine import Engine
-from explain.models import MODELS_FOLDER, bundled_models, load_model, parse_model
-from explain.picture import decode
+from explain.engine.engine import Engine
+from explain.models.load import load_model
+from explain.models.request import parse_model
+from explain.pictures.decode import decode
 
 FRESH = range(5_000_000, 5_000_300)
 """Seeds of no training, test or benchmark picture."""

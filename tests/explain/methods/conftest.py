@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from explain.capture import Ask, LayerCapture, look_at
-from explain.layers import Layer
 from explain.methods import MethodResult, get_method
-from explain.runner import Runner
+from explain.networks.layer import Layer
+from explain.passes.capture import LayerCapture
+from explain.passes.look import Ask, look_at
+from explain.passes.runner import Runner
 
 
 def _make(activations: np.ndarray, gradients: np.ndarray | None = None, **others: Any) -> LayerCapture:

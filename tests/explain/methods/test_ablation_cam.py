@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from explain.capture import Ask, LayerCapture, look_at
-from explain.layers import find_layers
 from explain.methods import get_method
-from explain.runner import Runner
-from explain.torchvision_operators import declare_missing_operators
+from explain.networks.layer_search import find_layers
+from explain.networks.torchvision_operators import declare_missing_operators
+from explain.passes.capture import LayerCapture
+from explain.passes.look import Ask, look_at
+from explain.passes.runner import Runner
 
 declare_missing_operators()
 

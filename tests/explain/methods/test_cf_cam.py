@@ -10,22 +10,15 @@ import pytest
 import torch
 from sklearn.cluster import DBSCAN
 
-from explain.capture import Derived, LayerCapture
 from explain.errors import MethodError
-from explain.layers import Layer
 from explain.methods import get_method
-from explain.methods.cf_cam import (
-    DOMINANT,
-    NOISE,
-    PUBLISHED,
-    CfCamSettings,
-    cf_cam,
-    cluster_channels,
-    cluster_view,
-    dbscan,
-    filter_maps,
-    measure_eps,
-)
+from explain.methods.cf_cam.clustering import DOMINANT, NOISE, cluster_channels, dbscan, measure_eps
+from explain.methods.cf_cam.filters import filter_maps
+from explain.methods.cf_cam.method import cf_cam
+from explain.methods.cf_cam.settings import PUBLISHED, CfCamSettings
+from explain.methods.cf_cam.view import cluster_view
+from explain.networks.layer import Layer
+from explain.passes.capture import Derived, LayerCapture
 
 DATA = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
 SEEDS = range(8)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from explain.attention import AttentionCapture, Pooling
-from explain.capture import LayerCapture
-from explain.layers import Layer
 from explain.methods import get_method
+from explain.networks.layer import Layer
+from explain.passes.attention import AttentionCapture, Pooling
+from explain.passes.capture import LayerCapture
 
 GRID, PREFIX, TOKENS = (3, 4), 1, 13
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from explain.capture import LayerCapture
 from explain.errors import MethodError
-from explain.layers import Layer
 from explain.methods import MethodResult, get_method
 from explain.methods.eigen_cam import SIGN_BY_MEAN, SIGN_BY_PLACE, find_first_eigenvector
+from explain.networks.layer import Layer
+from explain.passes.capture import LayerCapture
 
 SHAPES = [(3, 5, 4), (40, 3, 3), (7, 1, 9), (1, 4, 4), (16, 4, 4), (9, 12, 10), (64, 2, 2), (5, 1, 1)]
 

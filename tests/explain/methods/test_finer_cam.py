@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from explain.capture import Ask, look_at
-from explain.layers import Layer
 from explain.methods import get_method
 from explain.methods.finer_cam import Difference
+from explain.networks.layer import Layer
+from explain.passes.look import Ask, look_at
 
 LAYER = Layer("features", (3, 2), 5, "NCHW")
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from explain.errors import MethodError
-from explain.torchvision_operators import declare_missing_operators
+from explain.networks.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 

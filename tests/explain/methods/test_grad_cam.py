@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from explain.capture import LayerCapture
-from explain.layers import Layer
 from explain.methods import get_method
+from explain.networks.layer import Layer
+from explain.passes.capture import LayerCapture
 
 
 def make_capture(activations: np.ndarray, gradients: np.ndarray) -> LayerCapture:

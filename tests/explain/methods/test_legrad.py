@@ -5,10 +5,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from explain.attention import AttentionCapture
-from explain.capture import LayerCapture
-from explain.layers import Layer
 from explain.methods import get_method
+from explain.networks.layer import Layer
+from explain.passes.attention import AttentionCapture
+from explain.passes.capture import LayerCapture
 
 GRID, PREFIX = (2, 4), 5
 

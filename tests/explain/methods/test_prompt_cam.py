@@ -5,9 +5,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from explain.capture import LayerCapture, PromptCapture
-from explain.layers import Layer
 from explain.methods import MethodResult, get_method
+from explain.networks.layer import Layer
+from explain.passes.capture import LayerCapture
+from explain.passes.prompts import PromptCapture
 
 
 def draw(attention: np.ndarray, ranking: tuple[int, ...], traits: int | None = None) -> MethodResult:

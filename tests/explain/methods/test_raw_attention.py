@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from explain.attention import AttentionCapture
-from explain.capture import LayerCapture
-from explain.layers import Layer
 from explain.methods import MethodResult, get_method
+from explain.networks.layer import Layer
+from explain.passes.attention import AttentionCapture
+from explain.passes.capture import LayerCapture
 
 GRID, PREFIX, HEADS = (2, 3), 2, 3
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from explain.layers import Layer
+from explain.networks.layer import Layer
 
 
 def draw_masks_slowly(enlarge: Any, count: int, cells: int, share: float, seed: int, size: tuple[int, int]) -> Any:

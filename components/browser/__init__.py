@@ -1,0 +1,1 @@
+"""Parts with a script of their own: canvas, cards, gallery, knee, network, live slider."""

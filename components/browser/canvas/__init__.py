@@ -1,0 +1,398 @@
+"""The canvas: a grid of pictures with their maps, upsampled, coloured and blended in the browser.
+
+One component draws the whole grid, not one row: the toolbar, the crosshair and the shared scale cross panes. Streamlit
+sends a component's script and styles with every update, so what it is given is `loader.js`, a few lines that fetch the
+rest once from an address that names its content.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import streamlit as st
+from pydantic import ValidationError
+from streamlit import runtime
+
+from explain.maps.region_share import SAMPLES
+from explain.maps.render import COLOUR_TABLES, DIVERGING, SHADES, RenderSettings, encode_png
+from explain.pictures.geometry import Box
+from explain.settings import Settings, setting
+
+LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
+
+MOST_CORNERS = 4096
+"""Of an outline that the browser reports; it thins out longer ones."""
+
+_FOLDER = Path(__file__).parent
+_PARTS = ("arithmetic.js", "pictures.js", "regions.js", "scene.js", "hand.js", "pane.js", "canvas.js")
+
+
+class LookSettings(Settings):
+    """How maps are looked at. It lives in the browser alone: Python never hears of it, and files hold whole maps."""
+
+    threshold: float = setting(
+        0.0,
+        "Threshold",
+        "Hide what lies below this share of the colour bar; in the signed view, what is weaker for and against. "
+        "On the screen only.",
+        low=0.0,
+        high=0.95,
+        step=0.01,
+    )
+    contours: bool = setting(
+        False,
+        "Contours",
+        "Lines of equal value, every fifth of the bar, instead of colours. On the screen only.",
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A class offered below a picture, as a button with a bar.
+
+    Attributes:
+        label: its name.
+        share: length of the bar, 0…1; written out as per cent.
+        chosen: whether it is the one explained.
+        action: comes back in `CanvasEvent.action`.
+    """
+
+    label: str
+    share: float
+    chosen: bool
+    action: str
+
+
+@dataclass(frozen=True, eq=False)
+class Pane:
+    """One pane of a row: a map on the row's picture, the plain picture, or a sentence why there is no map.
+
+    Attributes:
+        key: unique within the row; a pane keeps its place on the page as long as its key stays.
+        title: usually the method's name.
+        sentence: one line, what the map shows.
+        time: e.g. `12 ms`.
+        warnings: sentences that belong beside the map.
+        values: the raw map `(h, w)` float32, or None.
+        box: where the map lies, in the original picture's pixels; None for the whole picture.
+        message: shown instead of a map.
+        action: a button in the pane: its label, and the word that comes back in `CanvasEvent.action`.
+        alt: what the pane shows, in words: method and class. Where the peak lies is added here.
+        choices: classes to choose from, below the picture.
+    """
+
+    key: str
+    title: str
+    sentence: str = ""
+    time: str = ""
+    warnings: tuple[str, ...] = ()
+    values: np.ndarray | None = None
+    box: Box | None = None
+    message: str | None = None
+    action: tuple[str, str] | None = None
+    alt: str = ""
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A part of a picture with its name, drawn on every pane of the row; the name stands on panes without a map.
+
+    Attributes:
+        name: what the part is called.
+        rings: closed polygons of corners `(x, y)` in the picture's pixels.
+    """
+
+    name: str
+    rings: Sequence[Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One picture and its panes.
+
+    Attributes:
+        key: unique within the canvas.
+        label: the picture's name.
+        pixels: `(H, W, 3)` uint8 RGB, at the picture's own resolution.
+        digest: identity of `pixels`. The browser keeps pictures by it: other pixels need another digest.
+        panes: from left to right.
+        detail: what else names the row, e.g. the class with its probability.
+        outlines: parts of the picture to show.
+    """
+
+    key: str
+    label: str
+    pixels: np.ndarray
+    digest: str
+    panes: Sequence[Pane]
+    detail: str = ""
+    outlines: Sequence[Outline] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A box or lasso that the person drew: on which picture, and its corners `(x, y)` in that picture's pixels."""
+
+    digest: str
+    corners: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class CanvasEvent:
+    """A pane's button was pressed. `row` and `pane` are their keys, `action` the button's word."""
+
+    row: str
+    pane: str
+    action: str
+
+
+@dataclass(frozen=True)
+class CanvasAnswer:
+    """What the person did.
+
+    Attributes:
+        view: how the maps are shown now. Moving the controls sends nothing; the browser reports once the pointer or
+            the focus leaves the canvas, so that it is up to date before anything else on the page can be pressed.
+        event: the button pressed since the last run, or None. It comes once.
+    """
+
+    view: RenderSettings
+    event: CanvasEvent | None = None
+
+
+def _encode(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def _build_script() -> bytes:
+    """All of the script but the loader, headed by what it shares with Python: tables, declared settings, styles."""
+    shared = {
+        "tables": {name: _encode(table) for name, table in {**COLOUR_TABLES, "diverging": DIVERGING}.items()},
+        "shades": SHADES,
+        "samples": SAMPLES,
+        "settings": RenderSettings.model_json_schema()["properties"],
+        "look": LookSettings.model_json_schema()["properties"],
+        "styles": (_FOLDER / "canvas.css").read_text(encoding="utf-8"),
+    }
+    parts = [(_FOLDER / part).read_text(encoding="utf-8") for part in _PARTS]
+    return "\n".join([f"const SHARED = {json.dumps(shared)};", *parts]).encode()
+
+
+_SCRIPT = _build_script()
+_SCRIPT_DIGEST = hashlib.sha256(_SCRIPT).hexdigest()
+
+_mount = st.components.v2.component("camscope_canvas", js=(_FOLDER / "loader.js").read_text(encoding="utf-8"))
+
+
+def canvas(rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = False) -> CanvasAnswer:
+    """Show the grid.
+
+    Args:
+        rows: what to show. Rows and panes are matched by key with those on the page, which are updated in place.
+        view: how maps are shown at first. Later on the person's own choice stands until a different `view` is given.
+        key: the component's key on the page.
+        drawing: say when a box or lasso is drawn, which `read_drawn` then gives.
+    """
+    wanted = _read_wanted(st.session_state.get(key))
+    data = {
+        "script": _publish(_SCRIPT, "text/javascript", f"{_SCRIPT_DIGEST}.js", f"{key}:script"),
+        "view": view.model_dump(),
+        "rows": [_describe_row(row, key, row.digest in wanted) for row in rows],
+        "drawing": drawing,
+    }
+    result = _mount(
+        key=key,
+        data=data,
+        on_view_change=lambda: None,
+        on_wanted_change=lambda: None,
+        on_action_change=lambda: None,
+        on_drawn_change=lambda: None,
+    )
+    return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
+
+
+def read_view(key: str, given: RenderSettings) -> RenderSettings:
+    """How the canvas of `key` shows maps, before it is put on the page again; `given` where it was not there yet."""
+    state = st.session_state.get(key)
+    return _read_view(state.get("view") if isinstance(state, Mapping) else None, given)
+
+
+def _read_view(reported: Any, given: RenderSettings) -> RenderSettings:
+    """The view the person chose, unless `given` is news that the browser has not seen yet."""
+    try:
+        chosen = RenderSettings.model_validate(reported["chosen"])
+        known = RenderSettings.model_validate(reported["given"])
+    except (TypeError, KeyError, ValidationError):
+        return given
+    return chosen if given in (chosen, known) else given
+
+
+def read_event(key: str) -> CanvasEvent | None:
+    """The button pressed in a canvas, before that canvas is drawn again; None where none was."""
+    state = st.session_state.get(key)
+    return _read_event(state.get("action")) if isinstance(state, Mapping) else None
+
+
+def read_drawn(key: str) -> Drawn | None:
+    """The box or lasso that stands in a canvas that reports them; None where there is none."""
+    state = st.session_state.get(key)
+    reported = state.get("drawn") if isinstance(state, Mapping) else None
+    if not isinstance(reported, Mapping) or not isinstance(reported.get("digest"), str):
+        return None
+    try:
+        corners = np.asarray(reported["corners"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= MOST_CORNERS:
+        return None
+    if not np.isfinite(corners).all():
+        return None
+    return Drawn(reported["digest"], tuple((float(x), float(y)) for x, y in corners))
+
+
+def _read_wanted(state: Any) -> frozenset[str]:
+    """Digests of the pictures the browser has zoomed into so far that it wants every pixel of them."""
+    reported = state.get("wanted") if isinstance(state, Mapping) else None
+    return frozenset(map(str, reported)) if isinstance(reported, list) else frozenset()
+
+
+def _read_event(reported: Any) -> CanvasEvent | None:
+    """The button the browser reported, where it is one."""
+    if not isinstance(reported, dict):
+        return None
+    names = [reported.get(name) for name in ("row", "pane", "action")]
+    return CanvasEvent(*names) if all(isinstance(name, str) for name in names) else None
+
+
+def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
+    """A row as the browser gets it; `whole` if every pixel of a large picture is wanted."""
+    height, width = row.pixels.shape[:2]
+    notes = []
+    if any(pane.values is not None and _hides_some(pane.box, height, width) for pane in row.panes):
+        notes.append("Hatched: cropped away, the model did not see it.")
+    address = f"{key}/{row.key}"
+    return {
+        "key": row.key,
+        "label": row.label,
+        "detail": row.detail,
+        "notes": notes,
+        "picture": {
+            "digest": row.digest,
+            "width": width,
+            "height": height,
+            "first": _describe_file(row.pixels, row.digest, LONGEST_SIDE, address),
+            "whole": _describe_file(row.pixels, row.digest, max(height, width), f"{address}:whole") if whole else None,
+        },
+        "panes": [_describe_pane(pane, height, width) for pane in row.panes],
+        "outlines": [_describe_outline(outline) for outline in row.outlines],
+    }
+
+
+def _describe_outline(outline: Outline) -> dict[str, Any]:
+    """A part as the browser gets it, with the place of its name: above the middle of its largest ring."""
+    rings = [[[round(x, 1), round(y, 1)] for x, y in ring] for ring in outline.rings]
+    largest = np.asarray(max(outline.rings, key=len, default=[(0.0, 0.0)]))
+    x, y = (largest.min(0) + largest.max(0)) / 2
+    return {"name": outline.name, "rings": rings, "at": [float(x), float(y)]}
+
+
+def _describe_file(pixels: np.ndarray, digest: str, longest_side: int, place: str) -> dict[str, Any]:
+    """A picture as a file that the browser fetches: its address and its size."""
+    png, (height, width) = _encode_picture(pixels, digest, longest_side)
+    url = _publish(png, "image/png", f"{digest}-{width}.png", place)
+    return {"url": url, "key": f"{digest}/{width}×{height}", "width": width, "height": height}
+
+
+def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
+    """A pane as the browser gets it."""
+    box = pane.box or (0.0, 0.0, float(width), float(height))
+    message, values, alt = pane.message, pane.values, pane.alt or pane.title
+    if values is not None and not np.isfinite(values).all():
+        message = message or "The map holds values that are not numbers, so it is not shown."
+    if message is not None:
+        values, alt = None, f"{alt}: {message}"
+    if values is not None:
+        alt = f"{alt}, {describe_peak(values, box, height, width)}."
+    return {
+        "key": pane.key,
+        "title": pane.title,
+        "sentence": pane.sentence,
+        "time": pane.time,
+        "warnings": list(pane.warnings),
+        "message": message,
+        "action": list(pane.action) if pane.action else None,
+        "choices": [asdict(choice) for choice in pane.choices],
+        "alt": alt,
+        "box": [float(edge) for edge in box],
+        "map": None
+        if values is None
+        else {
+            "height": values.shape[0],
+            "width": values.shape[1],
+            "values": _encode(np.ascontiguousarray(values, dtype="<f4")),
+        },
+    }
+
+
+def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
+    """Where the map is highest, as the end of a sentence for those who do not see it."""
+    if not (values > 0).any():
+        return "nothing in it is above zero"
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    x = (box[0] + (column + 0.5) * (box[2] - box[0]) / values.shape[1]) / width
+    y = (box[1] + (row + 0.5) * (box[3] - box[1]) / values.shape[0]) / height
+    return f"strongest at {name_place(x, y)}, {x:.0%} from the left and {y:.0%} from the top"
+
+
+def name_place(x: float, y: float) -> str:
+    """A place of the picture in words, by thirds; `x` and `y` go from 0 to 1."""
+    across = ("left", "", "right")[min(max(int(x * 3), 0), 2)]
+    down = ("upper", "", "lower")[min(max(int(y * 3), 0), 2)]
+    if not across and not down:
+        return "the centre"
+    if not across:
+        return {"upper": "the top", "lower": "the bottom"}[down]
+    return f"the {down} {across}".replace("  ", " ")
+
+
+def _hides_some(box: Box | None, height: int, width: int) -> bool:
+    """Whether some pixel's centre lies outside the box."""
+    if box is None:
+        return False
+    return box[0] > 0.5 or box[1] > 0.5 or box[2] <= width - 0.5 or box[3] <= height - 0.5
+
+
+@st.cache_resource(max_entries=24, ttl="1h", show_spinner=False)
+def _encode_picture(_pixels: np.ndarray, digest: str, longest_side: int) -> tuple[bytes, tuple[int, int]]:
+    """The picture as PNG, no longer than `longest_side`, with its height and width. Kept by digest, never by pixels."""
+    height, width = _pixels.shape[:2]
+    factor = longest_side / max(height, width)
+    if factor < 1:
+        width, height = max(1, round(width * factor)), max(1, round(height * factor))
+        _pixels = cv2.resize(_pixels, (width, height), interpolation=cv2.INTER_AREA)
+    # A radiograph is grey: a third of the bytes, and half the time.
+    red, green, blue = (_pixels[..., channel] for channel in range(3))
+    grey = np.array_equal(red, green) and np.array_equal(red, blue)
+    return encode_png(red if grey else _pixels), (height, width)
+
+
+def _publish(data: bytes, kind: str, name: str, place: str) -> str:
+    """An address at which the browser gets a file once, instead of with every update.
+
+    The name holds a digest because Streamlit names files above 1 MiB by a sample of their bytes, under which two scans
+    can be one.
+    """
+    if not runtime.exists():
+        return ""
+    address = runtime.get_instance().media_file_mgr.add(data, kind, place, file_name=name)
+    folder = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{folder}{address}" if folder else address

@@ -1,0 +1,217 @@
+// The arithmetic of the canvas: maps and pictures as explain/maps/render.py paints them (a browser test holds the two
+// together). SHARED is put in front by __init__.py: tables, number of shades, declared settings, styles.
+
+const UNSEEN = 0xffff;
+const FLAT = 1e-6;
+const HATCHES = 56;
+const LEVELS = [0.2, 0.4, 0.6, 0.8]; // of the colour bar, where lines of equal value are drawn
+
+function decode(text, Type) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Type(bytes.buffer);
+}
+
+function drawOut(table) {
+  const shades = new Uint8Array(SHARED.shades * 3);
+  for (let i = 0; i < SHARED.shades; i++) {
+    const at = (i * 255) / (SHARED.shades - 1);
+    const first = Math.min(Math.floor(at), 254);
+    for (let c = 0; c < 3; c++) {
+      const low = table[first * 3 + c];
+      shades[i * 3 + c] = Math.round(low + (table[first * 3 + 3 + c] - low) * (at - first));
+    }
+  }
+  return shades;
+}
+
+const SHADES = Object.fromEntries(
+  Object.entries(SHARED.tables).map(([name, table]) => [name, drawOut(decode(table, Uint8Array))]),
+);
+
+function valueRange(maps, signed) {
+  let lowest = Infinity;
+  let highest = -Infinity;
+  for (const map of maps) {
+    lowest = Math.min(lowest, map.lowest);
+    highest = Math.max(highest, map.highest);
+  }
+  if (!maps.length) return [0, 0];
+  const largest = Math.max(-lowest, highest);
+  return signed ? [-largest, largest] : [Math.max(lowest, 0), Math.max(highest, 0)];
+}
+
+function isFlat([low, high]) {
+  return !(high - low > FLAT * Math.max(Math.abs(low), Math.abs(high)));
+}
+
+// For every pixel centre along one side: the first of its two cells, the second's share, and the pixels inside the box.
+function spread(length, start, stop, cells) {
+  const first = new Int32Array(length);
+  const share = new Float64Array(length);
+  let from = length;
+  let to = 0;
+  for (let i = 0; i < length; i++) {
+    const centre = i + 0.5;
+    if (centre >= start && centre < stop) {
+      from = Math.min(from, i);
+      to = i + 1;
+    }
+    const at = Math.min(Math.max(((centre - start) / (stop - start)) * cells - 0.5, 0), cells - 1);
+    first[i] = Math.min(Math.floor(at), Math.max(cells - 2, 0));
+    share[i] = at - first[i];
+  }
+  return { first, share, from, to };
+}
+
+// The shade of every pixel, UNSEEN outside the box: the bilinear upsampling and the normalisation in one.
+function shadePixels(map, box, width, height, range, signed) {
+  const cells = new Float64Array(map.values.length);
+  const [low, high] = range;
+  const top = SHARED.shades - 1;
+  const flat = isFlat(range);
+  for (let i = 0; i < cells.length; i++) {
+    const value = signed ? map.values[i] : Math.max(map.values[i], 0);
+    const level = flat ? (signed ? 0.5 : 0) : Math.min(Math.max((value - low) / (high - low), 0), 1);
+    cells[i] = level * top + 0.5;
+  }
+  const across = spread(width, box[0], box[2], map.width);
+  const down = spread(height, box[1], box[3], map.height);
+  const shade = new Uint16Array(width * height).fill(UNSEEN);
+  const line = new Float64Array(map.width + 1);
+  for (let y = down.from; y < down.to; y++) {
+    const above = down.first[y] * map.width;
+    const below = Math.min(down.first[y] + 1, map.height - 1) * map.width;
+    const share = down.share[y];
+    for (let x = 0; x < map.width; x++) line[x] = cells[above + x] + (cells[below + x] - cells[above + x]) * share;
+    line[map.width] = line[map.width - 1];
+    const start = y * width;
+    for (let x = across.from; x < across.to; x++) {
+      const left = line[across.first[x]];
+      shade[start + x] = left + (line[across.first[x] + 1] - left) * across.share[x];
+    }
+  }
+  return shade;
+}
+
+// The map's value at a place of the picture, NaN outside the box.
+function sampleMap(map, box, x, y, signed) {
+  if (x < box[0] || x >= box[2] || y < box[1] || y >= box[3]) return NaN;
+  return interpolate(map, (x - box[0]) / (box[2] - box[0]), (y - box[1]) / (box[3] - box[1]), signed);
+}
+
+// Between the middles of the cells; `across` and `down` go from 0 to 1 over the box.
+function interpolate(map, across, down, signed) {
+  const u = Math.min(Math.max(across * map.width - 0.5, 0), map.width - 1);
+  const v = Math.min(Math.max(down * map.height - 0.5, 0), map.height - 1);
+  const [x0, y0] = [Math.floor(u), Math.floor(v)];
+  const [x1, y1] = [Math.min(x0 + 1, map.width - 1), Math.min(y0 + 1, map.height - 1)];
+  const cell = (column, row) => {
+    const value = map.values[row * map.width + column];
+    return signed ? value : Math.max(value, 0);
+  };
+  const above = cell(x0, y0) + (cell(x1, y0) - cell(x0, y0)) * (u - x0);
+  const below = cell(x0, y1) + (cell(x1, y1) - cell(x0, y1)) * (u - x0);
+  return above + (below - above) * (v - y0);
+}
+
+// How strongly a shade speaks, 0…1: its place on the colour bar; in the signed view, its distance from the middle.
+function measureStrength(shade, signed) {
+  const level = shade / (SHARED.shades - 1);
+  return signed ? Math.abs(2 * level - 1) : level;
+}
+
+// What each colour and each shade adds to a blended pixel, in 1/65536 of a level, and which shades show at all.
+function weighColours(view, look) {
+  const shades = SHADES[view.signed ? "diverging" : view.colour_table];
+  const picture = new Int32Array(256);
+  for (let i = 0; i < 256; i++) picture[i] = Math.round(i * (1 - view.opacity) * 65536) + 32768;
+  const channels = [0, 1, 2].map((c) => {
+    const weighed = new Int32Array(SHARED.shades);
+    for (let i = 0; i < weighed.length; i++) weighed[i] = Math.round(shades[i * 3 + c] * view.opacity * 65536);
+    return weighed;
+  });
+  const visible = new Uint8Array(SHARED.shades);
+  for (let i = 0; i < visible.length; i++) {
+    visible[i] = !look.contours && measureStrength(i, view.signed) >= look.threshold ? 1 : 0;
+  }
+  return { shades, picture, channels, visible };
+}
+
+function blend(out, pixels, unseen, shade, { picture, visible, channels: [red, green, blue] }) {
+  for (let i = 0; i < out.length; i++) {
+    const s = shade[i];
+    if (s === UNSEEN) {
+      out[i] = unseen[i];
+      continue;
+    }
+    const pixel = pixels[i];
+    out[i] = visible[s]
+      ? 0xff000000 |
+        (((picture[(pixel >> 16) & 255] + blue[s]) >> 16) << 16) |
+        (((picture[(pixel >> 8) & 255] + green[s]) >> 16) << 8) |
+        ((picture[pixel & 255] + red[s]) >> 16)
+      : pixel;
+  }
+}
+
+// The colours alone, for drawing over a picture in motion: clear where nothing of the map shows.
+function tint(out, shade, { shades, visible }) {
+  for (let i = 0; i < out.length; i++) {
+    const s = shade[i];
+    out[i] =
+      s === UNSEEN || !visible[s]
+        ? 0
+        : 0xff000000 | (shades[s * 3 + 2] << 16) | (shades[s * 3 + 1] << 8) | shades[s * 3];
+  }
+}
+
+// Hatch lines lie at whole pixels of the picture, whatever part of it is on the screen.
+function findHatch(size) {
+  const period = Math.max(4, roundHalfEven(Math.max(size.width, size.height) / HATCHES));
+  return { period, thickness: Math.max(1, Math.floor(period / 5)) };
+}
+
+function markUnseen(pixels, frame, size) {
+  const { width, height, visible } = frame;
+  const { period, thickness } = findHatch(size);
+  const step = visible.width / width;
+  const columns = Int32Array.from({ length: width }, (_, x) => Math.floor(visible.x + (x + 0.5) * step));
+  const marked = new Uint32Array(pixels.length);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(visible.y + ((y + 0.5) * visible.height) / height);
+    for (let x = 0; x < width; x++) {
+      const pixel = pixels[y * width + x];
+      const grey = (77 * (pixel & 255) + 150 * ((pixel >> 8) & 255) + 29 * ((pixel >> 16) & 255)) >> 8;
+      const level = ((grey * 115) >> 8) + 24 + ((columns[x] + row) % period < thickness ? 40 : 0);
+      marked[y * width + x] = 0xff000000 | (level << 16) | (level << 8) | level;
+    }
+  }
+  return marked;
+}
+
+function roundHalfEven(value) {
+  const whole = Math.floor(value);
+  return value - whole === 0.5 ? whole + (whole % 2) : Math.round(value);
+}
+
+// A share as per cent, with a decimal where whole numbers would say 0 or 100.
+function formatShare(share) {
+  return `${(share * 100).toFixed(share >= 0.01 && share <= 0.99 ? 0 : 1)} %`;
+}
+
+function formatNumber(value) {
+  const size = Math.abs(value);
+  let text = size !== 0 && (size < 1e-4 || size >= 1000) ? value.toExponential(2) : value.toPrecision(3);
+  if (size >= 1000 && size < 1e6) text = String(Math.round(Number(value.toPrecision(3))));
+  if (text.includes(".")) text = text.replace(/\.?0+(?=e|$)/, "");
+  return text.replace("e+", "e").replace(/-/g, "−");
+}
+
+// "the upper left", by thirds, as __init__.py names places; x and y go from 0 to 1.
+function namePlace(x, y) {
+  const third = (at) => Math.min(Math.max(Math.floor(at * 3), 0), 2);
+  const across = ["left", "", "right"][third(x)];
+  const down = ["upper", "", "lower"][third(y)];
+  if (!across) return { upper: "the top", "": "the centre", lower: "the bottom" }[down];
+  return `the ${down} ${across}`.replace("  ", " ");
+}

@@ -1,0 +1,131 @@
+"""What stands side by side: methods, or layers, classes or models, and which two of them are subtracted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import streamlit as st
+
+from components.choices.target import name_classes
+from explain.bundled.models import bundled_models
+from explain.networks.layer import Layer
+
+CompareBy = Literal["methods", "layers", "classes", "models"]
+
+BY = "compare-by"
+WITH = "compare-with"
+DIFFERENCE = "compare-difference"
+
+_FIRST_LAYERS = 4
+_PLACEHOLDERS: dict[CompareBy, str] = {
+    "methods": "",
+    "layers": f"{_FIRST_LAYERS} layers from the input to the answer",
+    "classes": "Each picture's three likeliest classes",
+    "models": "Every bundled model",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the columns are.
+
+    Attributes:
+        by: what they differ in.
+        names: names of layers or models, or indices of classes as text; for classes, none stands for each picture's
+            three likeliest.
+    """
+
+    by: CompareBy = "methods"
+    names: tuple[str, ...] = ()
+
+
+def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], model: str) -> Comparison:
+    """Offer what to compare by, and then which layers, classes or models, beside each other in the caller's row.
+
+    Args:
+        layers: the model's layers.
+        first: name of the layer chosen on the left, which is always among those compared.
+        labels: names of the model's classes.
+        model: the model's name.
+    """
+    st.session_state.setdefault(BY, "methods")
+    by: CompareBy = st.segmented_control(
+        "Compare by",
+        get_args(CompareBy),
+        key=BY,
+        format_func=str.capitalize,
+        on_change=lambda: st.session_state.pop(WITH, None),
+        persist_state="session",
+        width="content",
+        required=True,
+    )
+    if by == "methods":
+        return Comparison()
+    options: dict[str, str]
+    if by == "layers":
+        options = {layer.name: f"{layer.name} · {layer.grid[0]}×{layer.grid[1]}" for layer in layers}
+    elif by == "classes":
+        options = {str(index): name for index, name in enumerate(name_classes(labels))}
+    else:
+        options = {name: name for name in dict.fromkeys([model, *(bundled.name for bundled in bundled_models())])}
+    st.session_state[WITH] = [name for name in st.session_state.get(WITH, []) if name in options]
+    with st.container(width=520):
+        chosen = st.multiselect(
+            by.capitalize(),
+            [*options],
+            format_func=options.__getitem__,
+            key=WITH,
+            placeholder=_PLACEHOLDERS[by],
+            persist_state="session",
+        )
+    if by == "layers" and not chosen:
+        chosen = _spread([layer.name for layer in layers], first)
+    if by == "models" and not chosen:
+        alike = {bundled.name for bundled in bundled_models() if set(bundled.classes) == set(labels)} | {model}
+        chosen = [name for name in options if len(alike) == 1 or name in alike]
+    order = {name: place for place, name in enumerate(options)}
+    return Comparison(by, tuple(sorted(chosen, key=order.__getitem__)))
+
+
+def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
+    """Offer to subtract one column from another; gives back both, or None.
+
+    Args:
+        columns: by key, what a person calls the column.
+    """
+    if len(columns) < 2:
+        return None
+    for side in ("a", "b"):
+        if st.session_state.get(f"{DIFFERENCE}-{side}") not in columns:
+            st.session_state.pop(f"{DIFFERENCE}-{side}", None)
+    # The lists are made once they are opened: each moved slider would make them again.
+    popover = st.popover("Difference of two", icon=":material/compare:", key=DIFFERENCE, on_change="rerun")
+    if popover.open:
+        common: dict[str, Any] = {
+            "options": [*columns],
+            "format_func": columns.__getitem__,
+            "index": None,
+            "placeholder": "None",
+            "persist_state": "session",
+        }
+        with popover:
+            st.selectbox("Where this one is stronger …", key=f"{DIFFERENCE}-a", **common)
+            st.selectbox("… than this one", key=f"{DIFFERENCE}-b", **common)
+            st.caption(
+                "Each map counts in units of its own largest value. Tick *Signed* above the maps to see both ways."
+            )
+    first, second = (st.session_state.get(f"{DIFFERENCE}-{side}") for side in ("a", "b"))
+    return (first, second) if first and second and first != second else None
+
+
+def _spread(names: Sequence[str], always: str) -> list[str]:
+    """A few names from the first to the last, evenly, among them the one that must be."""
+    if len(names) <= _FIRST_LAYERS:
+        return list(names)
+    chosen = {names[round(i * (len(names) - 1) / (_FIRST_LAYERS - 1))] for i in range(_FIRST_LAYERS)}
+    if always not in chosen:
+        chosen.discard(names[-1])
+        chosen.add(always)
+    return [name for name in names if name in chosen]

@@ -1,0 +1,61 @@
+"""The layer to explain: the model's best, or any other that can be laid on the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from explain.networks.layer import Layer
+
+AUTO = "auto"
+
+_CHOICE = "layer"
+_NOTE = "layer-note"
+
+
+def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> str:
+    """Offer the layers from the input to the answer; gives back a name, or `auto` for the model's default.
+
+    A layer that this model does not have is given up with a word.
+    """
+    names = [layer.name for layer in layers]
+    chosen = st.session_state.get(_CHOICE, AUTO)
+    if chosen != AUTO and chosen not in names:
+        st.session_state[_NOTE] = f"{model} has no layer “{chosen}”: its best layer is explained instead."
+        chosen = st.session_state[_CHOICE] = AUTO
+    st.session_state["layer-widget"] = chosen
+    described = {layer.name: _describe(layer, place, len(layers)) for place, layer in enumerate(layers, 1)}
+    described[AUTO] = f"Best: {default.name} · {_grid(default)}" if default is not None else "Best"
+
+    def read() -> None:
+        choose_layer(st.session_state["layer-widget"])
+
+    st.selectbox(
+        "Layer",
+        [AUTO, *names],
+        format_func=described.__getitem__,
+        key="layer-widget",
+        on_change=read,
+        help="Where in the network to look, from the input to the answer. Late layers know what a thing is, early ones "
+        "where its edges are. “Best” is the last layer that still tells places apart.",
+    )
+    if _NOTE in st.session_state:
+        st.caption(st.session_state[_NOTE])
+    return chosen
+
+
+def choose_layer(name: str) -> None:
+    """Make this layer the one to explain from the next run on."""
+    st.session_state.pop(_NOTE, None)
+    st.session_state[_CHOICE] = name
+
+
+def _describe(layer: Layer, place: int, count: int) -> str:
+    return f"{place}/{count} · {layer.name} · {_grid(layer)}"
+
+
+def _grid(layer: Layer) -> str:
+    return f"{layer.grid[0]}×{layer.grid[1]} cells"

@@ -1,0 +1,172 @@
+"""The methods to compare, and the settings of those chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import get_args
+
+import streamlit as st
+
+from components.browser.live_slider import follow_sliders
+from components.choices.settings import get_settings, show_presets, show_setting, split_names
+from components.words import describe_duration
+from explain.engine.question import DEFAULT_METHODS, find_obstacle
+from explain.methods import Method, Settings, all_methods, get_method
+from explain.methods.base import Group
+from explain.models.loaded import LoadedModel
+
+GROUP_SENTENCES: dict[Group, str] = {
+    "gradient": "What raises the score of the class. All but the last share one pass.",
+    "gradient-free": "What the layer responds to, or what the answer loses when something is hidden.",
+    "transformer": "What the tokens of a vision transformer attend to.",
+    "fine detail": "Down to single pixels.",
+}
+
+WORTH_SAYING = 1.0
+"""Seconds from which on a method's time is named beforehand."""
+
+_CHOICE = "methods"
+
+EstimateSeconds = Callable[[Method], float | None]
+"""How long a method will take for one picture, in seconds; None where that is not worth saying or not known."""
+
+
+def pick_methods(obstacles: Mapping[str, str], estimate: EstimateSeconds) -> list[str]:
+    """Offer every registered method, by group; gives back the names of the chosen, in the registry's order.
+
+    Args:
+        obstacles: by method name, why it cannot work on this model.
+        estimate: see `EstimateSeconds`.
+    """
+    registered = all_methods()
+    chosen = st.session_state.setdefault(_CHOICE, [name for name in registered if name in DEFAULT_METHODS])
+    shown = list(dict.fromkeys([*DEFAULT_METHODS, *chosen]))
+    st.session_state["methods-front"] = chosen
+
+    def read(key: str, offered: Collection[str]) -> None:
+        others = [name for name in st.session_state[_CHOICE] if name not in offered]
+        picked = {*others, *st.session_state[key]}
+        st.session_state[_CHOICE] = [name for name in registered if name in picked]
+
+    st.pills(
+        "Methods",
+        [name for name in registered if name in shown],
+        selection_mode="multi",
+        format_func=lambda name: registered[name].title,
+        key="methods-front",
+        on_change=read,
+        args=("methods-front", shown),
+        help="Each chosen method is a column. Most share one pass of the network.",
+    )
+    with st.popover(f"All {len(registered)} methods", icon=":material/apps:", width="stretch"):
+        for group in get_args(Group):
+            offered = [name for name, method in registered.items() if method.group == group]
+            if offered:
+                _show_group(group, offered, chosen, obstacles, estimate, read)
+    for name in chosen:
+        seconds = estimate(registered[name]) if name not in obstacles else None
+        if seconds is not None and seconds >= WORTH_SAYING:
+            st.caption(f"{registered[name].title}: {describe_duration(seconds)} a picture.")
+    return list(chosen)
+
+
+def find_obstacles(model: LoadedModel) -> dict[str, str]:
+    """By method name, why it cannot work on this model."""
+    found = {name: find_obstacle(method, model) for name, method in all_methods().items()}
+    return {name: obstacle for name, obstacle in found.items() if obstacle is not None}
+
+
+def _show_group(
+    group: Group,
+    offered: Sequence[str],
+    chosen: Sequence[str],
+    obstacles: Mapping[str, str],
+    estimate: EstimateSeconds,
+    read: Callable[[str, Collection[str]], None],
+) -> None:
+    key = f"methods-{group}"
+    st.session_state[key] = [name for name in offered if name in chosen]
+
+    def describe(name: str) -> str:
+        method = get_method(name)
+        if name in obstacles:
+            return f":gray[{method.title}]"
+        seconds = estimate(method)
+        return (
+            method.title
+            if seconds is None or seconds < WORTH_SAYING
+            else f"{method.title} :small[:gray[{describe_duration(seconds)}]]"
+        )
+
+    st.pills(
+        f"{group.capitalize()}: {GROUP_SENTENCES[group]}",
+        offered,
+        selection_mode="multi",
+        format_func=describe,
+        key=key,
+        on_change=read,
+        args=(key, offered),
+    )
+    titles: dict[str, list[str]] = {}
+    for name in offered:
+        if name in obstacles:
+            title = get_method(name).title
+            titles.setdefault(obstacles[name].removeprefix(title).strip(), []).append(title)
+    for reason, named in titles.items():
+        st.caption(f"{', '.join(named)}: {reason}")
+
+
+def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, Settings]:
+    """The sliders of the chosen methods: the main ones always visible, the rest folded.
+
+    Args:
+        methods: names of the chosen methods.
+        usable: those that work on the model. Sliders of others would move nothing, and are left out.
+
+    Returns:
+        The settings of all chosen methods by name.
+    """
+    chosen = [get_method(name) for name in methods]
+    visible = [method for method in chosen if method.name in usable]
+    main = [(method, name) for method in visible for name in split_names(method.settings)[0]]
+    folded = [method for method in visible if split_names(method.settings)[1] or method.presets]
+    if main or folded:
+        with st.container(key="settings", horizontal=True, vertical_alignment="bottom", gap="medium"):
+            for method, name in main:
+                with st.container(width=245):
+                    show_setting(method.settings, name, name_settings(method.name), f"{method.title} · ")
+            if folded:
+                # What is folded away is made once it is opened: each moved slider would make it again.
+                more = st.popover("More settings", icon=":material/tune:", key="more-settings", on_change="rerun")
+                if more.open:
+                    with more:
+                        for method in folded:
+                            _show_folded(method.name)
+    return {method.name: get_settings(method.settings, name_settings(method.name)) for method in chosen}
+
+
+def follow_settings(methods: Sequence[str]) -> None:
+    """Let the sliders of methods that need no pass of their own speak while they are dragged. Call it last."""
+    quick = [method for method in map(get_method, methods) if "runner" not in method.needs]
+    follow_sliders(
+        [f"{name_settings(method.name)}.{name}" for method in quick for name in split_names(method.settings)[0]]
+    )
+
+
+def _show_folded(name: str) -> None:
+    method = get_method(name)
+    st.markdown(f"**{method.title}**")
+    if method.presets:
+        show_presets(method.presets, method.settings, name_settings(name))
+    for setting in split_names(method.settings)[1]:
+        show_setting(method.settings, setting, name_settings(name))
+
+
+def read_settings(name: str) -> Settings:
+    """The settings of a method as its sliders stand, whether they are on the page or not."""
+    return get_settings(get_method(name).settings, name_settings(name))
+
+
+def name_settings(method: str) -> str:
+    """What the keys of a method's settings begin with."""
+    return f"setting:{method}"

@@ -1,0 +1,321 @@
+"""The model: one that ships with CAMscope, one of timm's on the hub, the person's own file, or prompts trained here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components.session.front_door import link_to_page
+from components.session.work import Place, Work
+from components.words import escape
+from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models
+from explain.bundled.pictures import find_bundled
+from explain.errors import ModelError
+from explain.models.hub import HubModel, is_downloaded, search_hub
+from explain.models.labels import KNOWN_SETS
+from explain.models.loaded import LoadedModel
+from explain.models.prompt_library import PromptCard, list_prompts
+from explain.models.request import ModelRequest, Source, build_file_request
+from explain.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from explain.engine.engine import Engine
+
+
+_SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File", "prompts": "Prompts"}
+_STATE = "model"
+NUMBERED = "numbered"
+_MOST_NAMED = 12
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class ModelChoice:
+    """The model a session uses.
+
+    Attributes:
+        request: which.
+        weights: the bytes of a checkpoint.
+        problem: why it could not be loaded, once that is known.
+        from_link: a link asks for it, and not the person. What would be fetched over the network waits for their word.
+    """
+
+    request: ModelRequest = field(default_factory=lambda: ModelRequest(source="bundled", name=FIRST_MODEL))
+    weights: bytes | None = field(default=None, repr=False)
+    problem: str | None = None
+    from_link: bool = False
+
+
+def get_choice() -> ModelChoice:
+    """This session's model."""
+    if _STATE not in st.session_state:
+        st.session_state[_STATE] = ModelChoice()
+    return st.session_state[_STATE]
+
+
+def use_bundled(name: str) -> None:
+    """Use a bundled model from the next run on."""
+    use_choice(ModelChoice(ModelRequest(source="bundled", name=name)))
+
+
+def use_choice(choice: ModelChoice) -> None:
+    """Use this model from the next run on, or from `pick_model` on in this one."""
+    st.session_state[_STATE] = choice
+    st.session_state["model-goes-to"] = choice.request.source
+
+
+def pick_model() -> ModelChoice:
+    """Offer the four sources; gives back the model in use, which stays until another one is asked for."""
+    if "model-goes-to" in st.session_state:
+        st.session_state["model-source"] = st.session_state.pop("model-goes-to")
+    source = st.segmented_control(
+        "Model",
+        [*_SOURCES],
+        format_func=_SOURCES.__getitem__,
+        default=None if "model-source" in st.session_state else "bundled",
+        required=True,
+        key="model-source",
+        persist_state="session",
+        width="stretch",
+        help="What ships with CAMscope, timm's models on the hub, a checkpoint of your own, or class prompts that were "
+        "trained here.",
+    )
+    if source == "hub":
+        _search_hub()
+    elif source == "file":
+        _ask_for_file()
+    elif source == "prompts":
+        _list_prompts()
+    else:
+        _list_bundled()
+    choice = get_choice()
+    if source != choice.request.source:
+        st.caption(f"In use: {choice.request.name}")
+    return choice
+
+
+def load_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
+    """The model in use; None where it cannot be loaded, or first has to be fetched, which `place` then says."""
+    if choice.from_link and choice.request.source == "hub" and not is_downloaded(choice.request.name):
+        with place.container():
+            st.info(
+                f"This link shows “{choice.request.name}” of the hub, which is not on this machine yet. Fetching it "
+                "takes the network, and from seconds to minutes.",
+                icon=":material/cloud_download:",
+            )
+            with st.container(horizontal=True):
+                st.button("Fetch it", key="model-fetch", on_click=lambda: setattr(choice, "from_link", False))
+                st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
+        return None
+    if choice.problem is None:
+        try:
+            return place.watch(
+                Work(lambda _: engine.load(choice.request, choice.weights)), f"Loading {choice.request.name} …"
+            )
+        except ModelError as error:
+            choice.problem = str(error)
+        except Exception:
+            _log.exception("A model could not be loaded")
+            choice.problem = (
+                f"“{choice.request.name}” could not be loaded. The reason is in the server's log; try another model."
+            )
+    with place.container():
+        st.error(choice.problem, icon=":material/error:")
+        with st.container(horizontal=True):
+            st.button("Try again", key="model-again", on_click=lambda: setattr(choice, "problem", None))
+            if choice.request.name != FIRST_MODEL:
+                st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
+    return None
+
+
+def _list_bundled() -> None:
+    models = {model.name: model for model in bundled_models()}
+    request = get_choice().request
+    st.session_state["bundled"] = request.name if request.source == "bundled" and request.name in models else None
+
+    def read() -> None:
+        if st.session_state["bundled"] is not None:
+            use_bundled(st.session_state["bundled"])
+
+    chosen = st.selectbox(
+        "Bundled model",
+        [*models],
+        key="bundled",
+        on_change=read,
+        placeholder="Choose a bundled model",
+        label_visibility="collapsed",
+        filter_mode=None,
+    )
+    if chosen is not None:
+        model = models[chosen]
+        # Whoever shows it a radiograph must read this beside the answer.
+        st.caption(
+            f"{describe_bundled(model)} It knows only {', '.join(model.classes)}, and finds one of them in any picture."
+        )
+
+
+def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
+    """Say which bundled model knows the example pictures shown, where the one in use, with these labels, does not."""
+    name = find_model_for(pictures, labels)
+    if name is not None:
+        st.caption("The model in use has never seen anything like this.")
+        st.button(f"Use {name}, which knows it", key="model-for-examples", on_click=use_bundled, args=(name,))
+
+
+def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:
+    """The bundled model, with class prompts if there is one, that knows example pictures the one in use does not.
+
+    No other model knows the drawn birds. What is in a photograph is offered only where a bundled model is in use, whose
+    labels are the same words, and knows nothing of what is shown.
+    """
+    entries = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
+    known = {name for entry in entries for name in entry.classes} & set(labels)
+    bundled = bundled_models()
+    lost = not known and any(set(labels) == set(model.classes) for model in bundled)
+    strangers = {name for entry in entries if lost or entry.seed is not None for name in entry.classes} - set(labels)
+    knowing = [model for model in bundled if strangers & set(model.classes)]
+    return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
+
+
+def describe_bundled(model: BundledModel) -> str:
+    """What it is and how often it is right."""
+    scores = "" if model.accuracy is None else f" Right on {model.accuracy:.1f} % of its test pictures."
+    return f"{model.title}.{scores}"
+
+
+def _list_prompts() -> None:
+    trained = {card.name: card for card in list_prompts()}
+    if not trained:
+        st.caption("You have no prompts yet. Teach a vision transformer to tell your own classes apart:")
+        link_to_page("studio", "Train prompts in the Studio", ":material/school:")
+        return
+    request = get_choice().request
+    st.session_state["prompts"] = request.name if request.source == "prompts" and request.name in trained else None
+
+    def read() -> None:
+        if st.session_state["prompts"] is not None:
+            use_choice(ModelChoice(trained[st.session_state["prompts"]].request))
+
+    chosen = st.selectbox(
+        "Your prompts",
+        [*trained],
+        key="prompts",
+        on_change=read,
+        placeholder="Choose prompts",
+        label_visibility="collapsed",
+        filter_mode=None,
+    )
+    if chosen is not None:
+        card = trained[chosen]
+        classes = card.classes if len(card.classes) <= _MOST_NAMED else (*card.classes[:_MOST_NAMED], "…")
+        known = escape(", ".join(classes))
+        st.caption(f"{escape(describe_prompts(card))} They know only {known}, and find one of them in any picture.")
+
+
+def describe_prompts(card: PromptCard) -> str:
+    """What they are trained on and how often they are right."""
+    return (
+        f"{len(card.classes):,} classes on {card.backbone.name}. Right on {card.accuracy:.1f} % of the pictures they "
+        "were checked with."
+    )
+
+
+def _search_hub() -> None:
+    text = st.text_input(
+        "Search timm's pretrained models",
+        key="hub-text",
+        placeholder="for example resnet18, convnext tiny",
+        persist_state="session",
+    )
+    place = Place("hub-found")
+    found: list[HubModel] = place.watch(Work(lambda _: search_hub(text)), "Reading timm's list of models …")
+    with place.container():
+        if not found:
+            st.caption("No pretrained timm model has all of these words in its name.")
+            return
+        offline = {entry.name: entry.cached for entry in found}
+        name = st.selectbox(
+            "Model of the hub",
+            [*offline],
+            index=None,
+            format_func=lambda name: f"{name} · works offline" if offline[name] else name,
+            key="hub-name",
+            placeholder=f"{len(found)} models: choose one",
+            label_visibility="collapsed",
+        )
+        if st.button("Use this model", key="hub-use", width="stretch", disabled=name is None) and name is not None:
+            st.session_state[_STATE] = ModelChoice(ModelRequest(source="hub", name=name))
+        if name is not None and not offline[name]:
+            st.caption("Fetched from huggingface.co once when first used; your pictures stay here.")
+
+
+def _ask_for_file() -> None:
+    with st.form("model-file", border=False):
+        file = st.file_uploader(
+            "Checkpoint",
+            type=["safetensors", "pt", "pth"],
+            key="model-bytes",
+            help="Weights alone: .safetensors, or .pt and .pth saved from a state_dict. Code in a file is never run.",
+        )
+        architecture = st.text_input(
+            "Architecture", key="model-architecture", placeholder="torchvision/squeezenet1_0 or timm/resnet18"
+        )
+        labels = st.selectbox(
+            "Class names",
+            [NUMBERED, *KNOWN_SETS],
+            key="model-labels",
+            format_func={NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
+            help="A label file given below counts first.",
+        )
+        label_file = st.file_uploader("Label file, one class a line", type=["txt"], key="model-label-file")
+        with st.expander("Preprocessing"):
+            st.caption("Left empty: what the architecture was published with.")
+            size = st.number_input("Input size (pixels)", 8, 2048, None, key="model-size")
+            mean = st.text_input("Mean", key="model-mean", placeholder="0.485, 0.456, 0.406")
+            std = st.text_input("Standard deviation", key="model-std", placeholder="0.229, 0.224, 0.225")
+            channels = st.selectbox(
+                "Channels",
+                [None, 3, 1],
+                key="model-channels",
+                format_func={None: "As the weights say", 3: "3, colour", 1: "1, grey"}.__getitem__,
+            )
+        if not st.form_submit_button("Use this model", width="stretch"):
+            return
+    if file is None:
+        st.error("Choose a checkpoint file first.")
+        return
+    data = file.getvalue()
+    try:
+        request = build_file_request(
+            data,
+            file.name,
+            architecture=architecture.strip() or None,
+            labels=None if labels == NUMBERED or label_file is not None else labels,
+            label_file=None if label_file is None else label_file.getvalue(),
+            input_size=size,
+            mean=read_numbers("mean", mean),
+            std=read_numbers("standard deviation", std),
+            channels=channels,
+        )
+    except ModelError as error:
+        st.error(str(error))
+        return
+    st.session_state[_STATE] = ModelChoice(request, data)
+
+
+def read_numbers(name: str, text: str) -> tuple[float, ...] | None:
+    """Numbers with commas between; None for an empty text.
+
+    Raises:
+        ModelError: there is something else.
+    """
+    parts: Sequence[str] = text.replace(";", ",").split(",") if text.strip() else ()
+    try:
+        return tuple(float(part) for part in parts) or None
+    except ValueError:
+        raise ModelError(f"The {name} is written as numbers with commas between, e.g. 0.5, 0.5, 0.5.") from None

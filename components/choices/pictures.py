@@ -1,0 +1,207 @@
+"""The pictures of a session: examples that ship with CAMscope, uploaded files, and photos from the camera."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import cv2
+import streamlit as st
+
+from components.browser.gallery import GalleryItem, Pressed, gallery
+from explain.bundled.pictures import bundled_pictures
+from explain.errors import PictureError
+from explain.pictures.bounds import MAX_BYTES
+from explain.pictures.decode import decode
+from explain.pictures.picture import Picture
+
+MOST_PICTURES = 24
+MOST_BYTES = 512 * 2**20
+"""Of the pixels a session keeps."""
+
+_THUMBNAIL = 144  # pixels of the shorter side: twice what is shown, for fine screens
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tray:
+    """What a session has at hand. It lives in the session's state and outlasts a change of page.
+
+    Attributes:
+        own: pictures the person brought, by digest, in the order they came.
+        thumbnails: of these, by digest.
+        shown: keys of the pictures to explain: names of examples, digests of the person's own.
+        awaited: digests of pictures that a link shows and that have yet to be uploaded.
+        problems: sentences on files that could not be read at the last upload.
+        uploads: how many uploads there were; a new number empties the upload field.
+        photos: how many photos were taken.
+    """
+
+    own: dict[str, Picture] = field(default_factory=dict)
+    thumbnails: dict[str, str] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=lambda: [bundled_pictures()[0].name])
+    awaited: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    uploads: int = 0
+    photos: int = 0
+
+    def take(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
+        self.problems = []
+        taken = []
+        for name, data in files:
+            try:
+                picture = decode(data, name)
+            except PictureError as error:
+                self.problems.append(str(error))
+                continue
+            except Exception:
+                _log.exception("A file could not be read as a picture")
+                self.problems.append(f"“{name}” could not be read as a picture. Save it as PNG or JPEG and try again.")
+                continue
+            kept = [other for digest, other in self.own.items() if digest != picture.digest]
+            if len(kept) >= MOST_PICTURES or count_bytes([*kept, picture]) > MOST_BYTES:
+                self.problems.append(f"There is no room left for “{name}”. Remove some of your pictures first.")
+                continue
+            self.own[picture.digest] = picture
+            self.thumbnails[picture.digest] = make_thumbnail(picture)
+            if picture.digest not in taken:
+                taken.append(picture.digest)
+        if not taken:
+            return
+        if self.awaited:
+            self.problems += [
+                f"“{self.own[digest].name}” is not a picture that the link shows: its content differs."
+                for digest in taken
+                if digest not in self.awaited
+            ]
+        arrived = set(taken) & set(self.awaited)
+        self.awaited = [digest for digest in self.awaited if digest not in arrived]
+        stay = [key for key in self.shown if key not in taken and (key in self.own or arrived)]
+        self.shown = stay + taken
+
+    def show_only(self, key: str) -> None:
+        """Show this picture alone."""
+        self.shown, self.awaited = [key], []
+
+    def toggle(self, key: str) -> None:
+        """Show one more picture, or one less."""
+        self.shown = [other for other in self.shown if other != key] if key in self.shown else [*self.shown, key]
+
+    def remove(self, key: str) -> None:
+        """Forget one of the person's own pictures."""
+        self.own.pop(key, None)
+        self.thumbnails.pop(key, None)
+        self.shown = [other for other in self.shown if other != key]
+
+
+def count_bytes(pictures: Sequence[Picture]) -> int:
+    """Memory that the pixels of pictures take."""
+    arrays = {id(array): array.nbytes for p in pictures for array in (p.pixels, p.model_pixels)}
+    return sum(arrays.values())
+
+
+def pick_pictures() -> list[Picture]:
+    """Offer the examples, the upload and the camera, and give back what is to be explained, in the order shown."""
+    tray = get_tray()
+    examples = {picture.name: picture for picture in bundled_pictures()}
+    items = [
+        GalleryItem(digest, picture.name, tray.thumbnails[digest], own=True) for digest, picture in tray.own.items()
+    ]
+    items += [GalleryItem(name, entry.title, _example_thumbnail(name)) for name, entry in examples.items()]
+    st.markdown("Pictures")
+    gallery(items, tray.shown, "gallery", _press)
+    st.file_uploader(
+        "Upload pictures",
+        accept_multiple_files=True,
+        key=f"upload-{tray.uploads}",
+        on_change=_take_uploads,
+        max_upload_size=MAX_BYTES // 1_000_000,
+        help="JPEG, PNG, WebP, BMP, TIFF, GIF or single-frame DICOM. They stay in the memory of the "
+        "machine that runs CAMscope and are never written to a disk.",
+    )
+    for problem in tray.problems:
+        st.error(problem)
+    if st.toggle("Use the camera", key="camera-on"):
+        st.camera_input("Take a photo", key="camera", on_change=_take_photo, label_visibility="collapsed")
+    order = list_keys()
+    shown = sorted((key for key in tray.shown if key in tray.own or key in examples), key=order.index)
+    return [tray.own[key] if key in tray.own else _read_example(key) for key in shown]
+
+
+def list_keys() -> list[str]:
+    """Keys of all pictures at hand, in the order in which they are offered."""
+    return [*get_tray().own, *(picture.name for picture in bundled_pictures())]
+
+
+def list_pictures() -> dict[str, Picture]:
+    """All pictures at hand, by numbered names, because two files may have the same name."""
+    own = get_tray().own
+    found = [own[key] if key in own else _read_example(key) for key in list_keys()]
+    return {f"{number} · {picture.name}": picture for number, picture in enumerate(found, start=1)}
+
+
+@cache
+def read_example_digests() -> dict[str, str]:
+    """The digest of every example by its name, in the order in which they are offered."""
+    return {entry.name: hashlib.sha256(entry.path.read_bytes()).hexdigest() for entry in bundled_pictures()}
+
+
+def get_tray() -> Tray:
+    """This session's pictures."""
+    if "tray" not in st.session_state:
+        st.session_state["tray"] = Tray()
+    return st.session_state["tray"]
+
+
+def _press(pressed: Pressed) -> None:
+    tray = get_tray()
+    if pressed.action == "only":
+        tray.show_only(pressed.key)
+    elif pressed.action == "toggle":
+        tray.toggle(pressed.key)
+    else:
+        tray.remove(pressed.key)
+
+
+def _take_uploads() -> None:
+    tray = get_tray()
+    files = st.session_state[f"upload-{tray.uploads}"]
+    tray.uploads += 1
+    tray.take([(file.name, file.getvalue()) for file in files])
+
+
+def _take_photo() -> None:
+    photo = st.session_state["camera"]
+    if photo is not None:
+        tray = get_tray()
+        tray.photos += 1
+        tray.take([(f"Photo {tray.photos}", photo.getvalue())])
+
+
+@st.cache_resource(show_spinner=False)
+def _read_example(name: str) -> Picture:
+    entry = next(entry for entry in bundled_pictures() if entry.name == name)
+    return decode(entry.path.read_bytes(), entry.path.name)
+
+
+@st.cache_resource(show_spinner=False)
+def _example_thumbnail(name: str) -> str:
+    return make_thumbnail(_read_example(name))
+
+
+def make_thumbnail(picture: Picture) -> str:
+    """The middle of a picture as a small square JPEG, as a data address."""
+    pixels = picture.pixels
+    side = min(pixels.shape[:2])
+    top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+    square = cv2.resize(
+        pixels[top : top + side, left : left + side], (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA
+    )
+    encoded = cv2.imencode(".jpg", square[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")

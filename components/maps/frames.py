@@ -1,0 +1,101 @@
+"""Maps as small pictures: drawn by the renderer that draws files, and put into cards."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from components.browser.canvas import describe_peak
+from components.browser.cards import Frame
+from explain.maps.render import RenderSettings, encode_png, format_number, overlay, value_range
+from explain.pictures.geometry import Box
+from explain.pictures.picture import Picture
+
+TINY, SMALL, LARGE = 128, 176, 512
+"""Pixels of a frame's longer side: one of several on a card, in a strip, and alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A picture made small, for several maps to be laid on.
+
+    Attributes:
+        pixels: `(h, w, 3)` uint8 RGB.
+        factor: its size over the picture's own.
+        name: the picture's.
+    """
+
+    pixels: np.ndarray
+    factor: float
+    name: str
+
+
+def prepare_ground(picture: Picture, longest: int) -> Ground:
+    """The picture with a longer side of `longest` pixels, or as it is where it is smaller."""
+    height, width = picture.size
+    factor = min(1.0, longest / max(height, width))
+    if factor == 1.0:
+        return Ground(picture.pixels, 1.0, picture.name)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return Ground(cv2.resize(picture.pixels, size, interpolation=cv2.INTER_AREA), factor, picture.name)
+
+
+def draw_frame(
+    ground: Ground,
+    values: np.ndarray,
+    box: Box,
+    alt: str,
+    label: str = "",
+    signed: bool = False,
+    scale: tuple[float, float] | None = None,
+    mark: bool = False,
+) -> Frame:
+    """A map on the picture.
+
+    Args:
+        ground: the picture.
+        values: the raw map `(h, w)`.
+        box: where it lies, in the pixels of the picture's own size.
+        alt: what it is, in words; where it is strongest is added.
+        label: see `Frame`.
+        signed: also show what is below zero.
+        scale: values of the first and the last colour; left out, the map's own.
+        mark: put a ring around the highest cell.
+    """
+    height, width = ground.pixels.shape[:2]
+    left, top, right, bottom = (edge * ground.factor for edge in box)
+    finite = bool(np.isfinite(values).all())
+    pixels = ground.pixels
+    if finite:
+        low, high = scale or value_range([values], signed)
+        settings = RenderSettings(signed=signed, opacity=0.7)
+        pixels = overlay(pixels, values, (left, top, right, bottom), low, high, settings)
+    said = describe_peak(values, (left, top, right, bottom), height, width) if finite else "it holds no numbers"
+    place = None
+    if mark and finite and (values > 0).any():
+        row, column = find_peak(values)
+        x = (left + (column + 0.5) * (right - left) / values.shape[1]) / width
+        y = (top + (row + 0.5) * (bottom - top) / values.shape[0]) / height
+        place = (x, y)
+    return Frame(encode_address(pixels), f"{alt} on {ground.name}, {said}.", label, place)
+
+
+def find_peak(values: np.ndarray) -> tuple[int, int]:
+    """Row and column of the highest cell."""
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    return int(row), int(column)
+
+
+def describe_range(values: np.ndarray) -> str:
+    """Lowest and highest value of a map."""
+    if not np.isfinite(values).all():
+        return "no numbers"
+    return f"{format_number(float(values.min()))} to {format_number(float(values.max()))}"
+
+
+def encode_address(pixels: np.ndarray) -> str:
+    """`(h, w, 3)` uint8 RGB as a data address, losslessly."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode("ascii")

@@ -1,0 +1,165 @@
+"""What Compare asks the engine, column by column."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from components.choices.combination import Combination
+from components.choices.comparison import Comparison
+from components.maps.rows import (
+    Column,
+    Failure,
+    list_class_columns,
+    list_layer_columns,
+)
+from components.session.work import Work
+from explain.engine.explanation import PictureExplanation
+from explain.errors import Cancelled, ExplainError
+from explain.methods import Settings, get_method
+from explain.models.loaded import LoadedModel
+from explain.passes.look import Score
+from explain.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from explain.engine.engine import Engine
+
+Outcome = PictureExplanation | Failure
+_LIKELIEST = ("Likeliest class", "Second likeliest", "Third likeliest")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked of the engine, but for the settings.
+
+    Attributes:
+        model: the model.
+        pictures: a row each.
+        layer: name of a layer, or `auto`.
+        target: index of a class, or None for each picture's likeliest.
+        methods: a column each.
+        score: what of the class is differentiated.
+        combination: further layers, and views.
+        comparison: what the columns are.
+        usable: the methods that work on the model.
+        twin: a bundled model with prompts that knows the same classes, unless this model has prompts itself.
+    """
+
+    model: LoadedModel
+    pictures: Sequence[Picture]
+    layer: str
+    target: int | None
+    methods: Sequence[str]
+    score: Score
+    combination: Combination
+    comparison: Comparison
+    usable: Sequence[str]
+    twin: str | None
+
+    def make_key(self, settings: Mapping[str, Settings]) -> str:
+        """A digest of everything the answer depends on."""
+        parts = [
+            self.model.fingerprint,
+            self.layer,
+            self.target,
+            self.score,
+            self.combination,
+            self.comparison,
+            *(picture.digest for picture in self.pictures),
+        ]
+        parts += [f"{name} {settings[name]!r}" for name in self.methods]
+        return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[Picture, list[Column]]]:
+    """The columns of each picture where they are layers or classes."""
+    columns = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            columns.append((outcome.picture, [Column("failed", "", "", outcome, {}, outcome.sentence)]))
+        elif question.comparison.by == "layers":
+            columns.append((outcome.picture, list_layer_columns(outcome)))
+        elif question.comparison.by == "classes":
+            columns.append((outcome.picture, list_class_columns(outcome)))
+    return columns
+
+
+def name_columns(question: Question) -> dict[str, str]:
+    """What may be subtracted: every column by key, with the name a person knows it by."""
+    comparison = question.comparison
+    if comparison.by == "methods":
+        return {name: get_method(name).title for name in question.usable}
+    if comparison.by != "classes":
+        return {name: name for name in comparison.names}
+    labels = [question.model.labels[int(name)] for name in comparison.names]
+    return {str(rank): label for rank, label in enumerate(labels or _LIKELIEST)}
+
+
+def explain(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> list[Outcome]:
+    """Ask the engine picture by picture: one that fails costs a sentence in its row, and nothing else."""
+    outcomes: list[Outcome] = []
+    for done, picture in enumerate(question.pictures):
+        try:
+            explanation = engine.explain(
+                picture,
+                question.model,
+                question.methods,
+                _choose_layers(question),
+                _choose_targets(engine, question, picture),
+                settings,
+                question.score,
+                "none" if question.comparison.by == "layers" else question.combination.fusion,
+                question.combination.augmentation,
+                progress=lambda share, text, done=done: work.report(text, (done + share) / len(question.pictures)),
+                cancel=work.cancel,
+            )
+            outcomes.append(explanation.pictures[0])
+        except Cancelled:
+            raise
+        except ExplainError as error:
+            outcomes.append(Failure(picture, str(error)))
+        except Exception:
+            _log.exception("A picture could not be explained")
+            outcomes.append(Failure(picture, "This picture could not be explained. The reason is in the server's log."))
+    return outcomes
+
+
+def _choose_layers(question: Question) -> tuple[str, ...]:
+    if question.comparison.by == "layers":
+        return question.comparison.names
+    return (question.layer, *question.combination.layers)
+
+
+def _choose_targets(engine: Engine, question: Question, picture: Picture) -> list[int | str]:
+    if question.comparison.by == "classes":
+        likeliest = [prediction.index for prediction in engine.predict(picture, question.model, 3)]
+        return [int(name) for name in question.comparison.names] or likeliest
+    return ["auto" if question.target is None else question.target]
+
+
+def explain_models(
+    engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work
+) -> list[dict[str, Outcome]]:
+    """Ask several models about every picture, each at its best layer. A class that a model does not know by name gives
+    way to its likeliest.
+    """
+    found: list[dict[str, Outcome]] = [{} for _ in question.pictures]
+    label = None if question.target is None else question.model.labels[question.target]
+    for number, name in enumerate(question.comparison.names):
+        if name == question.model.request.name:
+            part = replace(question, comparison=Comparison())
+        else:
+            model = engine.load(name)
+            target = model.labels.index(label) if label in model.labels else None
+            at = model.default_layer.name if model.default_layer is not None else "auto"
+            part = replace(
+                question, model=model, layer=at, target=target, combination=Combination(), comparison=Comparison()
+            )
+        work.report(name, number / len(question.comparison.names))
+        for outcomes, outcome in zip(found, explain(engine, part, settings, work), strict=True):
+            outcomes[name] = outcome
+    return found

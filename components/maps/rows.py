@@ -1,0 +1,269 @@
+"""From what the engine answered to what the canvas shows: a row a picture, the picture itself and a pane a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from components.browser.canvas import Choice, Pane, Row
+from components.words import format_share, format_time
+from explain.engine.explanation import PictureExplanation
+from explain.maps.agreement import subtract
+from explain.maps.heatmap import Heatmap
+from explain.methods import get_method
+from explain.pictures.picture import Picture
+
+SWITCH_MODEL = "switch-model"
+EXPLAIN_CLASS = "explain-class"
+DIFFERENCE_PANE = "difference"
+"""Key of the pane that shows what one map has more than another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """A picture that could not be explained, and the sentence why."""
+
+    picture: Picture
+    sentence: str
+
+
+def build_rows(
+    outcomes: Sequence[PictureExplanation | Failure],
+    methods: Sequence[str],
+    twin: str | None,
+    coming: Mapping[str, str] | None = None,
+    difference: tuple[str, str] | None = None,
+) -> list[Row]:
+    """Describe every picture's row.
+
+    Args:
+        outcomes: one a picture.
+        methods: the columns, in order.
+        twin: a bundled model with prompts that knows the same classes, offered where the model has no prompts.
+        coming: methods whose maps are still being made, and what is said of them until then.
+        difference: two of the methods, of which the second is subtracted from the first in a pane of its own.
+    """
+    return [
+        _build_failed_row(outcome)
+        if isinstance(outcome, Failure)
+        else _subtract(_build_row(outcome, methods, twin, coming or {}), difference)
+        for outcome in outcomes
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of a picture's rows where columns are not methods: a layer, a class or a model.
+
+    Attributes:
+        key: unique among the columns.
+        title: its name.
+        sentence: a line on it.
+        outcome: what the engine answered.
+        maps: by method.
+        missing: what is said where a method has no map here, unless the engine named a reason.
+    """
+
+    key: str
+    title: str
+    sentence: str
+    outcome: PictureExplanation | Failure
+    maps: Mapping[str, Heatmap]
+    missing: str = "This map is missing."
+
+
+def list_layer_columns(entry: PictureExplanation) -> list[Column]:
+    """A column a layer. Methods that do not look at one layer stand in the first."""
+    columns = []
+    for number, layer in enumerate(entry.layers):
+        maps = {
+            heatmap.method: heatmap
+            for heatmap in entry.maps
+            if heatmap.layer == layer or (number == 0 and get_method(heatmap.method).place != "layer")
+        }
+        grids = {f"{m.values.shape[0]}×{m.values.shape[1]} cells" for m in maps.values() if m.layer == layer}
+        missing = "This method does not look at one layer. Its map stands in the first column."
+        columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing))
+    return columns
+
+
+def list_class_columns(entry: PictureExplanation) -> list[Column]:
+    """A column a class, with its probability where it is one of the likeliest."""
+    shares = {prediction.index: prediction.probability for prediction in entry.predictions}
+    columns = []
+    for rank, (target, label) in enumerate(zip(entry.targets, entry.labels, strict=True)):
+        maps = {heatmap.method: heatmap for heatmap in entry.maps if heatmap.target == target}
+        sentence = format_share(shares[target]) if target in shares else "not among the five likeliest"
+        columns.append(Column(str(rank), label, sentence, entry, maps))
+    return columns
+
+
+def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> list[Column]:
+    """A column a model, with what it takes the picture for."""
+    columns = []
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Failure):
+            columns.append(Column(name, name, "", outcome, {}, outcome.sentence))
+            continue
+        best = outcome.predictions[0]
+        sentence = f"{best.label} {format_share(best.probability)} · explained: {outcome.labels[0]}"
+        columns.append(Column(name, name, sentence, outcome, {heatmap.method: heatmap for heatmap in outcome.maps}))
+    return columns
+
+
+def build_column_rows(
+    pictures: Sequence[tuple[Picture, Sequence[Column]]],
+    methods: Sequence[str],
+    difference: tuple[str, str] | None = None,
+) -> list[Row]:
+    """A row for each picture and method, with a pane for each column.
+
+    Args:
+        pictures: each with its columns.
+        methods: names of the methods.
+        difference: keys of two columns, of which the second is subtracted from the first in a pane of its own.
+    """
+    rows = []
+    for picture, columns in pictures:
+        for name in methods:
+            method = get_method(name)
+            panes = [Pane(key="picture", title="Picture", sentence="As it is.", alt=picture.name)]
+            shown = columns
+            if not any(name in column.maps for column in columns):
+                shown = columns[:1]  # the reason once, not in every column
+            for column in shown:
+                heatmap = column.maps.get(name)
+                if heatmap is not None and isinstance(column.outcome, PictureExplanation):
+                    pane = _build_map_pane(column.outcome, heatmap)
+                    pane = replace(
+                        pane,
+                        title=column.title,
+                        sentence=column.sentence,
+                        alt=f"{method.title} at {heatmap.layer} for “{heatmap.label}” on {picture.name}",
+                    )
+                else:
+                    unavailable = {} if isinstance(column.outcome, Failure) else column.outcome.unavailable
+                    message = unavailable.get(name, column.missing)
+                    pane = Pane(
+                        "", column.title, column.sentence, message=message, alt=f"{method.title} on {picture.name}"
+                    )
+                panes.append(replace(pane, key=column.key))
+            row = Row(
+                key=f"{picture.digest} {name}",
+                label=f"{picture.name} · {method.title}",
+                pixels=picture.pixels,
+                digest=picture.digest,
+                panes=panes,
+                detail=method.sentence,
+            )
+            rows.append(_subtract(row, difference))
+    return rows
+
+
+def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:
+    """The row with a pane for the difference of two of its maps, where both are there."""
+    panes = {pane.key: pane for pane in row.panes}
+    if difference is None or not all(key in panes for key in difference):
+        return row
+    first, second = (panes[key] for key in difference)
+    title = f"{first.title} − {second.title}"
+    height, width = row.pixels.shape[:2]
+    whole = (0.0, 0.0, float(width), float(height))
+    boxes = (first.box or whole, second.box or whole)
+    if first.values is None or second.values is None:
+        pane = Pane(DIFFERENCE_PANE, title, message="One of the two maps is missing.")
+    elif min(boxes[0][2], boxes[1][2]) <= max(boxes[0][0], boxes[1][0]) or min(boxes[0][3], boxes[1][3]) <= max(
+        boxes[0][1], boxes[1][1]
+    ):
+        pane = Pane(DIFFERENCE_PANE, title, message="The two maps lie on different parts of the picture.")
+    else:
+        values, box = subtract(first.values, second.values, boxes)
+        sentence = f"Where {first.title} is stronger. Tick Signed to see both ways."
+        pane = Pane(DIFFERENCE_PANE, title, sentence, values=values, box=box, alt=f"{title} on {row.label}")
+    return replace(row, panes=[*row.panes, pane])
+
+
+def describe_passes(heatmap: Heatmap) -> str:
+    """The time of a map, and how often the network ran for it."""
+    count = heatmap.passes.forward + heatmap.passes.backward
+    passes = "no pass" if count == 0 else f"{count} pass{'es' if count > 1 else ''}"
+    return f"{format_time(heatmap.seconds)} · {passes}"
+
+
+def describe_picture(picture: Picture) -> str:
+    """Size and what reading the file did."""
+    height, width = picture.size
+    return " ".join([f"{width} × {height} pixels.", *picture.notes])
+
+
+def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None, coming: Mapping[str, str]) -> Row:
+    probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
+    explained = f"Explained: {entry.labels[0]}"
+    share = "" if probability is None else f" ({format_share(probability)})"
+    predicted = ", the likeliest class" if entry.predictions[0].index == entry.targets[0] else ""
+    panes = [_build_picture_pane(entry)]
+    maps = {heatmap.method: heatmap for heatmap in entry.maps}
+    for name in methods:
+        if name in maps:
+            panes.append(_build_map_pane(entry, maps[name]))
+        else:
+            panes.append(_build_missing_pane(entry, name, twin, coming.get(name, "This map is missing.")))
+    return Row(
+        key=entry.picture.digest,
+        label=entry.picture.name,
+        pixels=entry.picture.pixels,
+        digest=entry.picture.digest,
+        panes=panes,
+        detail=f"{explained}{share}{predicted} · {describe_picture(entry.picture)}",
+    )
+
+
+def _build_picture_pane(entry: PictureExplanation) -> Pane:
+    return Pane(
+        key="picture",
+        title="Picture",
+        sentence="The likeliest classes. Press one to explain it.",
+        alt=entry.picture.name,
+        choices=tuple(
+            Choice(p.label, p.probability, p.index == entry.targets[0], f"{EXPLAIN_CLASS}:{p.index}")
+            for p in entry.predictions
+        ),
+    )
+
+
+def _build_map_pane(entry: PictureExplanation, heatmap: Heatmap) -> Pane:
+    method = get_method(heatmap.method)
+    warnings = list(heatmap.warnings)
+    if "prompts" in method.needs and entry.prompt_predictions[0].index != entry.predictions[0].index:
+        warnings.append(
+            f"The prompts find “{entry.prompt_predictions[0].label}” likeliest, the model's own head "
+            f"“{entry.predictions[0].label}”."
+        )
+    return Pane(
+        key=heatmap.method,
+        title=method.title,
+        sentence=method.sentence,
+        time=describe_passes(heatmap),
+        warnings=tuple(warnings),
+        values=heatmap.values,
+        box=heatmap.box,
+        alt=f"{method.title} for “{heatmap.label}” on {entry.picture.name}",
+    )
+
+
+def _build_missing_pane(entry: PictureExplanation, name: str, twin: str | None, otherwise: str) -> Pane:
+    method = get_method(name)
+    return Pane(
+        key=name,
+        title=method.title,
+        sentence=method.sentence,
+        message=entry.unavailable.get(name, otherwise),
+        action=(f"Switch to {twin}", f"{SWITCH_MODEL}:{twin}") if twin and "prompts" in method.needs else None,
+        alt=f"{method.title} on {entry.picture.name}",
+    )
+
+
+def _build_failed_row(failure: Failure) -> Row:
+    picture = failure.picture
+    pane = Pane(key="picture", title="Picture", message=failure.sentence, alt=picture.name)
+    return Row(picture.digest, picture.name, picture.pixels, picture.digest, [pane], describe_picture(picture))

@@ -1,0 +1,1 @@
+"""What every page has round its content: link, subject, presenter. Stands on everything here."""

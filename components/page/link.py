@@ -1,0 +1,469 @@
+"""Every view is a link: what a session has chosen, as words of the address, and back.
+
+An address holds only what differs from the start, so that the plain page has a plain address. Pictures and checkpoints
+are named by their digests: an address tells nobody what a file is called, and gives nobody the file.
+
+Reading believes nothing. What cannot be meant is left out, and the page says so in one sentence.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol, get_args
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from components.browser.canvas import read_view
+from components.choices.combination import FUSIONS
+from components.choices.comparison import BY, DIFFERENCE, WITH, CompareBy
+from components.choices.layer import AUTO
+from components.choices.methods import name_settings
+from components.choices.model import NUMBERED, ModelChoice, get_choice, read_numbers, use_choice
+from components.choices.pictures import MOST_PICTURES, get_tray, read_example_digests
+from components.page.presenter import PRESENTING
+from components.studio.views import FIRST_TRAITS, MOST_TRAITS, OTHER_CLASS, OUTLINED, RUN, TRAITS, VIEW, VIEWS
+from explain.bundled.models import FIRST_MODEL, bundled_models
+from explain.engine.question import DEFAULT_METHODS
+from explain.errors import ModelError
+from explain.maps.render import RenderSettings
+from explain.methods import all_methods
+from explain.models.labels import KNOWN_SETS
+from explain.models.prompt_library import is_name
+from explain.models.request import ModelRequest, parse_model
+from explain.pictures.augmentation import Augmentation
+from explain.settings import Settings
+
+Words = dict[str, list[str]]
+"""An address after its question mark: each name with its values."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+_MOST_VALUES = 64
+_LONGEST_VALUE = 300
+
+_VIEW = "link-view"
+_FOLLOWED = "link-followed"
+_MISREAD = "link-misread"
+_KEPT = "link-kept"
+_PLAIN = "link-plain"
+_CHECKPOINT = "link-checkpoint"
+
+
+class Part(Protocol):
+    """Some of what belongs to a view."""
+
+    def write(self) -> Words:
+        """The words for what is chosen now; none where that is what a session starts with."""
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        """Choose what the words say, or the start where they say nothing; gives back the names of those that make no
+        sense.
+        """
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A part that is one entry of the session's state.
+
+    Attributes:
+        name: its word.
+        key: of the entry.
+        start: its value at the start.
+        parse: from words to a value; raises ValueError where they make no sense.
+        write_value: from a value to words.
+    """
+
+    name: str
+    key: str
+    start: Any
+    parse: Callable[[Sequence[str]], Any]
+    write_value: Callable[[Any], Sequence[str]] = lambda value: [str(value)]
+
+    def write(self) -> Words:
+        value = st.session_state.get(self.key, self.start)
+        return {} if value == self.start else {self.name: list(self.write_value(value)) or [""]}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        value, misread = copy.copy(self.start), []
+        if self.name in words:
+            try:
+                value = self.parse(words[self.name])
+            except ValueError:
+                misread = [self.name]
+        _choose(self.key, value, self.start)
+        return misread
+
+
+def _choose(key: str, value: Any, start: Any) -> None:
+    """Put a value into the session's state; what a session starts with needs no entry."""
+    if key in st.session_state or value != start:
+        st.session_state[key] = value
+
+
+def _read_one(values: Sequence[str]) -> str:
+    if len(values) != 1 or not values[0]:
+        raise ValueError("exactly one value is expected")
+    return values[0]
+
+
+def _read_flag(values: Sequence[str]) -> bool:
+    if _read_one(values) != "1":
+        raise ValueError("a switch is 1, or left out")
+    return True
+
+
+def _write_flag(_: bool) -> Sequence[str]:
+    return ["1"]
+
+
+def _read_option(options: Collection[str]) -> Callable[[Sequence[str]], str]:
+    def read(values: Sequence[str]) -> str:
+        if _read_one(values) not in options:
+            raise ValueError("there is no such option")
+        return values[0]
+
+    return read
+
+
+def _read_digest(values: Sequence[str]) -> str:
+    if not _DIGEST.fullmatch(_read_one(values)):
+        raise ValueError("a digest is 64 hexadecimal digits")
+    return values[0]
+
+
+def _read_count(most: int) -> Callable[[Sequence[str]], int]:
+    def read(values: Sequence[str]) -> int:
+        text = _read_one(values)
+        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= most):
+            raise ValueError("the number is out of its bounds")
+        return int(text)
+
+    return read
+
+
+def _read_names(values: Sequence[str]) -> list[str]:
+    """Names that only the model knows; whoever shows them drops those it does not have."""
+    return list(dict.fromkeys(value for value in values if value))
+
+
+def _read_methods(values: Sequence[str]) -> list[str]:
+    registered = all_methods()
+    if not all(value in registered for value in values if value):
+        raise ValueError("there is no such method")
+    return [name for name in registered if name in values]
+
+
+def _read_class(values: Sequence[str]) -> tuple[int, str]:
+    index, colon, label = _read_one(values).partition(":")
+    if not (index.isascii() and index.isdigit() and len(index) < 8 and colon and label):
+        raise ValueError("a class is its index, a colon and its name")
+    return int(index), label
+
+
+class _Pictures:
+    """The pictures shown: examples and the person's own by digest, and those that have yet to be uploaded."""
+
+    def write(self) -> Words:
+        tray, digests = get_tray(), read_example_digests()
+        shown = [key for key in (*tray.own, *digests) if key in tray.shown]
+        if shown == [next(iter(digests))] and not tray.awaited:
+            return {}
+        return {"picture": [*(digests.get(key, key) for key in shown), *tray.awaited] or [""]}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        tray, digests = get_tray(), read_example_digests()
+        examples = {digest: name for name, digest in digests.items()}
+        given = [value for value in dict.fromkeys(words.get("picture", ())) if value]
+        asked = [value for value in given if _DIGEST.fullmatch(value)][:MOST_PICTURES]
+        tray.shown = [examples.get(digest, digest) for digest in asked if digest in examples or digest in tray.own]
+        tray.awaited = [digest for digest in asked if digest not in examples and digest not in tray.own]
+        if not asked and (given or "picture" not in words):
+            tray.shown = [next(iter(digests))]
+        return ["picture"] if asked != given else []
+
+
+class _Model:
+    """The model: a bundled one, timm's or trained prompts by name, a checkpoint by digest with all that the file itself
+    does not say.
+    """
+
+    _FIELDS = ("architecture", "labels", "input_size", "mean", "std", "channels")
+
+    def write(self) -> Words:
+        request = get_choice().request
+        if request.source == "bundled":
+            return {} if request.name == FIRST_MODEL else {"model": [request.name]}
+        if request.source in ("hub", "prompts"):
+            return {"model": [f"{request.source}:{request.name}"]}
+        words = {"model": [f"file:{request.digest}"]}
+        for field in self._FIELDS:
+            value = getattr(request, field)
+            if value is not None:
+                text = ", ".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)
+                words[f"model.{field}"] = [text]
+        if request.label_names is not None:
+            words["model.labels"] = ["file"]
+        return words
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        st.session_state.pop(_CHECKPOINT, None)
+        try:
+            named = _read_one(words["model"]) if "model" in words else FIRST_MODEL
+            kind, _, digest = named.partition(":")
+            if kind == "file":
+                choice = self._await_checkpoint(digest, words)
+            else:
+                choice = ModelChoice(parse_model(named), from_link=True)
+                if choice.request.source == "prompts" and not is_name(choice.request.name):
+                    raise ValueError("prompts cannot have such a name")
+                if choice.request.source == "hub" and kind != "hub":
+                    raise ValueError("there is no such bundled model")
+                if choice.request.source == "bundled" and choice.request.name not in _name_bundled():
+                    raise ValueError("there is no such bundled model")
+        except (ValueError, ModelError):
+            return ["model"]
+        now = get_choice().request
+        if choice.request != now and (choice.request.source != "file" or choice.request.digest != now.digest):
+            use_choice(choice)
+        return []
+
+    def _await_checkpoint(self, digest: str, words: Mapping[str, Sequence[str]]) -> ModelChoice:
+        """A choice that says which file it waits for, with the form beside it filled in."""
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError("a checkpoint is named by its SHA-256")
+        given = {field: _read_one(words[f"model.{field}"]) for field in self._FIELDS if f"model.{field}" in words}
+        labels = given.pop("labels", None)
+        if labels not in (None, "file", *KNOWN_SETS):
+            raise ValueError("there is no such set of class names")
+        request = ModelRequest.model_validate(
+            {
+                **given,
+                "source": "file",
+                "name": "checkpoint",
+                "digest": digest,
+                "labels": None if labels == "file" else labels,
+                "mean": read_numbers("mean", given.get("mean", "")),
+                "std": read_numbers("standard deviation", given.get("std", "")),
+                "channels": int(given["channels"]) if "channels" in given else None,
+            }
+        )
+        beside = " Its label file is needed again too." if labels == "file" else ""
+        st.session_state[_CHECKPOINT] = digest
+        st.session_state.update(
+            {
+                "model-architecture": request.architecture or "",
+                "model-labels": request.labels or NUMBERED,
+                "model-size": request.input_size,
+                "model-mean": given.get("mean", ""),
+                "model-std": given.get("std", ""),
+                "model-channels": request.channels,
+            }
+        )
+        return ModelChoice(
+            request,
+            problem=f"This link shows a checkpoint that is not on this server ({shorten(digest)}). Give the file on "
+            f"the left to see it; the rest of the form is filled in.{beside}",
+        )
+
+
+class _Settings:
+    """What differs from the default of the settings of all methods in view: `cf-cam.sigma=3.5`."""
+
+    def write(self) -> Words:
+        state = st.session_state
+        shown = {*state.get("methods", DEFAULT_METHODS), state.get("one-method"), "cf-cam"}
+        words: Words = {}
+        for method, defaults in _list_defaults().items():
+            if method not in shown:
+                continue
+            for name, default in defaults.items():
+                value = state.get(f"{name_settings(method)}.{name}", default)
+                if value != default:
+                    words[f"{method}.{name}"] = [_write_value(value)]
+        return words
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        misread = []
+        for method, defaults in _list_defaults().items():
+            given = {name: words[f"{method}.{name}"] for name in defaults if f"{method}.{name}" in words}
+            values, refused = _validate(all_methods()[method].settings, given)
+            misread += [f"{method}.{name}" for name in refused]
+            for name, default in defaults.items():
+                _choose(f"{name_settings(method)}.{name}", values[name], default)
+        return misread
+
+
+class _View:
+    """How maps are put on the pictures, as far as the server knows."""
+
+    def write(self) -> Words:
+        defaults = RenderSettings().model_dump()
+        now = read_view("canvas", get_view()).model_dump()
+        return {f"view.{name}": [_write_value(value)] for name, value in now.items() if value != defaults[name]}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        given = {name: words[f"view.{name}"] for name in RenderSettings.model_fields if f"view.{name}" in words}
+        values, refused = _validate(RenderSettings, given)
+        st.session_state[_VIEW] = RenderSettings.model_validate(values)
+        return [f"view.{name}" for name in refused]
+
+
+def _validate(declared: type[Settings], given: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[str]]:
+    """All settings by the words given, and the names of those whose declaration refuses them."""
+    values, refused = declared().model_dump(), []
+    for name, words in given.items():
+        try:
+            values = declared.model_validate({**values, name: _read_one(words)}).model_dump()
+        except ValueError:
+            refused.append(name)
+    return values, refused
+
+
+@cache
+def _list_defaults() -> dict[str, dict[str, Any]]:
+    """The settings of every method with their defaults."""
+    return {name: method.settings().model_dump() for name, method in all_methods().items()}
+
+
+@cache
+def _name_bundled() -> frozenset[str]:
+    return frozenset(model.name for model in bundled_models())
+
+
+def _write_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+PARTS: Sequence[Part] = (
+    _Pictures(),
+    _Model(),
+    Choice("class", "target", None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
+    Choice("probability", "probability", False, _read_flag, _write_flag),
+    Choice("layer", "layer", AUTO, _read_one),
+    Choice("fuse", "fused-layers", [], _read_names, list),
+    Choice("fusion", "fusion", "product", _read_option(FUSIONS)),
+    Choice("augmentation", "augmentation", "none", _read_option(get_args(Augmentation))),
+    Choice("method", "methods", list(DEFAULT_METHODS), _read_methods, list),
+    Choice("compare", BY, "methods", _read_option(get_args(CompareBy))),
+    Choice("with", WITH, [], _read_names, list),
+    Choice("more", f"{DIFFERENCE}-a", None, _read_one),
+    Choice("less", f"{DIFFERENCE}-b", None, _read_one),
+    Choice("agreement", "agreement", False, _read_flag, _write_flag),
+    Choice("one", "one-picture", None, _read_digest),
+    Choice("look", "one-method", None, _read_option(all_methods())),
+    Choice("signed", "layers-signed", False, _read_flag, _write_flag),
+    _Settings(),
+    _View(),
+    Choice("view", VIEW, "train", _read_option(VIEWS)),
+    Choice("run", RUN, None, _read_one),
+    Choice("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
+    Choice("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
+    Choice("parts", OUTLINED, False, _read_flag, _write_flag),
+    Choice("present", PRESENTING, False, _read_flag, _write_flag),
+)
+"""All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""
+
+
+def follow_link() -> None:
+    """Choose what the address says: at the start of a session, and when the person goes back or forward in it.
+
+    Call it before the first widget of a page.
+    """
+    state = st.session_state
+    context = get_script_run_ctx()
+    words = _read_address()
+    if state.get(_FOLLOWED) and not (context is not None and context.is_history_navigation):
+        if not words:
+            # The page was opened from the menu: its plain address, later in the history, stands for what was chosen.
+            state[_PLAIN] = state.get(_KEPT) or {}
+        return
+    state[_MISREAD] = read_words(words or state.get(_PLAIN, {}))
+    state[_FOLLOWED], state[_KEPT] = True, None
+
+
+def keep_link() -> None:
+    """Write what is chosen into the address. Costs no run of the page; nothing is sent where nothing has changed.
+
+    Call it once everything is chosen, and in a fragment whose widgets change what is chosen.
+    """
+    words = write_words()
+    if words != _read_address():
+        st.query_params.from_dict(words)
+    state = st.session_state
+    if state.get(_KEPT) not in (None, words):
+        state.pop(_MISREAD, None)
+    state[_KEPT] = words
+
+
+def show_link_notes() -> None:
+    """Say what of a link could not be followed, and which pictures it asks for."""
+    misread = st.session_state.get(_MISREAD)
+    if misread:
+        st.warning(
+            f"Some of this link makes no sense here and was left out: {', '.join(misread)}.", icon=":material/link_off:"
+        )
+    wanted, given = st.session_state.get(_CHECKPOINT), get_choice()
+    if wanted is not None and given.weights is not None and given.request.digest != wanted:
+        st.warning(
+            f"The checkpoint in use is not the one this link shows: its content differs from {shorten(wanted)}.",
+            icon=":material/difference:",
+        )
+    tray = get_tray()
+    if tray.awaited:
+        several = len(tray.awaited) > 1
+        with st.container(key="awaited", horizontal=True, vertical_alignment="center"):
+            st.info(
+                f"This link shows {'pictures that are' if several else 'a picture that is'} not on this server "
+                f"({', '.join(map(shorten, tray.awaited))}). Upload the {'files' if several else 'file'} to see "
+                f"{'them' if several else 'it'}.",
+                icon=":material/upload_file:",
+            )
+            st.button("Do without", key="awaited-forget", on_click=tray.awaited.clear, width="content")
+
+
+def get_view() -> RenderSettings:
+    """How maps are shown at first: as the link says."""
+    return st.session_state.get(_VIEW, RenderSettings())
+
+
+def write_words() -> Words:
+    """The words for all that is chosen now."""
+    words: Words = {}
+    for part in PARTS:
+        words |= part.write()
+    return words
+
+
+def read_words(words: Mapping[str, Sequence[str]]) -> list[str]:
+    """Choose what the words say, and what a session starts with where they say nothing.
+
+    Gives back the names of the words that made no sense. Words that no part knows are none of ours.
+    """
+    bounded = {name: values for name, values in words.items() if _is_bounded(values)}
+    misread = [name for part in PARTS for name in part.read(bounded)]
+    known = {name for name in words if name not in bounded}
+    return [*dict.fromkeys([*misread, *sorted(known & _name_words())])]
+
+
+def _name_words() -> set[str]:
+    """The names of all words that have a bounded set of names."""
+    return {part.name for part in PARTS if isinstance(part, Choice)} | {"picture", "model"}
+
+
+def _is_bounded(values: Sequence[str]) -> bool:
+    return len(values) <= _MOST_VALUES and all(len(value) <= _LONGEST_VALUE and value.isprintable() for value in values)
+
+
+def _read_address() -> Words:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def shorten(digest: str) -> str:
+    """A digest fit for a sentence."""
+    return f"SHA-256 {digest[:12]}…"

@@ -1,0 +1,56 @@
+"""Presenter mode: the pictures without the controls, and keys to go through them before an audience.
+
+The browser hides and shows at once; the server hears of it only so that the address can say it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from components.choices.pictures import get_tray, list_keys
+
+PRESENTING = "presenting"
+"""Key of the session's state: whether the controls are hidden."""
+
+_KEY = "presenter"
+_FOLDER = Path(__file__).parent
+
+_mount = st.components.v2.component(
+    "camscope_presenter",
+    js=(_FOLDER / "presenter.js").read_text(encoding="utf-8"),
+    css=(_FOLDER / "presenter.css").read_text(encoding="utf-8"),
+)
+
+
+def offer_presenter() -> None:
+    """The way into presenter mode, which is a button and the key p, and the keys in it.
+
+    What is hidden then is said in `assets/style.css`; the canvas hides its toolbar and, on the space bar, its maps.
+    """
+    _mount(
+        key=_KEY,
+        data={"presenting": bool(st.session_state.get(PRESENTING, False))},
+        on_presenting_change=_read_presenting,
+        on_picked_change=_read_picked,
+        width="content",
+    )
+
+
+def _read_presenting() -> None:
+    st.session_state[PRESENTING] = st.session_state[_KEY].get("presenting") is True
+
+
+def _read_picked() -> None:
+    """Show the picture of a number key, or the next one of those at hand."""
+    picked = st.session_state[_KEY].get("picked")
+    tray, keys = get_tray(), list_keys()
+    if not isinstance(picked, dict):
+        return
+    number, step = picked.get("number"), picked.get("step")
+    if number in range(1, len(keys) + 1):
+        tray.show_only(keys[number - 1])
+    elif step in (-1, 1):
+        at = next((keys.index(key) for key in tray.shown if key in keys), -1 if step == 1 else 0)
+        tray.show_only(keys[(at + step) % len(keys)])

@@ -1,0 +1,137 @@
+"""What a page explains that looks at one picture: chosen in the sidebar as on every other page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components.choices.layer import AUTO, pick_layer
+from components.choices.model import load_model, offer_model_for, pick_model
+from components.choices.pictures import pick_pictures
+from components.choices.target import pick_score, pick_target
+from components.page.link import follow_link, keep_link, show_link_notes
+from components.page.presenter import offer_presenter
+from components.session.engine import await_engine
+from components.session.work import Place
+from explain.maps.figure import DISCLAIMER
+from explain.models.loaded import LoadedModel
+from explain.passes.look import Score
+from explain.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from explain.engine.engine import Engine
+
+_CHOICE = "one-picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is asked of the engine.
+
+    Attributes:
+        engine: who is asked.
+        model: the model.
+        pictures: those chosen, one or more.
+        layer: name of a layer; `auto` where the model has none.
+        target: index of a class, or None for each picture's likeliest.
+        score: what of the class is differentiated.
+    """
+
+    engine: Engine
+    model: LoadedModel
+    pictures: Sequence[Picture]
+    layer: str
+    target: int | None
+    score: Score
+
+
+def show_heading(title: str) -> None:
+    """Follow the page's address, and show its title and what must stand on every page with maps."""
+    follow_link()
+    with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(title, anchor=False, width="content")
+        with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
+            st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+            offer_presenter()
+
+
+def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -> tuple[Place, Subject | None]:
+    """Offer pictures, model, class and layer in the sidebar; they are the same on every page.
+
+    Args:
+        meanwhile: draws what there is to see of the pictures until the engine has started.
+
+    Returns:
+        Where the page's content goes, and what it is about; None where there is no model, which that place then says.
+    """
+    with st.sidebar:
+        pictures = pick_pictures()
+        choice = pick_model()
+    show_link_notes()
+    body = Place("body")
+    engine = await_engine(body, None if meanwhile is None else lambda: meanwhile(pictures))
+    model = None if engine is None else load_model(engine, choice, body)
+    if engine is None or model is None:
+        return body, None
+    with st.sidebar:
+        for note in model.notes:
+            st.caption(note)
+        offer_model_for(pictures, model.labels)
+        target = pick_target(model.labels, model.request.name)
+        score = pick_score()
+        layer = pick_layer(model.layers, model.default_layer, model.request.name)
+    if layer == AUTO and model.default_layer is not None:
+        layer = model.default_layer.name
+    return body, Subject(engine, model, pictures, layer, target, score)
+
+
+def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
+    """A page about one subject: its heading, the choices in the sidebar, and what `show` makes of them."""
+    show_heading(heading)
+    body, subject = pick_subject()
+    if subject is None:
+        return
+    keep_link()
+    with body.container():
+        if not subject.pictures:
+            say_no_picture()
+        elif subject.model.default_layer is None:
+            st.info(
+                f"“{subject.model.request.name}” has no layer whose output lies on the picture, so there is nothing to "
+                "show. Choose a convolutional network or a vision transformer on the left.",
+                icon=":material/layers:",
+            )
+        else:
+            show(subject)
+
+
+def say_no_picture() -> None:
+    """What stands on a page while no picture is chosen."""
+    st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
+
+
+def pick_one(pictures: Sequence[Picture]) -> Picture:
+    """The picture to look at: the only one, or the one picked of several. It is remembered by its digest."""
+    numbers = {picture.digest: number for number, picture in enumerate(pictures)}
+    if len(pictures) == 1:
+        return pictures[0]
+    chosen = st.session_state.get(_CHOICE)
+    st.session_state["one-picture-widget"] = chosen if chosen in numbers else pictures[0].digest
+
+    def read() -> None:
+        st.session_state[_CHOICE] = st.session_state["one-picture-widget"]
+
+    # Numbered, because two files may have the same name.
+    digest = st.selectbox(
+        "Picture",
+        [*numbers],
+        format_func=lambda digest: f"{numbers[digest] + 1} · {pictures[numbers[digest]].name}",
+        key="one-picture-widget",
+        on_change=read,
+        filter_mode=None,
+        width=420,
+    )
+    return pictures[numbers[digest]]

@@ -1,0 +1,1 @@
+"""What a session holds on to: the engine, work in flight, faults, the front door."""

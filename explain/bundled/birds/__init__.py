@@ -1,0 +1,1 @@
+"""Drawn birds: `draw` a bird, `species` they belong to. Stands on the ground alone."""

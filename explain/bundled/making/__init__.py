@@ -1,0 +1,1 @@
+"""The scripts that made what ships; nothing at run time imports them."""

@@ -1,0 +1,88 @@
+"""The models that ship with CAMscope, as the files beside their weights describe them. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from explain.networks.prompt_variant import Variant
+from explain.pictures.geometry import Preprocessing
+
+FIRST_MODEL = "photo-cnn"
+MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
+
+
+class BundledModel(BaseModel):
+    """A model that ships with CAMscope, as its JSON file in the models' folder describes it.
+
+    Attributes:
+        name: key on the command line and in links.
+        title: what a person reads.
+        architecture: name of its builder in `explain.bundled.architectures`.
+        place: where it stands in the list; models of one place are in the order of their names.
+        classes: a name for each class.
+        preprocessing: how a picture becomes its input.
+        weights: file beside the JSON.
+        prompts: file with Prompt-CAM prompts, or None.
+        variant: where the prompts enter, see `Variant`.
+        accuracy: top-1 in per cent on the test set, as written into the weights by the training; None until trained.
+        prompts_accuracy: the same of the prompts.
+        layer: the layer to explain by default, where one was measured to be better than the last.
+        card: the model card beside the JSON.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    architecture: str
+    place: int = 0
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    weights: str
+    prompts: str | None = None
+    variant: Variant = "deep"
+    layer: str | None = None
+    accuracy: float | None = None
+    prompts_accuracy: float | None = None
+    card: str
+
+
+def find_bundled_file(name: str) -> Path:
+    """Where a file lies that a bundled model names: weights, prompts, card. It may be missing."""
+    return MODELS_FOLDER / name
+
+
+def bundled_models() -> list[BundledModel]:
+    """What ships with CAMscope, in the order shown."""
+    models = []
+    for path in MODELS_FOLDER.glob("*.json"):
+        model = BundledModel.model_validate_json(path.read_bytes())
+        scores = {"accuracy": _read_accuracy(model.weights), "prompts_accuracy": _read_accuracy(model.prompts)}
+        models.append(model.model_copy(update=scores))
+    return sorted(models, key=lambda model: (model.place, model.name))
+
+
+def find_prompted_twin(labels: Sequence[str]) -> str | None:
+    """Name of a bundled model with Prompt-CAM prompts that knows the same classes, if there is one."""
+    for model in bundled_models():
+        if model.prompts and set(model.classes) == set(labels) and find_bundled_file(model.prompts).is_file():
+            return model.name
+    return None
+
+
+def _read_accuracy(file: str | None) -> float | None:
+    """Top-1 in per cent from the header of a bundled weight file."""
+    if file is None:
+        return None
+    try:
+        with find_bundled_file(file).open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+    except (OSError, ValueError):
+        return None
+    top1 = header.get("__metadata__", {}).get("top1")
+    return None if top1 is None else float(top1)

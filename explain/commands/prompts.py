@@ -1,0 +1,237 @@
+"""`train-prompts`, `traits`, `gallery` and `surgery`: class prompts and what they look for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from explain.commands.flags import (
+    CHECKPOINT,
+    RECIPE,
+    Classes,
+    Json,
+    PromptedModel,
+    Top,
+    app,
+    encode_json,
+    read_model,
+    read_numbers,
+    with_flags,
+    write_files,
+)
+from explain.errors import ExplainError
+from explain.pictures.painting import Paint
+from explain.storage import read_file
+
+_MOST_WRONG_LISTED = 20
+
+
+@app.command()
+@with_flags(CHECKPOINT, RECIPE)
+def train_prompts(
+    pictures: Annotated[
+        Path, typer.Argument(help="A folder or zip of class/picture, or of train/class/picture and val/class/picture.")
+    ],
+    out: Annotated[str, typer.Option(help="Name for the prompts; --model prompts:NAME then uses them.")],
+    backbone: Annotated[
+        str, typer.Option(help="A ViT: photo-vit, the name of a timm model, or file:PATH with --arch.")
+    ] = "photo-vit",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
+    ] = False,
+    as_json: Json = False,
+    **flags: Any,
+) -> None:
+    """Train class prompts (Prompt-CAM) on a frozen ViT. Settings left out follow from the size of the set."""
+    from pydantic import TypeAdapter
+
+    from explain.datasets.reading import read_folder, read_zip
+    from explain.engine.engine import Engine
+    from explain.training.outcome import Epoch, Report
+    from explain.training.recipe import change_recipe, choose_recipe
+    from explain.training.saving import train_and_save
+
+    def report_reading(share: float, text: str) -> None:
+        print(f"\r{text}", end="", file=sys.stderr)
+
+    if pictures.is_dir():
+        dataset = read_folder(pictures, report_reading)
+    else:
+        dataset = read_zip(read_file(pictures), pictures.name, report_reading)
+    print(file=sys.stderr)
+    for skipped in dataset.skipped:
+        print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
+    request, weights, _ = read_model(backbone, **{flag.name: flags.pop(flag.name) for flag in CHECKPOINT})
+    loaded = Engine().load(request, weights)
+    given = {name: value for name, value in flags.items() if value is not None}
+    recipe = change_recipe(choose_recipe(dataset, loaded), given)
+
+    def tell(said: Epoch | str, share: float | None) -> None:
+        if isinstance(said, str):
+            print(said, end="\r" if share is None else "\n", file=sys.stderr)
+            return
+        print(
+            f"epoch {said.number}/{recipe.epochs}: loss {said.loss:.3f}, {said.accuracy:.1f} % right; validation loss "
+            f"{said.val_loss:.3f}, {said.val_accuracy:.1f} % right; {said.pictures_per_second:,.0f} pictures/s",
+            file=sys.stderr,
+        )
+
+    name, report = train_and_save(out, loaded, dataset, recipe, weights, resume, tell)
+    if as_json:
+        print(json.dumps({"name": name, **TypeAdapter(Report).dump_python(report, mode="json")}))
+    else:
+        _print_report(report, dataset.labels)
+        print(f"\nSaved as {name}. Use it by --model prompts:{name}.")
+
+
+def _print_report(report: Any, labels: tuple[str, ...]) -> None:
+    """The accuracy of each class, what it is taken for instead, and the pictures that are wrong."""
+    width = max(map(len, labels))
+    print(f"\n{'class':<{width}}  pictures  right    most often taken for")
+    for index, label in enumerate(labels):
+        row = report.confusion[index]
+        others = sorted((-count, labels[other]) for other, count in enumerate(row) if count and other != index)
+        taken = ", ".join(f"{name} ({-count})" for count, name in others[:3])
+        print(f"{label:<{width}}  {sum(row):>8}  {report.class_accuracy[index]:>5.1f} %  {taken}".rstrip())
+    for entry in report.wrong[:_MOST_WRONG_LISTED]:
+        print(f"  {entry.name}: {labels[entry.label]}, taken for {labels[entry.predicted]} ({entry.probability:.0%})")
+    if len(report.wrong) > _MOST_WRONG_LISTED:
+        print(f"  and {len(report.wrong) - _MOST_WRONG_LISTED} more")
+    early = ", ended early" if report.stopped_early else ""
+    print(
+        f"\n{report.accuracy:.1f} % right on the validation pictures, after epoch {report.best_epoch} of "
+        f"{len(report.epochs)}{early}. {report.pictures} pictures, {report.seconds:.0f} s."
+    )
+
+
+@app.command()
+@with_flags(CHECKPOINT)
+def traits(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    out: Annotated[Path, typer.Option(help="Folder for figure.png, traits.json and maps.npz.")],
+    model: PromptedModel = "photo-vit",
+    class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
+    top: Top = 4,
+    **checkpoint: Any,
+) -> None:
+    """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
+    from explain.engine.engine import Engine
+    from explain.pictures.decode import decode
+    from explain.traits.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
+
+    request, weights, _ = read_model(model, **checkpoint)
+    decoded = decode(read_file(picture), picture.name)
+    engine = Engine()
+    view = look_with_eyes_of(engine, decoded, engine.load(request, weights), class_, top)
+    files = {"figure.png": encode_figure(decoded, view), "maps.npz": encode_maps(view)}
+    write_files(out, {**files, "traits.json": encode_json(view.as_data())})
+    print(", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
+    for seen in view.classes:
+        print(f"\n{seen.label}: {seen.probability:.1%}, without these heads {seen.without_traits:.1%}")
+        for trait in seen.traits:
+            print(f"  {trait.rank}. head {trait.head + 1}: without it {trait.blurred_probability:.1%}")
+    for other in view.classes[1:]:
+        own = compare_classes(view.classes[0], other).own
+        heads = ", ".join(str(trait.head + 1) for trait in own) or "none"
+        print(f"\nHeads of {view.classes[0].label} that no shown head of {other.label} is like: {heads}")
+    print(f"\nWritten to {out}. Not for diagnostic use.")
+
+
+@app.command()
+@with_flags(CHECKPOINT)
+def gallery(
+    pictures: Annotated[Path, typer.Argument(help="A folder of pictures of the class, or with a folder named as it.")],
+    out: Annotated[Path, typer.Option(help="Folder for gallery.png and gallery.zip.")],
+    class_: Annotated[str, typer.Option("--class", help="Class index or label.")],
+    model: PromptedModel = "photo-vit",
+    top: Top = 4,
+    crops: Annotated[int, typer.Option(min=1, help="How many pictures each head shows.")] = 6,
+    **checkpoint: Any,
+) -> None:
+    """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
+    from explain.engine.engine import Engine
+    from explain.engine.question import find_target
+    from explain.errors import PictureError
+    from explain.pictures.decode import decode
+    from explain.pictures.picture import Picture
+    from explain.traits.gallery import collect_gallery, list_class_files
+
+    request, weights, _ = read_model(model, **checkpoint)
+    engine = Engine()
+    loaded = engine.load(request, weights)
+    target = find_target(loaded, class_)
+    files = list_class_files(pictures, loaded.labels[target])
+
+    def read() -> Iterator[Picture]:
+        for path in files:
+            try:
+                yield decode(read_file(path), path.name)
+            except PictureError as error:
+                print(f"left out: {error}", file=sys.stderr)
+
+    def tell(share: float, text: str) -> None:
+        print(f"[{share:4.0%}] {text}", file=sys.stderr)
+
+    found = collect_gallery(engine, read(), loaded, target, top, crops, tell, total=len(files))
+    write_files(out, {"gallery.png": found.to_png(), "gallery.zip": found.to_zip()})
+    print(f"{found.label}: {found.pictures} pictures, {found.right} of them predicted right")
+    for rank, trait in enumerate(found.traits, start=1):
+        print(f"  {rank}. head {trait.head + 1}, on average number {trait.mean_rank:.1f} of {found.heads}")
+    print(f"\nWritten to {out}. Not for diagnostic use.")
+
+
+@app.command()
+@with_flags(CHECKPOINT)
+def surgery(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    out: Annotated[Path, typer.Option(help="Folder for altered.png, before.png, after.png and surgery.json.")],
+    box: Annotated[str | None, typer.Option(help="The region: left,top,right,bottom in pixels.")] = None,
+    outline: Annotated[str | None, typer.Option(help="Or its corners: x,y,x,y,x,y… in pixels.")] = None,
+    paint: Annotated[Paint, typer.Option(help="What the region is painted over with.")] = "surroundings",
+    swap: Annotated[Path | None, typer.Option(help="Instead, put a part of this picture in its place.")] = None,
+    place: Annotated[str | None, typer.Option(help="For --swap: left,top,right,bottom of that part.")] = None,
+    feather: Annotated[float, typer.Option(min=0, help="For --swap: pixels of soft edge.")] = 0.0,
+    model: PromptedModel = "photo-vit",
+    class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
+    top: Top = 4,
+    **checkpoint: Any,
+) -> None:
+    """Paint over or swap a region of a picture and see what the classes make of it."""
+    from explain.engine.engine import Engine
+    from explain.maps.render import encode_png
+    from explain.pictures.decode import decode
+    from explain.pictures.painting import paint_over, swap_region
+    from explain.traits.surgery import answer_surgery
+    from explain.traits.traits import encode_figure
+
+    if (box is None) == (outline is None):
+        raise ExplainError("Say which region: --box left,top,right,bottom or --outline x,y,x,y,x,y.")
+    corners = read_numbers("--outline", outline) or ()
+    if len(corners) % 2:
+        raise ExplainError(f"--outline takes pairs of numbers, x,y,x,y,x,y, but {outline} has {len(corners)} numbers.")
+    region: Any = read_numbers("--box", box) or list(zip(corners[::2], corners[1::2], strict=True))
+    request, weights, _ = read_model(model, **checkpoint)
+    before = decode(read_file(picture), picture.name)
+    if swap is not None:
+        part: Any = read_numbers("--place", place)
+        after = swap_region(before, region, decode(read_file(swap), swap.name), part, feather)
+    else:
+        after = paint_over(before, region, paint)
+    engine = Engine()
+    answer = answer_surgery(engine, before, after, engine.load(request, weights), class_, top)
+    files = {"altered.png": encode_png(after.pixels), "surgery.json": encode_json(answer.as_data())}
+    figures = {"before.png": encode_figure(before, answer.before), "after.png": encode_figure(after, answer.after)}
+    write_files(out, files | figures)
+    print(after.notes[-1])
+    for moment, view in (("before", answer.before), ("after", answer.after)):
+        print(f"{moment}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
+    for one, other in zip(answer.before.classes, answer.after.classes, strict=True):
+        print(
+            f"{one.label}: score {one.score:.2f} → {other.score:.2f}, {one.probability:.1%} → {other.probability:.1%}"
+        )
+    print(f"\nWritten to {out}. Not for diagnostic use.")

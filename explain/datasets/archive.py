@@ -1,0 +1,129 @@
+"""Zips that nobody vouches for: what is checked before and while one is unpacked."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from typing import BinaryIO
+
+from explain.datasets.given import LONGEST_NAME, MOST_FILES, UnreadableFile, make_printable, say_too_large, split_path
+from explain.errors import DataSetError
+from explain.pictures.bounds import MAX_BYTES
+
+MOST_UNPACKED = 4 * 2**30
+"""The most bytes that a zip may unpack to, counted while unpacking."""
+
+# Deflate packs at most 1,032 to 1. Pictures are packed already: a white page as BMP comes near that, and is small.
+_MOST_RATIO = 100
+_ANY_RATIO_BELOW = 16 * 2**20
+_CHUNK = 2**20
+_MOST_DIRECTORY_BYTES = 32 * 2**20
+
+
+class Budget:
+    """How much more may be unpacked. Closed once everything was seen: what fitted then will fit again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.left = MOST_UNPACKED
+        self._is_open = True
+
+    def close(self) -> None:
+        """Count no more."""
+        self._is_open = False
+
+    def spend(self, count: int) -> None:
+        """Count bytes that were unpacked; `DataSetError` once they are too many."""
+        if not self._is_open:
+            return
+        self.left -= count
+        if self.left < 0:
+            raise DataSetError(
+                f"“{self.name}” unpacks to more than {MOST_UNPACKED // 2**30} GB. Use smaller pictures, or fewer."
+            )
+
+
+def open_zip(stream: BinaryIO, name: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
+    """The zip and its entries, once its list of contents is known to be bounded and honest; else a `DataSetError`."""
+    damaged = f"“{name}” is no zip, or is damaged or cut short. Pack the folder again."
+    try:
+        size = stream.seek(0, io.SEEK_END)
+        listed = _measure_directory(stream, size)
+        if listed is None or listed > _MOST_DIRECTORY_BYTES:
+            raise DataSetError(f"“{name}” is packed for more than {MOST_FILES:,} files or 4 GB. Leave some out.")
+        archive = zipfile.ZipFile(stream)
+    except DataSetError:
+        raise
+    except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError):
+        raise DataSetError(damaged) from None
+    entries = archive.infolist()
+    if len(entries) > MOST_FILES:
+        raise DataSetError(f"“{name}” holds more than {MOST_FILES:,} files. Leave some out.")
+    if sum(entry.compress_size for entry in entries) > size:
+        # Entries that share their bytes make a bomb without any nesting.
+        raise DataSetError(damaged)
+    return archive, entries
+
+
+def _measure_directory(stream: BinaryIO, size: int) -> int | None:
+    """Bytes of a zip's list of contents, by the record at its end (APPNOTE 4.3.16); None for ZIP64, which has another.
+
+    Python would read the whole list before it could be asked how long it is.
+    """
+    tail_size = min(size, 22 + 65_535)
+    stream.seek(size - tail_size)
+    tail = stream.read(tail_size)
+    at = tail.rfind(b"PK\5\6")
+    if at < 0:
+        raise zipfile.BadZipFile("no end record")
+    if tail[max(at - 20, 0) : at].startswith(b"PK\6\7"):
+        return None
+    return int(struct.unpack_from("<I", tail, at + 12)[0])
+
+
+def check_entry(entry: zipfile.ZipInfo, name: str) -> tuple[str, ...]:
+    """The entry's path, where it stays inside the zip's own folder and can be read."""
+    path = entry.filename.replace("\\", "/")
+    shown = make_printable(entry.filename, LONGEST_NAME)
+    if path.startswith("/") or re.match("[A-Za-z]:", path) or ".." in path.split("/"):
+        raise DataSetError(
+            f"“{name}” was not opened: “{shown}” in it points outside the folder it belongs to. Pack the folder again."
+        )
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise DataSetError(
+            f"“{name}” was not opened: “{shown}” in it is a link to another file. Pack the pictures themselves."
+        )
+    if entry.flag_bits & 1:
+        raise DataSetError(f"“{name}” is encrypted. Pack the folder again without a password.")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataSetError(f"“{name}” is packed in a rare way. Pack the folder again as an ordinary zip.")
+    return split_path(path)
+
+
+def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: Budget) -> bytes:
+    """Unpack a file in small steps; the sizes that its header claims are not relied on."""
+    chunks: list[bytes] = []
+    unpacked = 0
+    try:
+        with archive.open(entry) as stream:
+            while chunk := stream.read(_CHUNK):
+                unpacked += len(chunk)
+                budget.spend(len(chunk))
+                if unpacked > _ANY_RATIO_BELOW and unpacked > _MOST_RATIO * entry.compress_size:
+                    shown = make_printable(entry.filename, LONGEST_NAME)
+                    raise DataSetError(
+                        f"“{budget.name}” was not opened: “{shown}” in it unpacks to more than {_MOST_RATIO} times its "
+                        "size, as a zip bomb does. Pack pictures saved as JPEG or PNG."
+                    )
+                if unpacked > MAX_BYTES:
+                    raise UnreadableFile(say_too_large())
+                chunks.append(chunk)
+    except DataSetError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+        raise UnreadableFile("It is damaged in the zip.") from None
+    return b"".join(chunks)

@@ -1,0 +1,129 @@
+"""What is asked of a picture: layers, classes and methods, checked and completed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from explain.errors import MethodError, TargetError
+from explain.methods import Method, Settings, get_method
+from explain.passes.look import Ask, Score
+
+if TYPE_CHECKING:
+    from explain.models.loaded import LoadedModel
+    from explain.networks.layer import Layer
+
+DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one picture."""
+
+    layers: tuple[Layer, ...]
+    targets: tuple[int | None, ...]
+    methods: tuple[Method, ...]
+    settings: Mapping[str, Settings]
+    score: Score
+
+    def list_asks(self) -> list[Ask]:
+        """What must be differentiated, each once, for each class in turn."""
+        differentiating = [method for method in self.methods if method.differentiates]
+        return list(
+            dict.fromkeys(self.make_ask(method, target) for target in self.targets for method in differentiating)
+        )
+
+    def make_ask(self, method: Method, target: int | None) -> Ask:
+        """What a method wants differentiated for a class."""
+        objective = method.objective(self.settings[method.name]) if method.objective else None
+        return Ask(target, self.score, objective, "curvature" in method.needs)
+
+
+MapKey = tuple[str, str, int]
+"""Method, where it looked, class."""
+
+
+def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Mapping[str, Any]]) -> dict[str, Settings]:
+    """The settings of each method asked for, checked, with defaults where nothing was given.
+
+    Raises:
+        MethodError: a method or a setting does not exist, or a value is out of its bounds.
+    """
+    complete = {}
+    for name in dict.fromkeys([*methods, *given]):
+        method = get_method(name)
+        values = given.get(name, {})
+        if isinstance(values, Settings):
+            values = values.model_dump()
+        try:
+            complete[name] = method.settings.model_validate(dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field_name = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(method.settings.model_fields) or "none"
+            raise MethodError(
+                f"{method.title} does not take {field_name} = {first['input']!r}: {first['msg'].lower()}. "
+                f"Its settings: {known}."
+            ) from None
+    return {name: complete[name] for name in methods}
+
+
+def find_target(loaded: LoadedModel, target: int | str) -> int:
+    """Index of a class given by index or label.
+
+    Raises:
+        TargetError: the model has no such class.
+    """
+    text = str(target).strip()
+    count = len(loaded.labels)
+    if not text:
+        raise TargetError("Name a class: its label, or its index.")
+    index = int(text) if re.fullmatch(r"[+-]?[0-9]{1,9}", text) else None
+    if index is not None and 0 <= index < count:
+        return index
+    named = [i for i, label in enumerate(loaded.labels) if label.casefold() == text.casefold()]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise TargetError(f"Several classes are named “{text}”. Give an index: {', '.join(map(str, named))}.")
+    if index is not None:
+        raise TargetError(f"There is no class {index}: this model knows classes 0 to {count - 1}.")
+    near = [label for label in loaded.labels if text.casefold() in label.casefold()][:5]
+    hint = f"Did you mean {', '.join(near)}?" if near else f"It knows {count} classes, from {loaded.labels[0]} on."
+    raise TargetError(f"This model has no class “{text}”. {hint}")
+
+
+def part_asks(asks: Sequence[Ask], loaded: LoadedModel) -> list[list[Ask]]:
+    """Asks that can share a forward pass. Fused attention cannot be differentiated twice, and a pass without it differs
+    in the last digits, so that there curvature is not asked together with the rest.
+    """
+    plain = [ask for ask in asks if not ask.curvature]
+    curved = [ask for ask in asks if ask.curvature]
+    if not curved or not any(getattr(module, "fused_attn", False) for module in loaded.module.modules()):
+        return [[*asks]]
+    return [plain, curved] if plain else [curved]
+
+
+def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:
+    """Why a method cannot work on a model whatever the layer, in a sentence; None where it can."""
+    if "prompts" in method.needs and loaded.prompted is None:
+        return f"{method.title} needs a ViT with trained class prompts; this model has none."
+    if "attention" in method.needs:
+        from explain.passes.attention import find_attention_obstacle
+
+        obstacle = find_attention_obstacle(loaded.module)
+        return None if obstacle is None else f"{method.title} {obstacle}"
+    return None
+
+
+def name_place(method: Method, layer: Layer, loaded: LoadedModel) -> str:
+    """Where a method looks: the layer, or its own fixed place."""
+    if method.place == "last attention":
+        assert loaded.prompted is not None
+        inside = "backbone." if loaded.prompted is loaded.module else ""
+        return f"{inside}blocks.{len(loaded.prompted.backbone.blocks) - 1}.attn"
+    return layer.name if method.place == "layer" else method.place

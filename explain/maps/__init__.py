@@ -1,0 +1,1 @@
+"""A map and what is said of it: `heatmap`, `render`, `figure`, `fusion`, `agreement`. Stands on methods."""

@@ -1,0 +1,96 @@
+"""How far maps of one picture agree, whatever their scales: rank correlation, and their difference.
+
+Maps of several methods have no common unit, so what can be compared is the order of the places (Spearman's rank
+correlation, as in Adebayo et al., "Sanity Checks for Saliency Maps", 2018, arXiv 1810.03292) and their shapes, each
+divided by its largest value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from explain.pictures.geometry import Box
+
+
+def rank_correlations(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
+    """Spearman's rank correlation of every pair of maps.
+
+    Args:
+        maps: each `(h, w)`, signed; the part below zero counts as nothing, as it does on the page.
+        boxes: where each lies on the picture, in the picture's pixels.
+
+    Returns:
+        `(n, n)`, -1…1, symmetric. NaN where a map is constant or not finite: it has no order to compare.
+    """
+    laid = _lay_on_one_grid([np.maximum(values, 0) for values in maps], boxes)
+    ranks = [_rank(values.ravel()) if np.isfinite(values).all() else None for values in laid]
+    result = np.full((len(maps), len(maps)), np.nan)
+    for i, first in enumerate(ranks):
+        for j, second in enumerate(ranks[: i + 1]):
+            if first is not None and second is not None and first.std() > 0 and second.std() > 0:
+                result[i, j] = result[j, i] = np.corrcoef(first, second)[0, 1]
+    return result
+
+
+def subtract(first: np.ndarray, second: np.ndarray, boxes: tuple[Box, Box]) -> tuple[np.ndarray, Box]:
+    """What the first map shows more than the second, each in units of its own largest value.
+
+    Args:
+        first: `(h, w)`, signed; below zero counts as nothing.
+        second: the same, on a grid of its own.
+        boxes: where each lies on the picture.
+
+    Returns:
+        `(H, W)` float32, -1…1, on the finer grid over the part of the picture that both maps cover, and that part.
+    """
+    scaled = []
+    for values in (first, second):
+        positive = np.maximum(values, 0)
+        largest = positive.max()
+        scaled.append(positive / largest if largest > 0 else positive)
+    one, other = _lay_on_one_grid(scaled, boxes)
+    return (one - other).astype(np.float32), _common_box(boxes)
+
+
+def _common_box(boxes: Sequence[Box]) -> Box:
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return max(lefts), max(tops), min(rights), min(bottoms)
+
+
+def _lay_on_one_grid(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> list[np.ndarray]:
+    """Every map sampled (bilinear) at the cell centres of one grid over the part of the picture that all cover.
+
+    The grid is as fine as the finest of the maps is there.
+    """
+    left, top, right, bottom = _common_box(boxes)
+    columns = max(_count(m.shape[1], box[0], box[2], left, right) for m, box in zip(maps, boxes, strict=True))
+    rows = max(_count(m.shape[0], box[1], box[3], top, bottom) for m, box in zip(maps, boxes, strict=True))
+    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+    return [_sample(values, box, x, y) for values, box in zip(maps, boxes, strict=True)]
+
+
+def _count(cells: int, low: float, high: float, start: float, end: float) -> int:
+    """How many of a map's cells fall into a part of its extent; at least one."""
+    return max(1, round(cells * (end - start) / (high - low)))
+
+
+def _sample(values: np.ndarray, box: Box, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    left, top, right, bottom = box
+    height, width = values.shape
+    column = np.clip((x - left) / (right - left) * width - 0.5, 0, width - 1)
+    row = np.clip((y - top) / (bottom - top) * height - 0.5, 0, height - 1)
+    c0, r0 = np.floor(column).astype(int), np.floor(row).astype(int)
+    c1, r1 = np.minimum(c0 + 1, width - 1), np.minimum(r0 + 1, height - 1)
+    across = values[:, c0] * (1 - (column - c0)) + values[:, c1] * (column - c0)
+    down = (row - r0)[:, None]
+    return across[r0] * (1 - down) + across[r1] * down
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    """Rank of each value from 1; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[inverse]

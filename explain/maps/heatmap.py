@@ -1,0 +1,141 @@
+"""A map with all that a reader must know to trust it or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explain.methods.base import Method
+from explain.passes.count import Passes
+from explain.pictures.geometry import Box
+from explain.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """One method's map of one picture, one layer and one class.
+
+    Attributes:
+        method: the method's name, e.g. `grad-cam`.
+        settings: what it was made with.
+        layer: name of the layer.
+        target: index of the explained class.
+        label: its name.
+        values: `(h, w)` float32 at the layer's own resolution, signed, not normalised, no ReLU applied.
+        box: the rectangle of the picture, in its pixels, over which the map lies.
+        blank: nothing in it is above zero, so that there is nothing to show.
+        seconds: time of the method itself, without the shared pass of the network.
+        passes: passes of the network run for this answer and shared by all maps of it, and the method's own; none when
+            it was cached.
+        warnings: sentences that belong beside the map.
+        details: what else the method found out (clusters, heads …).
+        rules: names of the rules that spoke, such as `blank` or `class-agnostic`; see `find_rules`.
+        own_warnings: those of the warnings that are the method's own.
+        own_rules: those of the rules that are the method's own.
+    """
+
+    method: str
+    settings: Settings
+    layer: str
+    target: int
+    label: str
+    values: np.ndarray
+    box: Box
+    blank: bool
+    seconds: float
+    passes: Passes
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
+    own_warnings: tuple[str, ...] = ()
+    own_rules: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other maps of its picture: method, layer and class."""
+        return f"{self.method}/{self.layer}/{self.target}"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+        return float(self.values.min()), float(self.values.max())
+
+    @property
+    def peak(self) -> tuple[float, float]:
+        """Where the map is highest: x and y of that cell's centre, in the picture's pixels."""
+        return find_peak(self.values, self.box)
+
+
+def find_peak(values: np.ndarray, box: Box) -> tuple[float, float]:
+    """Where a map `(h, w)` laid over `box` is highest: x and y of that cell's centre, in the picture's pixels."""
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    left, top, right, bottom = box
+    x = left + (column + 0.5) * (right - left) / values.shape[1]
+    y = top + (row + 0.5) * (bottom - top) / values.shape[0]
+    return float(x), float(y)
+
+
+def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]:
+    """The rules that speak of a map, each with its sentence.
+
+    - `not finite`: a value is no number; the map is not shown.
+    - `negative only`: nothing is above zero, and something below.
+    - `zero`: nothing is above or below zero.
+    - `constant`: every place has the same value.
+    - `class-agnostic`: the method does not look at the class.
+
+    A method adds the names of its own, such as the `sign by mean activation` of Eigen-CAM.
+    """
+    rules = {}
+    if not np.isfinite(values).all():
+        rules["not finite"] = "The map holds values that are not numbers, so it is not shown. Try another layer."
+    elif not (values > 0).any():
+        rule = "negative only" if (values < 0).any() else "zero"
+        if method.class_agnostic:
+            rules[rule] = "Blank: at this layer no place stands out."
+        elif rule == "negative only":
+            one, other = ("for", "against") if method.against else ("against", "for")
+            rules[rule] = f"Blank: at this layer everything speaks {one} “{label}”, nothing {other} it."
+        else:
+            rules[rule] = f"Blank: at this layer nothing speaks for or against “{label}”."
+    elif np.ptp(values) <= 1e-6 * np.abs(values).max():
+        rules["constant"] = "Every place has the same value: the map does not say where."
+    if method.class_agnostic:
+        rules["class-agnostic"] = "Does not depend on the class: it would look the same for any other."
+    return rules
+
+
+def judge(
+    method: Method,
+    values: np.ndarray,
+    label: str,
+    own_warnings: tuple[str, ...] = (),
+    own_rules: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """The fields of a `Heatmap` that follow from its values: them, made read-only, and all that is said of them.
+
+    Args:
+        method: what drew the map.
+        values: see `Heatmap`.
+        label: name of the explained class.
+        own_warnings: the method's own.
+        own_rules: the method's own.
+    """
+    values.setflags(write=False)
+    rules = find_rules(method, values, label)
+    return {
+        "values": values,
+        "blank": is_blank(values),
+        "warnings": tuple(rules.values()) + own_warnings,
+        "rules": tuple(rules) + own_rules,
+        "own_warnings": own_warnings,
+        "own_rules": own_rules,
+    }
+
+
+def is_blank(values: np.ndarray) -> bool:
+    """Whether the map has nothing to show: no finite value above zero."""
+    return not (np.isfinite(values).all() and bool((values > 0).any()))

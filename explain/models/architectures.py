@@ -1,0 +1,242 @@
+"""Networks by name from timm and torchvision, without weights, shaped after the checkpoint that is to go in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from explain.errors import ModelError
+from explain.networks.torchvision_operators import declare_missing_operators
+from explain.pictures.geometry import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_UNTRAINED = Preprocessing(input_size=(224, 224), resize_size=256)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family and a name in it, written `timm/resnet18` or `torchvision/squeezenet1_0`."""
+
+    family: Literal["timm", "torchvision"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.family}/{self.name}"
+
+
+def parse_architecture(text: str) -> Architecture:
+    """Read `timm/NAME` or `torchvision/NAME`.
+
+    Raises:
+        ModelError: there is none of that name; the text lists close ones.
+    """
+    family, _, name = text.strip().partition("/")
+    if family not in ("timm", "torchvision") or not name:
+        raise ModelError(f"“{text}” is no architecture. Write timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
+    # A timm name may carry a tag (`vit_base_patch16_224.dino`), which decides size and normalisation.
+    base = name.partition(".")[0] if family == "timm" else name
+    names = list_architectures(family)
+    if base not in names:
+        near = [f"{family}/{other}" for other in get_close_matches(base, names, n=5, cutoff=0.5)]
+        hint = f"Did you mean {', '.join(near)}?" if near else "Look the name up in the documentation."
+        raise ModelError(f"{family} has no architecture “{name}”. {hint}")
+    return Architecture(cast(Literal["timm", "torchvision"], family), name)
+
+
+def list_architectures(family: str) -> list[str]:
+    """The names of a family's image classifiers."""
+    declare_missing_operators()
+    if family == "timm":
+        import timm
+
+        return list(timm.list_models())
+    import torchvision.models
+
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def default_preprocessing(architecture: Architecture) -> Preprocessing:
+    """What the published weights of an architecture were trained with. Downloads nothing."""
+    declare_missing_operators()
+    if architecture.family == "timm":
+        import timm
+
+        config = timm.models.get_pretrained_cfg(architecture.name)
+        return read_timm_preprocessing(config.to_dict()) if config else _UNTRAINED
+    import torchvision.models
+
+    try:
+        preset = torchvision.models.get_model_weights(architecture.name).DEFAULT.transforms()
+    except (AttributeError, ValueError):
+        return _UNTRAINED
+    mean, std = tuple(preset.mean), tuple(preset.std)
+    if architecture.name in ("googlenet", "inception_v3"):
+        # Their published weights turn ImageNet's normalisation into this one inside the network (`transform_input`).
+        mean, std = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    size = preset.crop_size[0]
+    return Preprocessing(
+        input_size=(size, size),
+        resize_size=preset.resize_size[0],
+        interpolation=preset.interpolation.value,
+        mean=mean,
+        std=std,
+    )
+
+
+def read_timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
+    """timm's data configuration as ours. Of the few models that are squashed and then cropped, the crop is left out."""
+    declare_missing_operators()
+    from timm.data import resolve_data_config
+
+    data = resolve_data_config(pretrained_cfg=dict(config))
+    _, height, width = data["input_size"]
+    fit = {"squash": "squash", "border": "pad"}.get(data["crop_mode"], "crop")
+    return Preprocessing.model_validate(
+        {
+            "input_size": (height, width),
+            "fit": fit,
+            "resize_size": math.floor(min(height, width) / data["crop_pct"]) if fit == "crop" else None,
+            "interpolation": data["interpolation"],
+            "mean": tuple(data["mean"]),
+            "std": tuple(data["std"]),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class HeadAndStem:
+    """What a checkpoint's shapes say of the network they belong to."""
+
+    num_classes: int | None
+    channels: int | None
+
+
+def build_architecture(
+    architecture: Architecture, num_classes: int, channels: int, input_size: int | None, device: str = "cpu"
+) -> nn.Module:
+    """An untrained network.
+
+    Args:
+        architecture: which.
+        num_classes: 0 leaves timm's head out.
+        channels: 1 or 3.
+        input_size: side of the input, for those that are built for one; None for the architecture's own.
+        device: `meta` for the shapes alone.
+
+    Raises:
+        ModelError: it cannot be built so.
+    """
+    import torch
+
+    build = _build_timm if architecture.family == "timm" else _build_torchvision
+    try:
+        if device == "meta":
+            with torch.device("meta"):
+                return build(architecture.name, num_classes, channels, input_size).eval()
+        return build(architecture.name, num_classes, channels, input_size).eval()
+    except (NotImplementedError, RuntimeError, ValueError, AssertionError, TypeError) as error:
+        if device == "meta":
+            # Some constructors look at values, which the meta device has none of.
+            return build_architecture(architecture, num_classes, channels, input_size)
+        raise ModelError(
+            f"{architecture} cannot be built with {num_classes} classes, {channels} channels and "
+            f"{f'an input of {input_size} pixels' if input_size else 'its own input size'}. ({error})"
+        ) from None
+
+
+def read_shapes(architecture: Architecture, tensors: Mapping[str, Tensor]) -> HeadAndStem:
+    """How many classes and input channels a checkpoint has.
+
+    Two networks without data that differ in both tell which axis of which tensor counts what.
+    """
+    few = build_architecture(architecture, 7, 1, None, "meta").state_dict()
+    many = build_architecture(architecture, 11, 3, None, "meta").state_dict()
+    num_classes = channels = None
+    for key, shape in ((key, tensor.shape) for key, tensor in few.items()):
+        other, found = many[key].shape, tensors.get(key)
+        if found is None or found.ndim != len(shape):
+            continue
+        for axis, (a, b) in enumerate(zip(shape, other, strict=True)):
+            if (a, b) == (7, 11):
+                num_classes = num_classes or int(found.shape[axis])
+            elif b == 3 * a and channels is None:
+                channels = max(int(found.shape[axis]) // a, 1)
+    return HeadAndStem(num_classes, channels)
+
+
+def drop_training_only(architecture: Architecture, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out the weights of side heads that torchvision's Inception networks use in training alone."""
+    heads = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+    unused = heads.get(architecture.name, ()) if architecture.family == "torchvision" else ()
+    return {key: tensor for key, tensor in tensors.items() if not key.startswith(unused)}
+
+
+def read_side(tensors: Mapping[str, Tensor], module: nn.Module) -> int | None:
+    """The side in pixels of the square input that a ViT's position embedding was trained for, where it differs."""
+    from torch import nn
+
+    for key, stem in (("pos_embed", "patch_embed.proj"), ("encoder.pos_embedding", "conv_proj")):
+        try:
+            wanted, patches = module.state_dict()[key], module.get_submodule(stem)
+        except (KeyError, AttributeError):
+            continue
+        found = tensors.get(key)
+        if found is None or found.ndim != 3 or found.shape == wanted.shape or not isinstance(patches, nn.Conv2d):
+            continue
+        side = math.isqrt(wanted.shape[1])
+        prefix = wanted.shape[1] - side * side
+        side = math.isqrt(max(found.shape[1] - prefix, 0))
+        if side * side + prefix == found.shape[1]:
+            return side * int(patches.kernel_size[0])
+    return None
+
+
+def _build_timm(name: str, num_classes: int, channels: int, input_size: int | None) -> nn.Module:
+    declare_missing_operators()
+    import timm
+
+    options: dict[str, Any] = {"pretrained": False, "num_classes": num_classes, "in_chans": channels}
+    return build_for_size(lambda **size: timm.create_model(name, **options, **size), input_size)
+
+
+def build_for_size(build: Callable[..., nn.Module], input_size: int | None) -> nn.Module:
+    """Build a timm network for an input size where it wants to know it; convolutional ones do not."""
+    if input_size is not None:
+        try:
+            return build(img_size=input_size)
+        except TypeError as error:
+            if "img_size" not in str(error):
+                raise
+    return build()
+
+
+def _build_torchvision(name: str, num_classes: int, channels: int, input_size: int | None) -> nn.Module:
+    declare_missing_operators()
+    import torchvision.models
+    from torch import nn
+
+    options: dict[str, Any] = {"num_classes": num_classes}
+    if name in ("googlenet", "inception_v3"):
+        options |= {"init_weights": False, "aux_logits": False}
+    if name.startswith("vit_") and input_size is not None:
+        options["image_size"] = input_size
+    module = torchvision.models.get_model(name, weights=None, **options)
+    if channels != 3:
+        path, first = next((p, m) for p, m in module.named_modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
+        parent, _, child = path.rpartition(".")
+        grey = nn.Conv2d(
+            channels,
+            first.out_channels,
+            cast(tuple[int, int], first.kernel_size),
+            cast(tuple[int, int], first.stride),
+            cast(tuple[int, int], first.padding),
+            cast(tuple[int, int], first.dilation),
+            bias=first.bias is not None,
+        )
+        setattr(module.get_submodule(parent), child, grey)
+    return module

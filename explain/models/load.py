@@ -1,0 +1,114 @@
+"""Loading a model: bundled, from timm's hub, from a person's file, or with prompts trained here. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from explain.bundled.models import bundled_models, find_bundled_file
+from explain.errors import ModelError
+from explain.models.checkpoint import load_prompts
+from explain.models.hub import load_from_hub
+from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
+from explain.models.own_file import load_file, load_tensors
+from explain.models.request import ModelRequest
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
+    from torch import Tensor
+
+
+def pin_request(request: ModelRequest) -> ModelRequest:
+    """The request for what a name stands for now: prompts may be trained anew under the same name.
+
+    Raises:
+        ModelError: there are no prompts of that name.
+    """
+    if request.source != "prompts" or request.digest is not None:
+        return request
+    from explain.models.prompt_library import read_card
+
+    return request.model_copy(update={"digest": read_card(request.name).digest})
+
+
+def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedModel:
+    """Load what a request names.
+
+    Args:
+        request: which model.
+        weights: the checkpoint's bytes, for a file.
+
+    Raises:
+        ModelError: it is unknown, missing, out of reach, damaged, or does not fit its architecture.
+    """
+    if request.source == "bundled":
+        return _load_bundled(request)
+    if request.source == "hub":
+        return load_from_hub(request)
+    if request.source == "prompts":
+        return _load_trained_prompts(pin_request(request))
+    return load_file(request, weights)
+
+
+def _load_bundled(request: ModelRequest) -> LoadedModel:
+    known = {model.name: model for model in bundled_models()}
+    if request.name not in known:
+        raise ModelError(f"There is no bundled model “{request.name}”. Bundled: {', '.join(known) or 'none'}.")
+    model = known[request.name]
+    tensors = _read_bundled_weights(model.weights, model.name)
+
+    from explain.bundled.architectures import BUILDERS
+    from explain.models.checkpoint import load_weights
+    from explain.networks.prompted_vit import PromptedViT
+
+    module: Any = BUILDERS[model.architecture](len(model.classes))
+    load_weights(module, tensors, model.weights, model.name)
+    prompted, notes = None, []
+    if model.prompts and find_bundled_file(model.prompts).is_file():
+        prompts = _read_bundled_weights(model.prompts, model.name)
+        prompted = PromptedViT(module, len(model.classes), model.variant)
+        load_prompts(prompted, prompts, model.prompts)
+    elif model.prompts:
+        notes.append(
+            f"The class prompts of {model.name} are missing from this installation; Prompt-CAM is not available."
+        )
+    labels = choose_labels(request, len(model.classes)) or model.classes
+    preprocessing = override_preprocessing(model.preprocessing, request)
+    loaded = finish_loading(request, module, prompted, model.architecture, preprocessing, labels, notes)
+    return replace(loaded, best_layer=model.layer)
+
+
+def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
+    """Prompts of the library on their backbone, with the backbone's own preprocessing."""
+    from explain.models.prompt_library import read_prompts
+    from explain.networks.prompted_vit import PromptedViT
+
+    card, prompts, weights = read_prompts(request.name)
+    if request.digest != card.digest:
+        raise ModelError(
+            f"The prompts “{request.name}” were trained anew and are not those that were asked for. Choose them again."
+        )
+    from_file = card.backbone.source == "file"
+    backbone = load_tensors(card.backbone, weights) if from_file else load_model(card.backbone)
+    if backbone.fingerprint != card.backbone_fingerprint:
+        raise ModelError(
+            f"The prompts “{request.name}” were trained on another {card.backbone.name} than is here now: its weights "
+            "or its preprocessing differ. Train them again."
+        )
+    # What is no ViT is refused there.
+    prompted = PromptedViT(cast("VisionTransformer", backbone.module), len(card.classes), variant=card.variant)
+    load_prompts(prompted, prompts, request.name)
+    labels = choose_labels(request, len(card.classes)) or card.classes
+    known_as = f"{backbone.fingerprint}+{card.variant} prompts"
+    return finish_loading(request, prompted, prompted, known_as, backbone.preprocessing, labels, [])
+
+
+def _read_bundled_weights(file: str, name: str) -> dict[str, Tensor]:
+    from explain.models.checkpoint import read_checkpoint
+
+    try:
+        return read_checkpoint(find_bundled_file(file).read_bytes(), file)
+    except OSError:
+        raise ModelError(
+            f"The weights of {name} ({file}) are missing from this installation. Get the complete repository again."
+        ) from None

@@ -1,0 +1,164 @@
+"""A model ready to be looked into."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from explain.errors import LayerError, ModelError
+from explain.models.labels import known_labels
+from explain.models.request import ModelRequest
+from explain.networks.layer import Layer
+from explain.pictures.geometry import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from explain.networks.layer import Layer
+    from explain.networks.prompted_vit import PromptedViT
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model ready to be looked into. Read-only, shared by everyone.
+
+    Attributes:
+        request: what was asked for.
+        module: in evaluation mode, its parameters without gradients; answers `(B, classes)`.
+        preprocessing: how a picture becomes its input.
+        labels: a name for each class.
+        fingerprint: SHA-256 over architecture, preprocessing, and the name, type, shape and bytes of every tensor.
+        layers: those that can be explained, in the order in which they run.
+        prompted: the same network with Prompt-CAM's class prompts, where it has some.
+        notes: sentences a person should read once.
+        best_layer: name of the layer to explain by default, where that is known of this very model.
+    """
+
+    request: ModelRequest
+    module: nn.Module
+    preprocessing: Preprocessing
+    labels: tuple[str, ...]
+    fingerprint: str
+    layers: tuple[Layer, ...]
+    prompted: PromptedViT | None = None
+    notes: tuple[str, ...] = ()
+    best_layer: str | None = None
+
+    @property
+    def default_layer(self) -> Layer | None:
+        """The layer explained unless another is asked for."""
+        from explain.networks.layer import default_layer
+
+        return next((layer for layer in self.layers if layer.name == self.best_layer), default_layer(self.layers))
+
+
+def finish_loading(
+    request: ModelRequest,
+    module: nn.Module,
+    prompted: PromptedViT | None,
+    architecture: str,
+    preprocessing: Preprocessing,
+    labels: Sequence[str],
+    notes: Sequence[str],
+) -> LoadedModel:
+    """Freeze the network, find its layers, take its fingerprint."""
+    from explain.networks.layer_search import find_layers
+
+    for part in (module, prompted):
+        if part is not None:
+            part.eval().requires_grad_(False)
+    try:
+        layers = find_layers(module, preprocessing.channels, preprocessing.input_size)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        height, width = preprocessing.input_size
+        raise ModelError(f"“{request.name}” cannot work on an input of {height}×{width} pixels. ({error})") from None
+    if not layers:
+        notes = [*notes, "No layer of this model lies on the picture, so it can classify but nothing can be explained."]
+    fingerprint = _fingerprint(architecture, preprocessing, prompted if prompted is not None else module, module)
+    return LoadedModel(request, module, preprocessing, tuple(labels), fingerprint, layers, prompted, tuple(notes))
+
+
+def _fingerprint(architecture: str, preprocessing: Preprocessing, *modules: nn.Module) -> str:
+    import torch
+
+    digest = hashlib.sha256(f"{architecture}\n{preprocessing.model_dump_json()}\n".encode())
+    for module in dict.fromkeys(modules):
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] | None:
+    """The names a request gives, checked against the number of classes; None where it gives none."""
+    if request.label_names is not None:
+        labels, source = request.label_names, "The label file"
+    elif request.labels is not None:
+        labels, source = known_labels(request.labels), f"The label set {request.labels}"
+    else:
+        return None
+    if count is not None and len(labels) != count:
+        raise ModelError(
+            f"{source} has {len(labels):,} names, but the model has {count:,} classes. Give one name a class."
+        )
+    return labels
+
+
+def override_preprocessing(preprocessing: Preprocessing, request: ModelRequest) -> Preprocessing:
+    """A preprocessing with what a request changes. A new input size keeps the share that a crop cuts off."""
+    changes: dict[str, Any] = {}
+    if request.input_size is not None:
+        changes["input_size"] = (request.input_size, request.input_size)
+        if preprocessing.resize_size is not None:
+            share = preprocessing.resize_size / min(preprocessing.input_size)
+            changes["resize_size"] = round(request.input_size * share)
+    for field_name in ("fit", "resize_size", "interpolation", "channels"):
+        value = getattr(request, field_name)
+        if value is not None:
+            changes[field_name] = value
+    channels = changes.get("channels", preprocessing.channels)
+    for field_name in ("mean", "std"):
+        values = getattr(request, field_name)
+        given = values is not None
+        values = values if given else getattr(preprocessing, field_name)
+        if len(values) == 1:
+            values = values * channels
+        elif channels == 1 and not given:
+            values = (round(sum(values) / len(values), 6),)
+        if len(values) != channels:
+            raise ModelError(f"The {field_name} has {len(values)} numbers for {channels} channels. Give one for each.")
+        if not all(abs(value) < 1e6 for value in values) or (field_name == "std" and not all(v > 0 for v in values)):
+            raise ModelError(f"The {field_name} cannot be {', '.join(map(str, values))}. It is in units of 0…1.")
+        changes[field_name] = values
+    changed = preprocessing.model_copy(update=changes)
+    if changed.fit == "crop" and (changed.resize_size or max(changed.input_size)) < max(changed.input_size):
+        raise ModelError(
+            f"The picture cannot be resized to {changed.resize_size} pixels and then cropped to "
+            f"{max(changed.input_size)}. Make the resize at least as large as the input."
+        )
+    return changed
+
+
+def get_layer(model: LoadedModel, name: str = "auto") -> Layer:
+    """The layer of that name, or the model's default for `auto`.
+
+    Raises:
+        LayerError: there is none; the text lists the nearest names.
+    """
+    if model.default_layer is None:
+        raise LayerError(
+            f"“{model.request.name}” has no layer whose output lies on the picture, so no map can be drawn for it. "
+            "Choose a convolutional network or a vision transformer."
+        )
+    if name == "auto":
+        return model.default_layer
+    by_name = {layer.name: layer for layer in model.layers}
+    if name not in by_name:
+        near = get_close_matches(name, by_name, n=5, cutoff=0.4) or list(by_name)[-5:]
+        raise LayerError(
+            f"There is no layer “{name}” that can be explained. Nearest: {', '.join(near)}; “auto” takes the best one."
+        )
+    return by_name[name]

@@ -1,0 +1,86 @@
+"""All that a method may use: what one look left of one picture, one layer and one class."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from explain.networks.layer import Layer
+    from explain.passes.attention import AttentionCapture
+    from explain.passes.prompts import PromptCapture
+    from explain.passes.runner import Runner
+
+T = TypeVar("T")
+
+
+class Derived:
+    """Values worked out from a capture once and kept as long as it, such as the distances between its channels.
+
+    A method stays a pure function: what it asks for here depends on the capture and the key alone.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[Any, Any] = {}
+        self._bytes = 0
+        self._lock = threading.RLock()
+
+    def get(self, key: Any, compute: Callable[[], T]) -> T:
+        """The value kept under `key`, computed on first use. The key must name everything the value depends on."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value = compute()
+                self._bytes += count_bytes(value)
+            return self._values[key]
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of the tensors and arrays kept. Counted as they come: a slider asks after each of its moves."""
+        return self._bytes
+
+
+def count_bytes(value: Any) -> int:
+    """Bytes of the tensors and arrays in a value, its containers and its fields."""
+    parts: Iterable[Any]
+    if isinstance(value, (tuple, list)):
+        parts = value
+    elif isinstance(value, Mapping):
+        parts = value.values()
+    else:
+        parts = getattr(value, "__dict__", {}).values()
+    return int(getattr(value, "nbytes", 0)) or sum(map(count_bytes, parts))
+
+
+@dataclass(frozen=True)
+class LayerCapture:
+    """One picture, one layer, one class. Tensors are float32, on the device, without a graph.
+
+    Attributes:
+        layer: where it was taken.
+        target: index of the explained class.
+        logits: `(classes,)`.
+        activations: `(C, h, w)`.
+        gradients: of what the method differentiates there, `(C, h, w)`; None where no method asked.
+        curvature: the Hessian of the same times the activations, `(C, h, w)`; None where no method asked.
+        head: weights `(classes, C)` of a linear head right after a global average of this layer.
+        attention: of every block of a transformer, with its gradients.
+        prompts: for a model with Prompt-CAM prompts.
+        runner: runs the network again, for methods that must.
+        derived: values kept with the activations of this picture and layer; the class is not part of it.
+    """
+
+    layer: Layer
+    target: int
+    logits: Tensor
+    activations: Tensor
+    gradients: Tensor | None = None
+    curvature: Tensor | None = None
+    head: Tensor | None = None
+    attention: AttentionCapture | None = None
+    prompts: PromptCapture | None = None
+    runner: Runner | None = None
+    derived: Derived = field(default_factory=Derived)

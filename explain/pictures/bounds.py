@@ -1,0 +1,37 @@
+"""The largest files and pictures that are read, and what is said of larger ones."""
+
+from __future__ import annotations
+
+from explain.errors import PictureError
+
+MAX_BYTES = 100_000_000
+"""The largest file read."""
+
+MAX_PIXELS = 64_000_000
+"""The largest picture decoded: above what cameras and flat-panel detectors write."""
+
+MAX_SIDE = 32_767
+"""The longest side decoded: a browser's canvas ends there."""
+READABLE = "JPEG, PNG, WebP, BMP, TIFF, GIF or DICOM"
+
+
+def check_size(height: int, width: int) -> None:
+    """Refuse absurd sizes; called with what a file's header says, before any pixel is decoded."""
+    if height < 1 or width < 1:
+        raise PictureError("The picture has no pixels. Choose another file.")
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise PictureError(
+            f"The picture of {width:,} × {height:,} pixels is too large: at most {MAX_PIXELS // 1_000_000} million "
+            f"pixels, and {MAX_SIDE:,} a side, are read. Make it smaller first."
+        )
+
+
+def check_bytes(count: int) -> None:
+    """Refuse empty and huge files, by their length."""
+    if count == 0:
+        raise PictureError("The file is empty. Choose another one.")
+    if count > MAX_BYTES:
+        raise PictureError(
+            f"The file of {count / 1e6:,.0f} MB is too large: at most {MAX_BYTES // 1_000_000} MB are read. "
+            "Save the picture smaller first."
+        )

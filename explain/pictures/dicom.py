@@ -1,0 +1,319 @@
+"""Radiological pictures: the first frame of a DICOM file, as its own window shows it.
+
+Only the elements that describe the pixels are read; those that describe the patient never leave the file.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from typing import Any
+
+import numpy as np
+import pydicom
+from PIL import Image, Jpeg2KImagePlugin, JpegImagePlugin  # noqa: F401 - each registers its format
+from pydicom.encaps import get_frame
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, get_decoder, pixel_array
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+
+from explain.errors import PictureError
+from explain.pictures.bounds import MAX_BYTES, check_size
+
+# Set once, not around each call, which would swap the filters of the whole process under the other sessions.
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+_ELEMENTS = [
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "ModalityLUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "RedPaletteColorLookupTableDescriptor",
+    "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor",
+    "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData",
+    "BluePaletteColorLookupTableData",
+    "SegmentedRedPaletteColorLookupTableData",
+    "SegmentedGreenPaletteColorLookupTableData",
+    "SegmentedBluePaletteColorLookupTableData",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "PixelData",
+]
+
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the bytes start as DICOM does: with its preamble, or at once with element group 0002 or 0008."""
+    return (
+        data[128:132] == b"DICM"
+        or (data[:2] in (b"\x02\0", b"\x08\0") and data[3:4] == b"\0")
+        or (data[:3] == b"\0\x08\0")
+    )
+
+
+def read(data: bytes) -> tuple[np.ndarray, list[str]]:
+    """Decode the first frame.
+
+    Returns:
+        Pixels: uint8 RGB `(H, W, 3)`, or float32 in 0…1, `(H, W, 1)` for grey and `(H, W, 3)` for colour, where the
+        file holds more than 8 bits; and notes.
+
+    Raises:
+        PictureError: no picture inside, damaged, cut off, too large, or compressed in a way nothing here can decode.
+    """
+    try:
+        dataset = _dataset(data)
+        frames = _check(dataset)
+        notes = [f"The file holds {frames:,} frames; the first one is used."] if frames > 1 else []
+        stored = _first_frame(dataset, frames)
+        return _values(dataset, stored, notes), notes
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError("There is not enough memory to read the picture. Choose a smaller one.") from None
+    except Exception:
+        raise PictureError("The DICOM file is damaged or breaks the standard. Export it again.") from None
+
+
+def _dataset(data: bytes) -> Any:
+    _check_deflated(data)
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_ELEMENTS))
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        syntax = "1.2.840.10008.1.2" + ("" if implicit else ".1" if little else ".2")
+        dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    return dataset
+
+
+def _check_deflated(data: bytes) -> None:
+    """Refuse a deflated file that unfolds beyond all bounds: pydicom inflates it whole, in one piece."""
+    position, deflated = 132 if data[128:132] == b"DICM" else 0, False
+    while data[position : position + 2] == b"\2\0":
+        element, representation, length = struct.unpack_from("<H2sH", data, position + 2)
+        value = position + 8
+        if representation.decode("latin-1") in EXPLICIT_VR_LENGTH_32:
+            (length,) = struct.unpack_from("<I", data, value)
+            value += 4
+        if element == 0x0010:
+            deflated = data[value : value + length].rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
+        position = value + length
+    if not deflated:
+        return
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    rest, found = data[position:], 0
+    while rest and not inflate.eof:
+        found += len(inflate.decompress(rest, 1 << 20))
+        rest = inflate.unconsumed_tail
+        if found > 2 * MAX_BYTES:
+            raise PictureError("The deflated DICOM file unfolds to an absurd size. Export it again uncompressed.")
+
+
+def _check(dataset: Any) -> int:
+    """Hold the header against the bounds and the data, before any pixel is decoded.
+
+    Returns:
+        The number of frames.
+    """
+    elements = [name for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if name in dataset]
+    if not elements:
+        raise PictureError("The DICOM file holds no picture (a report, plan or recording). Choose one that does.")
+    if not all(isinstance(dataset.get(name), int) for name in ("Rows", "Columns")):
+        raise PictureError("The DICOM file does not say how large its picture is. Export it again.")
+    rows, columns = dataset.Rows, dataset.Columns
+    check_size(rows, columns)
+    samples = dataset.get("SamplesPerPixel") or 1
+    photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
+    known = _COLOUR if samples == 3 else (*_GREY, "PALETTE COLOR") if samples == 1 else ()
+    if photometric not in known:
+        raise PictureError(
+            "The DICOM file stores its colours in a rare way that cannot be read. Export it as RGB or grey."
+        )
+    try:
+        frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError):
+        frames = dataset.NumberOfFrames = 1
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed or elements[0] != "PixelData":
+        bits = {"PixelData": dataset.get("BitsAllocated", 0), "FloatPixelData": 32, "DoubleFloatPixelData": 64}[
+            elements[0]
+        ]
+        bits_per_pixel = 16 if photometric == "YBR_FULL_422" else samples * bits
+        if len(dataset[elements[0]].value or b"") < (rows * columns * frames * bits_per_pixel + 7) // 8:
+            raise PictureError("The DICOM file is cut off: part of its picture is missing. Copy or export it again.")
+    return frames
+
+
+def _first_frame(dataset: Any, frames: int) -> np.ndarray:
+    """The first frame as stored: `(H, W)`, or `(H, W, 3)` RGB."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return pixel_array(dataset, index=0)
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    # Pillow decodes JPEG Extended of 8 bits only.
+    twelve_bits = syntax.name.startswith("JPEG Extended") and dataset.BitsStored != 8
+    if not available or (twelve_bits and not _has_other_jpeg_decoder(syntax)):
+        raise PictureError(
+            f"The picture is compressed as {syntax.name}, which nothing installed can decode. {_remedy(syntax)}"
+        )
+    _check_compressed_size(dataset, frames)
+    try:
+        return pixel_array(dataset, index=0)
+    except Exception:
+        raise PictureError(
+            f"The picture, compressed as {syntax.name}, is damaged, cut off or of a rare kind. "
+            "Export it again uncompressed."
+        ) from None
+
+
+def _has_other_jpeg_decoder(syntax: UID) -> bool:
+    return any(plugin != "pillow" for plugin in get_decoder(syntax).available_plugins)
+
+
+def _remedy(syntax: UID) -> str:
+    if "JPEG-LS" in syntax.name:
+        packages = "pyjpegls"
+    elif "2000" in syntax.name:
+        packages = "pylibjpeg and pylibjpeg-openjpeg"
+    elif "JPEG" in syntax.name:
+        packages = "pylibjpeg and pylibjpeg-libjpeg"
+    else:
+        return "Export it again uncompressed."
+    return f"Install {packages}, or export it again uncompressed."
+
+
+def _check_compressed_size(dataset: Any, frames: int) -> None:
+    """Hold the size inside the compressed frame against the DICOM header's, which is all that was bounded so far."""
+    try:
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
+        width, height = Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")).size
+    except Image.UnidentifiedImageError:
+        return
+    if (height, width) != (dataset.Rows, dataset.Columns):
+        raise PictureError("The DICOM file contradicts itself about the size of its picture. Export it again.")
+
+
+def _values(dataset: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
+    """From stored numbers to the picture: see `read`."""
+    photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
+    bits = min(max(1, dataset.get("BitsStored") or 8), 8 * stored.itemsize)
+    if photometric == "PALETTE COLOR":
+        colours = apply_color_lut(stored, dataset)[..., :3]
+        return (colours >> 8 * (colours.itemsize - 1)).astype(np.uint8)
+    if stored.ndim == 3:
+        if bits <= 8:
+            return stored.astype(np.uint8)
+        notes.append(f"Colours of {bits} bits: white is {(1 << bits) - 1:,}.")
+        return _parts_of(stored, bits)
+    values = _grey(dataset, stored, bits, notes)
+    if photometric == "MONOCHROME1":
+        notes.append("The file stores its greys from white to black (MONOCHROME1); they were inverted.")
+        values = 1 - values if values.dtype.kind == "f" else 255 - values
+    return values[:, :, None] if values.dtype.kind == "f" else np.repeat(values[:, :, None], 3, axis=2)
+
+
+def _grey(dataset: Any, stored: np.ndarray, bits: int, notes: list[str]) -> np.ndarray:
+    """Grey `(H, W)`, black to white: float32 in 0…1, or uint8 where the file holds plain 8-bit grey.
+
+    The order is the standard's (PS3.3 C.11.1, C.11.2): rescale, then the first window, or else the first lookup table,
+    or else the range of values found, the padding around the picture left out.
+    """
+    values, rescaled = _rescaled(dataset, stored)
+    holder = _holder(dataset, "WindowWidth", "FrameVOILUTSequence")
+    window = _window(holder)
+    if window:
+        centre, width, count = window
+        which = "the file's window" if count == 1 else f"the first of the file's {count} windows"
+        notes.append(f"Shown through {which}: centre {centre:g}, width {width:g}.")
+        return _windowed(values, centre, width, str(holder.get("VOILUTFunction") or "LINEAR")).astype(np.float32)
+    if dataset.get("VOILUTSequence"):
+        notes.append("Shown through the file's own lookup table.")
+        depth = dataset.VOILUTSequence[0].LUTDescriptor[2]
+        return _parts_of(apply_voi(np.rint(values).astype(np.int64), dataset, index=0), depth)
+    if bits <= 8 and stored.dtype.kind == "u" and not rescaled:
+        return np.rint(_parts_of(stored, bits) * 255).astype(np.uint8)
+    return _range_found(values, stored != dataset.get("PixelPaddingValue"), notes).astype(np.float32)
+
+
+def _parts_of(stored: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned integers of so many bits as float32 in 0…1."""
+    return np.clip(stored.astype(np.float32) / np.float32((1 << bits) - 1), 0, 1)
+
+
+def _rescaled(dataset: Any, stored: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The modality's own values (Hounsfield units …), and whether they differ from the stored ones."""
+    if dataset.get("ModalityLUTSequence"):
+        return apply_modality_lut(stored, dataset).astype(np.float32), True
+    exact: np.ndarray = stored.astype(np.float32 if stored.itemsize <= 2 else np.float64)
+    holder = _holder(dataset, "RescaleSlope", "PixelValueTransformationSequence")
+    if holder is None:
+        return exact, False
+    slope, intercept = float(holder.RescaleSlope), float(holder.get("RescaleIntercept") or 0)
+    return exact * slope + intercept, (slope, intercept) != (1, 0)
+
+
+def _holder(dataset: Any, keyword: str, macro: str) -> Any:
+    """What holds `keyword`: the file itself, or the functional groups of its first frame (PS3.3 C.7.6.16), or None."""
+    holders = [dataset]
+    for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+        for group in (dataset.get(groups) or [])[:1]:
+            holders += (group.get(macro) or [])[:1]
+    return next((holder for holder in holders if holder.get(keyword) is not None), None)
+
+
+def _window(holder: Any) -> tuple[float, float, int] | None:
+    """Centre and width of the first window, and how many there are; None where there is none that can be used."""
+    if holder is None or holder.get("WindowCenter") is None:
+        return None
+    centres, widths = np.atleast_1d(holder.WindowCenter), np.atleast_1d(holder.WindowWidth)
+    if not centres.size or not widths.size:
+        return None
+    centre, width = float(centres[0]), float(widths[0])
+    return (centre, width, centres.size) if np.isfinite([centre, width]).all() and width > 0 else None
+
+
+def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
+    """PS3.3 C.11.2.1.2.1 (LINEAR) and C.11.2.1.3 (SIGMOID, LINEAR_EXACT), with the output from 0 to 1."""
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -80, 80)))
+    if function == "LINEAR_EXACT":
+        return np.clip((values - centre) / width + 0.5, 0, 1)
+    if width <= 1:
+        return (values > centre - 0.5).astype(np.float32)
+    return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
+
+
+def _range_found(values: np.ndarray, inside: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Scaled from the smallest to the largest finite value inside."""
+    finite = np.isfinite(values)
+    found = values[inside & finite] if (inside & finite).any() else values[finite]
+    if not found.size:
+        raise PictureError("The DICOM file's picture holds no numbers, only NaN or infinity. Choose another one.")
+    low, high = float(found.min()), float(found.max())
+    notes.append(f"The file names no window: its values from {low:g} to {high:g} are shown.")
+    return np.clip((np.where(finite, values, low) - low) / ((high - low) or 1), 0, 1)

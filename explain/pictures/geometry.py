@@ -1,0 +1,164 @@
+"""From a picture to what the model is given, and the way back from the model's input to the picture's pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from explain.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in the original picture's pixels; pixel edges lie at whole numbers."""
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's own "L"
+
+
+class Preprocessing(BaseModel):
+    """How a picture becomes a model's input.
+
+    Attributes:
+        input_size: height and width of the input in pixels.
+        fit: `crop` resizes the shorter side to `resize_size` and keeps the middle; `squash` resizes both sides to the
+            input, whatever the aspect ratio; `pad` fits the whole picture in and fills the rest with the mean.
+        resize_size: shorter side before the crop; None stands for the input's own shorter side.
+        interpolation: filter of the (antialiased) resize.
+        enlarged: how many times the pictures of the training were enlarged to the input. A picture is first reduced to
+            that fraction of the input, so that the model is shown no finer detail than it was trained on.
+        channels: 1 (grey) or 3 (RGB).
+        mean: subtracted from each channel of the picture in 0…1.
+        std: divides each channel after that.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_size: tuple[PositiveInt, PositiveInt]
+    fit: Literal["crop", "squash", "pad"] = "crop"
+    resize_size: int | None = Field(default=None, ge=1, le=4096)
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    enlarged: int = Field(default=1, ge=1, le=16)
+    channels: Literal[1, 3] = 3
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    @model_validator(mode="after")
+    def _check_normalisation(self) -> Preprocessing:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std need one number for each of the {self.channels} channels")
+        if not np.isfinite([*self.mean, *self.std]).all() or min(self.std) <= 0:
+            raise ValueError("mean and std must be finite numbers, and std above zero")
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A model's input and where it lies on the picture.
+
+    Attributes:
+        tensor: `(1, C, h, w)` float32, normalised.
+        box: the rectangle of the picture that the input shows. Smaller than the picture after a crop; reaching beyond
+            it where the input was padded.
+    """
+
+    tensor: Tensor
+    box: Box
+
+
+def find_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
+    """The rectangle of a picture of `size` (height, width) that the model's input covers.
+
+    Crops follow torchvision's and timm's arithmetic to the pixel: the resized side is cut down to a whole number, the
+    crop starts at the rounded half of what is left over.
+    """
+    height, width = size
+    input_height, input_width = preprocessing.input_size
+    if preprocessing.fit == "squash":
+        return 0.0, 0.0, float(width), float(height)
+    if preprocessing.fit == "pad":
+        # Whole input pixels, so that the box says to the pixel where the picture lies.
+        scale = min(input_height / height, input_width / width)
+        resized_width, resized_height = max(round(width * scale), 1), max(round(height * scale), 1)
+    else:
+        short = preprocessing.resize_size or min(input_height, input_width)
+        if width <= height:
+            resized_width, resized_height = short, int(short * height / width)
+        else:
+            resized_width, resized_height = int(short * width / height), short
+    left, top = round((resized_width - input_width) / 2), round((resized_height - input_height) / 2)
+    scale_x, scale_y = width / resized_width, height / resized_height
+    return left * scale_x, top * scale_y, (left + input_width) * scale_x, (top + input_height) * scale_y
+
+
+def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
+    """Cut, resize and normalise a picture for a model."""
+    import torch
+
+    box = find_box(picture.size, preprocessing)
+    pixels = picture.model_pixels
+    if pixels.shape[2] == 3 and preprocessing.channels == 1:
+        grey = pixels.astype(np.float32) @ _LUMINANCE
+        pixels = (grey if pixels.dtype == np.float32 else grey / 255)[..., None]
+    rows, columns = preprocessing.input_size
+    size = (max(rows // preprocessing.enlarged, 1), max(columns // preprocessing.enlarged, 1))
+    resized = _resize(pixels, box, size, preprocessing.interpolation)
+    if size != preprocessing.input_size:
+        resized = _resize_planes(resized, (columns, rows), preprocessing.interpolation)
+    if resized.shape[2] < preprocessing.channels:
+        resized = np.repeat(resized, preprocessing.channels, axis=2)
+    # Channel by channel: along an axis of three NumPy is slow.
+    normalised = np.array(resized.transpose(2, 0, 1), dtype=np.float32, order="C")
+    for plane, mean, std in zip(normalised, preprocessing.mean, preprocessing.std, strict=True):
+        plane -= np.float32(mean)
+        plane /= np.float32(std)
+    if preprocessing.fit == "pad":
+        normalised[:, _is_padding(picture.size, box, preprocessing.input_size)] = 0.0
+    return Prepared(torch.from_numpy(normalised).unsqueeze(0), box)
+
+
+def _resize(pixels: np.ndarray, box: Box, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """The part of `pixels` inside `box` as `(*size, C)` float32 in 0…1; outside the picture, its edge."""
+    height, width = pixels.shape[:2]
+    inside = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height)))
+    # How many input pixels the part inside the picture takes up: whole numbers but for rounding noise.
+    per_x, per_y = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
+    left, right = round((inside[0] - box[0]) * per_x), round((inside[2] - box[0]) * per_x)
+    top, bottom = round((inside[1] - box[1]) * per_y), round((inside[3] - box[1]) * per_y)
+    fitted = (max(right - left, 1), max(bottom - top, 1))
+    if inside == (0.0, 0.0, width, height) and fitted == (width, height):
+        resized = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
+    elif pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+        image = Image.fromarray(pixels).resize(fitted, _FILTERS[interpolation], box=inside)
+        resized = np.asarray(image, dtype=np.float32) / 255
+    else:
+        resized = _resize_planes(pixels, fitted, interpolation, inside) / (255.0 if pixels.dtype == np.uint8 else 1.0)
+    missing = ((top, size[0] - top - fitted[1]), (left, size[1] - left - fitted[0]), (0, 0))
+    return np.pad(resized, missing, mode="edge") if any(before or after for before, after in missing) else resized
+
+
+def _resize_planes(pixels: np.ndarray, size: tuple[int, int], interpolation: str, box: Box | None = None) -> np.ndarray:
+    """Each channel resized as float32, without rounding or clipping; `size` is width and height."""
+    planes = [
+        Image.fromarray(pixels[..., channel].astype(np.float32)).resize(size, _FILTERS[interpolation], box=box)
+        for channel in range(pixels.shape[2])
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2)
+
+
+def _is_padding(size: tuple[int, int], box: Box, input_size: tuple[int, int]) -> np.ndarray:
+    """Which input pixels have their centre outside the picture, `(h, w)` bool."""
+    rows = box[1] + (np.arange(input_size[0]) + 0.5) * (box[3] - box[1]) / input_size[0]
+    columns = box[0] + (np.arange(input_size[1]) + 0.5) * (box[2] - box[0]) / input_size[1]
+    row_out, column_out = (rows < 0) | (rows > size[0]), (columns < 0) | (columns > size[1])
+    return row_out[:, None] | column_out[None, :]

@@ -1,0 +1,196 @@
+"""The manifest: what was asked, of which picture, of which model, so that anyone can ask it again.
+
+Pictures and models are named by digest. A path is written only where the person named files on a command line, and then
+as seen from the manifest's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from explain.engine.explanation import Explanation
+from explain.errors import ExplainError
+from explain.maps.fusion import Fusion
+from explain.maps.heatmap import Heatmap
+from explain.models.request import ModelRequest
+from explain.passes.look import Score
+from explain.pictures.augmentation import Augmentation
+
+MAX_BYTES = 64 * 2**20
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python", "pillow", "pydicom")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PredictionEntry(_Entry):
+    """One of a picture's likeliest classes."""
+
+    index: int
+    label: str
+    probability: float
+
+
+class PictureEntry(_Entry):
+    """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder."""
+
+    name: str
+    digest: str
+    predictions: tuple[PredictionEntry, ...]
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+    unavailable: dict[str, str]
+    layers: tuple[str, ...]
+    targets: tuple[int, ...]
+    file: str | None = None
+
+
+class ModelEntry(_Entry):
+    """The model; `file` is where its checkpoint was."""
+
+    request: ModelRequest
+    fingerprint: str
+    file: str | None = None
+
+
+class PassesEntry(_Entry):
+    """Passes of the network that the answer took."""
+
+    forward: int
+    backward: int
+
+
+class MapEntry(_Entry):
+    """One map; `key` names it in the NPZ, `picture` is the picture's digest."""
+
+    key: str
+    picture: str
+    method: str
+    settings: dict[str, Any]
+    layer: str
+    target: int
+    label: str
+    box: tuple[float, float, float, float]
+    blank: bool
+    seconds: float
+    passes: PassesEntry
+    warnings: tuple[str, ...]
+
+
+class Manifest(_Entry):
+    """The whole of it. Not for diagnostic use."""
+
+    kind: Literal["camscope-manifest"] = "camscope-manifest"
+    format: Literal[1] = 1
+    note: str = "Not for diagnostic use."
+    pictures: tuple[PictureEntry, ...]
+    model: ModelEntry
+    maps: tuple[MapEntry, ...]
+    score: Score
+    fusion: Fusion
+    augmentation: Augmentation
+    versions: dict[str, str]
+
+
+def build_manifest(
+    explanation: Explanation,
+    folder: Path | None = None,
+    picture_files: Mapping[str, Path] | None = None,
+    model_file: Path | None = None,
+) -> Manifest:
+    """Describe an explanation.
+
+    Args:
+        explanation: what the engine answered.
+        folder: where the manifest will lie; needed to write paths.
+        picture_files: by digest, where pictures came from.
+        model_file: where the checkpoint came from.
+    """
+
+    def point_to(path: Path | None) -> str | None:
+        return None if path is None or folder is None else Path(os.path.relpath(path, folder)).as_posix()
+
+    pictures, maps = [], []
+    for index, entry in enumerate(explanation.pictures):
+        digest = entry.picture.digest
+        pictures.append(
+            PictureEntry(
+                name=entry.picture.name,
+                digest=digest,
+                predictions=tuple(
+                    PredictionEntry(index=p.index, label=p.label, probability=p.probability) for p in entry.predictions
+                ),
+                size=entry.picture.size,
+                notes=entry.picture.notes,
+                unavailable=dict(entry.unavailable),
+                layers=entry.layers,
+                targets=entry.targets,
+                file=point_to((picture_files or {}).get(digest)),
+            )
+        )
+        maps += [
+            MapEntry(
+                key=name_map(index, heatmap),
+                picture=digest,
+                method=heatmap.method,
+                settings=heatmap.settings.model_dump(mode="json"),
+                layer=heatmap.layer,
+                target=heatmap.target,
+                label=heatmap.label,
+                box=heatmap.box,
+                blank=heatmap.blank,
+                seconds=heatmap.seconds,
+                passes=PassesEntry(forward=heatmap.passes.forward, backward=heatmap.passes.backward),
+                warnings=heatmap.warnings,
+            )
+            for heatmap in entry.maps
+        ]
+    model = ModelEntry(
+        request=explanation.model.request, fingerprint=explanation.model.fingerprint, file=point_to(model_file)
+    )
+    return Manifest(
+        pictures=tuple(pictures),
+        model=model,
+        maps=tuple(maps),
+        score=explanation.score,
+        fusion=explanation.fusion,
+        augmentation=explanation.augmentation,
+        versions=find_versions(explanation.device),
+    )
+
+
+def name_map(index: int, heatmap: Heatmap) -> str:
+    """Key of a map in the NPZ: place of its picture in the request, method, layer and class."""
+    return f"{index}/{heatmap.key}"
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """Read a manifest; anything else is an `ExplainError`."""
+    if len(data) > MAX_BYTES:
+        raise ExplainError("The manifest is too large to be one that CAMscope wrote.")
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ExplainError(f"This is no manifest that CAMscope can replay: {where}: {first['msg'].lower()}.") from None
+
+
+def find_versions(device: str) -> dict[str, str]:
+    """Versions of everything that can change a number; see `Explanation.device`."""
+    import torch
+
+    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions["python"] = platform.python_version()
+    versions["machine"] = platform.machine()
+    versions["device"] = device
+    versions["torch threads"] = str(torch.get_num_threads())
+    return versions

@@ -1,0 +1,146 @@
+"""Make the maps of a manifest again and compare them bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from explain.engine.engine import Engine
+from explain.engine.explanation import Explanation
+from explain.errors import ExplainError, ModelError
+from explain.methods import get_method
+from explain.pictures.bounds import MAX_BYTES
+from explain.pictures.decode import decode
+from explain.pictures.picture import Picture
+from explain.report.manifest import Manifest, PictureEntry, find_versions, name_map, read_manifest
+from explain.storage import read_file
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What came of a replay.
+
+    Attributes:
+        lines: one sentence a map, and what else a reader should know.
+        reproduced: every map was made again and equals the old one bit for bit.
+        explanations: one for each picture.
+    """
+
+    lines: tuple[str, ...]
+    reproduced: bool
+    explanations: tuple[Explanation, ...]
+
+
+def replay_manifest(
+    path: Path, pictures: Sequence[Path] = (), weights: Path | None = None, maps: Path | None = None
+) -> Report:
+    """Replay a manifest.
+
+    Args:
+        path: the manifest.
+        pictures: files or folders to look for the pictures in, beside where the manifest says and the bundled ones.
+            A picture is known by the digest of its bytes, whatever it is called now.
+        weights: the checkpoint of a model that came from a file, if not where the manifest says.
+        maps: the NPZ to compare with; `maps.npz` beside the manifest by default.
+
+    Raises:
+        ExplainError: something the replay needs is missing or is not what it was.
+    """
+    manifest = read_manifest(read_file(path))
+    expected = _read_maps(maps or path.parent / "maps.npz")
+    engine = Engine()
+    loaded = engine.load(manifest.model.request, _read_weights(manifest, path.parent, weights))
+    if loaded.fingerprint != manifest.model.fingerprint:
+        raise ModelError(
+            f"{manifest.model.request.name} is not the model of the manifest: its weights or its preprocessing differ."
+        )
+    lines = _compare_versions(manifest, engine.description)
+    explanations = []
+    same = 0
+    for index, entry in enumerate(manifest.pictures):
+        picture = _find_picture(entry, path.parent, pictures)
+        wanted = [made for made in manifest.maps if made.key.startswith(f"{index}/")]
+        explanation = engine.explain(
+            picture,
+            loaded,
+            list(dict.fromkeys(made.method for made in wanted)),
+            layer=entry.layers,
+            target=entry.targets,
+            settings={made.method: made.settings for made in wanted},
+            score=manifest.score,
+            fusion=manifest.fusion,
+            augmentation=manifest.augmentation,
+        )
+        explanations.append(explanation)
+        found = {name_map(index, heatmap): heatmap for heatmap in explanation.pictures[0].maps}
+        for made in wanted:
+            title = f"{entry.name}, {get_method(made.method).title}"
+            if len(entry.layers) * len(entry.targets) > 1:
+                title += f", {made.layer}, {made.label}"
+            before = expected.get(made.key)
+            again = found.get(made.key)
+            if again is None:
+                lines.append(f"{title}: could not be made again.")
+            elif before is None:
+                lines.append(f"{title}: made again, but the old map is not in the NPZ.")
+            elif before.shape == again.values.shape and before.tobytes() == again.values.tobytes():
+                same += 1
+                lines.append(f"{title}: the same, bit for bit.")
+            elif before.shape == again.values.shape:
+                lines.append(f"{title}: differs by up to {np.abs(before - again.values).max():.3g}.")
+            else:
+                lines.append(f"{title}: differs in size, {before.shape} then and {again.values.shape} now.")
+    lines.append(f"{same} of {len(manifest.maps)} maps are the same, bit for bit.")
+    return Report(tuple(lines), same == len(manifest.maps), tuple(explanations))
+
+
+def _read_maps(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(read_file(path)), allow_pickle=False) as maps:
+            return {key: maps[key] for key in maps.files}
+    except (ValueError, OSError) as error:
+        raise ExplainError(f"{path} is no NPZ of maps: {error}.") from None
+
+
+def _read_weights(manifest: Manifest, folder: Path, given: Path | None) -> bytes | None:
+    request = manifest.model.request
+    if request.source != "file":
+        return None
+    path = given or (folder / manifest.model.file if manifest.model.file else None)
+    if path is None:
+        raise ModelError(f"The manifest does not say where {request.name} is. Name it with --weights PATH.")
+    return read_file(path)
+
+
+def _find_picture(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Picture:
+    """The picture whose bytes have the manifest's digest."""
+    for path in _list_candidates(entry, folder, places):
+        if path.is_file() and path.stat().st_size <= MAX_BYTES:
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() == entry.digest:
+                return decode(data, entry.name)
+    raise ExplainError(
+        f"The picture {entry.name} was not found, or is not what it was. Name its file or folder with --pictures."
+    )
+
+
+def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Iterator[Path]:
+    from explain.bundled.pictures import bundled_pictures
+
+    if entry.file:
+        yield folder / entry.file
+    for place in places:
+        yield from sorted(place.iterdir()) if place.is_dir() else [place]
+    yield from (bundled.path for bundled in bundled_pictures())
+
+
+def _compare_versions(manifest: Manifest, device: str) -> list[str]:
+    now = find_versions(device)
+    then = manifest.versions
+    changed = [f"{name} {then[name]} → {now.get(name, 'absent')}" for name in then if now.get(name) != then[name]]
+    return [f"Since then changed: {', '.join(changed)}. Maps may differ in the last digits."] if changed else []

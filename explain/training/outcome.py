@@ -1,0 +1,96 @@
+"""What a training says while it runs, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training pictures.
+
+    Attributes:
+        number: from 1.
+        loss: mean over the training pictures, as they were seen.
+        accuracy: of the training pictures, as they were seen, in per cent.
+        val_loss: mean over the validation pictures, afterwards.
+        val_accuracy: in per cent.
+        seconds: taken by all of it.
+        pictures_per_second: trained on.
+    """
+
+    number: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    pictures_per_second: float
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A validation picture taken for another class.
+
+    Attributes:
+        digest: SHA-256 of its bytes.
+        name: for display.
+        label: its class.
+        predicted: what it is taken for.
+        probability: of that, 0…1.
+    """
+
+    digest: str
+    name: str
+    label: int
+    predicted: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """How well the best epoch's prompts do on the validation pictures.
+
+    Attributes:
+        accuracy: top-1 in per cent.
+        class_accuracy: the same of each class's pictures.
+        confusion: number of pictures, by true class, then by predicted class.
+        wrong: those taken for another class, the surest mistakes first.
+        best_epoch: whose prompts are kept: the highest accuracy, then the lowest loss.
+        epochs: all that were run.
+        pictures: trained on.
+        seconds: taken by the whole training, pauses left out.
+        stopped_early: whether patience ran out.
+        features_cached: whether what the frozen blocks make of the pictures was computed once and reused.
+    """
+
+    accuracy: float
+    class_accuracy: tuple[float, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    wrong: tuple[Wrong, ...]
+    best_epoch: int
+    epochs: tuple[Epoch, ...]
+    pictures: int
+    seconds: float
+    stopped_early: bool
+    features_cached: bool
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Trained prompts: `prompts` `(N or 1, C, D)`, `score.weight` `(1, D)`, `score.bias` `(1,)`, float32 on the CPU."""
+
+    tensors: dict[str, Tensor]
+    report: Report
+
+
+Tell = Callable[[Epoch | str, float | None], None]
+"""Told an epoch that is over, or in a sentence what is being done, with the share of the whole done so far, 0…1."""
+EPOCHS = TypeAdapter(list[Epoch])

@@ -1,0 +1,228 @@
+"""One training in a process of its own, as a page sees it: started, paused, cancelled, and found again by its token.
+
+Importing this does not import torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from explain.errors import ExplainError
+from explain.models.request import ModelRequest
+from explain.storage import VARIABLE, data_folder, find_data_folder, make_folder, write_atomically
+from explain.training.outcome import Epoch, Report
+from explain.training.process_lock import is_locked
+from explain.training.recipe import PromptRecipe
+from explain.training.run_folder import EPOCH, REPORT, Order, RunFolder, Words
+
+if TYPE_CHECKING:
+    from explain.datasets.dataset import DataSet
+
+Phase = Literal["preparing", "training", "paused", "done", "failed", "cancelled", "interrupted"]
+
+DAYS_KEPT = 14
+"""A run untouched for longer is deleted when the next one starts, with its pictures."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_OVER = ("done", "failed", "cancelled")
+_SECONDS_TO_START = 60.0
+_RECENT_EPOCHS = 5
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How a run stands.
+
+    Attributes:
+        phase: `interrupted` is a run whose process ended on its own; `TrainingRun.resume` brings it back.
+        name: of the prompts; once they are saved, the one they were saved under.
+        epochs: those that are over.
+        epochs_planned: how many there are at most.
+        share: of the epochs, 0…1.
+        seconds_left: at most, while training; None where nothing can be said.
+        message: what is being done, or why it failed, in a sentence; may be empty.
+        report: once done.
+    """
+
+    phase: Phase
+    name: str
+    epochs: tuple[Epoch, ...]
+    epochs_planned: int
+    share: float
+    seconds_left: float | None
+    message: str
+    report: Report | None
+
+
+class TrainingRun:
+    """A run, known by its token. Holds no state: everything is read from its folder.
+
+    Attributes:
+        token: random; whoever knows it may see and steer the run.
+        files: what is kept about it.
+    """
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self.files = RunFolder(find_data_folder() / "runs" / token)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything about the run is kept."""
+        return self.files.path
+
+    @classmethod
+    def start(
+        cls,
+        dataset: DataSet,
+        backbone: ModelRequest,
+        recipe: PromptRecipe,
+        name: str,
+        weights: bytes | None = None,
+    ) -> TrainingRun:
+        """Begin a run; what it needs is copied into its folder first, and old runs are swept out.
+
+        Args:
+            dataset: the pictures.
+            backbone: the ViT.
+            recipe: settings.
+            name: for the prompts. Where it is taken by the end of the training, a number is put behind it.
+            weights: the checkpoint's bytes, for a backbone from a file.
+
+        Raises:
+            ExplainError: the disk is full, or no process can be started. Nothing is left behind.
+        """
+        make_folder(data_folder() / "runs")
+        sweep_runs()
+        run = cls(secrets.token_urlsafe(32))
+        try:
+            make_folder(run.folder)
+            dataset.save(run.files.pictures)
+            if weights is not None:
+                write_atomically(run.files.weights, weights)
+            order = Order(name=name, backbone=backbone, recipe=recipe)
+            write_atomically(run.files.order, order.model_dump_json().encode())
+            run._launch()
+        except BaseException:
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
+        return run
+
+    @classmethod
+    def find(cls, token: str) -> TrainingRun | None:
+        """The run of a token, or None. Nothing but a well-formed token ever becomes part of a path."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        run = cls(token)
+        return run if run.files.order.is_file() else None
+
+    def state(self) -> RunState:
+        """How the run stands now."""
+        order = self.files.read_order()
+        phase: Phase = "preparing"
+        message, share, name = "", 0.0, order.name
+        epochs: dict[int, Epoch] = {}
+        for entry in self.files.read_progress():
+            phase = entry.get("phase", phase)
+            message = entry.get("message", message)
+            share = entry.get("share", share)
+            name = entry.get("name", name)
+            if "epoch" in entry:
+                epoch = EPOCH.validate_python(entry["epoch"])
+                epochs[epoch.number] = epoch
+        if phase not in _OVER:
+            if not is_locked(self.files.lock):
+                phase = "interrupted"
+                if self.files.cancel.exists():
+                    self.files.clear_away()
+                    phase = "cancelled"
+            elif self.files.pause.exists():
+                phase = "paused"
+        done = tuple(epochs[number] for number in sorted(epochs))
+        planned = order.recipe.epochs
+        recent = [epoch.seconds for epoch in done[-_RECENT_EPOCHS:]]
+        left = (planned - len(done)) * sum(recent) / len(recent) if recent and phase == "training" else None
+        report = REPORT.validate_json(self.files.report.read_bytes()) if phase == "done" else None
+        return RunState(phase, name, done, planned, 1.0 if phase == "done" else share, left, message, report)
+
+    def pause(self) -> None:
+        """Have it wait after the batch at hand. It keeps its memory; if it is killed, its checkpoint stands."""
+        self.files.pause.touch()
+
+    def resume(self) -> None:
+        """Let a paused run go on; start an interrupted or failed one again from its last checkpoint.
+
+        Raises:
+            ExplainError: no process can be started.
+        """
+        self.files.pause.unlink(missing_ok=True)
+        if self.state().phase in ("interrupted", "failed"):
+            Words(self.files.progress).say(phase="preparing", message="")  # it is over no longer
+            self._launch()
+
+    def cancel(self) -> None:
+        """End it after the batch at hand and delete its pictures. What is over stays as it is."""
+        if self.state().phase in _OVER:
+            return
+        self.files.cancel.touch()
+        self.state()
+
+    def dataset(self) -> DataSet:
+        """The pictures it trains on.
+
+        Raises:
+            ExplainError: they are gone, because it was cancelled.
+        """
+        from explain.datasets.dataset import DataSet
+
+        return DataSet.load(self.files.pictures)
+
+    def _launch(self) -> None:
+        """Start the process and wait until it has the lock, so that it never reads as interrupted at its start."""
+        with (self.folder / "log.txt").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "explain.training.worker", self.token],
+                cwd=_ROOT,
+                env={
+                    **os.environ,
+                    VARIABLE: str(find_data_folder().absolute()),
+                    "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),  # the dashboard's own work comes first
+                    "OMP_WAIT_POLICY": "PASSIVE",
+                    "PYTHONPATH": str(_ROOT),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # it outlives the server, and Ctrl-C there does not reach it
+            )
+        threading.Thread(target=process.wait, daemon=True, name="training-run").start()
+        until = time.monotonic() + _SECONDS_TO_START
+        while not is_locked(self.files.lock):
+            if process.poll() is not None or time.monotonic() > until:
+                if self.state().phase in _OVER:
+                    return
+                process.kill()
+                raise ExplainError("The training could not be started. Its folder has a log that says why.")
+            time.sleep(0.02)
+
+
+def sweep_runs() -> None:
+    """Delete the runs that nobody has touched for `DAYS_KEPT` days and no process works on."""
+    oldest = time.time() - DAYS_KEPT * 86_400
+    for folder in (find_data_folder() / "runs").glob("*"):
+        with contextlib.suppress(OSError):
+            touched = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if touched < oldest and not folder.is_symlink() and not is_locked(folder / "alive"):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,52 @@
+"""Studio: the model with prompts, the pictures and the class that its views share."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.browser.canvas import CanvasEvent
+from components.choices.model import load_model, offer_model_for, pick_model
+from components.choices.pictures import pick_pictures
+from components.choices.target import choose_target, pick_target
+from components.maps.rows import EXPLAIN_CLASS
+from components.page.link import keep_link
+from components.page.subject import say_no_picture
+from components.session.engine import await_engine
+from components.session.work import Place
+from components.studio.views import find_prompted
+from explain.engine.engine import Engine
+from explain.models.loaded import LoadedModel
+from explain.pictures.picture import Picture
+
+
+def pick_subject(
+    body: Place, with_pictures: bool = True
+) -> tuple[Engine, LoadedModel, list[Picture], int | None] | None:
+    """Engine, a model with prompts, pictures and class, chosen in the sidebar; None where `body` says what is amiss."""
+    with st.sidebar:
+        pictures = pick_pictures() if with_pictures else []
+        choice = pick_model()
+    engine = await_engine(body)
+    loaded = None if engine is None else load_model(engine, choice, body)
+    model = None if engine is None or loaded is None else find_prompted(engine, loaded, body)
+    if engine is None or model is None:
+        return None
+    with st.sidebar:
+        offer_model_for(pictures, model.labels)
+        target = pick_target(model.labels, model.request.name)
+    keep_link()
+    if with_pictures and not pictures:
+        with body.container():
+            say_no_picture()
+        return None
+    return engine, model, pictures, target
+
+
+def follow_canvas(event: CanvasEvent | None, model: LoadedModel) -> None:
+    """A class was pressed below the picture: the whole page looks through its eyes."""
+    if event is None:
+        return
+    action, _, value = event.action.partition(":")
+    if action == EXPLAIN_CLASS and value.isdigit():
+        choose_target(int(value), model.labels)
+        st.rerun()

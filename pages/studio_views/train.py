@@ -1,0 +1,130 @@
+"""Studio, Train: pictures in classes become class prompts."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.choices.model import load_model, pick_model
+from components.page.link import keep_link
+from components.session.engine import await_engine
+from components.session.faults import show_faults
+from components.session.work import Place, Work
+from components.studio.dataset import Given, pick_dataset
+from components.studio.recipe import pick_recipe
+from components.studio.training import (
+    LOOK_AGAIN,
+    is_over,
+    offer_prompts,
+    offer_to_leave,
+    show_curves,
+    show_progress,
+    show_report,
+)
+from components.studio.views import RUN, find_backbone
+from explain.datasets.dataset import DataSet
+from explain.errors import ExplainError
+from explain.models.loaded import LoadedModel
+from explain.models.prompt_library import check_name, suggest_name
+from explain.training.run import RunState, TrainingRun
+
+_START = "studio-start-asked"
+
+
+def show_view(body: Place) -> None:
+    """Choose pictures, or follow the training that runs."""
+    token = st.session_state.get(RUN)
+    run = None if token is None else TrainingRun.find(token)
+    keep_link()
+    if run is not None:
+        with body.container():
+            _follow(run)
+        return
+    if token is not None:
+        with body.container():
+            st.warning(
+                "There is no training at this address any more: trainings that nobody has looked at for weeks are "
+                "cleared away.",
+                icon=":material/link_off:",
+            )
+            offer_to_leave()
+        return
+    with st.sidebar:
+        choice = pick_model()
+    engine = await_engine(body)
+    model = None if engine is None else load_model(engine, choice, body)
+    backbone = None if engine is None or model is None else find_backbone(engine, model, choice, body)
+    if backbone is None:
+        return
+    with body.container():
+        picked = pick_dataset()
+        if picked is not None:
+            _offer_start(*picked, *backbone)
+
+
+def _offer_start(given: Given, dataset: DataSet, backbone: LoadedModel, weights: bytes | None) -> None:
+    """Name and settings, and the button that starts it."""
+    name_key = f"studio-name-{given.key}"
+    st.session_state.setdefault(name_key, suggest_name(given.title))
+    with st.container(key="studio-start", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        name = st.text_input(
+            "Name of the prompts",
+            key=name_key,
+            max_chars=64,
+            width=300,
+            help="They are kept under this name: lower-case letters, digits and hyphens.",
+        )
+        st.button(
+            "Start training",
+            key="run-start",
+            type="primary",
+            icon=":material/play_arrow:",
+            help="In a process of its own: it goes on when you leave this page.",
+            on_click=lambda: st.session_state.update({_START: True}),
+        )
+    recipe = pick_recipe(dataset, backbone, f"{given.key} {backbone.fingerprint}")
+    if not st.session_state.pop(_START, False):
+        return
+    place = Place("starting")
+    try:
+        check_name(name)
+        work = Work(lambda _: TrainingRun.start(dataset, backbone.request, recipe, name, weights))
+        run: TrainingRun = place.watch(work, "Starting …")
+    except ExplainError as error:
+        with place.container():
+            st.error(str(error), icon=":material/error:")
+        return
+    st.session_state[RUN] = run.token
+    keep_link()
+    st.rerun()
+
+
+def _follow(run: TrainingRun) -> None:
+    """A training until it is over, and then what came of it."""
+    state = run.state()
+    if is_over(state):
+        show_progress(run, state)
+        if state.phase == "done" and state.report is not None:
+            _show_end(run, state)
+        elif state.epochs:
+            show_curves(state)
+        return
+    st.fragment(_watch, run_every=LOOK_AGAIN)(run)
+
+
+@show_faults
+def _watch(run: TrainingRun) -> None:
+    state = run.state()
+    if is_over(state):
+        st.rerun()
+    show_progress(run, state)
+    if state.epochs:
+        show_curves(state)
+
+
+def _show_end(run: TrainingRun, state: RunState) -> None:
+    assert state.report is not None
+    dataset = run.dataset()
+    offer_prompts(state.name, dataset)
+    show_report(state.report, dataset)
+    st.subheader("How it learnt", anchor=False)
+    show_curves(state)

@@ -1,0 +1,186 @@
+"""The dashboard in a real browser: a photograph goes in, both sliders move its map, and nothing leaves the machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from explain.bundled.pictures import bundled_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90_000  # milliseconds: the first page waits for torch
+METHODS = ("grad-cam", "eigen-cam", "cf-cam")
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def cat() -> bytes:
+    from skimage.data import chelsea
+
+    return encode(chelsea())
+
+
+def pane(page: Page, name: str) -> Locator:
+    return page.locator(f'.st-key-grid [data-pane="{name}"]')
+
+
+def read_pixels(page: Page, name: str) -> str:
+    return pane(page, name).locator(".stage canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def await_picture(page: Page, label: str) -> None:
+    """Wait until the only row is this picture's, and all its maps are painted."""
+    expect(page.locator(".st-key-grid .row-label")).to_have_text([label], timeout=PATIENCE)
+    for name in METHODS:
+        expect(pane(page, name)).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+
+
+def upload(page: Page, *files: tuple[str, bytes]) -> None:
+    field = page.get_by_test_id("stFileUploader").filter(has_text="Upload pictures").locator("input[type=file]")
+    field.set_input_files([{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files])
+
+
+def read_passes(page: Page) -> str:
+    return page.get_by_text("Passes of the network").inner_text()
+
+
+def test_a_photograph_goes_in_and_both_sliders_move_its_map(
+    page: Page, app_url: str, requests: Any, cat: bytes
+) -> None:
+    page.goto(app_url)
+    await_picture(page, bundled_pictures()[0].path.name)
+    upload(page, ("chelsea.png", cat), ("broken.png", b"no picture"))
+    await_picture(page, "chelsea.png")
+    expect(page.get_by_role("alert").filter(has_text="broken.png")).to_be_visible(timeout=PATIENCE)
+    expect(pane(page, "picture").locator(".choice").first).to_contain_text("cat")
+
+    passes = read_passes(page)
+    for label in ("DBSCAN eps", "Gaussian sigma"):
+        before = {name: read_pixels(page, name) for name in METHODS}
+        version = pane(page, "cf-cam").get_attribute("data-version")
+        slider = page.get_by_role("slider", name=f"CF-CAM · {label}")
+        for _ in range(8):
+            slider.press("ArrowRight")
+        expect(pane(page, "cf-cam")).not_to_have_attribute("data-version", version or "", timeout=PATIENCE)
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=PATIENCE)
+        after = {name: read_pixels(page, name) for name in METHODS}
+        assert after["cf-cam"] != before["cf-cam"], label
+        assert after["grad-cam"] == before["grad-cam"]
+        assert after["eigen-cam"] == before["eigen-cam"]
+    assert read_passes(page) == passes
+    expect(pane(page, "cf-cam")).to_contain_text("no pass")
+
+    before = read_pixels(page, "grad-cam")
+    pane(page, "picture").locator(".choice").nth(1).click()
+    expect(pane(page, "picture").locator(".choice").nth(1)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+    expect(pane(page, "grad-cam")).not_to_have_attribute("data-version", "1", timeout=PATIENCE)
+    assert read_pixels(page, "grad-cam") != before
+    assert requests
+    assert requests.to_other_hosts == []
+
+
+def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:
+    page.goto(app_url)
+    await_picture(page, bundled_pictures()[0].path.name)
+    upload(page, ("chelsea.png", cat))
+    await_picture(page, "chelsea.png")
+    files = {}
+    for button in ("Figure", "Raw maps", "Manifest"):
+        with page.expect_download(timeout=PATIENCE) as download:
+            page.get_by_role("button", name=button, exact=False).click()
+        files[button] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[button])
+    assert Image.open(files["Figure"]).width > 1000
+    manifest = json.loads(files["Manifest"].read_text())
+    assert [picture["name"] for picture in manifest["pictures"]] == ["chelsea.png"]
+    assert {entry["method"] for entry in manifest["maps"]} == set(METHODS)
+    keys = {name.removesuffix(".npy") for name in zipfile.ZipFile(files["Raw maps"]).namelist()}
+    assert keys == {entry["key"] for entry in manifest["maps"]}
+
+
+def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> None:
+    """Watched in every frame while pictures are changed: a row's maps say which picture they are of."""
+    page.goto(app_url)
+    first, second = (entry for entry in bundled_pictures()[:2])
+    await_picture(page, first.path.name)
+    page.evaluate(
+        """() => {
+            window.seen = new Set();
+            const find = (root, selector) => [...root.querySelectorAll("*")].flatMap(element => [
+                ...(element.matches(selector) ? [element] : []),
+                ...(element.shadowRoot ? find(element.shadowRoot, selector) : []),
+            ]);
+            const look = () => {
+                for (const row of find(document, "[data-row]")) {
+                    const label = row.querySelector(".row-label").textContent;
+                    const names = [...row.querySelectorAll(".stage canvas")].map(c => c.getAttribute("aria-label"));
+                    for (const name of names) window.seen.add(JSON.stringify([label, name]));
+                }
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    for entry in (second, first, second):
+        page.get_by_role("button", name=f"Explain {entry.title}", exact=True).click()
+        await_picture(page, entry.path.name)
+    seen = [json.loads(text) for text in page.evaluate("[...window.seen]")]
+    assert {label for label, _ in seen} == {first.path.name, second.path.name}
+    assert [pair for pair in seen if pair[0] not in pair[1]] == []
+
+
+def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url: str, cat: bytes) -> None:
+    noise = encode(np.random.default_rng(3).integers(0, 255, (120, 200, 3), dtype=np.uint8))
+    contexts = [chromium.new_context(viewport={"width": 1200, "height": 900}) for _ in range(2)]
+    try:
+        pages = [context.new_page() for context in contexts]
+        for page in pages:
+            page.goto(app_url)
+        for page in pages:
+            await_picture(page, bundled_pictures()[0].path.name)
+        for page, name, data in zip(pages, ("one.png", "two.png"), (cat, noise), strict=True):
+            upload(page, (name, data))
+        for page, name in zip(pages, ("one.png", "two.png"), strict=True):
+            await_picture(page, name)
+            assert page.locator("[data-row]").count() == 1
+        assert "two.png" not in pages[0].locator("body").inner_text()
+        assert "one.png" not in pages[1].locator("body").inner_text()
+        assert read_pixels(pages[0], "grad-cam") != read_pixels(pages[1], "grad-cam")
+    finally:
+        for context in contexts:
+            context.close()
+
+
+@pytest.mark.parametrize("address", ["methods", "models"])
+def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: str) -> None:
+    page.goto(f"{app_url}/{address}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(address.capitalize(), timeout=PATIENCE)
+    expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert requests.to_other_hosts == []
+
+
+def test_the_first_visitor_of_a_server_comes_through_the_front_door(
+    page: Page, servers: dict[Path, Any], serve: Any
+) -> None:
+    """Before `app.py` has ever run, Streamlit takes the files in pages/ for pages that stand alone."""
+    running = servers.pop(ROOT / "app.py", None)
+    page.goto(f"{serve('app.py')}/models")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Models", timeout=PATIENCE)
+    expect(page.get_by_role("link", name="Compare")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    if running is not None:
+        running.stop()

@@ -1,0 +1,128 @@
+"""What a session has at hand: taking files, showing, removing, and its bounds."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import components.choices.pictures as pictures
+from components.choices.pictures import Tray, count_bytes
+from explain.bundled.pictures import bundled_pictures
+from explain.pictures.decode import decode
+
+
+def png(seed: int, side: int = 20) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_the_first_example_is_shown_at_first() -> None:
+    assert Tray().shown == [bundled_pictures()[0].name]
+
+
+def test_uploads_take_the_place_of_examples_and_join_other_uploads() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("b.png", png(1))])
+    assert [tray.own[key].name for key in tray.shown] == ["a.png", "b.png"]
+    tray.take([("c.png", png(2))])
+    assert [tray.own[key].name for key in tray.shown] == ["a.png", "b.png", "c.png"]
+
+
+def test_bad_files_cost_a_sentence_and_change_nothing_else() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("bad.png", b"no"), ("empty.png", b"")])
+    assert [problem.count("bad.png") + problem.count("empty.png") for problem in tray.problems] == [1, 1]
+    assert [tray.own[key].name for key in tray.shown] == ["a.png"]
+    tray.take([("worse.png", b"no")])
+    assert [tray.own[key].name for key in tray.shown] == ["a.png"]
+    tray.take([("b.png", png(1))])
+    assert tray.problems == []
+
+
+def test_only_bad_files_leave_the_example() -> None:
+    tray = Tray()
+    tray.take([("bad.png", b"no")])
+    assert tray.shown == [bundled_pictures()[0].name]
+
+
+def test_a_reader_that_breaks_is_a_sentence_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(data: bytes, name: str) -> None:
+        raise ZeroDivisionError("internals")
+
+    monkeypatch.setattr(pictures, "decode", fail)
+    tray = Tray()
+    tray.take([("a.png", png(0))])
+    assert len(tray.problems) == 1
+    assert "internals" not in tray.problems[0]
+
+
+def test_the_same_bytes_are_one_picture() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("b.png", png(0))])
+    assert len(tray.own) == len(tray.shown) == 1
+    tray.take([("c.png", png(0))])
+    assert [tray.own[key].name for key in tray.shown] == ["c.png"]
+
+
+def test_there_is_room_for_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MOST_PICTURES", 2)
+    tray = Tray()
+    tray.take([(f"{seed}.png", png(seed)) for seed in range(3)])
+    assert len(tray.own) == 2
+    assert "2.png" in tray.problems[0]
+    tray.remove(tray.shown[0])
+    tray.take([("2.png", png(2))])
+    assert len(tray.own) == 2
+    assert not tray.problems
+
+
+def test_room_is_counted_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = count_bytes([decode(png(0), "a")])
+    assert one == 20 * 20 * 3
+    monkeypatch.setattr(pictures, "MOST_BYTES", int(one * 1.5))
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("b.png", png(1))])
+    assert [picture.name for picture in tray.own.values()] == ["a.png"]
+
+
+def test_showing_and_removing() -> None:
+    tray = Tray()
+    first = tray.shown[0]
+    tray.take([("a.png", png(0))])
+    own = tray.shown[0]
+    tray.toggle(first)
+    assert tray.shown == [own, first]
+    tray.toggle(own)
+    assert tray.shown == [first]
+    tray.remove(own)
+    assert not tray.own
+    assert tray.shown == [first]
+
+
+def test_a_picture_that_a_link_waits_for_takes_its_place() -> None:
+    tray = Tray()
+    example, wanted = tray.shown[0], [decode(png(seed), "").digest for seed in (1, 2)]
+    tray.awaited = list(wanted)
+    tray.take([("other.png", png(3))])
+    assert "other.png" in tray.problems[0]
+    assert "differs" in tray.problems[0]
+    assert tray.awaited == wanted
+    tray = Tray(awaited=list(wanted))
+    tray.take([("one.png", png(1))])
+    assert not tray.problems
+    assert tray.awaited == wanted[1:]
+    assert tray.shown == [example, wanted[0]]
+    tray.take([("two.png", png(2))])
+    assert tray.awaited == []
+    assert tray.shown == [example, *wanted]
+    tray.take([("own.png", png(4))])
+    assert not tray.problems
+    assert example not in tray.shown
+
+
+def test_whoever_chooses_another_picture_waits_no_longer() -> None:
+    tray = Tray(awaited=["ab" * 32])
+    tray.show_only(bundled_pictures()[1].name)
+    assert tray.awaited == []

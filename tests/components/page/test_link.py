@@ -1,0 +1,192 @@
+"""Choices as words of an address and back: every setting of every method, and words that make no sense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.choices.pictures import read_example_digests
+from components.page.link import PARTS, Choice
+from explain.methods import all_methods
+
+CAT, SECOND = list(read_example_digests().values())[:2]
+ELSEWHERE = "ab" * 32
+
+
+def run(*links: dict[str, list[str]]) -> AppTest:
+    """A session that reads links one after the other, and then writes what it has chosen."""
+
+    def page(links: tuple[dict[str, list[str]], ...]) -> None:
+        import streamlit as st
+
+        from components.page.link import read_words, write_words
+
+        for words in links:
+            st.session_state["misread"] = read_words(words)
+        st.session_state["written"] = write_words()
+
+    app = AppTest.from_function(page, args=(links,), default_timeout=30).run()
+    assert not app.exception
+    return app
+
+
+def test_a_session_starts_with_a_plain_address() -> None:
+    assert run().session_state["written"] == {}
+    assert run({}).session_state["written"] == {}
+
+
+VIEW = {
+    "picture": [CAT, SECOND, ELSEWHERE],
+    "model": ["photo-vit"],
+    "class": ["3:cat: the animal & more"],
+    "probability": ["1"],
+    "layer": ["blocks.3"],
+    "fuse": ["blocks.1", "blocks.2"],
+    "fusion": ["max"],
+    "augmentation": ["flip and contrast"],
+    "method": ["cf-cam", "layer-cam"],
+    "compare": ["classes"],
+    "with": ["3", "5"],
+    "more": ["cf-cam"],
+    "less": ["layer-cam"],
+    "agreement": ["1"],
+    "one": [SECOND],
+    "look": ["grad-cam"],
+    "signed": ["1"],
+    "cf-cam.sigma": ["2.5"],
+    "view.opacity": ["0.3"],
+    "view.signed": ["true"],
+    "view": ["eyes"],
+    "run": ["a-token_of-a-training"],
+    "beside": ["5:dog"],
+    "traits": ["2"],
+    "parts": ["1"],
+    "present": ["1"],
+}
+
+
+def test_a_view_comes_back_whole() -> None:
+    assert {part.name for part in PARTS if isinstance(part, Choice)} <= set(VIEW)
+    app = run(VIEW)
+    assert app.session_state["misread"] == []
+    assert app.session_state["written"] == VIEW
+    assert app.session_state["tray"].awaited == [ELSEWHERE]
+
+
+def test_an_address_without_words_is_the_start_again() -> None:
+    assert run(VIEW, {}).session_state["written"] == {}
+
+
+@pytest.mark.parametrize("name", ["picture", "method", "fuse"])
+def test_nothing_chosen_is_something_to_say(name: str) -> None:
+    written = run({name: [""]}).session_state["written"]
+    assert written == ({} if name == "fuse" else {name: [""]})
+
+
+def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None:
+    good: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
+    bad: dict[str, list[str]] = {}
+    for name, method in all_methods().items():
+        for setting, field in method.settings.model_json_schema().get("properties", {}).items():
+            word = f"{name}.{setting}"
+            default = field["default"]
+            if "enum" in field:
+                values[word] = next(value for value in field["enum"] if value != default)
+                bad[word] = ["no such choice"]
+            elif field["type"] == "boolean":
+                values[word] = not default
+                bad[word] = ["perhaps"]
+            else:
+                values[word] = next(field[end] for end in ("maximum", "minimum") if field[end] != default)
+                bad[word] = [["nan"], ["inf"], [str(field["maximum"] + 1)], [str(field["minimum"] - 1)], ["1", "2"]][
+                    len(bad) % 5
+                ]
+            good[word] = [str(values[word])]
+    assert len(good) > 20
+    app = run({**good, "method": [*all_methods()]})
+    assert app.session_state["misread"] == []
+    for word, value in values.items():
+        kept = app.session_state[f"setting:{word}"]
+        assert kept == value
+        assert isinstance(kept, bool) == isinstance(value, bool)
+    assert set(app.session_state["written"]) == {*good, "method"}
+    refused = run({**bad, "method": [*all_methods()]})
+    assert sorted(refused.session_state["misread"]) == sorted(bad)
+    assert set(refused.session_state["written"]) == {"method"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("picture", ["../../etc/passwd"]),
+        ("picture", ["AB" * 32]),
+        ("picture", ["ab" * 32] * 100),
+        ("model", ["no-such-model"]),
+        ("model", ["file:../../etc/passwd"]),
+        ("model", [f"file:{ELSEWHERE}", "photo-vit"]),
+        ("model", ["hub:" + "x" * 250]),
+        ("model", ["prompts:../../etc/passwd"]),
+        ("model", ["prompts:My Birds"]),
+        ("model", ["prompts:"]),
+        ("class", ["-1:cat"]),
+        ("class", ["cat"]),
+        ("class", ["²:cat"]),
+        ("class", ["99999999999:cat"]),
+        ("layer", ["a", "b"]),
+        ("layer", ["x" * 10_000]),
+        ("layer", ["a\x00b"]),
+        ("fusion", ["sum"]),
+        ("augmentation", ["<script>alert(1)</script>"]),
+        ("method", ["grad-cam", "no-such-method"]),
+        ("compare", ["everything"]),
+        ("fuse", ["a"] * 1000),
+        ("probability", ["yes"]),
+        ("one", ["cat.jpg"]),
+        ("present", ["2"]),
+        ("view.opacity", ["1.01"]),
+        ("view.colour_table", ["jet"]),
+        ("cf-cam.sigma", ["1e999"]),
+    ],
+)
+def test_what_makes_no_sense_is_named_and_left_out(name: str, values: list[str]) -> None:
+    app = run({name: values, "cf-cam.eps": ["7"]})
+    assert app.session_state["misread"] == [name]
+    assert app.session_state["written"] == {"cf-cam.eps": ["7"]}
+
+
+def test_words_of_others_are_none_of_ours() -> None:
+    app = run({"utm_source": ["letter"], "embed": ["true"], "x" * 5000: ["y" * 5000]})
+    assert app.session_state["misread"] == []
+    assert app.session_state["written"] == {}
+
+
+def test_a_checkpoint_is_asked_for_by_its_digest_with_the_form_filled_in() -> None:
+    words = {
+        "model": [f"file:{ELSEWHERE}"],
+        "model.architecture": ["timm/resnet18"],
+        "model.labels": ["imagenet"],
+        "model.input_size": ["160"],
+        "model.mean": ["0.5, 0.4, 0.3"],
+    }
+    app = run(words)
+    assert app.session_state["misread"] == []
+    assert app.session_state["written"] == words
+    choice = app.session_state["model"]
+    assert choice.weights is None
+    assert ELSEWHERE[:12] in choice.problem
+    assert app.session_state["model-architecture"] == "timm/resnet18"
+    assert app.session_state["model-size"] == 160
+    for name, value in (("input_size", "1"), ("mean", "a"), ("labels", "mine"), ("channels", "2")):
+        wrong = run({**words, f"model.{name}": [value]})
+        assert wrong.session_state["misread"] == ["model"]
+        assert wrong.session_state["written"] == {}
+
+
+def test_trained_prompts_are_named_whether_they_are_here_or_not() -> None:
+    app = run({"model": ["prompts:garden-birds"]})
+    assert app.session_state["misread"] == []
+    assert app.session_state["written"] == {"model": ["prompts:garden-birds"]}
+    assert app.session_state["model"].request.source == "prompts"

@@ -1,0 +1,86 @@
+"""Work in the background: progress, results, errors and cancelling."""
+
+import threading
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from components.session.work import Work
+
+
+def test_a_result_and_an_error_come_back() -> None:
+    assert Work(lambda _: 7).result() == 7
+
+    def fail(_: Work) -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Work(fail).result()
+
+
+def test_waiting_says_whether_the_end_has_come() -> None:
+    go = threading.Event()
+    work = Work(lambda _: go.wait(10))
+    assert not work.wait(0.05)
+    go.set()
+    assert work.wait(10)
+
+
+def test_what_was_reported_last_can_be_read() -> None:
+    def report(work: Work) -> None:
+        work.report("first", 0.1)
+        work.report("second", 0.6)
+
+    work = Work(report)
+    work.wait(10)
+    assert work.progress == (0.6, "second")
+
+
+def run_page(*seconds: float) -> AppTest:
+    """A page with a place that is waited at for each number of seconds, and one inside it for the last of them."""
+
+    def page(seconds: tuple[float, ...]) -> None:
+        import time
+
+        import streamlit as st
+
+        from components.session.work import Place, Work
+
+        outer = Place("outer")
+        for each in seconds:
+            work = Work(lambda _, each=each: time.sleep(each))
+            outer.watch(work, "Working …", patience=0.2)
+        with outer.container():
+            inner = Place("inner")
+            inner.watch(Work(lambda _: time.sleep(seconds[-1])), "Working …", "key", patience=0.2)
+            with inner.container():
+                st.markdown("done")
+        st.session_state["cancelled"] = work.cancel.is_set()
+
+    return AppTest.from_function(page, args=(seconds,), default_timeout=20).run()
+
+
+@pytest.mark.parametrize("seconds", [(0.0,), (0.5,), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)])
+def test_only_the_result_is_left_on_the_page(seconds: tuple[float, ...]) -> None:
+    page = run_page(*seconds)
+    assert not page.exception
+    assert [text.value for text in page.markdown] == ["done"]
+    assert not page.button
+
+
+def test_whoever_stops_waiting_stops_the_work() -> None:
+    assert run_page(0.0).session_state["cancelled"]
+
+
+def test_stopping_is_remembered_for_this_work_only() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from components.session.work import _stop, go_on, is_stopped
+
+        _stop("one")
+        st.session_state["seen"] = [is_stopped("one"), is_stopped("two")]
+        go_on()
+        st.session_state["seen"].append(is_stopped("one"))
+
+    assert AppTest.from_function(page).run().session_state["seen"] == [True, False, False]

@@ -1,0 +1,102 @@
+"""Rows of the Eyes and Surgery views, from views that were made up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.browser.canvas import Outline
+from components.studio.eyes import build_eyes_rows, compare_traits, describe_class, doubt_traits
+from components.studio.surgery import build_surgery_rows, describe_answer
+from explain.engine.explanation import Prediction
+from explain.pictures.picture import Picture, alter
+from explain.traits.surgery import Answer
+from explain.traits.traits import ClassView, EyesView, Trait
+
+LABELS = ("wren", "robin", "a class with a name that is far longer than any line would have room for", "tit")
+
+
+def make_picture(seed: int) -> Picture:
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    return Picture(f"picture {seed}.png", pixels, pixels, f"{seed:064d}")
+
+
+def make_class(
+    target: int, probability: float, ranking: tuple[int, ...], shown: int = 2, kept: float = 0.1
+) -> ClassView:
+    attention = np.random.default_rng(target).random((len(ranking), 4, 6), dtype=np.float32)
+    alone = tuple(probability / (head + 2) for head in range(len(ranking)))
+    traits = tuple(
+        Trait(head, rank, attention[head], (1.0, 2.0), alone[head])
+        for rank, head in enumerate(ranking[:shown], start=1)
+    )
+    curve = tuple(np.linspace(probability, kept * probability, len(ranking) + 1).tolist())
+    return ClassView(target, LABELS[target], 1.0, probability, ranking, traits, attention, alone, curve, curve)
+
+
+def make_view(*classes: ClassView) -> EyesView:
+    probabilities = np.full(len(LABELS), 0.05)
+    for seen in classes:
+        probabilities[seen.target] = seen.probability
+    order = np.argsort(-probabilities)
+    predictions = tuple(Prediction(int(i), LABELS[i], float(probabilities[i])) for i in order)
+    return EyesView((10.0, 0.0, 50.0, 40.0), np.log(probabilities), probabilities, predictions, classes)
+
+
+def test_traits_stand_in_their_order_where_the_model_saw_the_picture() -> None:
+    outline = Outline("bill", [[(1, 1), (2, 1), (2, 2)]])
+    (row,) = build_eyes_rows(make_picture(1), make_view(make_class(1, 0.8, (2, 0, 1))), LABELS, [outline])
+    assert [pane.title for pane in row.panes] == ["Picture", "Trait 1 · head 3", "Trait 2 · head 1"]
+    assert [pane.sentence for pane in row.panes[1:]] == ["Blurred alone: 80% → 20%", "Blurred alone: 80% → 40%"]
+    assert all(pane.box == (10.0, 0.0, 50.0, 40.0) for pane in row.panes[1:])
+    assert row.panes[0].choices[0].label == "robin"
+    assert sum(choice.chosen for choice in row.panes[0].choices) == 1
+    assert row.outlines == [outline]
+    assert "3, 1, 2" in row.detail
+
+
+def test_keys_of_rows_and_panes_are_unique_for_two_classes() -> None:
+    rows = build_eyes_rows(make_picture(1), make_view(make_class(1, 0.8, (0, 1)), make_class(0, 0.1, (1, 0))), LABELS)
+    assert len({row.key for row in rows}) == 3
+    assert all(len({pane.key for pane in row.panes}) == len(row.panes) for row in rows)
+    only = {pane.key: pane.values for pane in rows[2].panes}
+    np.testing.assert_allclose(only["only-0"], -only["only-1"])
+
+
+def test_a_trait_without_a_counterpart_is_said() -> None:
+    one, other = make_class(1, 0.8, (0, 1)), make_class(0, 0.1, (1, 0))
+    assert set(compare_traits(one, other).values()) == {"No counterpart in “wren”"}
+    assert compare_traits(one, one) == {
+        0: "“robin” looks here too (its trait 1)",
+        1: "“robin” looks here too (its trait 2)",
+    }
+
+
+def test_maps_that_do_not_decide_are_doubted() -> None:
+    assert doubt_traits(make_class(1, 0.99, (0, 1), kept=0.2)) is None
+    assert doubt_traits(make_class(1, 0.2, (0, 1), kept=1.0)) is None, "it was not decided for this class"
+    assert "explain little" in (doubt_traits(make_class(1, 0.99, (0, 1), kept=0.99)) or "")
+
+
+def test_the_sentence_on_a_class_counts_its_heads() -> None:
+    assert "without this head" in describe_class(make_class(1, 0.8, (0, 1), shown=1))
+    assert "without these 2 heads" in describe_class(make_class(1, 0.8, (0, 1)))
+
+
+def test_the_same_heads_stand_below_one_another_before_and_after() -> None:
+    before = make_picture(1)
+    after = alter(before, 255 - before.model_pixels, "Altered: everything.")
+    views = [make_view(make_class(1, 0.8, (2, 0, 1))), make_view(make_class(1, 0.3, (0, 1, 2)))]
+    first, second = build_surgery_rows(before, after, views, LABELS)
+    assert [pane.title for pane in first.panes] == [pane.title for pane in second.panes]
+    np.testing.assert_array_equal(second.panes[1].values, views[1].classes[0].attention[2])
+    assert second.digest == after.digest != first.digest
+    assert "Altered: everything." in second.detail
+    assert len(build_surgery_rows(before, None, views[:1], LABELS)) == 1
+
+
+def test_what_became_of_the_decision_is_said() -> None:
+    before = make_view(make_class(1, 0.8, (0, 1)))
+    stays = Answer(before, make_view(make_class(1, 0.79, (0, 1))))
+    assert describe_answer(stays, LABELS) == "“robin” falls: 80.0% → 79.0%. The decision stays “robin”."
+    flips = Answer(before, make_view(make_class(1, 0.02, (0, 1))))
+    assert "The decision flips from “robin” to" in describe_answer(flips, LABELS)

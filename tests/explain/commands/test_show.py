@@ -1,0 +1,210 @@
+"""The command line, run in this process through its own `main`."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from explain.bundled.pictures import bundled_pictures
+from explain.methods import all_methods
+from explain.models.load import load_model
+from explain.models.prompt_library import PromptCard, save_prompts
+from explain.models.request import parse_model
+
+Run = Callable[[str], tuple[int, str, str]]
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    skimage_data = pytest.importorskip("skimage.data")
+    path = tmp_path / "chelsea.png"
+    Image.fromarray(skimage_data.chelsea()).save(path)
+    return path
+
+
+def test_show_on_the_cnn_writes_three_maps_and_a_clear_word(run: Run, cat: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    status, printed, _ = run(f"show {cat} --model photo-cnn --out {out}")
+    assert status == 0
+    assert "Prompt-CAM   not available: Prompt-CAM needs a ViT with trained class prompts" in printed
+    assert "--model photo-vit" in printed
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["pictures"][0]["predictions"][0]["label"] == "cat"
+    assert [entry["method"] for entry in manifest["maps"]] == ["grad-cam", "eigen-cam", "cf-cam"]
+    assert "prompt-cam" in manifest["pictures"][0]["unavailable"]
+    with np.load(out / "maps.npz") as maps:
+        assert set(maps.files) == {entry["key"] for entry in manifest["maps"]}
+        assert all(maps[key].shape == (8, 8) and maps[key].dtype == np.float32 for key in maps.files)
+    overlay = np.asarray(Image.open(out / "01-chelsea-grad-cam-stages.1-3.png"))
+    assert overlay.shape == np.asarray(Image.open(cat)).shape
+    assert (out / "figure.png").exists()
+
+
+def test_show_on_the_vit_writes_four_maps_and_sees_a_cat(run: Run, cat: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    status, _, _ = run(f"show {cat} --model photo-vit --out {out}")
+    assert status == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["pictures"][0]["predictions"][0]["label"] == "cat"
+    assert [entry["method"] for entry in manifest["maps"]] == list(all_methods())[:4]
+    assert manifest["pictures"][0]["unavailable"] == {}
+
+
+def test_replay_is_bit_for_bit_and_notices_a_changed_map(run: Run, cat: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(f"show {cat} --out {out} --set cf-cam.eps=2 --target dog --score probability")
+    status, printed, _ = run(f"replay {out / 'manifest.json'}")
+    assert status == 0
+    assert "3 of 3 maps are the same, bit for bit." in printed
+
+    with np.load(out / "maps.npz") as maps:
+        changed = {key: maps[key].copy() for key in maps.files}
+    grad_cam = changed["0/grad-cam/stages.1/5"]
+    grad_cam[0, 0] = np.nextafter(grad_cam[0, 0], np.float32(np.inf))
+    np.savez(out / "maps.npz", **changed)
+    status, printed, _ = run(f"replay {out / 'manifest.json'}")
+    assert status == 1
+    assert "chelsea.png, Grad-CAM: differs by up to" in printed
+    assert "2 of 3 maps are the same" in printed
+
+
+def test_replay_knows_a_picture_by_its_bytes_not_its_name(run: Run, cat: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(f"show {cat} --out {out} --methods grad-cam")
+    moved = tmp_path / "elsewhere" / "renamed.png"
+    moved.parent.mkdir()
+    cat.rename(moved)
+    status, _, error = run(f"replay {out / 'manifest.json'}")
+    assert status == 2
+    assert "The picture chelsea.png was not found" in error
+    status, _, _ = run(f"replay {out / 'manifest.json'} --pictures {moved.parent}")
+    assert status == 0
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(cat)  # another picture under the old name
+    status, _, error = run(f"replay {out / 'manifest.json'}")
+    assert status == 2
+    assert "is not what it was" in error
+
+
+def test_bundled_pictures_replay_without_being_named(run: Run, tmp_path: Path) -> None:
+    bundled = bundled_pictures()[0]
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(bundled.path.read_bytes())
+    run(f"show {copy} --out {tmp_path / 'out'} --methods eigen-cam")
+    copy.unlink()
+    status, _, _ = run(f"replay {tmp_path / 'out' / 'manifest.json'}")
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("show {cat} --out {out} --model no-such-model", "no-such-model"),
+        ("show {cat} --out {out} --layer layer9", "layer9"),
+        ("show {cat} --out {out} --target zebra", "no class “zebra”"),
+        ("show {cat} --out {out} --target 10", "There is no class 10: this model knows classes 0 to 9."),
+        ("show {cat} --out {out} --methods grad-cam,score-kam", "There is no method “score-kam”"),
+        ("show {cat} --out {out} --set cf-cam.eps=900", "CF-CAM does not take eps = '900'"),
+        ("show {cat} --out {out} --set cf-cam.epsilon=9", "CF-CAM does not take epsilon"),
+        ("show {cat} --out {out} --set eps", "--set takes METHOD.SETTING=VALUE"),
+        ("show {cat} --out {out} --preset cf-cam=best", "no preset “best”"),
+        ("show {cat} --out {out} --view opacity=7", "--view does not take opacity=7"),
+        ("show {cat} --out {out} --score rank", "Invalid value for '--score'"),
+        ("show {cat} --out {out} --mean 0.5,0.5,0.5", "only applies to --model file:PATH"),
+        ("show {cat}.gone --out {out}", "No such file"),
+        ("show {cat} --out {out} --model file:{cat}.gone --arch timm/resnet18", "No such file"),
+        ("show {cat} --out {out} --model file:{cat} --arch timm/resnet18 --mean a", "--mean takes numbers"),
+        ("replay {cat}", "This is no manifest"),
+        ("layers no-such-model", "no-such-model"),
+        ("show {cat} --out {out} --model prompts:nobodys", "There are no prompts “nobodys” on this computer"),
+        ("show {cat} --out {out} --model prompts:../../x", "Prompts are named with lower-case letters"),
+        ("show {cat} --out {out} --model prompts:x --labels cifar10", "prompts:x knows its own"),
+    ],
+)
+def test_bad_input_is_one_sentence(run: Run, cat: Path, tmp_path: Path, line: str, sentence: str) -> None:
+    status, _, error = run(line.format(cat=cat, out=tmp_path / "out"))
+    assert status == 2
+    assert sentence in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_lists_are_json_on_demand(run: Run) -> None:
+    _, printed, _ = run("methods --json")
+    listed = json.loads(printed)
+    assert [entry["name"] for entry in listed] == list(all_methods())
+    eps = next(entry for entry in listed if entry["name"] == "cf-cam")["settings"]["eps"]
+    assert eps["minimum"] < eps["default"] < eps["maximum"]
+
+    _, printed, _ = run("models --json")
+    assert {entry["name"] for entry in json.loads(printed)["bundled"]} == {
+        "photo-cnn",
+        "photo-vit",
+        "birds-cnn",
+        "birds-vit",
+    }
+
+    _, printed, _ = run("layers photo-cnn --json")
+    layers = json.loads(printed)
+    assert [entry["name"] for entry in layers if entry["default"]] == ["stages.1"]
+    assert layers[-1]["grid"] == [8, 8]
+
+
+@pytest.fixture
+def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PromptCard:
+    """Prompts called `birds` in a library of its own."""
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path / "kept"))
+    backbone = load_model(parse_model("photo-vit"))
+    card = PromptCard(
+        name="birds",
+        classes=("robin", "wren", "crow"),
+        backbone=backbone.request,
+        backbone_fingerprint=backbone.fingerprint,
+        variant="deep",
+        recipe={},
+        accuracy=75,
+        class_accuracy=(50, 75, 100),
+        pictures=30,
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return save_birds(card, seed=0)
+
+
+def save_birds(card: PromptCard, seed: int) -> PromptCard:
+    torch.manual_seed(seed)
+    tensors = {"prompts": torch.randn(6, 3, 128), "score.weight": torch.randn(1, 128), "score.bias": torch.zeros(1)}
+    return save_prompts("birds", tensors, card, overwrite=True)
+
+
+def test_trained_prompts_are_shown_listed_and_replayed(run: Run, cat: Path, tmp_path: Path, birds: PromptCard) -> None:
+    _, printed, _ = run("models")
+    assert "prompts:birds  3 classes on photo-vit (deep), 75.0 % right" in printed
+    _, printed, _ = run("models --json")
+    assert [PromptCard.model_validate(entry) for entry in json.loads(printed)["prompts"]] == [birds]
+    _, printed, _ = run("layers prompts:birds")
+    assert "(default)" in printed
+    out = tmp_path / "out"
+    status, printed, _ = run(
+        f"show {cat} --out {out} --model prompts:birds --methods prompt-cam,grad-cam --target wren"
+    )
+    assert status == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["model"]["request"]["digest"] == birds.digest
+    assert {entry["label"] for entry in manifest["maps"]} == {"wren"}
+    status, printed, _ = run(f"replay {out / 'manifest.json'}")
+    assert status == 0 and "2 of 2 maps are the same" in printed
+    save_birds(birds, seed=1)
+    status, _, error = run(f"replay {out / 'manifest.json'}")
+    assert status == 2 and "“birds” were trained anew" in error
+
+
+def test_settings_reach_the_manifest(run: Run, cat: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(f"show {cat} --out {out} --methods cf-cam --preset cf-cam=published --set cf-cam.sigma=2")
+    entry = json.loads((out / "manifest.json").read_text())["maps"][0]
+    published = all_methods()["cf-cam"].presets["published"].model_dump(mode="json")
+    assert entry["settings"] == {**published, "sigma": 2.0}

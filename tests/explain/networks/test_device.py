@@ -1,0 +1,97 @@
+"""Which device and precision: what the environment says, what there is, and what is said of it."""
+
+import pytest
+import torch
+from torch import nn
+
+from explain.engine.engine import Engine
+from explain.errors import DeviceError
+from explain.networks.device import describe_device, find_device, move, read_device_settings, runs_out_of_memory
+
+
+@pytest.mark.parametrize(
+    ("environment", "device", "precision"),
+    [
+        ({}, "auto", "float32"),
+        ({"CAMSCOPE_DEVICE": "", "CAMSCOPE_PRECISION": " "}, "auto", "float32"),
+        ({"CAMSCOPE_DEVICE": "cuda:1"}, "cuda:1", "float32"),
+        ({"CAMSCOPE_DEVICE": " CPU ", "CAMSCOPE_PRECISION": "BFloat16", "OTHER": "1"}, "cpu", "bfloat16"),
+    ],
+)
+def test_the_environment_chooses(environment: dict[str, str], device: str, precision: str) -> None:
+    settings = read_device_settings(environment)
+    assert (settings.device, settings.precision) == (device, precision)
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"CAMSCOPE_DEVICE": "gpu"}, "CAMSCOPE_DEVICE cannot be “gpu”. It takes auto, cpu, cuda, cuda:0 or mps."),
+        ({"CAMSCOPE_DEVICE": "cuda:x"}, "CAMSCOPE_DEVICE cannot be “cuda:x”."),
+        ({"CAMSCOPE_PRECISION": "half"}, "“half”. It takes float32, float16 or bfloat16."),
+    ],
+)
+def test_what_the_environment_cannot_ask_for_is_a_sentence(environment: dict[str, str], sentence: str) -> None:
+    with pytest.raises(DeviceError) as caught:
+        read_device_settings(environment)
+    assert sentence in str(caught.value)
+
+
+def test_an_engine_does_what_the_environment_says_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMSCOPE_DEVICE", "cpu")
+    monkeypatch.setenv("CAMSCOPE_PRECISION", "bfloat16")
+    assert Engine().description == "CPU, bfloat16"
+    assert Engine(precision="float32").description == "CPU"
+    monkeypatch.setenv("CAMSCOPE_DEVICE", "tpu")
+    with pytest.raises(DeviceError):
+        Engine()
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "found"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu"), (True, False, "cuda")]
+)
+def test_auto_takes_the_fastest(cuda: bool, mps: bool, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert find_device("auto") == found
+    assert find_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3", "mps"])
+def test_a_device_that_is_not_there_is_a_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: name == "cuda:3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=f"no device “{name}”"):
+        find_device(name)
+
+
+def test_a_device_in_a_short_phrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"NVIDIA {device}")
+    assert describe_device("cpu", "float32") == "CPU"
+    assert describe_device("cuda:1", "bfloat16") == "NVIDIA cuda:1, bfloat16"
+    assert describe_device("mps", "float16") == "Apple GPU (MPS), float16"
+
+
+def test_weights_are_moved_once_and_stay_fit_for_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = nn.Linear(2, 2).requires_grad_(False)
+    with torch.inference_mode():
+        move(module, "meta")
+    assert module.weight.is_meta and not module.weight.is_inference()
+    monkeypatch.setattr(nn.Module, "to", lambda *_: pytest.fail("moved again"))
+    move(module, "meta")
+    move(nn.Identity(), "meta")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_is_known_by_its_words(error: Exception, expected: bool) -> None:
+    assert runs_out_of_memory(error) == expected
