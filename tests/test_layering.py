@@ -283,8 +283,8 @@ def test_a_circle_is_found(tmp_path: Path, back: str) -> None:
 
 def test_a_long_file_is_found(tmp_path: Path) -> None:
     plant(tmp_path, "explain/maps/a.py", "\n" * LONGEST["explain"])
-    plant(tmp_path, "pages/compare.py", "\n" * (LONGEST["pages"] + 1))
-    assert too_long(tmp_path) == ["pages/compare.py has 151 lines"]
+    plant(tmp_path, "pages/a.py", "\n" * (LONGEST["pages"] + 1))
+    assert too_long(tmp_path) == ["pages/a.py has 151 lines"]
 
 
 @pytest.mark.parametrize(

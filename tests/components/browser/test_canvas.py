@@ -25,7 +25,7 @@ import numpy as np
 import streamlit as st
 
 from components.canvas import Choice, Pane, Row, canvas
-from explain.render import RenderSettings
+from explain.maps.render import RenderSettings
 
 st.set_page_config(layout="wide")
 inputs = np.load(Path(__file__).with_name("inputs.npz"))
