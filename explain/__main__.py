@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from explain.commands import lists, prompts, show  # noqa: F401 - each adds its commands, in the order shown
+from explain.commands import show, prompts, lists  # noqa: F401 isort: skip - each adds its commands, in the order shown
 from explain.commands.flags import app
 from explain.errors import ExplainError
 

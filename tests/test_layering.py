@@ -33,7 +33,6 @@ LONGEST = {"explain": 450, "pages": 150}
 """Lines of a file."""
 
 LONGER = {
-    "explain/engine/engine.py": "its jobs move into files of their own next",
     "pages/compare.py": "its waiting and asking move next",
     "pages/layers.py": "the strip and the channels move next",
     "pages/clusters.py": "the strip moves next",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from explain.pictures.augmentation import Augmentation
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from explain.models.loaded import LoadedModel
 
 
@@ -23,6 +25,16 @@ class Prediction:
     index: int
     label: str
     probability: float
+
+
+def rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Prediction, ...]:
+    """The likeliest classes of scores `(classes,)`, likeliest first."""
+    probabilities = logits.cpu().double().softmax(0)  # not every device has float64
+    best = probabilities.topk(min(top, len(labels)))
+    return tuple(
+        Prediction(int(index), labels[int(index)], float(probability))
+        for probability, index in zip(best.values, best.indices, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)

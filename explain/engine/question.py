@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from explain.errors import MethodError, TargetError
+from explain.errors import LayerError, MethodError, TargetError
 from explain.methods import Method, Settings, get_method
+from explain.models.loaded import LoadedModel, get_layer
 from explain.passes.look import Ask, Score
 
 if TYPE_CHECKING:
-    from explain.models.loaded import LoadedModel
     from explain.networks.layer import Layer
 
 DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
@@ -22,13 +22,23 @@ DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of one picture."""
+    """What is asked of one picture.
+
+    Attributes:
+        layers: where to look.
+        targets: the classes; None for the likeliest.
+        methods: those that can work on the model.
+        settings: by method name, complete.
+        score: what of a class is differentiated.
+        unavailable: by method name, why the others cannot, in a sentence.
+    """
 
     layers: tuple[Layer, ...]
     targets: tuple[int | None, ...]
     methods: tuple[Method, ...]
     settings: Mapping[str, Settings]
     score: Score
+    unavailable: Mapping[str, str] = field(default_factory=dict)
 
     def list_asks(self) -> list[Ask]:
         """What must be differentiated, each once, for each class in turn."""
@@ -45,6 +55,37 @@ class Question:
 
 MapKey = tuple[str, str, int]
 """Method, where it looked, class."""
+
+
+def build_question(
+    loaded: LoadedModel,
+    methods: Sequence[str],
+    layer: str | Sequence[str],
+    target: int | str | Sequence[int | str],
+    settings: Mapping[str, Settings | Mapping[str, Any]],
+    score: Score,
+) -> Question:
+    """The question for a model, checked. The arguments are those of `Engine.explain`.
+
+    Raises:
+        LayerError, TargetError, MethodError: something named does not exist, or nothing is named.
+    """
+    complete = complete_settings(methods, settings)
+    names = [layer] if isinstance(layer, str) else list(layer)
+    targets = [target] if isinstance(target, (int, str)) or not isinstance(target, Sequence) else list(target)
+    if not names or not targets:
+        raise (LayerError if targets else TargetError)("Name at least one layer and one class, or leave them out.")
+    unavailable = {
+        name: obstacle for name in complete if (obstacle := find_obstacle(get_method(name), loaded)) is not None
+    }
+    return Question(
+        layers=tuple(dict.fromkeys(get_layer(loaded, name) for name in names)),
+        targets=tuple(dict.fromkeys(None if t == "auto" else find_target(loaded, t) for t in targets)),
+        methods=tuple(get_method(name) for name in complete if name not in unavailable),
+        settings=complete,
+        score=score,
+        unavailable=unavailable,
+    )
 
 
 def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Mapping[str, Any]]) -> dict[str, Settings]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,7 @@ from explain.errors import DeviceError
 if TYPE_CHECKING:
     from torch import nn
 
+T = TypeVar("T")
 Precision = Literal["float32", "float16", "bfloat16"]
 """Of the networks' arithmetic: float32, or half of that wherever torch's autocast deems it safe. What is kept of a
 network, and everything the methods make of it, is float32 at all events."""
@@ -129,3 +130,17 @@ def runs_out_of_memory(error: BaseException) -> bool:
         isinstance(error, RuntimeError)
         and any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
     )
+
+
+def attempt(work: Callable[[], T]) -> tuple[T] | None:
+    """What the work gives, in a tuple; None where the device had no memory left for it.
+
+    Only once this has returned does nothing hold on any more to what the work could not finish, so that memory can be
+    freed and the work, or a smaller one, tried again.
+    """
+    try:
+        return (work(),)
+    except RuntimeError as error:
+        if not runs_out_of_memory(error):
+            raise
+    return None

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from explain.errors import Cancelled, ModelError
-from explain.networks.device import runs_out_of_memory
+from explain.networks.device import attempt, release_memory
 from explain.networks.output import read_scores
 from explain.passes.count import Passes
 from explain.passes.folding import PASSES, Forwards, fold
@@ -254,23 +254,20 @@ class Runner:
             rows = range(start, min(start + size, count))
             if self._cancel is not None and self._cancel.is_set():
                 raise Cancelled("Stopped. Nothing was changed.")
-            part: list[T] = []
-            try:
+
+            def run(rows: range = rows) -> T:
                 with torch.inference_mode(False), torch.no_grad():
-                    part.append(work(rows))
-            except (RuntimeError, MemoryError) as error:
-                if not runs_out_of_memory(error):
-                    raise
-            # Only here, where the error no longer holds on to what it could not finish.
-            if not part:
+                    return work(rows)
+
+            part = attempt(run)
+            if part is None:
                 if len(rows) == 1:
                     raise ModelError(
                         "This model does not fit the memory even for one picture. Choose a smaller model, or close "
                         "what else runs on the device."
                     )
                 size = len(rows) // 2
-                if self.picture.device.type == "cuda":
-                    torch.cuda.empty_cache()
+                release_memory(str(self.picture.device))
                 continue
             start = rows.stop
             self._account(Passes(each.forward * len(rows), each.backward * len(rows)), each.forward * len(rows))

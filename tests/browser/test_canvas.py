@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from components.canvas import Pane, Row, canvas
+from components.browser.canvas import Pane, Row, canvas
 from explain.maps.render import RenderSettings
 
 st.set_page_config(layout="wide")

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from components.canvas import Choice, Pane, Row, canvas
+from components.browser.canvas import Choice, Pane, Row, canvas
 from explain.maps.render import RenderSettings
 
 st.set_page_config(layout="wide")

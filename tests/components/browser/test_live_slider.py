@@ -18,7 +18,7 @@ import time
 
 import streamlit as st
 
-from components.live_slider import follow_sliders, read_slider
+from components.browser.live_slider import follow_sliders, read_slider
 
 
 @st.fragment

@@ -660,7 +660,7 @@ def test_prompts_are_counted_and_their_network_once(vit: LoadedModel) -> None:
     engine = Engine("cpu")
     engine.load(vit)
     own = sum(tensor.nbytes for tensor in (vit.prompted.prompts, *vit.prompted.score.parameters()))
-    assert engine._shelf.bytes_kept == count_weights(vit) + own
+    assert engine._machine.shelf.bytes_kept == count_weights(vit) + own
 
 
 def test_the_same_weights_under_two_names_are_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -670,7 +670,7 @@ def test_the_same_weights_under_two_names_are_kept_once(monkeypatch: pytest.Monk
     assert one.module is other.module
     assert (one.request.name, other.request.name) == ("a", "b")
     assert (one.labels[5], other.labels[5]) == ("a", "b")
-    assert engine._shelf.bytes_kept == count_weights(one)
+    assert engine._machine.shelf.bytes_kept == count_weights(one)
     assert engine.load(name_model("b")) is other and engine.load(name_model("a")) is one
     assert loads == ["a", "b"]
     engine.explain(make_picture(), one)
@@ -687,10 +687,10 @@ def watch_moves(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> list[str
 
 
 def test_what_is_given_up_leaves_the_device_and_comes_back_when_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explain.engine.engine.find_device", lambda _name: "meta")
-    monkeypatch.setattr("explain.engine.engine.Engine._prepare", lambda *_: torch.zeros(1, 3, 32, 32))
-    monkeypatch.setattr("explain.engine.engine.set_arithmetic", lambda *_: torch.no_grad())
-    monkeypatch.setattr("explain.engine.engine.describe_device", lambda *_: "a test")
+    monkeypatch.setattr("explain.engine.machine.find_device", lambda _name: "meta")
+    monkeypatch.setattr("explain.engine.machine.Machine.prepare", lambda *_: torch.zeros(1, 3, 32, 32))
+    monkeypatch.setattr("explain.engine.machine.set_arithmetic", lambda *_: torch.no_grad())
+    monkeypatch.setattr("explain.engine.machine.describe_device", lambda *_: "a test")
     model = build_model("cnn", 1)
     moves = watch_moves(model, monkeypatch)
     engine = Engine("cuda", model_bytes=1)
@@ -700,7 +700,7 @@ def test_what_is_given_up_leaves_the_device_and_comes_back_when_used(monkeypatch
     assert moves[-1] == "cpu"
     engine.explain(make_picture(), model, ["grad-cam"])
     assert moves[-1] == "meta"
-    with engine._shelf.lock_of(model), ThreadPoolExecutor(1) as pool:  # in use by this thread
+    with engine._machine.shelf.lock_of(model), ThreadPoolExecutor(1) as pool:  # in use by this thread
         pool.submit(engine.load, build_model("cnn", 3)).result()
     assert moves[-1] == "meta"
     engine.load(build_model("cnn", 4))
@@ -715,8 +715,8 @@ def test_locks_live_as_long_as_what_they_guard(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ModelError):
         engine.load(name_model("bad"))
     gc.collect()
-    assert len(engine._shelf._locks) == 1
-    assert len(engine._shelf._loading) == 0
+    assert len(engine._machine.shelf._locks) == 1
+    assert len(engine._machine.shelf._loading) == 0
 
 
 def test_works_from_within_inference_mode(vit: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -755,7 +755,7 @@ def watch_looks(monkeypatch: pytest.MonkeyPatch, most: int = 1000) -> list[int]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
         return look_at(module, pictures, *rest)
 
-    monkeypatch.setattr("explain.engine.engine.look_at", look)
+    monkeypatch.setattr("explain.engine.observer.look_at", look)
     return sizes
 
 
@@ -822,10 +822,10 @@ def test_out_of_memory_once_drops_what_was_kept_and_goes_on(
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return look_at(*args)
 
-    monkeypatch.setattr("explain.engine.engine.look_at", look)
+    monkeypatch.setattr("explain.engine.observer.look_at", look)
     assert values_of(engine.explain(make_picture(), cnn)) == expected
     assert engine.bytes_kept < kept
-    assert engine._shelf.bytes_kept == count_weights(cnn)
+    assert engine._machine.shelf.bytes_kept == count_weights(cnn)
     assert spend(engine, lambda: engine.explain(make_picture(), cnn)) == NONE
 
 
@@ -842,7 +842,7 @@ def test_out_of_memory_for_good_is_a_sentence_and_the_engine_lives_on(
         raise RuntimeError(text)
 
     with monkeypatch.context() as patch:
-        patch.setattr("explain.engine.engine.look_at", fail)
+        patch.setattr("explain.engine.observer.look_at", fail)
         for call in (engine.explain, engine.predict, engine.capture):
             with pytest.raises(DeviceError, match="memory of CPU is too small"):
                 call(make_picture(7), cnn)
@@ -872,7 +872,7 @@ def test_another_fault_is_not_mistaken_for_it(
     def fail(*_: object) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("explain.engine.engine.look_at", fail)
+    monkeypatch.setattr("explain.engine.observer.look_at", fail)
     with pytest.raises(RuntimeError, match="mat1"):
         engine.explain(make_picture(), cnn)
 
@@ -981,7 +981,7 @@ def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatc
     def measure() -> tuple[int, int]:
         assert 0 < engine.bytes_kept <= 200_000
         engine.forget()
-        engine._shelf.give_up_others(engine.load(ModelRequest(source="hub", name="cnn")))
+        engine._machine.shelf.give_up_others(engine.load(ModelRequest(source="hub", name="cnn")))
         return measure_resident_bytes(), measure_tensor_bytes()
 
     for number in range(100):
@@ -992,7 +992,7 @@ def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatc
     resident_now, tensors_now = measure()
     assert resident_now <= 1.05 * resident
     assert tensors_now <= 1.05 * tensors
-    assert len(engine._shelf._locks) <= 5
+    assert len(engine._machine.shelf._locks) <= 5
 
 
 # Progress and cancelling
@@ -1073,7 +1073,7 @@ def test_an_estimate_is_the_passes_times_the_time_of_one(engine: Engine, cnn: Lo
     assert engine.estimate_seconds(cnn, slow) is None  # no picture was seen yet
     engine.explain(make_picture(), cnn, ["grad-cam"])
     assert engine.estimate_seconds(cnn, get_method("grad-cam")) is None
-    one = engine._pace[cnn.fingerprint]
+    one = engine._observer._pace[cnn.fingerprint]
     first, last = cnn.layers[0], cnn.layers[-1]
     count = slow.count_passes(last, slow.settings())
     assert engine.estimate_seconds(cnn, slow, last.name) == pytest.approx(one * count)

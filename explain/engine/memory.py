@@ -1,0 +1,159 @@
+"""What is remembered of pictures already seen, and for how long."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from explain.engine.sight import Sight, SightKey
+from explain.maps.heatmap import Heatmap
+from explain.passes.capture import Derived, count_bytes
+from explain.passes.look import Ask, Look, Score
+from explain.passes.prompts import PromptCapture, PromptLook
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from explain.models.loaded import LoadedModel
+    from explain.passes.attention import AttentionCapture
+
+_MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
+
+
+@dataclass(eq=False)
+class Seen:
+    """All that is known of one sight. Guarded by the model's lock, but for the turns."""
+
+    own_logits: Tensor | None = None  # missing as long as only the prompts were looked through
+    activations: dict[str, Tensor] = field(default_factory=dict)
+    derived: dict[str, Derived] = field(default_factory=dict)
+    gradients: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    curvatures: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    attention: dict[tuple[int, Score], AttentionCapture] = field(default_factory=dict)
+    prompt_look: PromptLook | None = None
+    prompts: dict[int, PromptCapture] = field(default_factory=dict)
+    maps: OrderedDict[Hashable, Heatmap] = field(default_factory=OrderedDict)
+    map_bytes: int = 0
+    bytes_kept: int = 0
+    # By map, held while a method runs the network for it; they live as long as anyone holds on to them.
+    _turns: WeakValueDictionary[Hashable, threading.RLock] = field(default_factory=WeakValueDictionary)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def logits(self) -> Tensor:
+        """The network's scores, `(classes,)`."""
+        assert self.own_logits is not None
+        return self.own_logits
+
+    def resolve(self, target: int | None) -> int:
+        """The class itself, or the likeliest one for None."""
+        return int(self.logits.argmax()) if target is None else target
+
+    def count_bytes(self) -> int:
+        """Bytes of all that is known."""
+        tensors = [*self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
+        tensors += [prompt.attention for prompt in self.prompts.values()]
+        if self.own_logits is not None:
+            tensors.append(self.own_logits)
+        if self.prompt_look is not None:
+            tensors += [self.prompt_look.tokens, self.prompt_look.scores]
+        derived = sum(kept.bytes_kept for kept in self.derived.values())
+        attention = sum(map(count_bytes, self.attention.values()))
+        return sum(tensor.nbytes for tensor in tensors) + derived + attention + self.map_bytes
+
+    def add(self, look: Look) -> None:
+        """Learn what a look left. What is known already stays as it is."""
+        if self.own_logits is None:
+            self.own_logits = look.logits
+        for name, activations in look.activations.items():
+            if name not in self.activations:
+                self.activations[name] = activations
+                self.derived[name] = Derived()
+        self.gradients.update(look.gradients)
+        self.curvatures.update(look.curvatures)
+
+    def keep_map(self, key: Hashable, heatmap: Heatmap) -> None:
+        """Keep a map, and give up the one used longest ago where there are too many."""
+        if key not in self.maps:
+            self.maps[key] = heatmap
+            self.map_bytes += count_bytes(heatmap)  # counting all of them after each move of a slider takes longer
+        self.maps.move_to_end(key)
+        while len(self.maps) > _MAPS_KEPT:
+            _, oldest = self.maps.popitem(last=False)
+            self.map_bytes -= count_bytes(oldest)
+
+    def turn_of(self, key: Hashable) -> threading.RLock:
+        """The one lock of a map: whoever asks for the same one waits for it."""
+        with self._lock:
+            return self._turns.setdefault(key, threading.RLock())
+
+
+class Memory:
+    """What was seen, up to a budget; the pictures used longest ago go first. Safe to share between threads.
+
+    Args:
+        bytes_allowed: how much may be kept. The newest picture always stays.
+        lock_of: the lock of a model, which guards what was seen under it.
+    """
+
+    def __init__(self, bytes_allowed: int, lock_of: Callable[[LoadedModel], threading.RLock]):
+        self._bytes_allowed = bytes_allowed
+        self._lock_of = lock_of
+        self._lock = threading.RLock()
+        self._seen: OrderedDict[SightKey, Seen] = OrderedDict()
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes kept of all pictures."""
+        with self._lock:
+            return sum(seen.bytes_kept for seen in self._seen.values())
+
+    def knows(self, sight: Sight) -> bool:
+        """Whether anything is known of a sight."""
+        with self._lock:
+            return sight.key in self._seen
+
+    def recall(self, sight: Sight) -> Seen | None:
+        """What is known of a sight."""
+        with self._lock:
+            seen = self._seen.get(sight.key)
+            if seen is not None:
+                self._seen.move_to_end(sight.key)
+            return seen
+
+    def keep(self, sight: Sight, seen: Seen) -> None:
+        """Remember what is known of a sight. It is the newest now."""
+        with self._lock:
+            self._seen[sight.key] = seen
+            self._seen.move_to_end(sight.key)
+
+    def forget(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._seen.clear()
+
+    @contextmanager
+    def keeping_account(self, sight: Sight) -> Iterator[None]:
+        """Afterwards, whatever happened: count what is kept of the sight, and forget what was used longest ago until
+        the rest fits.
+        """
+        try:
+            yield
+        finally:
+            with self._lock:
+                seen = self._seen.get(sight.key)
+            if seen is not None:
+                with self._lock_of(sight.loaded):
+                    seen.bytes_kept = seen.count_bytes()
+            self._trim()
+
+    def _trim(self) -> None:
+        with self._lock:
+            total = sum(kept.bytes_kept for kept in self._seen.values())
+            while total > self._bytes_allowed and len(self._seen) > 1:
+                total -= self._seen.popitem(last=False)[1].bytes_kept

@@ -1,0 +1,152 @@
+"""Running a network over pictures as seldom as it can be done.
+
+Two words are kept apart: to *see* may be answered from memory, to *look* always runs the network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from explain.engine.machine import Machine
+from explain.engine.memory import Memory, Seen
+from explain.engine.question import Question, part_asks
+from explain.engine.sight import Sight
+from explain.passes.count import Passes
+from explain.passes.look import Ask, Look, look_at
+from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
+from explain.progress import Watch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from explain.models.loaded import LoadedModel
+    from explain.networks.layer import Layer
+
+
+class Observer:
+    """Sees pictures: from memory, or by a look at what is not known yet.
+
+    Args:
+        machine: runs the networks.
+        memory: what was seen before, and all that is seen from now on.
+    """
+
+    def __init__(self, machine: Machine, memory: Memory):
+        self._machine = machine
+        self._memory = memory
+        self._pace: dict[str, float] = {}
+
+    def pace_of(self, loaded: LoadedModel) -> float | None:
+        """Seconds of the model's quickest look at a picture so far; None before the first."""
+        return self._pace.get(loaded.fingerprint)
+
+    def look_ahead(self, sights: Sequence[Sight], question: Question, watch: Watch) -> dict[str, Passes]:
+        """Send the pictures of which nothing is known yet through the network together.
+
+        Args:
+            sights: of one model.
+            question: what is asked of each.
+            watch: may stop it before the pass.
+
+        Returns:
+            The passes run for each, by the picture's digest.
+        """
+        if len(sights) < 2:
+            return {}
+        loaded = sights[0].loaded
+        with self._machine.turn(loaded):
+            watch.stop_if_cancelled()
+            fresh = list({sight.key: sight for sight in sights if not self._memory.knows(sight)}.values())
+            if len(fresh) < 2:
+                return {}
+            asks = part_asks(question.list_asks(), loaded)[0]
+            tensors = [self._machine.prepare(sight) for sight in fresh]
+            for sight, look in zip(fresh, self._look(loaded, tensors, question.layers, asks), strict=True):
+                seen = Seen()
+                seen.add(look)
+                with self._memory.keeping_account(sight):
+                    self._memory.keep(sight, seen)
+            return {sight.picture.digest: Passes(1, len(asks)) for sight in fresh}
+
+    def see_all(self, sight: Sight, question: Question, watch: Watch) -> tuple[Seen, Passes]:
+        """Everything the methods need but for passes of their own, in as few passes of the network as that takes."""
+        with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
+            watch.stop_if_cancelled()
+            seen, run = self.see(sight, question.layers, question.list_asks())
+            needs = frozenset().union(*(method.needs for method in question.methods))
+            if "prompts" in needs:
+                run += self.see_prompts(sight, seen)[1]
+            tensor = None
+            for target in dict.fromkeys(seen.resolve(target) for target in question.targets):
+                if "prompts" in needs:
+                    self.see_prompt(sight, seen, target)
+                if "attention" in needs and (target, question.score) not in seen.attention:
+                    from explain.passes.attention import look_at_attention
+
+                    watch.stop_if_cancelled()
+                    tensor = self._machine.prepare(sight) if tensor is None else tensor
+                    seen.attention[target, question.score] = self._machine.make_room(
+                        partial(look_at_attention, sight.loaded.module, tensor, target, question.score), sight.loaded
+                    )
+                    run += self._machine.count(Passes(forward=1, backward=2))
+            return seen, run
+
+    def see(self, sight: Sight, layers: Sequence[Layer] = (), asks: Sequence[Ask] = ()) -> tuple[Seen, Passes]:
+        """What is known of a sight, after running the network once more if something asked for is missing. The model's
+        turn must be held.
+        """
+        seen = self._memory.recall(sight) or Seen()
+        run = Passes()
+        for group in part_asks(asks, sight.loaded):
+            missing = list(group)
+            if seen.own_logits is not None:
+                missing = [
+                    ask
+                    for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
+                    if any((layer.name, ask) not in seen.gradients for layer in layers)
+                ]
+                if not missing and all(layer.name in seen.activations for layer in layers):
+                    continue
+            (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing)
+            run += Passes(forward=1, backward=len(missing))
+            seen.add(look)
+        self._memory.keep(sight, seen)
+        return seen, run
+
+    def see_prompts(self, sight: Sight, seen: Seen) -> tuple[PromptLook, Passes]:
+        """What the class prompts made of a picture, after one pass of the network if that is not known yet. The model's
+        turn must be held, and it must have prompts.
+        """
+        assert sight.loaded.prompted is not None
+        run = Passes()
+        if seen.prompt_look is None:
+            work = partial(look_through_prompts, sight.loaded.prompted, self._machine.prepare(sight))
+            seen.prompt_look = self._machine.make_room(work, sight.loaded)
+            run = self._machine.count(Passes(forward=1))
+        return seen.prompt_look, run
+
+    def see_prompt(self, sight: Sight, seen: Seen, target: int) -> PromptCapture:
+        """What the prompt of one class looks at, where `see_prompts` was asked before. Runs nothing."""
+        assert sight.loaded.prompted is not None and seen.prompt_look is not None
+        if target not in seen.prompts:
+            seen.prompts[target] = capture_prompt(sight.loaded.prompted, seen.prompt_look, target)
+        return seen.prompts[target]
+
+    def _look(
+        self, loaded: LoadedModel, tensors: Sequence[Tensor], layers: Sequence[Layer], asks: Sequence[Ask]
+    ) -> tuple[Look, ...]:
+        """A look at each of some pictures, `(1, C, h, w)` each, all at once or in halves that fit the memory."""
+        import torch
+
+        def work(some: Sequence[Tensor]) -> tuple[Look, ...]:
+            started = time.perf_counter()
+            looks = look_at(loaded.module, torch.cat([*some]), layers, asks)
+            pace = (time.perf_counter() - started) / len(looks)
+            self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
+            self._machine.count(Passes(len(looks), len(looks) * len(asks)))
+            return looks
+
+        return self._machine.make_room_in_halves(work, tensors, loaded)
