@@ -90,9 +90,8 @@ def mean_activation_map(capture: LayerCapture) -> Tensor:
 
 def centre_map(capture: LayerCapture) -> Tensor:
     """A Gaussian at the centre, a quarter of the map wide: what knowing nothing but photographers' habits gives."""
-    height, width = capture.layer.grid
-    y, x = torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)[None, :]
-    return torch.exp(-(y**2 + x**2) / (2 * 0.5**2))
+    y, x = (torch.linspace(-1, 1, count) for count in capture.layer.grid)
+    return torch.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * 0.5**2))
 
 
 def random_map(capture: LayerCapture) -> Tensor:

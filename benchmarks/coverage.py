@@ -50,7 +50,7 @@ from explain.methods import get_method
 from explain.models.architectures import Architecture, default_preprocessing
 from explain.models.loaded import LoadedModel
 from explain.models.request import ModelRequest
-from explain.networks.layer import Layer
+from explain.networks.layer import Grid, Layer, describe_grid
 from explain.networks.layer_search import find_layers
 from explain.networks.output import first_tensor, replace_first_tensor
 from explain.networks.torchvision_operators import declare_missing_operators
@@ -77,6 +77,7 @@ RECTANGLES = 5
 AGREEMENT = 0.5
 """A correlation over 25 rectangles that chance reaches about once in 200."""
 
+Cell = tuple[int, ...]
 Geometry = Literal["right", "wrong", "not seen"]
 
 
@@ -91,7 +92,7 @@ class Row:
     parameters: int = 0
     input_size: tuple[int, int] = (0, 0)
     layer: str = ""
-    grid: tuple[int, int] = (0, 0)
+    grid: Grid = (0, 0)
     channels: int = 0
     layout: str = ""
     prefix_tokens: int = 0
@@ -192,20 +193,21 @@ def load(name: str, pictures: int = 2) -> LoadedModel:
     return LoadedModel(ModelRequest(source="hub", name=name), module, preprocessing, labels, name, layers)
 
 
-def choose_cells(grid: tuple[int, int]) -> list[tuple[int, int]]:
+def choose_cells(grid: Grid) -> list[Cell]:
     """The cells of a grid in which plants are set."""
-    return list(dict.fromkeys((int(y * grid[0]), int(x * grid[1])) for y, x in CELLS))
+    cells = (tuple(int(share * count) for share, count in zip(place, grid, strict=True)) for place in CELLS)
+    return list(dict.fromkeys(cells))
 
 
 @contextmanager
-def plant(module: nn.Module, layer: Layer, cell: tuple[int, int]) -> Iterator[None]:
+def plant(module: nn.Module, layer: Layer, cell: Cell) -> Iterator[None]:
     """While it lasts, the layer's output in one cell is `PLANT` times what it was."""
 
     def multiply(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         tensor = first_tensor(output)
         assert tensor is not None
         changed = tensor.clone(memory_format=torch.contiguous_format)
-        layer.to_map(changed)[:, :, cell[0], cell[1]] *= PLANT
+        layer.to_map(changed)[:, :, *cell] *= PLANT
         return replace_first_tensor(output, changed)
 
     handle = module.get_submodule(layer.name).register_forward_hook(multiply)
@@ -261,9 +263,7 @@ def judge_geometry(loaded: LoadedModel, picture: Picture) -> dict[str, Geometry]
     return verdicts
 
 
-def measure_peaks(
-    loaded: LoadedModel, picture: Picture, grid: tuple[int, int], cells: Sequence[tuple[int, int]]
-) -> dict[str, float]:
+def measure_peaks(loaded: LoadedModel, picture: Picture, grid: Grid, cells: Sequence[Cell]) -> dict[str, float]:
     """By layer, for which share of the changed rectangles the layer changes most there or close by.
 
     A random network with a wide view may spread a change evenly over all cells. Such changes say nothing of the
@@ -275,7 +275,7 @@ def measure_peaks(
             change = changes[layer.name]
             if float(change.max()) < LOCAL * float(change.mean()):
                 continue
-            peak = divmod(int(change.argmax()), layer.grid[1])
+            peak = np.unravel_index(int(change.argmax()), layer.grid)
             # Inside the rectangle, or beside it by a cell of the coarser grid or an eighth of the side.
             near = all(
                 abs((at + 0.5) / size - (index + 0.5) / count) <= 0.5 / count + max(1 / size, 1 / count, 1 / 8) + 1e-6
@@ -301,10 +301,8 @@ def measure_agreement(loaded: LoadedModel, picture: Picture) -> dict[str, float]
     for layer in loaded.layers:
         shares = torch.stack(kept[layer.name])
         shares = shares - shares.mean(0)
-        centres = (
-            shares.sum(2) @ torch.arange(layer.grid[0], dtype=torch.float32),
-            shares.sum(1) @ torch.arange(layer.grid[1], dtype=torch.float32),
-        )
+        rows, columns = (torch.arange(count, dtype=torch.float32) for count in layer.grid)
+        centres = (shares.sum(2) @ rows, shares.sum(1) @ columns)
         agreements[layer.name] = min(
             float(torch.corrcoef(torch.stack([centre, places[:, axis]]))[0, 1]) for axis, centre in enumerate(centres)
         )
@@ -312,16 +310,16 @@ def measure_agreement(loaded: LoadedModel, picture: Picture) -> dict[str, float]
 
 
 def watch_changes(
-    loaded: LoadedModel, picture: Picture, grid: tuple[int, int], cells: Sequence[tuple[int, int]]
+    loaded: LoadedModel, picture: Picture, grid: Grid, cells: Sequence[Cell]
 ) -> Iterator[dict[str, Tensor]]:
     """For each rectangle of the picture: by layer, how much each of its cells changes when it is inverted, `(h, w)`."""
     tensor = prepare(picture, loaded.preprocessing).tensor
     clean = run_to_maps(loaded, tensor)
-    height, width = tensor.shape[2:]
-    for row, column in cells:
-        top, left = row * height // grid[0], column * width // grid[1]
+    for cell in cells:
+        axes = zip(cell, tensor.shape[2:], grid, strict=True)
+        part = [slice(index * side // count, (index + 1) * side // count) for index, side, count in axes]
         changed = tensor.clone()
-        changed[:, :, top : (row + 1) * height // grid[0], left : (column + 1) * width // grid[1]] *= -1
+        changed[:, :, *part] *= -1
         maps = run_to_maps(loaded, changed)
         yield {name: (maps[name] - clean[name])[0].float().square().sum(0).sqrt() for name in clean}
 
@@ -398,7 +396,7 @@ def summarise(rows: list[Row], seconds: float) -> str:
 
 
 def _times(size: tuple[int, int]) -> str:
-    return f"{size[0]}×{size[1]}" if size[0] else ""
+    return describe_grid(size) if any(size) else ""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -109,14 +109,18 @@ def encode(pixels: np.ndarray, name: str) -> Picture:
     return decode(cv2.imencode(".png", pixels[..., ::-1])[1].tobytes(), name)
 
 
-def judge_cells(mask: np.ndarray, grid: tuple[int, int]) -> dict[str, np.ndarray]:
-    """For each cell of a grid on a square picture: is it at, does it touch, and lie on the mask? `(h, w)` bool."""
-    cell = mask.shape[0] // grid[0]
+def judge_cells(mask: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """For each cell of a map of that shape on a square picture: is it at, does it touch, and lie on the mask?
+
+    Each `(h, w)` bool.
+    """
+    rows, columns = shape
+    cell = mask.shape[0] // rows
     distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     centres = np.s_[cell // 2 :: cell, cell // 2 :: cell]
     return {
         "at": distance[centres] <= cell,
-        "touches": mask.reshape(grid[0], cell, grid[1], cell).any((1, 3)),
+        "touches": mask.reshape(rows, cell, columns, cell).any((1, 3)),
         "on": mask[centres],
     }
 
@@ -159,13 +163,12 @@ def explain_bird(engine: Engine, model: LoadedModel, bird: Bird, part: str) -> t
     picture = encode(bird.pixels, bird.species)
     view = look_with_eyes_of(engine, picture, model, [bird.species], HEADS)
     seen = view.classes[0]
-    grid = seen.mean.shape
-    verdicts = judge_cells(bird.masks[part], (grid[0], grid[1]))
+    verdicts = judge_cells(bird.masks[part], seen.mean.shape)
     method = get_method("grad-cam")
     capture = engine.capture(picture, model, target=bird.species)
     grad_cam = method.function(capture, method.settings()).values.cpu().numpy()
     heads = [find_cell(trait.values) for trait in seen.traits]
-    on_bird = judge_cells(np.any(list(bird.masks.values()), axis=0), (grid[0], grid[1]))["touches"]
+    on_bird = judge_cells(np.any(list(bird.masks.values()), axis=0), seen.mean.shape)["touches"]
     return (
         picture,
         view.predictions[0].label == bird.species,

@@ -56,7 +56,7 @@ def _show(subject: Subject) -> None:
         _show_network(subject, entry)
         _show_strip(subject, picture, maps, signed)
         capture = subject.engine.capture(picture, subject.model, layer.name, entry.targets[0], subject.score)
-        st.subheader(f"{layer.name} · {layer.grid[0]}×{layer.grid[1]} cells", anchor=False)
+        st.subheader(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
         if layer.name in maps:
             _show_map(maps[layer.name], picture, capture, signed)
         else:
@@ -101,7 +101,7 @@ def _show_strip(subject: Subject, picture: Picture, maps: dict[str, Heatmap], si
     ground = prepare_ground(picture, SMALL)
     items = []
     for layer in subject.model.layers:
-        grid = f"{layer.grid[0]}×{layer.grid[1]} cells"
+        grid = f"{layer.describe_grid()} cells"
         heatmap = maps.get(layer.name)
         if heatmap is None:
             items.append(Card(layer.name, layer.name, (grid, "No map of this layer.")))

@@ -61,7 +61,7 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
         fused = st.multiselect(
             "Fuse with layers",
             [*others],
-            format_func=lambda name: f"{name} · {others[name].grid[0]}×{others[name].grid[1]}",
+            format_func=lambda name: f"{name} · {others[name].describe_grid()}",
             key="fused-layers",
             placeholder="None",
             on_change=lambda: st.session_state.pop(_NOTE, None),

@@ -65,7 +65,7 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         return Comparison()
     options: dict[str, str]
     if by == "layers":
-        options = {layer.name: f"{layer.name} · {layer.grid[0]}×{layer.grid[1]}" for layer in layers}
+        options = {layer.name: f"{layer.name} · {layer.describe_grid()}" for layer in layers}
     elif by == "classes":
         options = {str(index): name for index, name in enumerate(name_classes(labels))}
     else:

@@ -58,4 +58,4 @@ def _describe(layer: Layer, place: int, count: int) -> str:
 
 
 def _grid(layer: Layer) -> str:
-    return f"{layer.grid[0]}×{layer.grid[1]} cells"
+    return f"{layer.describe_grid()} cells"

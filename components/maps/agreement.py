@@ -11,6 +11,7 @@ import streamlit as st
 from components.browser.canvas import Row
 from components.maps.rows import DIFFERENCE_PANE
 from explain.maps.agreement import rank_correlations
+from explain.pictures.geometry import Box
 
 
 def show_agreement(rows: Sequence[Row]) -> None:
@@ -19,8 +20,7 @@ def show_agreement(rows: Sequence[Row]) -> None:
         panes = [pane for pane in row.panes if pane.values is not None and pane.key != DIFFERENCE_PANE]
         if len(panes) < 2:
             continue
-        height, width = row.pixels.shape[:2]
-        whole = (0.0, 0.0, float(width), float(height))
+        whole = Box.whole(row.pixels.shape[:2])
         matrix = rank_correlations(
             [pane.values for pane in panes if pane.values is not None], [pane.box or whole for pane in panes]
         )

@@ -66,20 +66,18 @@ def draw_frame(
         mark: put a ring around the highest cell.
     """
     height, width = ground.pixels.shape[:2]
-    left, top, right, bottom = (edge * ground.factor for edge in box)
+    lies = box.scaled(ground.factor)
     finite = bool(np.isfinite(values).all())
     pixels = ground.pixels
     if finite:
         low, high = scale or value_range([values], signed)
         settings = RenderSettings(signed=signed, opacity=0.7)
-        pixels = overlay(pixels, values, (left, top, right, bottom), low, high, settings)
-    said = describe_peak(values, (left, top, right, bottom), height, width) if finite else "it holds no numbers"
+        pixels = overlay(pixels, values, lies, low, high, settings)
+    said = describe_peak(values, lies, height, width) if finite else "it holds no numbers"
     place = None
     if mark and finite and (values > 0).any():
-        row, column = find_peak(values)
-        x = (left + (column + 0.5) * (right - left) / values.shape[1]) / width
-        y = (top + (row + 0.5) * (bottom - top) / values.shape[0]) / height
-        place = (x, y)
+        x, y = lies.find_middle(find_peak(values), values.shape)
+        place = (x / width, y / height)
     return Frame(encode_address(pixels), f"{alt} on {ground.name}, {said}.", label, place)
 
 

@@ -11,6 +11,8 @@ from explain.engine.explanation import PictureExplanation
 from explain.maps.agreement import subtract
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
+from explain.networks.layer import describe_grid
+from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 
 SWITCH_MODEL = "switch-model"
@@ -81,7 +83,7 @@ def list_layer_columns(entry: PictureExplanation) -> list[Column]:
             for heatmap in entry.maps
             if heatmap.layer == layer or (number == 0 and get_method(heatmap.method).place != "layer")
         }
-        grids = {f"{m.values.shape[0]}×{m.values.shape[1]} cells" for m in maps.values() if m.layer == layer}
+        grids = {f"{describe_grid(m.values.shape)} cells" for m in maps.values() if m.layer == layer}
         missing = "This method does not look at one layer. Its map stands in the first column."
         columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing))
     return columns
@@ -167,14 +169,11 @@ def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:
         return row
     first, second = (panes[key] for key in difference)
     title = f"{first.title} − {second.title}"
-    height, width = row.pixels.shape[:2]
-    whole = (0.0, 0.0, float(width), float(height))
+    whole = Box.whole(row.pixels.shape[:2])
     boxes = (first.box or whole, second.box or whole)
     if first.values is None or second.values is None:
         pane = Pane(DIFFERENCE_PANE, title, message="One of the two maps is missing.")
-    elif min(boxes[0][2], boxes[1][2]) <= max(boxes[0][0], boxes[1][0]) or min(boxes[0][3], boxes[1][3]) <= max(
-        boxes[0][1], boxes[1][1]
-    ):
+    elif Box.common(boxes).is_empty:
         pane = Pane(DIFFERENCE_PANE, title, message="The two maps lie on different parts of the picture.")
     else:
         values, box = subtract(first.values, second.values, boxes)

@@ -153,8 +153,7 @@ def _build_card(crop: Crop, number: int) -> Card:
     lines = [f"Attention {format_share(crop.attention)}", f"Class {format_share(crop.probability)}"]
     if not crop.right:
         lines.append("Taken for another class")
-    left, top, right, bottom = crop.place
-    mark = ((crop.peak[0] - left) / max(right - left, 1), (crop.peak[1] - top) / max(bottom - top, 1))
+    mark = crop.place.find_share(crop.peak)
     frame = Frame(encode_address(crop.pixels), f"Part of {crop.name} at the place looked at most", mark=mark)
     return Card(str(number), crop.name, lines, [frame])
 

@@ -65,7 +65,7 @@ def layers(
         return
     for at in loaded.layers:
         mark = "  (default)" if at == default else ""
-        print(f"{at.name:<28} {at.grid[0]}×{at.grid[1]}  {at.channels} channels{mark}")
+        print(f"{at.name:<28} {at.describe_grid()}  {at.channels} channels{mark}")
 
 
 @app.command()

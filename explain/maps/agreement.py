@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explain.pictures.geometry import Box
+from explain.pictures.geometry import Box, Span
 
 
 def rank_correlations(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.ndarray:
@@ -51,12 +51,7 @@ def subtract(first: np.ndarray, second: np.ndarray, boxes: tuple[Box, Box]) -> t
         largest = positive.max()
         scaled.append(positive / largest if largest > 0 else positive)
     one, other = _lay_on_one_grid(scaled, boxes)
-    return (one - other).astype(np.float32), _common_box(boxes)
-
-
-def _common_box(boxes: Sequence[Box]) -> Box:
-    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-    return max(lefts), max(tops), min(rights), min(bottoms)
+    return (one - other).astype(np.float32), Box.common(boxes)
 
 
 def _lay_on_one_grid(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> list[np.ndarray]:
@@ -64,29 +59,31 @@ def _lay_on_one_grid(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> list[n
 
     The grid is as fine as the finest of the maps is there.
     """
-    left, top, right, bottom = _common_box(boxes)
-    columns = max(_count(m.shape[1], box[0], box[2], left, right) for m, box in zip(maps, boxes, strict=True))
-    rows = max(_count(m.shape[0], box[1], box[3], top, bottom) for m, box in zip(maps, boxes, strict=True))
-    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
-    y = top + (np.arange(rows) + 0.5) * (bottom - top) / rows
+    common = Box.common(boxes)
+    counts = [
+        [_count(*axis) for axis in zip(values.shape, box.spans, common.spans, strict=True)]
+        for values, box in zip(maps, boxes, strict=True)
+    ]
+    finest = [max(along) for along in zip(*counts, strict=True)]
+    y, x = (span.to_pixels(np.arange(count), count) for span, count in zip(common.spans, finest, strict=True))
     return [_sample(values, box, x, y) for values, box in zip(maps, boxes, strict=True)]
 
 
-def _count(cells: int, low: float, high: float, start: float, end: float) -> int:
-    """How many of a map's cells fall into a part of its extent; at least one."""
-    return max(1, round(cells * (end - start) / (high - low)))
+def _count(cells: int, span: Span, part: Span) -> int:
+    """How many of a map's cells fall into a part of its span; at least one."""
+    return max(1, round(cells * part.length / span.length))
 
 
 def _sample(values: np.ndarray, box: Box, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    left, top, right, bottom = box
     height, width = values.shape
-    column = np.clip((x - left) / (right - left) * width - 0.5, 0, width - 1)
-    row = np.clip((y - top) / (bottom - top) * height - 0.5, 0, height - 1)
+    down, across = box.spans
+    column = np.clip(across.to_cells(x, width), 0, width - 1)
+    row = np.clip(down.to_cells(y, height), 0, height - 1)
     c0, r0 = np.floor(column).astype(int), np.floor(row).astype(int)
     c1, r1 = np.minimum(c0 + 1, width - 1), np.minimum(r0 + 1, height - 1)
-    across = values[:, c0] * (1 - (column - c0)) + values[:, c1] * (column - c0)
-    down = (row - r0)[:, None]
-    return across[r0] * (1 - down) + across[r1] * down
+    between = values[:, c0] * (1 - (column - c0)) + values[:, c1] * (column - c0)
+    share = (row - r0)[:, None]
+    return between[r0] * (1 - share) + between[r1] * share
 
 
 def _rank(values: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from explain.maps.render import COLOUR_TABLES, DIVERGING, RenderSettings, encode
 from explain.pictures.geometry import Box
 
 DISCLAIMER = "Not for diagnostic use"
+_NOWHERE = Box.whole((1, 1))  # of a pane without a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class FigurePane:
     subtitle: str
     pixels: np.ndarray
     values: np.ndarray | None = None
-    box: Box = (0.0, 0.0, 1.0, 1.0)
+    box: Box = _NOWHERE
     low: float = 0.0
     high: float = 0.0
     note: str = ""
@@ -174,9 +175,7 @@ def _paint(pane: FigurePane, settings: RenderSettings) -> np.ndarray:
     pixels = cv2.resize(pane.pixels, (fitted_width, fitted_height), interpolation=filter_)
     if pane.values is None:
         return pixels
-    left, top, right, bottom = pane.box
-    across, down = fitted_width / width, fitted_height / height
-    box = (left * across, top * down, right * across, bottom * down)
+    box = pane.box.resized((height, width), (fitted_height, fitted_width))
     return overlay(pixels, pane.values, box, pane.low, pane.high, settings)
 
 

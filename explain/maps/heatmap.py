@@ -71,11 +71,8 @@ class Heatmap:
 
 def find_peak(values: np.ndarray, box: Box) -> tuple[float, float]:
     """Where a map `(h, w)` laid over `box` is highest: x and y of that cell's centre, in the picture's pixels."""
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    left, top, right, bottom = box
-    x = left + (column + 0.5) * (right - left) / values.shape[1]
-    y = top + (row + 0.5) * (bottom - top) / values.shape[0]
-    return float(x), float(y)
+    cell = [int(index) for index in np.unravel_index(int(values.argmax()), values.shape)]
+    return box.find_middle(cell, values.shape)
 
 
 def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]:

@@ -49,8 +49,7 @@ def region_share(
         0…1, or None where nothing of the map is above zero.
     """
     rows, columns = sampling_grid(size)
-    across, down = columns / size[1], rows / size[0]
-    scaled = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    scaled = box.resized(size, (rows, columns))
     positive = np.nan_to_num(place(np.maximum(values, 0), scaled, (rows, columns))).astype(np.float64)
     total = positive.sum()
     return float(positive[inside(polygon, size)].sum() / total) if total > 0 else None

@@ -8,7 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from explain.pictures.geometry import Box
+from explain.pictures.geometry import Box, Span
 from explain.settings import Settings, setting
 
 SHADES = 4096  # steps of a colour table when painting; neighbours differ by less than one level of any channel
@@ -132,16 +132,16 @@ def normalise(values: np.ndarray, low: float, high: float, signed: bool = False)
     return np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1).astype(np.float32)
 
 
-def _weights(length: int, start: float, stop: float, cells: int) -> tuple[np.ndarray, np.ndarray]:
+def _weights(length: int, span: Span, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """How much each of `cells` cells counts at each of `length` pixel centres, `(length, cells)`, and who is inside."""
     centres = np.arange(length) + 0.5
-    at = np.clip((centres - start) / (stop - start) * cells - 0.5, 0, cells - 1)
+    at = np.clip(span.to_cells(centres, cells), 0, cells - 1)
     first = np.minimum(at.astype(np.int64), max(cells - 2, 0))
     share = (at - first).astype(np.float32)
     weights = np.zeros((length, cells), dtype=np.float32)
     weights[np.arange(length), first] = 1 - share
     weights[np.arange(length), np.minimum(first + 1, cells - 1)] += share
-    return weights, (centres >= start) & (centres < stop)
+    return weights, (centres >= span.start) & (centres < span.stop)
 
 
 def place(values: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
@@ -156,12 +156,11 @@ def place(values: np.ndarray, box: Box, size: tuple[int, int]) -> np.ndarray:
     Returns:
         `(H, W)` float32, NaN where a pixel's centre lies outside the box: the model did not see it.
     """
-    height, width = size
-    left, top, right, bottom = box
     if not np.isfinite(values).all():
         return np.full(size, np.nan, dtype=np.float32)
-    rows, row_inside = _weights(height, top, bottom, values.shape[0])
-    columns, column_inside = _weights(width, left, right, values.shape[1])
+    (rows, row_inside), (columns, column_inside) = (
+        _weights(*axis) for axis in zip(size, box.spans, values.shape, strict=True)
+    )
     # Two products with narrow matrices: for a map of a few cells nothing else in numpy touches the pixels only once.
     placed: np.ndarray = rows @ (values.astype(np.float32) @ columns.T)
     placed[~row_inside, :] = np.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ def _resize_positions(tensors: Mapping[str, Tensor], module: nn.Module) -> dict[
         return resized
     from timm.layers import resample_abs_pos_embed
 
-    prefix = wanted.shape[1] - grid[0] * grid[1]
+    prefix = wanted.shape[1] - math.prod(grid)
     side = round(max(found.shape[1] - prefix, 0) ** 0.5)
     if side * side + prefix == found.shape[1] and found.shape[2] == wanted.shape[2]:
         resized["pos_embed"] = resample_abs_pos_embed(found, new_size=list(grid), num_prefix_tokens=prefix)

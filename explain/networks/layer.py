@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 Layout = Literal["NCHW", "NHWC", "NLC"]
-LEAST_DEFAULT_GRID = 4
+Grid = tuple[int, int]
+"""How many cells lie along each axis: rows and columns."""
+
+_LEAST_SIDE = 4  # cells along an axis; a map of fewer hardly tells one place from another
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,29 @@ class Layer:
     """
 
     name: str
-    grid: tuple[int, int]
+    grid: Grid
     channels: int
     layout: Layout
     prefix_tokens: int = 0
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return math.prod(self.grid)
+
+    @property
+    def longest_side(self) -> int:
+        """Cells along the axis that has most."""
+        return max(self.grid)
+
+    @property
+    def tells_places_apart(self) -> bool:
+        """Whether there are cells enough along each axis for a map of use."""
+        return min(self.grid) >= _LEAST_SIDE
+
+    def describe_grid(self) -> str:
+        """The cells along each axis, e.g. `14×14`."""
+        return describe_grid(self.grid)
 
     def to_map(self, output: Any) -> Tensor:
         """The module's output, or the first tensor of several, as `(B, C, h, w)`; a view where it can be."""
@@ -44,18 +67,23 @@ class Layer:
             tensor = tensor.permute(0, 3, 1, 2)
         elif self.layout == "NLC":
             patches = tensor[:, self.prefix_tokens :].transpose(1, 2)
-            if patches.shape[2] != self.grid[0] * self.grid[1]:
+            if patches.shape[2] != self.cells:
                 raise LayerError(
                     f"The layer “{self.name}” gave {patches.shape[2]} patch tokens where "
-                    f"{self.grid[0]}×{self.grid[1]} were expected. Choose another layer."
+                    f"{self.describe_grid()} were expected. Choose another layer."
                 )
             tensor = patches.unflatten(2, self.grid)
         return tensor
 
 
+def describe_grid(grid: Sequence[int]) -> str:
+    """The cells along each axis of a grid, or of a map's shape, e.g. `14×14`."""
+    return "×".join(map(str, grid))
+
+
 def default_layer(layers: Sequence[Layer]) -> Layer | None:
     """The layer explained unless another is asked for: the last whose grid still tells one place from another."""
     for layer in reversed(layers):
-        if min(layer.grid) >= LEAST_DEFAULT_GRID:
+        if layer.tells_places_apart:
             return layer
     return layers[-1] if layers else None

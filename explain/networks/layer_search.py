@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from explain.networks.layer import LEAST_DEFAULT_GRID, Layer, default_layer
+from explain.networks.layer import Grid, Layer, default_layer
 from explain.networks.trace import Record, find_paths, read_grids, trace_network
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _weighing(records: list[Record], path: set[tuple[Any, int]]) -> list[int]:
         for index, record in enumerate(records)
         if record.layer
         and isinstance(record.module, (nn.Conv2d, nn.Linear))
-        and min(record.layer.grid) >= LEAST_DEFAULT_GRID
+        and record.layer.tells_places_apart
         and record.vertex in path
     ]
 
@@ -126,7 +126,7 @@ def _find_in_branches(records: list[Record], path: set[tuple[Any, int]]) -> list
         is_block = type(record.module).forward not in plain and sum(name.startswith(inside) for name in weighted) >= 2
         if not is_block or any(name.startswith(inside) for name in chosen):
             continue
-        norms: dict[tuple[int, int], Record] = {}
+        norms: dict[Grid, Record] = {}
         for inner in usable:
             if inner.layer and inner.layout == "NLC" and inner.name.startswith(inside) and _is_norm(inner.module):
                 first = norms.setdefault(inner.layer.grid, inner)
@@ -207,7 +207,7 @@ def _drop_unfinished(found: list[Record]) -> list[Record]:
     before its activation, and a normalisation between a block and what follows.
     """
 
-    def size(record: Record | None) -> tuple[tuple[int, int], int] | None:
+    def size(record: Record | None) -> tuple[Grid, int] | None:
         return (record.layer.grid, record.layer.channels) if record and record.layer else None
 
     kept = []

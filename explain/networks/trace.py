@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from explain.networks.layer import Layer, Layout
+from explain.networks.layer import Grid, Layer, Layout
 from explain.networks.output import first_tensor
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def read_grids(module: nn.Module, records: list[Record], input_size: tuple[int, 
     """Give each record whose output is a grid over the input a `layer`."""
     from torch import nn
 
-    grids: list[tuple[int, int]] = []
+    grids: list[Grid] = []
     known = _known_prefix(module)
     for record in records:
         shape = record.shape
@@ -137,7 +138,8 @@ def read_grids(module: nn.Module, records: list[Record], input_size: tuple[int, 
             continue
         if len(shape) == 4:
             layout: Layout = "NCHW" if _fits(shape[2:], input_size) else "NHWC"
-            grid, width, prefix = (shape[2:], shape[1], 0) if layout == "NCHW" else (shape[1:3], shape[3], 0)
+            grid: Grid = (shape[2], shape[3]) if layout == "NCHW" else (shape[1], shape[2])
+            width, prefix = shape[1] if layout == "NCHW" else shape[3], 0
             if not _fits(grid, input_size):
                 continue
         else:
@@ -146,8 +148,8 @@ def read_grids(module: nn.Module, records: list[Record], input_size: tuple[int, 
             if placed is None:
                 continue
             grid, prefix = placed
-        if grid[0] * grid[1] > 1:
-            record.layer = Layer(record.name, (grid[0], grid[1]), width, layout, prefix)
+        if math.prod(grid) > 1:
+            record.layer = Layer(record.name, grid, width, layout, prefix)
 
 
 def _known_prefix(module: nn.Module) -> int | None:
@@ -167,13 +169,13 @@ def _fits(grid: tuple[int, ...], input_size: tuple[int, int]) -> bool:
 
 
 def _place_tokens(
-    count: int, grids: list[tuple[int, int]], known: int | None, input_size: tuple[int, int]
-) -> tuple[tuple[int, int], int] | None:
+    count: int, grids: list[Grid], known: int | None, input_size: tuple[int, int]
+) -> tuple[Grid, int] | None:
     """The grid that `count` tokens lie on and how many come before it: the last convolution's grid that it fits."""
     prefixes = [*([known] if known is not None else []), *range(_MOST_PREFIX_TOKENS + 1)]
     for prefix in prefixes:
         for grid in reversed(grids):
-            if grid[0] * grid[1] > 1 and grid[0] * grid[1] + prefix == count:
+            if math.prod(grid) > 1 and math.prod(grid) + prefix == count:
                 return grid, prefix
     for prefix in prefixes[:2]:
         rows = round(((count - prefix) * input_size[0] / input_size[1]) ** 0.5) if count > prefix else 0

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from explain.errors import MethodError, ModelError, TargetError
+from explain.networks.layer import Grid
 from explain.passes.look import Score
 
 Pooling = Literal["token", "average", "attention"]
@@ -52,7 +53,7 @@ class AttentionCapture:
             model's head gives the tokens after block `l`; where there is an attention pool, `A_l` is its attention.
     """
 
-    grid: tuple[int, int]
+    grid: Grid
     prefix_tokens: int
     pooling: Pooling
     readout: Tensor
@@ -152,7 +153,7 @@ class _Trace:
     """
 
     parts: _Parts
-    grid: tuple[int, int]
+    grid: Grid
     scores: Tensor
     attention: list[Tensor]
     outputs: list[Tensor]
@@ -368,7 +369,7 @@ def _pools(parts: _Parts) -> list[int]:
     return [1] if parts.pooling == "attention" else []
 
 
-def _find_grid(patches: int, size: tuple[int, int]) -> tuple[int, int] | None:
+def _find_grid(patches: int, size: tuple[int, int]) -> Grid | None:
     """Rows and columns of that many patches, in the picture's own proportions."""
     height, width = size
     rows = round((max(patches, 0) * height / width) ** 0.5)

@@ -6,6 +6,7 @@ arXiv 2501.09333, section 3.3. Importing this does not import torch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -158,6 +159,5 @@ def capture_prompt(model: PromptedViT, look: PromptLook, target: int) -> PromptC
     with torch.inference_mode(False), torch.no_grad():
         row = attend(model, look.tokens, target)
         ranking = rank_heads(model, row, look.scores, target)
-        rows, columns = model.grid
-        attention = row.attention[:, -rows * columns :].reshape(-1, rows, columns).float().clone()
+        attention = row.attention[:, -math.prod(model.grid) :].reshape(-1, *model.grid).float().clone()
     return PromptCapture(attention, ranking.order, ranking.greedy, ranking.alone, ranking.top, look.scores)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -14,8 +15,119 @@ from explain.pictures.picture import Picture
 if TYPE_CHECKING:
     from torch import Tensor
 
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in the original picture's pixels; pixel edges lie at whole numbers."""
+Places = TypeVar("Places", float, np.ndarray)
+
+
+class Span(NamedTuple):
+    """From where to where a box reaches along one axis, in the original picture's pixels."""
+
+    start: float
+    stop: float
+
+    @property
+    def length(self) -> float:
+        """Pixels from start to stop."""
+        return self.stop - self.start
+
+    def to_pixels(self, cells: Places, count: int) -> Places:
+        """Where cells have their middles, of `count` that share the span; the first is cell 0."""
+        return self.start + (cells + 0.5) * (self.stop - self.start) / count
+
+    def to_cells(self, pixels: Places, count: int) -> Places:
+        """The way back: on which of `count` cells places lie. At a whole number is the middle of that cell."""
+        return (pixels - self.start) / (self.stop - self.start) * count - 0.5
+
+
+class Box(NamedTuple):
+    """A rectangle in the original picture's pixels, whose edges lie at whole numbers. It may reach beyond the picture.
+
+    Which axes there are is known here: others go through `spans`, in the order of the axes of a size or of an array's
+    shape. Points are (x, y), as everywhere.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def from_spans(cls, spans: Iterable[Span]) -> Box:
+        """The box that reaches so far along each axis."""
+        rows, columns = spans
+        return cls(columns.start, rows.start, columns.stop, rows.stop)
+
+    @classmethod
+    def whole(cls, size: Sequence[int]) -> Box:
+        """All of a picture of `size` (height, width)."""
+        return cls.from_spans(Span(0.0, float(side)) for side in size)
+
+    @classmethod
+    def common(cls, boxes: Iterable[Box]) -> Box:
+        """What all boxes cover. Where that is nothing, it is empty: see `is_empty`."""
+        along_axes = zip(*(box.spans for box in boxes), strict=True)
+        return cls.from_spans(Span(max(s.start for s in spans), min(s.stop for s in spans)) for spans in along_axes)
+
+    @property
+    def spans(self) -> tuple[Span, Span]:
+        """Rows and columns: what pairs with height and width, and with the axes of an array."""
+        return Span(self.top, self.bottom), Span(self.left, self.right)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts the box out of the picture's pixels `(H, W, ...)`: its rows and columns, rounded to whole ones."""
+        rows, columns = (slice(round(span.start), round(span.stop)) for span in self.spans)
+        return rows, columns
+
+    @property
+    def corners(self) -> list[tuple[float, float]]:
+        """As an outline: the points (x, y) at its corners, clockwise from the upper left."""
+        return [(self.left, self.top), (self.right, self.top), (self.right, self.bottom), (self.left, self.bottom)]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it covers nothing."""
+        return any(span.stop <= span.start for span in self.spans)
+
+    def rounded(self) -> Box:
+        """With its edges at the nearest whole numbers, as `int`."""
+        return Box(*(round(edge) for edge in self))
+
+    def scaled(self, factor: float) -> Box:
+        """The same part of the picture where that is so many times as large."""
+        return Box(*(edge * factor for edge in self))
+
+    def resized(self, size: Sequence[int], other: Sequence[int]) -> Box:
+        """The same part of a picture of `size` (height, width) where that has the other size."""
+        factors = [theirs / own for theirs, own in zip(other, size, strict=True)]
+        return Box.from_spans(
+            Span(span.start * factor, span.stop * factor) for span, factor in zip(self.spans, factors, strict=True)
+        )
+
+    def clipped(self, size: Sequence[int]) -> Box:
+        """The part that lies on a picture of `size` (height, width)."""
+        return Box.from_spans(
+            Span(max(span.start, 0.0), min(span.stop, float(side))) for span, side in zip(self.spans, size, strict=True)
+        )
+
+    def lies_on(self, size: Sequence[int]) -> bool:
+        """Whether it is a part, and not an empty one, of a picture of `size` (height, width)."""
+        return all(0 <= span.start < span.stop <= side for span, side in zip(self.spans, size, strict=True))
+
+    def covers(self, size: Sequence[int]) -> bool:
+        """Whether the centres of all pixels of a picture of `size` (height, width) lie inside."""
+        return all(span.start <= 0.5 and span.stop > side - 0.5 for span, side in zip(self.spans, size, strict=True))
+
+    def find_middle(self, cell: Sequence[int], shape: Sequence[int]) -> tuple[float, float]:
+        """Where a cell (row, column) of a map of that shape, laid over the box, has its middle: x and y."""
+        along = zip(self.spans, cell, shape, strict=True)
+        y, x = (float(span.to_pixels(index, count)) for span, index, count in along)
+        return x, y
+
+    def find_share(self, point: tuple[float, float]) -> tuple[float, float]:
+        """How far a point (x, y) lies on the way from left to right and from top to bottom, 0…1 inside the box."""
+        down, across = ((at - span.start) / span.length for span, at in zip(self.spans, point[::-1], strict=True))
+        return across, down
+
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -85,7 +197,7 @@ def find_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
     height, width = size
     input_height, input_width = preprocessing.input_size
     if preprocessing.fit == "squash":
-        return 0.0, 0.0, float(width), float(height)
+        return Box.whole(size)
     if preprocessing.fit == "pad":
         # Whole input pixels, so that the box says to the pixel where the picture lies.
         scale = min(input_height / height, input_width / width)
@@ -98,7 +210,7 @@ def find_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
             resized_width, resized_height = int(short * width / height), short
     left, top = round((resized_width - input_width) / 2), round((resized_height - input_height) / 2)
     scale_x, scale_y = width / resized_width, height / resized_height
-    return left * scale_x, top * scale_y, (left + input_width) * scale_x, (top + input_height) * scale_y
+    return Box(left * scale_x, top * scale_y, (left + input_width) * scale_x, (top + input_height) * scale_y)
 
 
 def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
@@ -130,13 +242,13 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
 def _resize(pixels: np.ndarray, box: Box, size: tuple[int, int], interpolation: str) -> np.ndarray:
     """The part of `pixels` inside `box` as `(*size, C)` float32 in 0…1; outside the picture, its edge."""
     height, width = pixels.shape[:2]
-    inside = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(width)), min(box[3], float(height)))
+    inside = box.clipped((height, width))
     # How many input pixels the part inside the picture takes up: whole numbers but for rounding noise.
-    per_x, per_y = size[1] / (box[2] - box[0]), size[0] / (box[3] - box[1])
-    left, right = round((inside[0] - box[0]) * per_x), round((inside[2] - box[0]) * per_x)
-    top, bottom = round((inside[1] - box[1]) * per_y), round((inside[3] - box[1]) * per_y)
+    per_x, per_y = size[1] / (box.right - box.left), size[0] / (box.bottom - box.top)
+    left, right = round((inside.left - box.left) * per_x), round((inside.right - box.left) * per_x)
+    top, bottom = round((inside.top - box.top) * per_y), round((inside.bottom - box.top) * per_y)
     fitted = (max(right - left, 1), max(bottom - top, 1))
-    if inside == (0.0, 0.0, width, height) and fitted == (width, height):
+    if inside == Box.whole((height, width)) and fitted == (width, height):
         resized = pixels.astype(np.float32) / 255 if pixels.dtype == np.uint8 else pixels
     elif pixels.dtype == np.uint8 and pixels.shape[2] == 3:
         image = Image.fromarray(pixels).resize(fitted, _FILTERS[interpolation], box=inside)
@@ -158,7 +270,6 @@ def _resize_planes(pixels: np.ndarray, size: tuple[int, int], interpolation: str
 
 def _is_padding(size: tuple[int, int], box: Box, input_size: tuple[int, int]) -> np.ndarray:
     """Which input pixels have their centre outside the picture, `(h, w)` bool."""
-    rows = box[1] + (np.arange(input_size[0]) + 0.5) * (box[3] - box[1]) / input_size[0]
-    columns = box[0] + (np.arange(input_size[1]) + 0.5) * (box[2] - box[0]) / input_size[1]
-    row_out, column_out = (rows < 0) | (rows > size[0]), (columns < 0) | (columns > size[1])
+    centres = [span.to_pixels(np.arange(count), count) for span, count in zip(box.spans, input_size, strict=True)]
+    row_out, column_out = ((at < 0) | (at > side) for at, side in zip(centres, size, strict=True))
     return row_out[:, None] | column_out[None, :]

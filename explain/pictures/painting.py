@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from explain.errors import PictureError
-from explain.pictures.geometry import Box
+from explain.pictures.geometry import Box, Span
 from explain.pictures.picture import Picture, alter
 from explain.pictures.region import Region, mask_region
 
@@ -68,7 +68,7 @@ def paint_over(picture: Picture, region: Region, how: Paint = "surroundings", se
 
 
 def swap_region(
-    picture: Picture, region: Region, other: Picture, place: Box | None = None, feather: float = 0.0
+    picture: Picture, region: Region, other: Picture, place: Sequence[float] | None = None, feather: float = 0.0
 ) -> Picture:
     """Put a part of another picture in a region's place. Outside it every pixel stays as it is, bit for bit.
 
@@ -76,9 +76,9 @@ def swap_region(
         picture: the picture that is changed.
         region: where; a rectangle, an outline or a mask.
         other: where the part is taken from.
-        place: rectangle of the other picture, in its pixels (rounded to whole ones), that is laid over the region's
-            bounding rectangle, resized if need be. Left out, the one that lies there when both pictures are laid over
-            each other.
+        place: rectangle (left, top, right, bottom) of the other picture, in its pixels (rounded to whole ones), that
+            is laid over the region's bounding rectangle, resized if need be. Left out, the one that lies there when
+            both pictures are laid over each other.
         feather: width in pixels of the soft edge inside the region.
 
     Raises:
@@ -87,18 +87,17 @@ def swap_region(
     mask = mask_region(region, picture.size)
     rows, columns = _find_window(mask, 0)
     if place is None:
-        down, across = (theirs / own for theirs, own in zip(other.size, picture.size, strict=True))
-        place = (columns.start * across, rows.start * down, columns.stop * across, rows.stop * down)
+        place = Box.from_spans(Span(s.start, s.stop) for s in (rows, columns)).resized(picture.size, other.size)
     if len(place) != 4 or not np.isfinite(place).all():
         raise PictureError("The place to take the part from is no rectangle. Give left, top, right and bottom.")
-    left, top, right, bottom = (round(edge) for edge in place)
-    height, width = other.size
-    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+    box = Box(*place).rounded()
+    if not box.lies_on(other.size):
+        height, width = other.size
         raise PictureError(
             f"The place to take the part from lies beyond the other picture, which has {width} × {height} pixels. "
             "Choose a rectangle on it."
         )
-    part = _in_kind_of(other, picture)[top:bottom, left:right]
+    part = _in_kind_of(other, picture)[box.slices]
     size = (rows.stop - rows.start, columns.stop - columns.start)
     if part.shape[:2] != size:
         shrinks = part.shape[0] * part.shape[1] > size[0] * size[1]

@@ -9,7 +9,7 @@ import numpy as np
 from explain.errors import PictureError
 from explain.pictures.geometry import Box
 
-Region = Box | Sequence[tuple[float, float]] | np.ndarray
+Region = Sequence[float] | Sequence[tuple[float, float]] | np.ndarray
 """A rectangle (left, top, right, bottom), the corners `(x, y)` of an outline, closed from the last to the first, or the
 pixels themselves, `(H, W)` bool. Coordinates are in the picture's pixels, whose edges lie at whole numbers."""
 
@@ -37,8 +37,7 @@ def mask_region(region: Region, size: tuple[int, int]) -> np.ndarray:
         except (TypeError, ValueError):
             numbers = np.empty(0)
         if numbers.shape == (4,):
-            left, top, right, bottom = numbers
-            numbers = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+            numbers = np.array(Box(*numbers).corners)
         if numbers.ndim != 2 or numbers.shape[1] != 2 or len(numbers) < 3 or not np.isfinite(numbers).all():
             raise PictureError(
                 "A region is a rectangle (left, top, right, bottom), an outline of three corners or more, or a mask."

@@ -45,7 +45,7 @@ class Crop:
         name: the picture's. Shown, never used as a path.
         digest: the picture's.
         pixels: `(h, w, 3)` uint8, at most 256 pixels a side.
-        place: left, top, right, bottom of the crop in the picture's pixels, whole numbers.
+        place: where the crop lies in the picture, at whole pixels.
         peak: where the head's attention is highest, x and y in the picture's pixels.
         attention: there, 0…1.
         probability: of the class in this picture, 0…1.
@@ -55,7 +55,7 @@ class Crop:
     name: str
     digest: str
     pixels: np.ndarray
-    place: tuple[int, int, int, int]
+    place: Box
     peak: tuple[float, float]
     attention: float
     probability: float
@@ -261,20 +261,19 @@ def list_class_files(folder: Path, label: str) -> list[Path]:
     return files
 
 
-def _place_crop(peak: tuple[float, float], box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A square around a peak, moved into the picture where it would reach beyond: left, top, right, bottom."""
+def _place_crop(peak: tuple[float, float], box: Box, size: tuple[int, int]) -> Box:
+    """A square around a peak, at whole pixels, moved into the picture where it would reach beyond."""
     height, width = size
-    seen = min(min(box[2], width) - max(box[0], 0), min(box[3], height) - max(box[1], 0))
+    seen = min(span.length for span in box.clipped(size).spans)
     side = max(round(CROP_SHARE * seen), _SMALLEST_CROP)
     across, down = min(side, width), min(side, height)
     left = min(max(round(peak[0] - across / 2), 0), width - across)
     top = min(max(round(peak[1] - down / 2), 0), height - down)
-    return left, top, left + across, top + down
+    return Box(left, top, left + across, top + down)
 
 
-def _cut(pixels: np.ndarray, place: tuple[int, int, int, int]) -> np.ndarray:
-    left, top, right, bottom = place
-    crop = pixels[top:bottom, left:right].copy()
+def _cut(pixels: np.ndarray, place: Box) -> np.ndarray:
+    crop = pixels[place.slices].copy()
     factor = _LARGEST_CROP / max(crop.shape[:2])
     if factor < 1:
         height, width = (max(round(side * factor), 1) for side in crop.shape[:2])

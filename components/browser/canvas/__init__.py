@@ -21,6 +21,7 @@ import streamlit as st
 from pydantic import ValidationError
 from streamlit import runtime
 
+from explain.maps.heatmap import find_peak
 from explain.maps.region_share import SAMPLES
 from explain.maps.render import COLOUR_TABLES, DIVERGING, SHADES, RenderSettings, encode_png
 from explain.pictures.geometry import Box
@@ -277,7 +278,8 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
     """A row as the browser gets it; `whole` if every pixel of a large picture is wanted."""
     height, width = row.pixels.shape[:2]
     notes = []
-    if any(pane.values is not None and _hides_some(pane.box, height, width) for pane in row.panes):
+    boxes = [pane.box for pane in row.panes if pane.values is not None and pane.box is not None]
+    if not all(box.covers((height, width)) for box in boxes):
         notes.append("Hatched: cropped away, the model did not see it.")
     address = f"{key}/{row.key}"
     return {
@@ -314,7 +316,7 @@ def _describe_file(pixels: np.ndarray, digest: str, longest_side: int, place: st
 
 def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
     """A pane as the browser gets it."""
-    box = pane.box or (0.0, 0.0, float(width), float(height))
+    box = pane.box or Box.whole((height, width))
     message, values, alt = pane.message, pane.values, pane.alt or pane.title
     if values is not None and not np.isfinite(values).all():
         message = message or "The map holds values that are not numbers, so it is not shown."
@@ -347,9 +349,8 @@ def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
     """Where the map is highest, as the end of a sentence for those who do not see it."""
     if not (values > 0).any():
         return "nothing in it is above zero"
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    x = (box[0] + (column + 0.5) * (box[2] - box[0]) / values.shape[1]) / width
-    y = (box[1] + (row + 0.5) * (box[3] - box[1]) / values.shape[0]) / height
+    x, y = find_peak(values, box)
+    x, y = x / width, y / height
     return f"strongest at {name_place(x, y)}, {x:.0%} from the left and {y:.0%} from the top"
 
 
@@ -362,13 +363,6 @@ def name_place(x: float, y: float) -> str:
     if not across:
         return {"upper": "the top", "lower": "the bottom"}[down]
     return f"the {down} {across}".replace("  ", " ")
-
-
-def _hides_some(box: Box | None, height: int, width: int) -> bool:
-    """Whether some pixel's centre lies outside the box."""
-    if box is None:
-        return False
-    return box[0] > 0.5 or box[1] > 0.5 or box[2] <= width - 0.5 or box[3] <= height - 0.5
 
 
 @st.cache_resource(max_entries=24, ttl="1h", show_spinner=False)

@@ -49,14 +49,14 @@ def network(
 
 def describe_blocks(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     """Names and sizes of the blocks. Sides grow with the root of what they stand for, so that small ones are seen."""
-    most_cells = max((max(layer.grid) for layer in layers), default=1)
+    most_cells = max((layer.longest_side for layer in layers), default=1)
     most_channels = max((layer.channels for layer in layers), default=1)
     return [
         {
             "key": layer.name,
-            "text": f"{layer.name} · {layer.grid[0]}×{layer.grid[1]} cells · {layer.channels} channels",
-            "grid": f"{layer.grid[0]}×{layer.grid[1]}",
-            "height": round(_LOWEST + (_HIGHEST - _LOWEST) * (max(layer.grid) / most_cells) ** 0.5),
+            "text": f"{layer.name} · {layer.describe_grid()} cells · {layer.channels} channels",
+            "grid": layer.describe_grid(),
+            "height": round(_LOWEST + (_HIGHEST - _LOWEST) * (layer.longest_side / most_cells) ** 0.5),
             "width": round(_NARROWEST + (_WIDEST - _NARROWEST) * (layer.channels / most_channels) ** 0.5),
         }
         for layer in layers
