@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from explain.maps.region_share import region_share
 from explain.maps.render import RenderSettings, format_number, mark_unseen, overlay, place, value_range
+from explain.pictures.geometry import Box
 
 HEIGHT, WIDTH = 240, 320
-BOXES = {"crop": (40.0, 0.0, 280.0, 240.0), "whole": (0.0, 0.0, 320.0, 240.0)}
+BOXES = {"crop": Box(40.0, 0.0, 280.0, 240.0), "whole": Box(0.0, 0.0, 320.0, 240.0)}
 PANES = ("plain", "crop", "whole")
 
 APP = """
@@ -28,6 +29,7 @@ import streamlit as st
 
 from components.browser.canvas import Pane, Row, canvas
 from explain.maps.render import RenderSettings
+from explain.pictures.geometry import Box
 
 st.set_page_config(layout="wide")
 inputs = np.load(Path(__file__).with_name("inputs.npz"))
@@ -183,8 +185,8 @@ def test_the_wheel_zooms_all_panes_of_a_picture_and_every_pixel_is_right(
     for key in ("crop", "whole"):
         scale_x, scale_y = ground.shape[1] / width, ground.shape[0] / height
         box = BOXES[key]
-        placed = ((box[0] - left) * scale_x, (box[1] - top) * scale_y)
-        placed += ((box[2] - left) * scale_x, (box[3] - top) * scale_y)
+        upper_left = ((box.left - left) * scale_x, (box.top - top) * scale_y)
+        placed = Box(*upper_left, (box.right - left) * scale_x, (box.bottom - top) * scale_y)
         low, high = value_range([inputs[key]], signed=False)
         expected = overlay(ground, inputs[key], placed, low, high, RenderSettings()).astype(int)
         seen = ~np.isnan(place(inputs[key], placed, ground.shape[:2]))

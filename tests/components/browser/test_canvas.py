@@ -14,9 +14,14 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from components.browser.canvas import Drawn, _read_view, describe_peak, name_place, read_drawn
 from explain.maps.render import RenderSettings, format_number, overlay, place, value_range
+from explain.pictures.geometry import Box
 
 HEIGHT, WIDTH = 210, 300
-BOXES = {"crop": (45.0, 0.0, 255.0, 210.0), "pad": (-20.5, -30.0, 340.25, 230.0), "blank": (0.0, 0.0, 300.0, 210.0)}
+BOXES = {
+    "crop": Box(45.0, 0.0, 255.0, 210.0),
+    "pad": Box(-20.5, -30.0, 340.25, 230.0),
+    "blank": Box(0.0, 0.0, 300.0, 210.0),
+}
 
 APP = """
 from pathlib import Path
@@ -26,6 +31,7 @@ import streamlit as st
 
 from components.browser.canvas import Choice, Pane, Row, canvas
 from explain.maps.render import RenderSettings
+from explain.pictures.geometry import Box
 
 st.set_page_config(layout="wide")
 inputs = np.load(Path(__file__).with_name("inputs.npz"))
@@ -307,10 +313,10 @@ def test_a_report_counts_unless_python_has_changed_its_mind() -> None:
 def test_where_the_peak_lies() -> None:
     values = np.zeros((4, 4), dtype=np.float32)
     values[0, 3] = 1
-    assert describe_peak(values, (0, 0, 200, 100), 100, 200) == (
+    assert describe_peak(values, Box(0, 0, 200, 100), 100, 200) == (
         "strongest at the upper right, 88% from the left and 12% from the top"
     )
-    assert describe_peak(-values, (0, 0, 200, 100), 100, 200) == "nothing in it is above zero"
+    assert describe_peak(-values, Box(0, 0, 200, 100), 100, 200) == "nothing in it is above zero"
 
 
 def test_places_have_names() -> None:

@@ -8,6 +8,7 @@ from explain.engine.explanation import PictureExplanation, Prediction
 from explain.maps.heatmap import Heatmap
 from explain.methods import all_methods
 from explain.passes.count import Passes
+from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 
 PIXELS = np.zeros((40, 60, 3), dtype=np.uint8)
@@ -25,7 +26,7 @@ def heat(method: str, seconds: float = 0.0123, passes: Passes = NO_PASS, warning
         target=3,
         label="cat",
         values=np.eye(4, dtype=np.float32),
-        box=(10.0, 0.0, 50.0, 40.0),
+        box=Box(10.0, 0.0, 50.0, 40.0),
         blank=False,
         seconds=seconds,
         passes=passes,

@@ -8,6 +8,7 @@ from components.browser.canvas import Outline
 from components.studio.eyes import build_eyes_rows, compare_traits, describe_class, doubt_traits
 from components.studio.surgery import build_surgery_rows, describe_answer
 from explain.engine.explanation import Prediction
+from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, alter
 from explain.traits.surgery import Answer
 from explain.traits.traits import ClassView, EyesView, Trait
@@ -39,7 +40,7 @@ def make_view(*classes: ClassView) -> EyesView:
         probabilities[seen.target] = seen.probability
     order = np.argsort(-probabilities)
     predictions = tuple(Prediction(int(i), LABELS[i], float(probabilities[i])) for i in order)
-    return EyesView((10.0, 0.0, 50.0, 40.0), np.log(probabilities), probabilities, predictions, classes)
+    return EyesView(Box(10.0, 0.0, 50.0, 40.0), np.log(probabilities), probabilities, predictions, classes)
 
 
 def test_traits_stand_in_their_order_where_the_model_saw_the_picture() -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from explain.maps.agreement import rank_correlations, subtract
+from explain.pictures.geometry import Box
 
-WHOLE = (0.0, 0.0, 80.0, 60.0)
+WHOLE = Box(0.0, 0.0, 80.0, 60.0)
 
 
 def rank_slowly(values: list[float]) -> list[float]:
@@ -48,7 +49,7 @@ def test_maps_of_other_grids_and_other_parts_of_the_picture_meet_where_both_lie(
     """A ramp over the picture is the same ramp, however fine its grid and whatever part of the picture it covers."""
     whole = np.tile((np.arange(8) + 0.5) * 10, (6, 1))
     part = np.tile(20 + (np.arange(4) + 0.5) * 10, (3, 1))  # over x from 20 to 60
-    boxes = [WHOLE, (20.0, 0.0, 60.0, 60.0)]
+    boxes = [WHOLE, Box(20.0, 0.0, 60.0, 60.0)]
     assert rank_correlations([whole, part], boxes)[0, 1] == pytest.approx(1)
     difference, box = subtract(whole, part, (boxes[0], boxes[1]))
     assert box == (20.0, 0.0, 60.0, 60.0)

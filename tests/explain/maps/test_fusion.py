@@ -9,6 +9,7 @@ from explain.maps.fusion import fuse, fuse_values
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
 from explain.passes.count import Passes
+from explain.pictures.geometry import Box
 
 
 def make_map(values: np.ndarray, layer: str, method: str = "grad-cam", target: int = 3) -> Heatmap:
@@ -19,7 +20,7 @@ def make_map(values: np.ndarray, layer: str, method: str = "grad-cam", target: i
         target=target,
         label="cat",
         values=values.astype(np.float32),
-        box=(0.0, 0.0, 8.0, 8.0),
+        box=Box(0.0, 0.0, 8.0, 8.0),
         blank=False,
         seconds=0.25,
         passes=Passes(1, 1),

@@ -8,13 +8,15 @@ import pytest
 from explain.maps.heatmap import Heatmap, find_rules, is_blank
 from explain.methods import Settings, get_method
 from explain.passes.count import Passes
+from explain.pictures.geometry import Box
 
 GRAD, EIGEN = get_method("grad-cam"), get_method("eigen-cam")
 AGNOSTIC = "Does not depend on the class: it would look the same for any other."
 
 
 def make_heatmap(values: np.ndarray, box: tuple[float, float, float, float]) -> Heatmap:
-    return Heatmap("grad-cam", Settings(), "layer", 0, "cat", values.astype(np.float32), box, False, 0.0, Passes())
+    values = values.astype(np.float32)
+    return Heatmap("grad-cam", Settings(), "layer", 0, "cat", values, Box(*box), False, 0.0, Passes())
 
 
 @pytest.mark.parametrize("seed", range(8))

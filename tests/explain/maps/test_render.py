@@ -26,6 +26,7 @@ from explain.maps.render import (
     shades,
     value_range,
 )
+from explain.pictures.geometry import Box
 
 
 def slow_sample(values: np.ndarray, box: tuple[float, float, float, float], x: float, y: float) -> float:
@@ -80,11 +81,11 @@ def slow_overlay(
 
 
 BOXES = [
-    (0.0, 0.0, 37.0, 23.0),
-    (7.0, 0.0, 30.0, 23.0),
-    (3.3, 2.7, 31.2, 20.9),
-    (-6.0, -4.5, 43.0, 27.5),
-    (-5.0, 6.5, 42.0, 16.5),
+    Box(0.0, 0.0, 37.0, 23.0),
+    Box(7.0, 0.0, 30.0, 23.0),
+    Box(3.3, 2.7, 31.2, 20.9),
+    Box(-6.0, -4.5, 43.0, 27.5),
+    Box(-5.0, 6.5, 42.0, 16.5),
 ]
 
 
@@ -105,17 +106,17 @@ def test_place_over_the_whole_picture_is_torch_upsampling(seed):
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(values)[None, None], size=size, mode="bilinear", align_corners=False
     )[0, 0].numpy()
-    placed = place(values, (0.0, 0.0, float(size[1]), float(size[0])), size)
+    placed = place(values, Box(0.0, 0.0, float(size[1]), float(size[0])), size)
     np.testing.assert_allclose(placed, expected, atol=3e-6)
 
 
 @pytest.mark.parametrize(
     ("box", "size"),
     [
-        ((0.0, 0.0, 200.0, 200.0), (200, 200)),
-        ((100.0, 0.0, 500.0, 400.0), (400, 600)),
-        ((0.0, 133.0, 401.0, 534.0), (700, 401)),
-        ((-100.0, 0.0, 300.0, 400.0), (400, 200)),
+        (Box(0.0, 0.0, 200.0, 200.0), (200, 200)),
+        (Box(100.0, 0.0, 500.0, 400.0), (400, 600)),
+        (Box(0.0, 133.0, 401.0, 534.0), (700, 401)),
+        (Box(-100.0, 0.0, 300.0, 400.0), (400, 200)),
     ],
 )
 @pytest.mark.parametrize(("row", "column"), [(2, 3), (4, 4), (5, 2)])
@@ -134,7 +135,7 @@ def test_a_planted_cell_lands_within_a_pixel(box, size, row, column):
 
 
 def test_what_the_box_leaves_out_is_nan_and_nothing_else():
-    placed = place(np.ones((3, 3), dtype=np.float32), (10.0, 4.6, 20.0, 8.4), (12, 30))
+    placed = place(np.ones((3, 3), dtype=np.float32), Box(10.0, 4.6, 20.0, 8.4), (12, 30))
     seen = np.zeros((12, 30), dtype=bool)
     seen[5:8, 10:20] = True  # rows whose centres 5.5, 6.5, 7.5 lie inside; 4.5 and 8.5 do not
     np.testing.assert_array_equal(~np.isnan(placed), seen)
@@ -144,7 +145,7 @@ def test_what_the_box_leaves_out_is_nan_and_nothing_else():
 def test_a_map_with_a_value_that_is_no_number_is_not_shown_at_all(bad):
     values = np.ones((3, 3), dtype=np.float32)
     values[1, 1] = bad
-    assert np.isnan(place(values, (0.0, 0.0, 9.0, 9.0), (9, 9))).all()
+    assert np.isnan(place(values, Box(0.0, 0.0, 9.0, 9.0), (9, 9))).all()
     assert value_range([values, np.full((2, 2), 5.0)], signed=False) == (5.0, 5.0)
 
 
@@ -162,7 +163,7 @@ def test_value_range_own_and_shared():
 
 def test_on_the_shared_scale_equal_values_get_equal_colours():
     pixels = np.full((8, 8, 3), 128, dtype=np.uint8)
-    box = (0.0, 0.0, 8.0, 8.0)
+    box = Box(0.0, 0.0, 8.0, 8.0)
     weak = np.array([[0.0, 1.0]], dtype=np.float32)
     strong = np.array([[0.0, 1.0], [1.0, 4.0]], dtype=np.float32)
     shared, settings = value_range([weak, strong], signed=False), RenderSettings(scale="shared")
@@ -186,7 +187,7 @@ def test_a_constant_map_with_rounding_noise_is_not_stretched(level):
     low, high = value_range([values], signed=False)
     assert is_flat(low, high)
     assert (normalise(values, low, high) == 0).all()
-    painted = overlay(np.full((6, 6, 3), 90, np.uint8), values, (0.0, 0.0, 6.0, 6.0), low, high, RenderSettings())
+    painted = overlay(np.full((6, 6, 3), 90, np.uint8), values, Box(0.0, 0.0, 6.0, 6.0), low, high, RenderSettings())
     assert len(np.unique(painted.reshape(-1, 3), axis=0)) == 1
 
 
@@ -199,7 +200,7 @@ def test_a_faint_map_is_shown():
 def test_a_blank_signed_map_lies_in_the_middle_of_the_table():
     blank = np.zeros((3, 3), dtype=np.float32)
     settings = RenderSettings(signed=True, opacity=1.0)
-    painted = overlay(np.zeros((6, 6, 3), np.uint8), blank, (0.0, 0.0, 6.0, 6.0), 0.0, 0.0, settings)
+    painted = overlay(np.zeros((6, 6, 3), np.uint8), blank, Box(0.0, 0.0, 6.0, 6.0), 0.0, 0.0, settings)
     assert np.abs(painted.astype(int) - DIVERGING[127]).max() <= 1
 
 
@@ -221,7 +222,7 @@ def test_overlay_equals_loops_over_pixels(table, opacity, signed):
 def test_overlay_in_bands_marks_unseen_pixels_as_for_the_whole_picture():
     pixels = np.random.default_rng(1).integers(0, 256, (400, 300, 3), dtype=np.uint8)
     values = np.ones((3, 3), dtype=np.float32)
-    painted = overlay(pixels, values, (100.0, 0.0, 200.0, 400.0), 0.0, 1.0, RenderSettings())
+    painted = overlay(pixels, values, Box(100.0, 0.0, 200.0, 400.0), 0.0, 1.0, RenderSettings())
     np.testing.assert_array_equal(painted[:, :100], mark_unseen(pixels)[:, :100])
     np.testing.assert_array_equal(painted[:, 200:], mark_unseen(pixels)[:, 200:])
 
@@ -286,7 +287,7 @@ def test_normalise_twice_is_the_order_of_pytorch_grad_cam():
     large = (large - large.min()) / (large.max() - large.min())
     positive = np.maximum(values, 0)
     ours = normalise(positive, float(positive.min()), float(positive.max()))
-    ours = place(ours, (0.0, 0.0, 77.0, 41.0), (41, 77))
+    ours = place(ours, Box(0.0, 0.0, 77.0, 41.0), (41, 77))
     np.testing.assert_allclose(normalise(ours, float(ours.min()), float(ours.max())), large, atol=2e-6)
 
 
@@ -311,8 +312,8 @@ def test_the_figure_holds_every_pane_with_its_colours():
     settings = RenderSettings(opacity=1.0)
     panes = [
         FigurePane("Picture", "90 × 60 pixels", pixels),
-        FigurePane("Grad-CAM", "cat", pixels, values, (0.0, 0.0, 90.0, 60.0), 0.0, 1.0),
-        FigurePane("CF-CAM", "cat", pixels, np.zeros((5, 5)), (0.0, 0.0, 90.0, 60.0), note="Blank: " + "word " * 40),
+        FigurePane("Grad-CAM", "cat", pixels, values, Box(0.0, 0.0, 90.0, 60.0), 0.0, 1.0),
+        FigurePane("CF-CAM", "cat", pixels, np.zeros((5, 5)), Box(0.0, 0.0, 90.0, 60.0), note="Blank: " + "word " * 40),
     ]
     one = np.asarray(Image.open(io.BytesIO(figure([FigureRow("chelsea.png", panes)], settings, "Title"))))
     two = np.asarray(Image.open(io.BytesIO(figure([FigureRow("a", panes), FigureRow("b", panes[:1])], settings))))
@@ -327,7 +328,7 @@ def test_the_figure_holds_every_pane_with_its_colours():
 @pytest.mark.parametrize("size", [(1, 1), (8000, 200), (200, 8000)])
 def test_the_figure_takes_any_shape(size):
     pixels = np.zeros((*size, 3), dtype=np.uint8)
-    box = (0.0, 0.0, float(size[1]), float(size[0]))
+    box = Box(0.0, 0.0, float(size[1]), float(size[0]))
     pane = FigurePane("Grad-CAM", "", pixels, np.eye(3, dtype=np.float32), box, 0.0, 1.0)
     height, width = np.asarray(Image.open(io.BytesIO(figure([FigureRow("x" * 200, [pane])], RenderSettings())))).shape[
         :2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from explain.maps.region_share import inside, region_share, sampling_grid
+from explain.pictures.geometry import Box
 
 
 def plain_share(values: np.ndarray, box: tuple[float, ...], size: tuple[int, int], polygon: list) -> float:
@@ -36,18 +37,18 @@ def plain_share(values: np.ndarray, box: tuple[float, ...], size: tuple[int, int
 def test_the_share_equals_the_sum_written_out(seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(4, 5))
-    size, box = (40, 300), (30.0, -5.0, 260.0, 50.0)
+    size, box = (40, 300), Box(30.0, -5.0, 260.0, 50.0)
     polygon = [(float(x), float(y)) for x, y in rng.uniform((0, 0), (300, 40), (5, 2))]
     assert region_share(values, box, size, polygon) == pytest.approx(plain_share(values, box, size, polygon), abs=1e-6)
 
 
 def test_known_shares() -> None:
-    size, whole = (100, 200), (0.0, 0.0, 200.0, 100.0)
+    size, whole = (100, 200), Box(0.0, 0.0, 200.0, 100.0)
     half = [(0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0)]
     flat = np.ones((3, 3))
     assert region_share(flat, whole, size, half) == pytest.approx(0.5)
-    assert region_share(flat, (0.0, 0.0, 100.0, 100.0), size, half) == pytest.approx(1)
-    assert region_share(flat, (100.0, 0.0, 200.0, 100.0), size, half) == 0
+    assert region_share(flat, Box(0.0, 0.0, 100.0, 100.0), size, half) == pytest.approx(1)
+    assert region_share(flat, Box(100.0, 0.0, 200.0, 100.0), size, half) == 0
     assert region_share(-flat, whole, size, half) is None
     assert region_share(np.array([[-5.0, 1.0]]), whole, size, [(150, 0), (200, 0), (200, 100), (150, 100)]) == 0.5
 
