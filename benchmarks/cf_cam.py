@@ -90,8 +90,8 @@ def mean_activation_map(capture: LayerCapture) -> Tensor:
 
 def centre_map(capture: LayerCapture) -> Tensor:
     """A Gaussian at the centre, a quarter of the map wide: what knowing nothing but photographers' habits gives."""
-    y, x = (torch.linspace(-1, 1, count) for count in capture.layer.grid)
-    return torch.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * 0.5**2))
+    axes = torch.meshgrid(*(torch.linspace(-1, 1, count) for count in capture.layer.grid), indexing="ij")
+    return torch.exp(-sum(axis**2 for axis in axes) / (2 * 0.5**2))
 
 
 def random_map(capture: LayerCapture) -> Tensor:

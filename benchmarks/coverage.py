@@ -301,8 +301,10 @@ def measure_agreement(loaded: LoadedModel, picture: Picture) -> dict[str, float]
     for layer in loaded.layers:
         shares = torch.stack(kept[layer.name])
         shares = shares - shares.mean(0)
-        rows, columns = (torch.arange(count, dtype=torch.float32) for count in layer.grid)
-        centres = (shares.sum(2) @ rows, shares.sum(1) @ columns)
+        centres = []
+        for axis, count in enumerate(layer.grid, start=1):
+            others = [other for other in range(1, shares.ndim) if other != axis]
+            centres.append(shares.sum(others) @ torch.arange(count, dtype=torch.float32))
         agreements[layer.name] = min(
             float(torch.corrcoef(torch.stack([centre, places[:, axis]]))[0, 1]) for axis, centre in enumerate(centres)
         )

@@ -81,6 +81,12 @@ def describe_grid(grid: Sequence[int]) -> str:
     return "×".join(map(str, grid))
 
 
+def fits(grid: Sequence[int], input_size: Sequence[int]) -> bool:
+    """Whether a grid has the input's shape, up to one cell lost or won at a border, and is no finer than the input."""
+    (rows, columns), (height, width) = grid, input_size
+    return rows <= height and columns <= width and abs(rows * width - columns * height) <= max(height, width)
+
+
 def default_layer(layers: Sequence[Layer]) -> Layer | None:
     """The layer explained unless another is asked for: the last whose grid still tells one place from another."""
     for layer in reversed(layers):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from explain.networks.layer import Grid, Layer, Layout
+from explain.networks.layer import Grid, Layer, Layout, fits
 from explain.networks.output import first_tensor
 
 if TYPE_CHECKING:
@@ -132,15 +132,15 @@ def read_grids(module: nn.Module, records: list[Record], input_size: tuple[int, 
     known = _known_prefix(module)
     for record in records:
         shape = record.shape
-        if isinstance(record.module, nn.Conv2d) and len(shape) == 4 and shape[0] == 1 and _fits(shape[2:], input_size):
+        if isinstance(record.module, nn.Conv2d) and len(shape) == 4 and shape[0] == 1 and fits(shape[2:], input_size):
             grids.append((shape[2], shape[3]))
         if len(shape) not in (3, 4) or shape[0] != 1:
             continue
         if len(shape) == 4:
-            layout: Layout = "NCHW" if _fits(shape[2:], input_size) else "NHWC"
+            layout: Layout = "NCHW" if fits(shape[2:], input_size) else "NHWC"
             grid: Grid = (shape[2], shape[3]) if layout == "NCHW" else (shape[1], shape[2])
             width, prefix = shape[1] if layout == "NCHW" else shape[3], 0
-            if not _fits(grid, input_size):
+            if not fits(grid, input_size):
                 continue
         else:
             layout, width = "NLC", shape[2]
@@ -162,12 +162,6 @@ def _known_prefix(module: nn.Module) -> int | None:
     return None if prefix is None else int(prefix)
 
 
-def _fits(grid: tuple[int, ...], input_size: tuple[int, int]) -> bool:
-    """Whether a grid has the input's shape, up to one cell lost or won at a border, and is no finer than the input."""
-    (rows, columns), (height, width) = grid, input_size
-    return rows <= height and columns <= width and abs(rows * width - columns * height) <= max(height, width)
-
-
 def _place_tokens(
     count: int, grids: list[Grid], known: int | None, input_size: tuple[int, int]
 ) -> tuple[Grid, int] | None:
@@ -179,6 +173,6 @@ def _place_tokens(
                 return grid, prefix
     for prefix in prefixes[:2]:
         rows = round(((count - prefix) * input_size[0] / input_size[1]) ** 0.5) if count > prefix else 0
-        if rows > 1 and (count - prefix) % rows == 0 and _fits((rows, (count - prefix) // rows), input_size):
+        if rows > 1 and (count - prefix) % rows == 0 and fits((rows, (count - prefix) // rows), input_size):
             return (rows, (count - prefix) // rows), prefix
     return None
