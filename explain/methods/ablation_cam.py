@@ -28,7 +28,7 @@ class AblationCamSettings(Settings):
     paper="Desai and Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free "
     "Localization, WACV 2020",
     group="gradient-free",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=AblationCamSettings,
     count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
     after_layer=True,

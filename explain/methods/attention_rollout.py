@@ -23,7 +23,7 @@ class AttentionRolloutSettings(Settings):
     sentence="From which patches the answer was gathered through all blocks, for no class in particular.",
     paper="Abnar and Zuidema, Quantifying Attention Flow in Transformers, ACL 2020, arXiv 2005.00928",
     group="transformer",
-    needs="attention",
+    needs={"attention"},
     class_agnostic=True,
     place="all attention",
     settings=AttentionRolloutSettings,

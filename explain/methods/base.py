@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from explain.errors import MethodError
 from explain.settings import Settings
@@ -69,23 +70,30 @@ class Formula:
     split: Callable[[LayerCapture, Any], tuple[Tensor, Tensor]]
 
 
+Function: TypeAlias = "Callable[[LayerCapture, Any], MethodResult]"
+"""From a capture and the method's settings to its map."""
+
+F = TypeVar("F", bound=Function)
+P = ParamSpec("P")
+
+
 @dataclass(frozen=True)
 class Method:
-    """One explanation method, as everything else in CAMscope sees it.
+    """One explanation method, as everything else in CAMscope sees it. Its fields are what `@method` takes.
 
     Attributes:
+        function: what draws the map.
         name: key on the command line and in links, e.g. `grad-cam`.
         title: the field's name for it, e.g. `Grad-CAM`.
         sentence: one line, what the map shows.
         paper: authors, title, year, identifier.
+        group: see `Group`.
         needs: what the capture must hold; see `Needs`.
         class_agnostic: the map does not depend on the class.
         against: the map is high where something speaks against the class, not for it.
-        settings: the pydantic model of its settings.
-        function: `(capture, settings) -> MethodResult`.
-        presets: named settings, e.g. `published`.
-        group: see `Group`.
         place: see `Place`.
+        settings: the pydantic model of its settings.
+        presets: named settings, e.g. `published`.
         objective: from the settings, what is differentiated in place of the score of the class; equal objectives share
             one backward pass.
         count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
@@ -94,22 +102,23 @@ class Method:
         formula: for a method whose map is a weighted sum of channels.
     """
 
+    function: Function
+    _: KW_ONLY
     name: str
     title: str
     sentence: str
     paper: str
-    needs: frozenset[Needs]
-    class_agnostic: bool
-    settings: type[Settings]
-    function: Callable[[LayerCapture, Any], MethodResult]
-    presets: Mapping[str, Settings] = field(default_factory=dict)
-    group: Group = "gradient"
+    group: Group
+    needs: Set[Needs]
+    class_agnostic: bool = False
+    against: bool = False
     place: Place = "layer"
+    settings: type[Settings] = Settings
+    presets: Mapping[str, Settings] = field(default_factory=dict)
     objective: Callable[[Any], Objective] | None = None
     count_passes: Callable[[Layer, Any], int] | None = None
-    formula: Formula | None = None
-    against: bool = False
     after_layer: bool = False
+    formula: Formula | None = None
 
     @property
     def differentiates(self) -> bool:
@@ -136,48 +145,39 @@ def describe_needs(method: Method) -> str:
 _METHODS: dict[str, Method] = {}
 
 
-def method(
-    *,
-    name: str,
-    title: str,
-    sentence: str,
-    paper: str,
-    group: Group,
-    needs: Needs | tuple[Needs, ...],
-    class_agnostic: bool = False,
-    settings: type[Settings] = Settings,
-    presets: Mapping[str, Settings] | None = None,
-    place: Place = "layer",
-    objective: Callable[[Any], Objective] | None = None,
-    count_passes: Callable[[Layer, Any], int] | None = None,
-    formula: Formula | None = None,
-    against: bool = False,
-    after_layer: bool = False,
-) -> Callable[[Callable[[LayerCapture, Any], MethodResult]], Callable[[LayerCapture, Any], MethodResult]]:
-    """Register the decorated function as a method. Order of registration is the order shown."""
+def _decorate_with(declare: Callable[Concatenate[Function, P], Method]) -> Callable[P, Callable[[F], F]]:
+    """A decorator that takes what `declare` takes after the function: no field is written twice, all are checked."""
 
-    def register(function: Callable[[LayerCapture, Any], MethodResult]) -> Callable[[LayerCapture, Any], MethodResult]:
-        _METHODS[name] = Method(
-            name=name,
-            title=title,
-            sentence=sentence,
-            paper=paper,
-            needs=frozenset((needs,) if isinstance(needs, str) else needs),
-            class_agnostic=class_agnostic,
-            settings=settings,
-            function=function,
-            presets=presets or {},
-            group=group,
-            place=place,
-            objective=objective,
-            count_passes=count_passes,
-            after_layer=after_layer,
-            formula=formula,
-            against=against,
-        )
-        return function
+    def method(*args: P.args, **fields: P.kwargs) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            declared = declare(function, *args, **fields)
+            _METHODS[declared.name] = declared
+            return function
 
-    return register
+        return register
+
+    return method
+
+
+method = _decorate_with(Method)
+"""Register the decorated function as a method, given the fields of `Method`. Order of registration is the order shown.
+"""
+
+
+@contextmanager
+def registered(method: Method) -> Iterator[Method]:
+    """While entered, one more method is known, the last of all. For trying one out, and for tests.
+
+    Raises:
+        ValueError: there is one of that name.
+    """
+    if method.name in _METHODS:
+        raise ValueError(f"There is a method “{method.name}” already. Give this one another name.")
+    _METHODS[method.name] = method
+    try:
+        yield method
+    finally:
+        del _METHODS[method.name]
 
 
 def all_methods() -> dict[str, Method]:

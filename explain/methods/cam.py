@@ -11,7 +11,7 @@ from explain.settings import Settings
     sentence="What each place adds to the score of the class, read from the weights of the network's last layer.",
     paper="Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, arXiv 1512.04150",
     group="gradient-free",
-    needs=("activations", "head"),
+    needs={"activations", "head"},
 )
 def cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`M_c = Σ_k w_ck A_k` (equation 2), whose mean over places is the logit of the class but for its bias."""

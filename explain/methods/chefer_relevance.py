@@ -12,7 +12,7 @@ from explain.settings import Settings
     paper="Chefer et al., Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder "
     "Transformers, ICCV 2021, arXiv 2103.15679",
     group="transformer",
-    needs="attention",
+    needs={"attention"},
     place="all attention",
 )
 def chefer_relevance(capture: LayerCapture, settings: Settings) -> MethodResult:

@@ -25,7 +25,7 @@ def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, T
     paper="Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, "
     "ICCV 2017, arXiv 1610.02391, section 3.3",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     against=True,
     formula=Formula(
         latex=r"L(p) = \sum_k \alpha_k \, A_k(p)",

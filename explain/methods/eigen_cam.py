@@ -48,7 +48,7 @@ def weigh_channels(capture: LayerCapture, settings: EigenCamSettings) -> tuple[T
     paper="Muhammad and Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, "
     "arXiv 2008.00299",
     group="gradient-free",
-    needs="activations",
+    needs={"activations"},
     class_agnostic=True,
     settings=EigenCamSettings,
     formula=Formula(

@@ -12,7 +12,7 @@ from explain.passes.capture import LayerCapture
     paper="Gildenblat and contributors, PyTorch library for CAM methods, 2021, method EigenGradCAM; after Muhammad and "
     "Yeasin, Eigen-CAM, IJCNN 2020, arXiv 2008.00299",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     settings=EigenCamSettings,
 )
 def eigen_grad_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult:

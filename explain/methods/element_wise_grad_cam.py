@@ -11,7 +11,7 @@ from explain.settings import Settings
     sentence="What each place's features add to the score of the class, leaving out all that lowers it.",
     paper="Gildenblat and contributors, PyTorch library for CAM methods, 2021, method GradCAMElementWise",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
 )
 def element_wise_grad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k ReLU(g_k ⊙ A_k)`. There is no paper; the library that made it up is its source."""

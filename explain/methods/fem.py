@@ -33,7 +33,7 @@ class FemSettings(Settings):
     paper="Fuad et al., Features Understanding in 3D CNNs for Actions Recognition in Video (Feature Explanation "
     "Method), IPTA 2020, HAL hal-02963298",
     group="gradient-free",
-    needs="activations",
+    needs={"activations"},
     class_agnostic=True,
     settings=FemSettings,
 )

@@ -70,7 +70,7 @@ class Difference:
     paper="Zhang et al., Finer-CAM: Spotting the Difference Reveals Finer Details for Visual Explanation, CVPR 2025, "
     "arXiv 2501.11309",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     settings=FinerCamSettings,
     objective=lambda settings: Difference(settings.gamma, settings.classes, settings.weighting),
 )

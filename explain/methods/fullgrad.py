@@ -33,7 +33,7 @@ class FullGradSettings(Settings):
     paper="Srinivas and Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, "
     "arXiv 1905.00780",
     group="fine detail",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=FullGradSettings,
     place="input",
     count_passes=lambda _layer, _settings: 1,

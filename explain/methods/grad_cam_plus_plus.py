@@ -51,7 +51,7 @@ def weigh_channels(capture: LayerCapture, settings: GradCamPlusPlusSettings) -> 
     paper="Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, "
     "arXiv 1710.11063",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     settings=GradCamPlusPlusSettings,
     formula=Formula(
         latex=r"L(p) = \sum_k w_k \, A_k(p)",

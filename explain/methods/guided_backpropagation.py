@@ -31,7 +31,7 @@ class GuidedBackpropagationSettings(Settings):
     paper="Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR Workshop 2015, "
     "arXiv 1412.6806",
     group="fine detail",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=GuidedBackpropagationSettings,
     place="input",
     count_passes=lambda _layer, _settings: 1,

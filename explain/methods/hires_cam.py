@@ -25,7 +25,7 @@ def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Ten
     paper="Draelos and Carin, Use HiResCAM instead of Grad-CAM for Faithful Explanations of Convolutional Neural "
     "Networks, 2020, arXiv 2011.08891",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     formula=Formula(
         latex=r"L(p) = \sum_k g_k(p) \, A_k(p)",
         weight=r"g_k(p)",

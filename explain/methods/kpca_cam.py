@@ -45,7 +45,7 @@ class KpcaCamSettings(Settings):
     paper="Karmani et al., KPCA-CAM: Visual Explainability of Deep Computer Vision Models using Kernel PCA, 2024, "
     "arXiv 2410.00267",
     group="gradient-free",
-    needs="activations",
+    needs={"activations"},
     class_agnostic=True,
     settings=KpcaCamSettings,
 )

@@ -25,7 +25,7 @@ def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Ten
     paper="Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, IEEE Transactions on "
     "Image Processing 30, 2021, doi 10.1109/TIP.2021.3089943",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     formula=Formula(
         latex=r"L(p) = \sum_k w_k(p) \, A_k(p)",
         weight=r"w_k(p)",

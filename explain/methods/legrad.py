@@ -25,7 +25,7 @@ class LeGradSettings(Settings):
     paper="Bousselham et al., LeGrad: An Explainability Method for Vision Transformers via Feature Formation "
     "Sensitivity, ICCV 2025, arXiv 2404.03214",
     group="transformer",
-    needs="attention",
+    needs={"attention"},
     place="all attention",
     settings=LeGradSettings,
 )

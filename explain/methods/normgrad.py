@@ -23,7 +23,7 @@ class NormGradSettings(Settings):
     paper="Rebuffi et al., There and Back Again: Revisiting Backpropagation Saliency Methods, CVPR 2020, "
     "arXiv 2004.02866",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     settings=NormGradSettings,
 )
 def normgrad(capture: LayerCapture, settings: NormGradSettings) -> MethodResult:

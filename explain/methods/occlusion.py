@@ -57,7 +57,7 @@ def _count_passes(_layer: Layer, settings: OcclusionSettings) -> int:
     sentence="How far the score of the class falls when a window hides this place.",
     paper="Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv 1311.2901",
     group="gradient-free",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=OcclusionSettings,
     place="input",
     count_passes=_count_passes,

@@ -24,7 +24,7 @@ class PromptCamSettings(Settings):
     paper="Chowdhury et al., Prompt-CAM: Making Vision Transformers Interpretable for Fine-Grained Analysis, "
     "CVPR 2025, arXiv 2501.09333",
     group="transformer",
-    needs="prompts",
+    needs={"prompts"},
     place="last attention",
     settings=PromptCamSettings,
 )

@@ -33,7 +33,7 @@ class RawAttentionSettings(Settings):
     paper="Dosovitskiy et al., An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale, ICLR 2021, "
     "arXiv 2010.11929; Vaswani et al., Attention Is All You Need, NeurIPS 2017, arXiv 1706.03762",
     group="transformer",
-    needs="attention",
+    needs={"attention"},
     class_agnostic=True,
     place="all attention",
     settings=RawAttentionSettings,

@@ -52,7 +52,7 @@ class RiseSettings(Settings):
     paper="Petsiuk, Das and Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, "
     "arXiv 1806.07421",
     group="gradient-free",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=RiseSettings,
     presets={"published": RiseSettings(masks=8000, grid=7, share=50.0, centre=False)},
     place="input",

@@ -35,7 +35,7 @@ class ScoreCamSettings(Settings):
     paper="Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR "
     "Workshops 2020, arXiv 1910.01279",
     group="gradient-free",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=ScoreCamSettings,
     count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
 )

@@ -38,7 +38,7 @@ class Utility:
     sentence="Where the layer's features raise the score of the class, corrected for how its slope changes.",
     paper="Cai, CAMs as Shapley Value-based Explainers, 2025, arXiv 2501.06261",
     group="gradient",
-    needs=("gradients", "curvature"),
+    needs={"gradients", "curvature"},
     settings=ShapleyCamSettings,
     objective=lambda settings: Utility(settings.utility == "residual softmax"),
 )

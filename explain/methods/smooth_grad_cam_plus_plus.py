@@ -40,7 +40,7 @@ class SmoothGradCamPlusPlusSettings(Settings):
     paper="Omeiza et al., Smooth Grad-CAM++: An Enhanced Inference Level Visualization Technique for Deep "
     "Convolutional Neural Network Models, 2019, arXiv 1908.01224",
     group="gradient",
-    needs=("activations", "runner"),
+    needs={"activations", "runner"},
     settings=SmoothGradCamPlusPlusSettings,
     count_passes=lambda _layer, settings: settings.copies,
 )

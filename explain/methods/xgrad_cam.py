@@ -29,7 +29,7 @@ def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, T
     paper="Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, "
     "arXiv 2008.02312",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     formula=Formula(
         latex=r"L(p) = \sum_k w_k \, A_k(p)",
         weight=r"w_k",

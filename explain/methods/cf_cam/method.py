@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     sentence="Where channels that respond alike, with one smoothed gradient for each group, raise the class.",
     paper="He, Pan, Yao, “CF-CAM: Cluster Filter Class Activation Mapping”, 2025, arXiv 2504.00060",
     group="gradient",
-    needs="gradients",
+    needs={"gradients"},
     settings=CfCamSettings,
     presets={"published": PUBLISHED},
 )

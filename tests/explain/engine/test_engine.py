@@ -7,8 +7,9 @@ import resource
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from explain.engine.explanation import Explanation
 from explain.engine.question import DEFAULT_METHODS, complete_settings, find_target
 from explain.errors import Cancelled, DeviceError, LayerError, MethodError, ModelError, PictureError, TargetError
 from explain.maps.fusion import Fusion, fuse_values
-from explain.methods import MethodResult, Settings, base, get_method
+from explain.methods import Method, MethodResult, Settings, get_method
+from explain.methods.base import Needs, registered
 from explain.models.loaded import LoadedModel
 from explain.models.request import ModelRequest
 from explain.networks.device import Precision
@@ -438,10 +440,12 @@ def test_the_least_recently_used_goes_first(cnn: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("way", ["explain", "capture", "cancelled", "predict"])
-def test_whatever_way_it_came_in_it_is_counted(way: str, vit: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_way_it_came_in_it_is_counted(
+    way: str, vit: LoadedModel, register: Callable[[Method], Method]
+) -> None:
     engine = Engine("cpu", capture_bytes=1)
     cancel = threading.Event()
-    monkeypatch.setitem(base._METHODS, "stopping", make_method("stopping", lambda _c, _s: stop(cancel)))
+    register(make_method("stopping", lambda _c, _s: stop(cancel)))
     for seed in range(3):
         picture = make_picture(seed)
         if way == "explain":
@@ -463,10 +467,23 @@ def stop(cancel: threading.Event) -> MethodResult:
     return MethodResult(torch.ones(2, 2))
 
 
-def make_method(name: str, function: Callable[..., MethodResult], *needs: base.Needs) -> base.Method:
-    return base.Method(
-        name, name.title(), "A test.", "None, 2025", frozenset(needs or ("gradients",)), False, Settings, function
+def make_method(name: str, function: Callable[..., MethodResult], *needs: Needs) -> Method:
+    return Method(
+        function,
+        name=name,
+        title=name.title(),
+        sentence="A test.",
+        paper="None, 2025",
+        group="gradient",
+        needs=set(needs or ("gradients",)),
     )
+
+
+@pytest.fixture
+def register() -> Iterator[Callable[[Method], Method]]:
+    """Makes a method known until the test is over."""
+    with ExitStack() as known:
+        yield lambda method: known.enter_context(registered(method))
 
 
 def test_maps_are_counted_too(cnn: LoadedModel) -> None:
@@ -573,7 +590,7 @@ def test_asking_the_same_at_once_runs_one_pass(engine: Engine, vit: LoadedModel)
 
 
 def test_asking_the_same_of_a_slow_method_at_once_runs_it_once(
-    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, cnn: LoadedModel, register: Callable[[Method], Method]
 ) -> None:
     """And others are served meanwhile, by the same model."""
     calls = []
@@ -585,7 +602,7 @@ def test_asking_the_same_of_a_slow_method_at_once_runs_it_once(
         scores = capture.runner.scores(lambda rows: capture.runner.picture.repeat(len(rows), 1, 1, 1), 5)
         return MethodResult(scores[:4].reshape(2, 2))
 
-    monkeypatch.setitem(base._METHODS, "slow", make_method("slow", run, "activations", "runner"))
+    register(make_method("slow", run, "activations", "runner"))
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(engine.explain, make_picture(), cnn, ["slow"]) for _ in range(3)]
         pool.submit(engine.explain, make_picture(1), cnn, ["grad-cam"]).result()
@@ -853,7 +870,7 @@ def test_out_of_memory_for_good_is_a_sentence_and_the_engine_lives_on(
 
 
 def test_a_method_that_runs_out_of_memory_once_goes_on(
-    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, cnn: LoadedModel, register: Callable[[Method], Method]
 ) -> None:
     fails = iter([True])
 
@@ -862,7 +879,7 @@ def test_a_method_that_runs_out_of_memory_once_goes_on(
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return MethodResult(torch.ones(2, 2))
 
-    monkeypatch.setitem(base._METHODS, "hungry", make_method("hungry", run))
+    register(make_method("hungry", run))
     assert len(engine.explain(make_picture(), cnn, ["hungry"]).pictures[0].maps) == 1
 
 
@@ -899,7 +916,7 @@ def test_half_precision_is_near_and_what_is_kept_is_full(kind: str, precision: P
 
 
 def test_methods_that_run_the_network_run_it_in_half_precision_too(
-    cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    cnn: LoadedModel, register: Callable[[Method], Method]
 ) -> None:
     def run(capture: LayerCapture, _settings: Settings) -> MethodResult:
         scores = capture.runner.scores(lambda rows: capture.runner.picture.repeat(len(rows), 1, 1, 1), 4)
@@ -907,7 +924,7 @@ def test_methods_that_run_the_network_run_it_in_half_precision_too(
         assert product.dtype == torch.float32
         return MethodResult(scores.reshape(2, 2))
 
-    monkeypatch.setitem(base._METHODS, "slow", make_method("slow", run, "activations", "runner"))
+    register(make_method("slow", run, "activations", "runner"))
     exact, half = (Engine("cpu", precision=p).explain(make_picture(), cnn, ["slow"]) for p in ("float32", "bfloat16"))
     one, other = exact.pictures[0].maps[0].values, half.pictures[0].maps[0].values
     assert 0 < np.abs(one - other).max() < 0.05 * np.abs(one).max()
@@ -930,13 +947,15 @@ def measure_tensor_bytes() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
-def test_a_thousand_requests_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_requests_leave_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, register: Callable[[Method], Method]
+) -> None:
     """Mixed requests over five models, most of pictures never seen before; some fail, some are cancelled."""
     seeds = {name: number for number, name in enumerate(("cnn", "vit", "convnext", "cnn b", "vit b"))}
     monkeypatch.setattr(
         "explain.models.load.load_model", lambda r, _w=None: build_model(r.name.split()[0], seeds[r.name])
     )
-    monkeypatch.setitem(base._METHODS, "failing", make_method("failing", lambda _c, _s: 1 // 0))
+    register(make_method("failing", lambda _c, _s: 1 // 0))
     engine = Engine("cpu", capture_bytes=200_000, model_bytes=4 * count_weights(build_model("vit")))
     rng = np.random.default_rng(0)
     stopped = threading.Event()
@@ -1023,10 +1042,10 @@ def test_cancelled_work_stops_and_what_was_done_is_kept(engine: Engine, cnn: Loa
     assert len(engine.explain(pictures, cnn, cancel=cancel).pictures) == 3
 
 
-def test_cancelled_between_methods(engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancelled_between_methods(engine: Engine, cnn: LoadedModel, register: Callable[[Method], Method]) -> None:
     cancel = threading.Event()
-    monkeypatch.setitem(base._METHODS, "stopping", make_method("stopping", lambda _c, _s: stop(cancel)))
-    monkeypatch.setitem(base._METHODS, "never", make_method("never", lambda _c, _s: pytest.fail("ran on")))
+    register(make_method("stopping", lambda _c, _s: stop(cancel)))
+    register(make_method("never", lambda _c, _s: pytest.fail("ran on")))
     with pytest.raises(Cancelled):
         engine.explain(make_picture(), cnn, ["stopping", "never"], cancel=cancel)
     cancel.clear()
@@ -1034,19 +1053,19 @@ def test_cancelled_between_methods(engine: Engine, cnn: LoadedModel, monkeypatch
 
 
 def test_a_method_that_cannot_work_on_this_picture_costs_no_other(
-    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, cnn: LoadedModel, register: Callable[[Method], Method]
 ) -> None:
     def refuse(_capture: object, _settings: object) -> MethodResult:
         raise MethodError("Picky does not like this layer. Choose another.")
 
-    monkeypatch.setitem(base._METHODS, "picky", make_method("picky", refuse))
+    register(make_method("picky", refuse))
     (entry,) = engine.explain(make_picture(), cnn, ["grad-cam", "picky", "eigen-cam"]).pictures
     assert [heatmap.method for heatmap in entry.maps] == ["grad-cam", "eigen-cam"]
     assert entry.unavailable == {"picky": "Picky does not like this layer. Choose another."}
 
 
 def test_a_method_that_cannot_work_on_one_layer_works_on_the_others(
-    engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, cnn: LoadedModel, register: Callable[[Method], Method]
 ) -> None:
     first, *others = [layer.name for layer in cnn.layers]
 
@@ -1055,7 +1074,7 @@ def test_a_method_that_cannot_work_on_one_layer_works_on_the_others(
             raise MethodError("Picky does not like this layer. Choose another.")
         return MethodResult(capture.activations.sum(0))
 
-    monkeypatch.setitem(base._METHODS, "picky", make_method("picky", refuse_first))
+    register(make_method("picky", refuse_first))
     (entry,) = engine.explain(make_picture(), cnn, ["picky"], layer=[first, *others]).pictures
     assert [heatmap.layer for heatmap in entry.maps] == others
     assert "picky" in entry.unavailable

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from explain.errors import MethodError
-from explain.methods import Settings, all_methods, describe_needs, get_method
-from explain.methods.base import Group, Place
+from explain.methods import Method, MethodResult, Settings, all_methods, describe_needs, get_method
+from explain.methods.base import Group, Needs, Place, method, registered
 
 METHODS = all_methods()
 
@@ -27,7 +27,7 @@ def test_a_method_declares_all_that_is_shown_of_it(name: str) -> None:
     assert method.name == name == get_method(name).name
     assert method.title.strip() and method.sentence.endswith(".") and method.sentence.count(". ") == 0
     assert any(character.isdigit() for character in method.paper)
-    assert method.needs and describe_needs(method)
+    assert method.needs and method.needs <= {*get_args(Needs)} and describe_needs(method)
     assert method.group in get_args(Group) and method.place in get_args(Place)
     assert (method.count_passes is not None) == ("runner" in method.needs)
     assert method.objective is None or method.differentiates
@@ -75,3 +75,31 @@ def test_an_unknown_method_is_a_sentence_that_lists_the_known() -> None:
         get_method("gradcam")
     assert "“gradcam”" in str(caught.value)
     assert all(name in str(caught.value) for name in METHODS)
+
+
+def draw_nothing(_capture: object, _settings: object) -> MethodResult:
+    raise NotImplementedError
+
+
+def test_a_method_may_be_known_for_a_while() -> None:
+    guest = Method(
+        draw_nothing,
+        name="guest",
+        title="Guest",
+        sentence="A test.",
+        paper="None, 2025",
+        group="gradient",
+        needs={"gradients"},
+    )
+    with pytest.raises(ZeroDivisionError), registered(guest) as known:
+        assert known is guest is get_method("guest") and list(all_methods()) == [*METHODS, "guest"]
+        with pytest.raises(ValueError, match="“guest” already"), registered(guest):
+            pass
+        assert 1 // 0
+    assert all_methods() == METHODS
+
+
+def test_the_decorator_takes_the_fields_of_a_method_and_no_others() -> None:
+    with pytest.raises(TypeError, match="clas_agnostic"):
+        method(name="guest", clas_agnostic=True)(draw_nothing)
+    assert all_methods() == METHODS
