@@ -88,12 +88,13 @@ def average(maps: Sequence[Heatmap], views: Sequence[View]) -> Heatmap:
         return first
     values = np.mean([view.undo(heatmap.values) for heatmap, view in zip(maps, views, strict=True)], axis=0)
     values = np.ascontiguousarray(values, dtype=np.float32)
-    return replace(
+    averaged = replace(
         first,
+        values=values,
         seconds=sum(heatmap.seconds for heatmap in maps),
         passes=sum((heatmap.passes for heatmap in maps), Passes()),
-        **judge(get_method(first.method), values, first.label, first.own_warnings, first.own_rules),
     )
+    return judge(averaged, get_method(first.method))
 
 
 def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job: _Job, watch: Watch) -> Heatmap:
@@ -181,16 +182,18 @@ def _draw(sight: Sight, question: Question, job: _Job, capture: LayerCapture) ->
     for array in result.details.values():
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
-    label = sight.loaded.labels[job.target]
-    return Heatmap(
+    heatmap = Heatmap(
         method=job.method.name,
         settings=settings,
         layer=name_place(job.method, job.layer, sight.loaded),
         target=job.target,
-        label=label,
+        label=sight.loaded.labels[job.target],
+        values=values,
         box=sight.box,
         seconds=seconds,
         passes=Passes(),
         details=result.details,
-        **judge(job.method, values, label, result.warnings, result.rules),
+        own_warnings=result.warnings,
+        own_rules=result.rules,
     )
+    return judge(heatmap, job.method)

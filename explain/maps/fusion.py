@@ -46,16 +46,19 @@ def _fuse_one(maps: Sequence[Heatmap], fusion: Fusion) -> Heatmap:
     values = fuse_values([heatmap.values for heatmap in maps], fusion)
     first = maps[0]
     own = tuple(dict.fromkeys(warning for heatmap in maps for warning in heatmap.own_warnings))
-    return replace(
+    fused = replace(
         first,
         layer=SEPARATOR.join(heatmap.layer for heatmap in maps),
+        values=values,
         seconds=sum(heatmap.seconds for heatmap in maps),
         passes=Passes(
             max(heatmap.passes.forward for heatmap in maps), max(heatmap.passes.backward for heatmap in maps)
         ),
         details={},
-        **judge(get_method(first.method), values, first.label, own),
+        own_warnings=own,
+        own_rules=(),
     )
+    return judge(fused, get_method(first.method))
 
 
 def fuse_values(values: Sequence[np.ndarray], fusion: Fusion) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,12 @@ class Heatmap:
         label: its name.
         values: `(h, w)` float32 at the layer's own resolution, signed, not normalised, no ReLU applied.
         box: the rectangle of the picture, in its pixels, over which the map lies.
-        blank: nothing in it is above zero, so that there is nothing to show.
         seconds: time of the method itself, without the shared pass of the network.
         passes: passes of the network run for this answer and shared by all maps of it, and the method's own; none when
             it was cached.
         warnings: sentences that belong beside the map.
         details: what else the method found out (clusters, heads …).
-        rules: names of the rules that spoke, such as `blank` or `class-agnostic`; see `find_rules`.
+        rules: names of the rules that spoke, such as `zero` or `class-agnostic`; see `find_rules`.
         own_warnings: those of the warnings that are the method's own.
         own_rules: those of the rules that are the method's own.
     """
@@ -44,7 +43,6 @@ class Heatmap:
     label: str
     values: np.ndarray
     box: Box
-    blank: bool
     seconds: float
     passes: Passes
     warnings: tuple[str, ...] = ()
@@ -57,6 +55,11 @@ class Heatmap:
     def key(self) -> str:
         """What tells it from the other maps of its picture: method, layer and class."""
         return f"{self.method}/{self.layer}/{self.target}"
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing in it is above zero, so that there is nothing to show."""
+        return is_blank(self.values)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -105,32 +108,17 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
     return rules
 
 
-def judge(
-    method: Method,
-    values: np.ndarray,
-    label: str,
-    own_warnings: tuple[str, ...] = (),
-    own_rules: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """The fields of a `Heatmap` that follow from its values: them, made read-only, and all that is said of them.
-
-    Args:
-        method: what drew the map.
-        values: see `Heatmap`.
-        label: name of the explained class.
-        own_warnings: the method's own.
-        own_rules: the method's own.
+def judge(heatmap: Heatmap, method: Method) -> Heatmap:
+    """The same map with read-only values and all that must be said of it: what its method says, and what `find_rules`
+    does.
     """
-    values.setflags(write=False)
-    rules = find_rules(method, values, label)
-    return {
-        "values": values,
-        "blank": is_blank(values),
-        "warnings": tuple(rules.values()) + own_warnings,
-        "rules": tuple(rules) + own_rules,
-        "own_warnings": own_warnings,
-        "own_rules": own_rules,
-    }
+    heatmap.values.setflags(write=False)
+    rules = find_rules(method, heatmap.values, heatmap.label)
+    return replace(
+        heatmap,
+        warnings=tuple(rules.values()) + heatmap.own_warnings,
+        rules=tuple(rules) + heatmap.own_rules,
+    )
 
 
 def is_blank(values: np.ndarray) -> bool:

@@ -27,7 +27,6 @@ def heat(method: str, seconds: float = 0.0123, passes: Passes = NO_PASS, warning
         label="cat",
         values=np.eye(4, dtype=np.float32),
         box=Box(10.0, 0.0, 50.0, 40.0),
-        blank=False,
         seconds=seconds,
         passes=passes,
         warnings=warnings,

@@ -21,7 +21,6 @@ def make_map(values: np.ndarray, layer: str, method: str = "grad-cam", target: i
         label="cat",
         values=values.astype(np.float32),
         box=Box(0.0, 0.0, 8.0, 8.0),
-        blank=False,
         seconds=0.25,
         passes=Passes(1, 1),
         warnings=(f"Mind {layer}.",),

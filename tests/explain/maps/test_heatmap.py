@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from explain.maps.heatmap import Heatmap, find_rules, is_blank
+from explain.maps.heatmap import Heatmap, find_rules, is_blank, judge
 from explain.methods import Settings, get_method
 from explain.passes.count import Passes
 from explain.pictures.geometry import Box
@@ -16,7 +16,7 @@ AGNOSTIC = "Does not depend on the class: it would look the same for any other."
 
 def make_heatmap(values: np.ndarray, box: tuple[float, float, float, float]) -> Heatmap:
     values = values.astype(np.float32)
-    return Heatmap("grad-cam", Settings(), "layer", 0, "cat", values, Box(*box), False, 0.0, Passes())
+    return Heatmap("grad-cam", Settings(), "layer", 0, "cat", values, Box(*box), 0.0, Passes())
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -85,6 +85,19 @@ def test_a_method_blind_to_the_class_says_so_last() -> None:
 def test_a_method_blind_to_the_class_does_not_speak_of_it() -> None:
     (first, _) = tuple(find_rules(EIGEN, np.zeros((2, 2)), "cat").values())
     assert "cat" not in first
+
+
+@pytest.mark.parametrize(("values", "blank", "warning"), BLANKS)
+def test_a_judged_map_holds_what_its_method_says_last(values: np.ndarray, blank: bool, warning: str | None) -> None:
+    drawn = make_heatmap(values, (0, 0, 8, 8))
+    own = dataclasses.replace(drawn, own_warnings=("Mind.",), own_rules=("sign",), details={"heads": 3}, seconds=0.5)
+    judged = judge(own, EIGEN)
+    rules = find_rules(EIGEN, own.values, "cat")
+    assert judged.blank is blank and len(rules) == 1 + (warning is not None)
+    assert judged.warnings == (*rules.values(), "Mind.") and judged.rules == (*rules, "sign")
+    assert judged.values is own.values and not judged.values.flags.writeable
+    rest = {field.name for field in dataclasses.fields(Heatmap)} - {"warnings", "rules"}
+    assert all(getattr(judged, name) is getattr(own, name) for name in rest)
 
 
 def test_passes_add_up() -> None:
