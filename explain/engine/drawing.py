@@ -113,7 +113,7 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
         if heatmap is None:
             capture = _capture(machine, sight, seen, question, job)
             if capture.runner is not None:
-                capture.runner.attend(watch.report, watch.cancel)
+                capture.runner.report_to(watch.report, watch.cancel)
             heatmap = machine.make_room(partial(_draw, sight, question, job, capture), sight.loaded)
             spent = spent if capture.runner is None else capture.runner.spent
         with machine.shelf.lock_of(sight.loaded):

@@ -80,7 +80,7 @@ class Runner:
         self._expected = 0
         self._done = 0
 
-    def attend(self, report: Callable[[float], None] | None, cancel: threading.Event | None) -> None:
+    def report_to(self, report: Callable[[float], None] | None, cancel: threading.Event | None) -> None:
         """Say from now on how far the method is, 0…1, and stop with `Cancelled` once `cancel` is set."""
         self._report = report
         self._cancel = cancel
