@@ -39,8 +39,7 @@ def ablation_cam(capture: LayerCapture, settings: AblationCamSettings) -> Method
     Only what follows the layer is run. Divided is by `|y|`, because for a negative score the paper's formula would turn
     the map around. A channel that is zero already has no weight and takes no pass.
     """
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     chosen = choose_channels(capture.activations, settings.channels)
     kept = chosen[capture.activations[chosen].flatten(1).any(1)]
 

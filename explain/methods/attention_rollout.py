@@ -33,8 +33,8 @@ def attention_rollout(capture: LayerCapture, settings: AttentionRolloutSettings)
 
     Only the rows the head reads are wanted, so that they are multiplied from the left: vectors in place of matrices.
     """
-    assert capture.attention is not None
-    row = capture.attention.readout
-    for mean in reversed(capture.attention.means):
+    attention = capture.need_attention()
+    row = attention.readout
+    for mean in reversed(attention.means):
         row = (1 - settings.skip) * (row @ mean) + settings.skip * row
-    return MethodResult(capture.attention.to_map(row))
+    return MethodResult(attention.to_map(row))

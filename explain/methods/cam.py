@@ -15,5 +15,4 @@ from explain.settings import Settings
 )
 def cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`M_c = Σ_k w_ck A_k` (equation 2), whose mean over places is the logit of the class but for its bias."""
-    assert capture.head is not None
-    return MethodResult((capture.head[capture.target][:, None, None] * capture.activations).sum(0))
+    return MethodResult((capture.need_head()[capture.target][:, None, None] * capture.activations).sum(0))

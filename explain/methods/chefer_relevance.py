@@ -24,19 +24,19 @@ def chefer_relevance(capture: LayerCapture, settings: Settings) -> MethodResult:
     """
     import torch
 
-    assert capture.attention is not None
-    row = start = capture.attention.readout_relevance
-    if capture.attention.pooling == "attention":
+    attention = capture.need_attention()
+    row = start = attention.readout_relevance
+    if attention.pooling == "attention":
         identity = torch.eye(len(start), device=start.device)
         relevance = identity
-        for step in capture.attention.relevances:
+        for step in attention.relevances:
             relevance = relevance + step @ relevance
         gathered = relevance - identity
         sums = gathered.sum(1, keepdim=True)
         row = start @ (gathered / torch.where(sums > 0, sums, 1.0) + identity)
     else:
         # Only the rows that the head reads are wanted: multiplied from the left, these are vectors and not matrices.
-        for step in reversed(capture.attention.relevances):
+        for step in reversed(attention.relevances):
             row = row + row @ step
         row = row - start
-    return MethodResult(capture.attention.to_map(row))
+    return MethodResult(attention.to_map(row))

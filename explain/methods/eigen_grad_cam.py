@@ -21,5 +21,5 @@ def eigen_grad_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodR
     Raises:
         MethodError: activations or gradients are not finite.
     """
-    assert capture.gradients is not None
-    return find_first_pattern(capture.gradients * capture.activations, settings.centre, capture, "EigenGrad-CAM")
+    products = capture.need_gradients() * capture.activations
+    return find_first_pattern(products, settings.centre, capture, "EigenGrad-CAM")

@@ -15,5 +15,4 @@ from explain.settings import Settings
 )
 def element_wise_grad_cam(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`L = Σ_k ReLU(g_k ⊙ A_k)`. There is no paper; the library that made it up is its source."""
-    assert capture.gradients is not None
-    return MethodResult((capture.gradients * capture.activations).relu().sum(0))
+    return MethodResult((capture.need_gradients() * capture.activations).relu().sum(0))

@@ -76,7 +76,6 @@ class Difference:
 )
 def finer_cam(capture: LayerCapture, settings: FinerCamSettings) -> MethodResult:
     """`L = Σ_k α_k A_k` with `α_k` the spatial mean of the gradient of `Difference`: Grad-CAM of another score."""
-    assert capture.gradients is not None
-    weights = capture.gradients.mean((1, 2), keepdim=True)
+    weights = capture.need_gradients().mean((1, 2), keepdim=True)
     warnings = () if len(capture.logits) > 1 else ("There is no other class to compare with: this is Grad-CAM's map.",)
     return MethodResult((weights * capture.activations).sum(0), warnings)

@@ -51,8 +51,7 @@ def fullgrad(capture: LayerCapture, settings: FullGradSettings) -> MethodResult:
     import torch
     from torch.nn.functional import interpolate
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     size = runner.picture.shape[2:]
 
     def keep(contribution: Contribution) -> tuple[Tensor, Tensor | None]:

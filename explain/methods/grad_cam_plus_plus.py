@@ -32,8 +32,7 @@ def weigh_channels(capture: LayerCapture, settings: GradCamPlusPlusSettings) -> 
     The exponential of the score is left out, as the paper does for its ReLU'd logits. Without an absolute eps the
     fraction is reduced by g², and a denominator that cancels out to rounding noise gives 0.
     """
-    assert capture.gradients is not None
-    raising = capture.gradients.relu()  # nothing else has a weight
+    raising = capture.need_gradients().relu()  # nothing else has a weight
     totals = capture.activations.sum((1, 2), keepdim=True)
     denominators = 2 + totals * raising
     if settings.absolute_eps:

@@ -42,8 +42,7 @@ def guided_backpropagation(capture: LayerCapture, settings: GuidedBackpropagatio
     Raises:
         MethodError: the network has no ReLUs, or too few.
     """
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     runner.expect(1)
     return MethodResult(join_channels(runner.guided_gradients(), settings.channels))
 

@@ -27,8 +27,7 @@ def guided_grad_cam(capture: LayerCapture, settings: GuidedBackpropagationSettin
     """
     from torch.nn.functional import interpolate
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     runner.expect(1)
     coarse = grad_cam(capture, settings).values.relu()
     fine = join_channels(runner.guided_gradients(), settings.channels)

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
     """`g_k` and `A_k`, place by place."""
-    assert capture.gradients is not None
-    return capture.gradients, capture.activations
+    return capture.need_gradients(), capture.activations
 
 
 @method(

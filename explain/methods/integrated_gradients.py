@@ -51,8 +51,7 @@ def integrated_gradients(capture: LayerCapture, settings: IntegratedGradientsSet
     import torch
     from captum.attr import IntegratedGradients
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     picture = runner.picture
     baseline = make_baseline(picture, settings.baseline)
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
     """`ReLU(g_k)` (equation 6) and `A_k`, place by place."""
-    assert capture.gradients is not None
-    return capture.gradients.relu(), capture.activations
+    return capture.need_gradients().relu(), capture.activations
 
 
 @method(

@@ -35,8 +35,8 @@ def legrad(capture: LayerCapture, settings: LeGradSettings) -> MethodResult:
     `s_l` is the score of the class that the model's own norm and head give the tokens after block `l`, and `A_l` that
     block's attention, or the attention pool's where the head has one.
     """
-    assert capture.attention is not None
-    sensitivities = capture.attention.sensitivities
+    attention = capture.need_attention()
+    sensitivities = attention.sensitivities
     count = max(math.ceil(settings.last_share * len(sensitivities) - 1e-9), 1)
     total = sum(sensitivities[-count:], start=0 * sensitivities[0])
-    return MethodResult(capture.attention.to_map(total / count))
+    return MethodResult(attention.to_map(total / count))

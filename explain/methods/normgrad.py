@@ -32,8 +32,8 @@ def normgrad(capture: LayerCapture, settings: NormGradSettings) -> MethodResult:
     Of a 1×1 convolution that is the outer product `g_u x_uᵀ`, whose Frobenius norm is `‖g_u‖ ‖x_u‖`; of a scaling
     `g_u ⊙ x_u`; of a bias `g_u`. Never negative.
     """
-    assert capture.gradients is not None
+    gradients = capture.need_gradients()
     if settings.inserted == "scaling":
-        return MethodResult((capture.gradients * capture.activations).norm(dim=0))
-    norms = capture.gradients.norm(dim=0)
+        return MethodResult((gradients * capture.activations).norm(dim=0))
+    norms = gradients.norm(dim=0)
     return MethodResult(norms if settings.inserted == "bias" else norms * capture.activations.norm(dim=0))

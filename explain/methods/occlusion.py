@@ -66,8 +66,7 @@ def occlusion(capture: LayerCapture, settings: OcclusionSettings) -> MethodResul
     """The mean over all windows that cover a place of `f(x) - f(x hidden)` (section 4.2 of the paper), by captum."""
     from captum.attr import Occlusion
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     picture = runner.picture
     sides = picture.shape[2:]
     window = [max(1, round(side * settings.window / 100)) for side in sides]

@@ -30,8 +30,7 @@ class PromptCamSettings(Settings):
 )
 def prompt_cam(capture: LayerCapture, settings: PromptCamSettings) -> MethodResult:
     """Mean of the class prompt's softmax attention to the patches over its top heads, ranked by greedy blurring."""
-    assert capture.prompts is not None
-    prompts = capture.prompts
+    prompts = capture.need_prompts()
     chosen = list(prompts.ranking[: settings.traits])
     details = {
         "ranking": prompts.ranking,

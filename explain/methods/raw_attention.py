@@ -43,8 +43,8 @@ def raw_attention(capture: LayerCapture, settings: RawAttentionSettings) -> Meth
 
     Where the head averages the patches, the mean of their rows. An attention pool counts as the last block.
     """
-    assert capture.attention is not None
-    rows = capture.attention.rows
+    attention = capture.need_attention()
+    rows = attention.rows
     block = max(len(rows) - 1 - settings.blocks_before_last, 0)
     heads = rows[block]
     warnings = []
@@ -53,4 +53,4 @@ def raw_attention(capture: LayerCapture, settings: RawAttentionSettings) -> Meth
     if settings.head > len(heads):
         warnings.append(f"This block has {len(heads)} heads: the last is shown.")
     values = heads.mean(0) if settings.head == 0 else heads[min(settings.head, len(heads)) - 1]
-    return MethodResult(capture.attention.to_map(values), tuple(warnings), {"block": block, "heads": len(heads)})
+    return MethodResult(attention.to_map(values), tuple(warnings), {"block": block, "heads": len(heads)})

@@ -62,8 +62,7 @@ def rise(capture: LayerCapture, settings: RiseSettings) -> MethodResult:
     """`S = 1 / (E[M]·N) · Σ_i f(I ∘ M_i) · M_i` (equation 6). With `centre`, `f` is taken above its mean over masks."""
     import torch
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     picture = runner.picture
     grids, shifts = draw_masks(settings, picture.shape[2], picture.shape[3])
     size = (picture.shape[2], picture.shape[3])

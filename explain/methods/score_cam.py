@@ -48,8 +48,7 @@ def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult
     import torch
     from torch.nn.functional import interpolate
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     activations = capture.activations
     chosen = choose_channels(activations, settings.channels)
     kept = activations[chosen]

@@ -47,10 +47,10 @@ def shapley_cam(capture: LayerCapture, settings: ShapleyCamSettings) -> MethodRe
 
     These are the Shapley values of the layer's activations where the score is expanded to second order.
     """
-    assert capture.gradients is not None and capture.curvature is not None
-    weights = (capture.gradients - 0.5 * capture.curvature).mean((1, 2), keepdim=True)
+    curvature = capture.need_curvature()
+    weights = (capture.need_gradients() - 0.5 * curvature).mean((1, 2), keepdim=True)
     warnings: tuple[str, ...] = ()
-    if not capture.curvature.any():
+    if not curvature.any():
         warnings = (
             "The score is linear in this layer's activations, so this is the map of Grad-CAM: explain the residual "
             "softmax, or choose an earlier layer.",

@@ -53,8 +53,7 @@ def smooth_grad_cam_plus_plus(capture: LayerCapture, settings: SmoothGradCamPlus
     """
     import torch
 
-    runner = capture.runner
-    assert runner is not None
+    runner = capture.need_runner()
     picture = runner.picture
     generator = torch.Generator().manual_seed(settings.seed)
     deviation = settings.noise / 100 * (picture.max() - picture.min())

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
     """`w_k` (equation 8), 0 where the activations of a channel cancel out or are none, and `A_k`."""
-    assert capture.gradients is not None
-    activations = capture.activations
+    gradients, activations = capture.need_gradients(), capture.activations
     totals = activations.sum((1, 2), keepdim=True)
     sound = totals.abs() > 1e-6 * activations.abs().sum((1, 2), keepdim=True)
-    weights = ((activations * capture.gradients).sum((1, 2), keepdim=True) / totals).where(sound, 0)
+    weights = ((activations * gradients).sum((1, 2), keepdim=True) / totals).where(sound, 0)
     return weights, activations
 
 

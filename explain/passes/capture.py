@@ -59,6 +59,9 @@ def count_bytes(value: Any) -> int:
 class LayerCapture:
     """One picture, one layer, one class. Tensors are float32, on the device, without a graph.
 
+    What only some methods need is there where it was declared, see `explain.methods.base.Needs`. A method takes it by
+    `need_gradients` and the like, which give it or raise a `LookupError` that names the need not declared.
+
     Attributes:
         layer: where it was taken.
         target: index of the explained class.
@@ -84,3 +87,33 @@ class LayerCapture:
     prompts: PromptCapture | None = None
     runner: Runner | None = None
     derived: Derived = field(default_factory=Derived)
+
+    def need_gradients(self) -> Tensor:
+        """`gradients`, which the method declared."""
+        return _hold(self.gradients, "gradients")
+
+    def need_curvature(self) -> Tensor:
+        """`curvature`, which the method declared."""
+        return _hold(self.curvature, "curvature")
+
+    def need_head(self) -> Tensor:
+        """`head`, which the method declared."""
+        return _hold(self.head, "head")
+
+    def need_attention(self) -> AttentionCapture:
+        """`attention`, which the method declared."""
+        return _hold(self.attention, "attention")
+
+    def need_prompts(self) -> PromptCapture:
+        """`prompts`, which the method declared."""
+        return _hold(self.prompts, "prompts")
+
+    def need_runner(self) -> Runner:
+        """`runner`, which the method declared."""
+        return _hold(self.runner, "runner")
+
+
+def _hold(value: T | None, need: str) -> T:
+    if value is None:
+        raise LookupError(f'This capture holds no {need}: add "{need}" to what the method needs, where it is declared.')
+    return value

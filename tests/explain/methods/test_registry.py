@@ -3,11 +3,14 @@
 from typing import get_args
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from explain.errors import MethodError
 from explain.methods import Method, MethodResult, Settings, all_methods, describe_needs, get_method
 from explain.methods.base import Group, Needs, Place, method, registered
+from explain.networks.layer import Layer
+from explain.passes.capture import LayerCapture
 
 METHODS = all_methods()
 
@@ -36,6 +39,14 @@ def test_a_method_declares_all_that_is_shown_of_it(name: str) -> None:
     assert issubclass(method.settings, Settings)
     for preset in method.presets.values():
         assert type(preset) is method.settings
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.needs != {"activations"}])
+def test_a_method_without_what_it_needs_says_what(name: str) -> None:
+    capture = LayerCapture(Layer("layer", (2, 2), 3, "NCHW"), 0, torch.zeros(4), torch.ones(3, 2, 2))
+    with pytest.raises((LookupError, MethodError)) as caught:
+        METHODS[name].function(capture, METHODS[name].settings())
+    assert any(need in str(caught.value) for need in METHODS[name].needs - {"activations"})
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -2,6 +2,7 @@
 
 import copy
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -607,3 +608,12 @@ def test_derived_values_are_worked_out_once_and_counted() -> None:
     with pytest.raises(ZeroDivisionError):
         derived.get("bad", lambda: 1 // 0)
     assert derived.get("bad", lambda: 5) == 5
+
+
+@pytest.mark.parametrize("need", ["gradients", "curvature", "head", "attention", "prompts", "runner"])
+def test_what_a_method_needs_is_given_or_named(need: str) -> None:
+    capture = LayerCapture(Layer("layer", (2, 2), 3, "NCHW"), 0, torch.zeros(CLASSES), torch.ones(3, 2, 2))
+    with pytest.raises(LookupError, match=f'holds no {need}: add "{need}" to what the method needs'):
+        getattr(capture, f"need_{need}")()
+    there = torch.zeros(3, 2, 2)
+    assert getattr(replace(capture, **{need: there}), f"need_{need}")() is there
