@@ -109,8 +109,8 @@ def rank_whole(model: PromptedViT, picture: Tensor, target: int) -> tuple[list[i
 
 def rank(model: PromptedViT, picture: Tensor, target: int) -> tuple[list[int], list[float], list[float]]:
     """CAMscope's way, from the picture on: as `rank_whole`, and the probability with each head alone blurred."""
-    capture = capture_prompt(model, look_through_prompts(model, picture), target)
-    return list(capture.ranking), list(capture.blurred_probabilities), list(capture.alone_probabilities)
+    found = capture_prompt(model, look_through_prompts(model, picture), target).ranking
+    return list(found.order), list(found.least_first), list(found.alone)
 
 
 def check_small() -> None:

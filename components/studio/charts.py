@@ -174,10 +174,11 @@ def draw_blurring(classes: Sequence[ClassView]) -> go.Figure:
     """
     figure = go.Figure()
     for place, (seen, name) in enumerate(zip(classes, shorten_names([c.label for c in classes]), strict=True)):
-        for values, dash, order in (
-            (seen.curve, "solid", "least important first"),
-            (seen.without_top, "dot", "most important first"),
+        for blurred, dash, order in (
+            (seen.ranking.least_first, "solid", "least important first"),
+            (seen.ranking.most_first, "dot", "most important first"),
         ):
+            values = (seen.probability, *blurred)
             figure.add_scatter(
                 x=list(range(len(values))),
                 y=[100 * value for value in values],

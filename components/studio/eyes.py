@@ -146,7 +146,7 @@ def build_eyes_rows(
 
 def describe_class(seen: ClassView) -> str:
     """Its probability, what is left of it without the traits shown, and its heads from most to least important."""
-    heads = ", ".join(str(head + 1) for head in seen.ranking)
+    heads = ", ".join(str(head + 1) for head in seen.ranking.order)
     several = f"these {len(seen.traits)} heads" if len(seen.traits) > 1 else "this head"
     return (
         f"{format_share(seen.probability)}, without {several} {format_share(seen.without_traits)}. "
@@ -156,7 +156,7 @@ def describe_class(seen: ClassView) -> str:
 
 def doubt_traits(seen: ClassView) -> str | None:
     """What must be said where the heads hardly matter: then their maps say little about the decision."""
-    left = seen.without_top[-1]
+    left = seen.ranking.most_first[-1]
     if seen.probability < _LIKELY or left < _KEPT * seen.probability:
         return None
     return (

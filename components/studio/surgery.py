@@ -163,7 +163,7 @@ def build_surgery_rows(
         seen = view.classes[0]
         # Ranked anew the heads would change places, and nothing could be seen side by side.
         traits = [
-            Trait(head, rank, seen.attention[head], find_peak(seen.attention[head], view.box), seen.alone[head])
+            Trait(head, rank, seen.attention[head], find_peak(seen.attention[head], view.box), seen.ranking.alone[head])
             for rank, head in enumerate(heads, start=1)
         ]
         told = describe_class(seen) if title == "Before" else f"{format_share(seen.probability)}. {picture.notes[-1]}"

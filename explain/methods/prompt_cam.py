@@ -31,10 +31,10 @@ class PromptCamSettings(Settings):
 def prompt_cam(capture: LayerCapture, settings: PromptCamSettings) -> MethodResult:
     """Mean of the class prompt's softmax attention to the patches over its top heads, ranked by greedy blurring."""
     prompts = capture.need_prompts()
-    chosen = list(prompts.ranking[: settings.traits])
+    chosen = list(prompts.ranking.order[: settings.traits])
     details = {
-        "ranking": prompts.ranking,
-        "blurred_probabilities": prompts.blurred_probabilities,
+        "ranking": prompts.ranking.order,
+        "blurred_probabilities": prompts.ranking.least_first,
         "heads": prompts.attention.cpu().numpy(),
     }
     return MethodResult(prompts.attention[chosen].mean(0), details=details)

@@ -68,19 +68,20 @@ def score_blurred(model: PromptedViT, row: PromptRow, blurred: Tensor) -> Tensor
 
 @dataclass(frozen=True)
 class HeadRanking:
-    """What a class owes to each head, as probabilities of the class, 0…1.
+    """What a class owes to each head: its probability, 0…1, as heads are blurred (Prompt-CAM, section 3.3).
 
     Attributes:
-        order: heads from most to least important.
-        greedy: after each step of the greedy blurring, which starts with the least important head.
+        order: heads from most to least important, by greedy blurring.
         alone: by head, with that head alone blurred.
-        top: with the most important head blurred, the two most important, and so on to all of them.
+        least_first: with the least important head blurred, the two least important, and so on to all of them: the steps
+            of the greedy blurring.
+        most_first: the same the other way round, from the most important head on.
     """
 
     order: tuple[int, ...]
-    greedy: tuple[float, ...]
     alone: tuple[float, ...]
-    top: tuple[float, ...]
+    least_first: tuple[float, ...]
+    most_first: tuple[float, ...]
 
 
 def rank_heads(model: PromptedViT, row: PromptRow, scores: Tensor, target: int) -> HeadRanking:
@@ -107,9 +108,9 @@ def rank_heads(model: PromptedViT, row: PromptRow, scores: Tensor, target: int) 
         steps.append(trial[best])
         blurred = blurred | each[order[-1]]
     order.reverse()
-    top = score_blurred(model, row, each[order].cumsum(0).bool())
-    greedy, alone, top = (torch.sigmoid(tried - rest) for tried in (torch.stack(steps), alone, top))
-    return HeadRanking(tuple(order), tuple(greedy.tolist()), tuple(alone.tolist()), tuple(top.tolist()))
+    most_first = score_blurred(model, row, each[order].cumsum(0).bool())
+    alone, least_first, most_first = (torch.sigmoid(tried - rest) for tried in (alone, torch.stack(steps), most_first))
+    return HeadRanking(tuple(order), tuple(alone.tolist()), tuple(least_first.tolist()), tuple(most_first.tolist()))
 
 
 @dataclass(frozen=True)
@@ -118,20 +119,12 @@ class PromptCapture:
 
     Attributes:
         attention: softmax attention of the class's prompt to the patch tokens, `(heads, h, w)`; a head is a "trait".
-        ranking: heads from most to least important, by greedy blurring (Prompt-CAM, section 3.3).
-        blurred_probabilities: probability of the class after each step of the greedy blurring, which starts with the
-            least important head.
-        alone_probabilities: by head, probability of the class when that head alone is blurred.
-        top_probabilities: probability of the class when the most important head is blurred, the two most important, and
-            so on to all of them.
+        ranking: which of the heads matter.
         scores: the prompted model's scores `(C,)`.
     """
 
     attention: Tensor
-    ranking: tuple[int, ...]
-    blurred_probabilities: tuple[float, ...]
-    alone_probabilities: tuple[float, ...]
-    top_probabilities: tuple[float, ...]
+    ranking: HeadRanking
     scores: Tensor
 
 
@@ -160,4 +153,4 @@ def capture_prompt(model: PromptedViT, look: PromptLook, target: int) -> PromptC
         row = attend(model, look.tokens, target)
         ranking = rank_heads(model, row, look.scores, target)
         attention = row.attention[:, -math.prod(model.grid) :].reshape(-1, *model.grid).float().clone()
-    return PromptCapture(attention, ranking.order, ranking.greedy, ranking.alone, ranking.top, look.scores)
+    return PromptCapture(attention, ranking, look.scores)

@@ -218,7 +218,7 @@ def collect_gallery(
         right += is_right
         attention = capture.attention.cpu().numpy()
         box = find_box(picture.size, loaded.preprocessing)
-        for rank, head in enumerate(capture.ranking, start=1):
+        for rank, head in enumerate(capture.ranking.order, start=1):
             ranks[head] += rank
             kept, highest = best[head], float(attention[head].max())
             if len(kept) == crops and (kept[-1].right, kept[-1].attention) >= (is_right, highest):

@@ -26,7 +26,7 @@ from explain.pictures.picture import Picture
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
     from explain.models.request import ModelRequest
-    from explain.passes.prompts import PromptCapture
+    from explain.passes.prompts import HeadRanking, PromptCapture
 
 ALIKE = 0.5
 """Two attention maps that correlate by at least this are said to look at the same places."""
@@ -61,25 +61,18 @@ class ClassView:
         label: its name.
         score: the prompted model's score, before the softmax.
         probability: with nothing blurred.
-        ranking: heads from most to least important, by greedy blurring.
-        traits: the first of them, most important first.
+        ranking: which of the heads matter.
+        traits: the first of its order, most important first.
         attention: of every head, by its number, `(heads, h, w)` float32, read-only.
-        alone: by head number, the probability when that head alone is blurred.
-        curve: the probability as the greedy ranking blurs head after head, the least important first: `heads + 1`
-            numbers, from nothing blurred to everything.
-        without_top: the same the other way round: entry `k` has the `k` most important heads blurred.
     """
 
     target: int
     label: str
     score: float
     probability: float
-    ranking: tuple[int, ...]
+    ranking: HeadRanking
     traits: tuple[Trait, ...]
     attention: np.ndarray
-    alone: tuple[float, ...]
-    curve: tuple[float, ...]
-    without_top: tuple[float, ...]
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -89,7 +82,7 @@ class ClassView:
     @property
     def without_traits(self) -> float:
         """The probability when all the shown traits are blurred."""
-        return self.without_top[len(self.traits)]
+        return self.ranking.most_first[len(self.traits) - 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,8 +240,8 @@ def _view_class(
 ) -> ClassView:
     attention = _freeze(capture.attention.cpu().numpy())
     shown = tuple(
-        Trait(head, rank, attention[head], find_peak(attention[head], box), capture.alone_probabilities[head])
-        for rank, head in enumerate(capture.ranking[:traits], start=1)
+        Trait(head, rank, attention[head], find_peak(attention[head], box), capture.ranking.alone[head])
+        for rank, head in enumerate(capture.ranking.order[:traits], start=1)
     )
     return ClassView(
         target=target,
@@ -258,9 +251,6 @@ def _view_class(
         ranking=capture.ranking,
         traits=shown,
         attention=attention,
-        alone=capture.alone_probabilities,
-        curve=(probability, *capture.blurred_probabilities),
-        without_top=(probability, *capture.top_probabilities),
     )
 
 
@@ -270,10 +260,11 @@ def _describe(seen: ClassView) -> dict[str, Any]:
         "label": seen.label,
         "score": seen.score,
         "probability": seen.probability,
-        "ranking": list(seen.ranking),
-        "alone": list(seen.alone),
-        "curve": list(seen.curve),
-        "without_top": list(seen.without_top),
+        "ranking": list(seen.ranking.order),
+        "alone": list(seen.ranking.alone),
+        # These two begin with nothing blurred.
+        "curve": [seen.probability, *seen.ranking.least_first],
+        "without_top": [seen.probability, *seen.ranking.most_first],
         "traits": [
             {
                 "head": trait.head,

@@ -8,6 +8,7 @@ from components.browser.canvas import Outline
 from components.studio.eyes import build_eyes_rows, compare_traits, describe_class, doubt_traits
 from components.studio.surgery import build_surgery_rows, describe_answer
 from explain.engine.explanation import Prediction
+from explain.passes.prompts import HeadRanking
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, alter
 from explain.traits.surgery import Answer
@@ -30,8 +31,9 @@ def make_class(
         Trait(head, rank, attention[head], (1.0, 2.0), alone[head])
         for rank, head in enumerate(ranking[:shown], start=1)
     )
-    curve = tuple(np.linspace(probability, kept * probability, len(ranking) + 1).tolist())
-    return ClassView(target, LABELS[target], 1.0, probability, ranking, traits, attention, alone, curve, curve)
+    _, *left = np.linspace(probability, kept * probability, len(ranking) + 1).tolist()
+    heads = HeadRanking(ranking, alone, tuple(left), tuple(left))
+    return ClassView(target, LABELS[target], 1.0, probability, heads, traits, attention)
 
 
 def make_view(*classes: ClassView) -> EyesView:

@@ -8,14 +8,13 @@ from pydantic import ValidationError
 from explain.methods import MethodResult, get_method
 from explain.networks.layer import Layer
 from explain.passes.capture import LayerCapture
-from explain.passes.prompts import PromptCapture
+from explain.passes.prompts import HeadRanking, PromptCapture
 
 
 def draw(attention: np.ndarray, ranking: tuple[int, ...], traits: int | None = None) -> MethodResult:
     steps = tuple(0.1 * i for i in range(len(ranking)))
-    prompts = PromptCapture(
-        torch.from_numpy(attention.astype(np.float32)), ranking, steps, steps, steps, torch.zeros(4)
-    )
+    heads = HeadRanking(ranking, steps, steps, steps)
+    prompts = PromptCapture(torch.from_numpy(attention.astype(np.float32)), heads, torch.zeros(4))
     layer = Layer("blocks.0.norm1", attention.shape[1:], 8, "NLC", 1)
     capture = LayerCapture(layer, 2, torch.zeros(4), torch.zeros(8, *attention.shape[1:]), prompts=prompts)
     method = get_method("prompt-cam")

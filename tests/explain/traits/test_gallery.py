@@ -59,7 +59,7 @@ def test_heads_by_mean_rank_and_pictures_by_attention(
     views = [look_with_eyes_of(engine, picture, loaded, [target]) for picture in pictures]
     seen = [view.classes[0] for view in views]
     right = [view.predictions[0].index == target for view in views]
-    mean_ranks = {head: np.mean([1 + one.ranking.index(head) for one in seen]) for head in range(6)}
+    mean_ranks = {head: np.mean([1 + one.ranking.order.index(head) for one in seen]) for head in range(6)}
     assert [trait.head for trait in gallery.traits] == sorted(mean_ranks, key=lambda head: mean_ranks[head])[:3]
     assert (gallery.pictures, gallery.right, gallery.heads) == (PICTURES, sum(right), 6)
     for trait in gallery.traits:

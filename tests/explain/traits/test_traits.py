@@ -18,6 +18,7 @@ from explain.engine.engine import Engine
 from explain.errors import Cancelled, MethodError, TargetError
 from explain.models.loaded import LoadedModel
 from explain.passes.count import Passes
+from explain.passes.prompts import HeadRanking
 from explain.pictures.geometry import prepare
 from explain.traits.traits import ClassView, Trait, compare_classes, encode_figure, encode_maps, look_with_eyes_of
 
@@ -71,10 +72,12 @@ def test_everything_equals_whole_passes_with_the_heads_blurred(engine: Engine, k
     assert [seen.target for seen in view.classes] == [5, 2]
     for seen in view.classes:
         order, steps = rank_whole(model, tensor, seen.target)
-        assert list(seen.ranking) == order
-        assert seen.curve == pytest.approx([chance(seen.target), *steps], rel=1e-3)
-        assert seen.alone == pytest.approx([chance(seen.target, head) for head in range(6)], rel=1e-3)
-        assert seen.without_top == pytest.approx([chance(seen.target, *order[:k]) for k in range(7)], rel=1e-3)
+        found = seen.ranking
+        assert list(found.order) == order
+        assert seen.probability == pytest.approx(chance(seen.target), rel=1e-3)
+        assert found.alone == pytest.approx([chance(seen.target, head) for head in range(6)], rel=1e-3)
+        assert found.least_first == pytest.approx(steps, rel=1e-3)
+        assert found.most_first == pytest.approx([chance(seen.target, *order[:k]) for k in range(1, 7)], rel=1e-3)
         assert seen.without_traits == pytest.approx(chance(seen.target, *order[:3]), rel=1e-3)
         assert seen.label == f"class {seen.target}"
         assert [(trait.head, trait.rank) for trait in seen.traits] == [(h, r) for r, h in enumerate(order[:3], 1)]
@@ -111,8 +114,9 @@ def test_the_mean_map_is_prompt_cams(engine: Engine, loaded: LoadedModel) -> Non
 
 def test_half_precision_ranks_as_well(loaded: LoadedModel) -> None:
     seen = look_with_eyes_of(Engine("cpu", precision="half"), make_picture(1, 32), loaded, [3]).classes[0]
-    assert sorted(seen.ranking) == list(range(6))
-    assert all(0 <= probability <= 1 for probability in (*seen.curve, *seen.alone, *seen.without_top))
+    found = seen.ranking
+    assert sorted(found.order) == list(range(6)) and 0 <= seen.probability <= 1
+    assert all(0 <= probability <= 1 for probability in (*found.alone, *found.least_first, *found.most_first))
 
 
 # Passes
@@ -168,7 +172,7 @@ def test_the_likeliest_class_unless_told(engine: Engine, loaded: LoadedModel) ->
 def test_a_network_with_fewer_heads_shows_all(engine: Engine, loaded: LoadedModel) -> None:
     seen = look_with_eyes_of(engine, make_picture(0, 32), loaded, [0], traits=50).classes[0]
     assert len(seen.traits) == 6
-    assert seen.without_traits == seen.without_top[6] == seen.curve[6]
+    assert seen.without_traits == seen.ranking.most_first[-1] == seen.ranking.least_first[-1]
 
 
 def test_bad_questions_are_sentences(engine: Engine, loaded: LoadedModel) -> None:
@@ -194,7 +198,7 @@ def test_bad_questions_are_sentences(engine: Engine, loaded: LoadedModel) -> Non
 
 def make_view(maps: dict[int, np.ndarray]) -> ClassView:
     traits = tuple(Trait(head, rank, values, (0, 0), 0.5) for rank, (head, values) in enumerate(maps.items(), 1))
-    return ClassView(0, "A", 0.0, 0.5, tuple(maps), traits, np.stack(list(maps.values())), (), (), ())
+    return ClassView(0, "A", 0.0, 0.5, HeadRanking(tuple(maps), (), (), ()), traits, np.stack(list(maps.values())))
 
 
 def test_a_trait_with_a_counterpart_and_one_without() -> None:
@@ -231,7 +235,10 @@ def test_plain_data_survives_json(engine: Engine, loaded: LoadedModel) -> None:
         assert entry["score"] == view.scores[entry["index"]]
         assert entry["label"] == f"class {entry['index']}"
     assert sum(entry["probability"] for entry in data["scores"]) == pytest.approx(1)
-    assert data["classes"][0]["ranking"] == list(view.classes[0].ranking)
+    (seen,), (written,) = view.classes, data["classes"]
+    assert written["ranking"] == list(seen.ranking.order) and written["alone"] == list(seen.ranking.alone)
+    assert written["curve"] == [seen.probability, *seen.ranking.least_first]
+    assert written["without_top"] == [seen.probability, *seen.ranking.most_first]
     np.testing.assert_array_equal(data["classes"][0]["traits"][0]["attention"], view.classes[0].traits[0].values)
 
 
