@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class AblationCamSettings(Settings):
+    """Which channels are left out, and how exactly the network computes without them."""
+
     channels: int = channels_setting()
     precision: PassPrecision = setting(
         "full", "Precision", "“half” computes in bfloat16: faster, and less exact.", advanced=True

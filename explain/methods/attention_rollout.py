@@ -6,6 +6,8 @@ from explain.settings import Settings, setting
 
 
 class AttentionRolloutSettings(Settings):
+    """How much goes past each block's attention."""
+
     skip: float = setting(
         0.5,
         "Skip connection",

@@ -22,6 +22,8 @@ _MOST_SEARCHES = 3
 
 
 class EigenCamSettings(Settings):
+    """What is done to the channels before the strongest pattern is looked for."""
+
     centre: bool = setting(
         True,
         "Centre",

@@ -8,6 +8,8 @@ from explain.settings import Settings, setting
 
 
 class FemSettings(Settings):
+    """What counts as unusual in a channel, and what is added up of it."""
+
     k: float = setting(
         2.0,
         "Threshold k",

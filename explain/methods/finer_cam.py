@@ -16,6 +16,8 @@ Weighting = Literal["equal", "probability"]
 
 
 class FinerCamSettings(Settings):
+    """Which other classes are compared with, and how strongly."""
+
     gamma: float = setting(
         0.6,
         "Comparison strength",

@@ -17,6 +17,8 @@ _MISSED = 0.05
 
 
 class FullGradSettings(Settings):
+    """Whether the signs of contributions count."""
+
     signs: Literal["dropped", "kept"] = setting(
         "dropped",
         "Signs",

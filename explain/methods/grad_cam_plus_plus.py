@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 class GradCamPlusPlusSettings(Settings):
+    """What keeps the denominator of the weights away from zero."""
+
     absolute_eps: float = setting(
         0.0,
         "Absolute eps",

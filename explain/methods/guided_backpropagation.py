@@ -15,6 +15,8 @@ Channels = Literal["strongest", "sum"]
 
 
 class GuidedBackpropagationSettings(Settings):
+    """How the gradients of the colour channels become one map."""
+
     channels: Channels = setting(
         "strongest",
         "Colours",

@@ -16,6 +16,8 @@ _MISSED = 0.05
 
 
 class IntegratedGradientsSettings(Settings):
+    """The way along which gradients are added up: from where, and in how many steps."""
+
     steps: int = setting(
         32,
         "Steps",

@@ -20,6 +20,8 @@ Kernel = Literal["sigmoid", "rbf", "poly", "linear", "cosine"]
 
 
 class KpcaCamSettings(Settings):
+    """How two places of a layer are compared."""
+
     kernel: Kernel = setting(
         "sigmoid",
         "Kernel",

@@ -8,6 +8,8 @@ from explain.settings import Settings, setting
 
 
 class LeGradSettings(Settings):
+    """Which blocks count."""
+
     last_share: float = setting(
         1.0,
         "Share of the blocks",

@@ -8,6 +8,8 @@ from explain.settings import Settings, setting
 
 
 class NormGradSettings(Settings):
+    """Which layer is thought to be inserted and trained."""
+
     inserted: Literal["convolution", "scaling", "bias"] = setting(
         "convolution",
         "Inserted layer",

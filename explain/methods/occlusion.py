@@ -21,6 +21,8 @@ _WINDOWS_AT_ONCE = 64
 
 
 class OcclusionSettings(Settings):
+    """The window that hides part of the picture: how large it is, how it moves, what fills it."""
+
     window: float = setting(
         20.0,
         "Window",

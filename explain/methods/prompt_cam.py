@@ -6,6 +6,8 @@ from explain.settings import Settings, setting
 
 
 class PromptCamSettings(Settings):
+    """How many heads make up the map."""
+
     traits: int = setting(
         4,
         "Traits",

@@ -6,6 +6,8 @@ from explain.settings import Settings, setting
 
 
 class RawAttentionSettings(Settings):
+    """Which block and which of its heads are shown."""
+
     blocks_before_last: int = setting(
         0,
         "Blocks before the last",

@@ -15,6 +15,8 @@ _MASKS_AT_ONCE = 64
 
 
 class RiseSettings(Settings):
+    """The masks that are laid over the picture: how many, how fine, how much they hide."""
+
     masks: int = setting(
         500,
         "Masks",

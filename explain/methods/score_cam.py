@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class ScoreCamSettings(Settings):
+    """Which channels are tried as masks, how their scores become weights, and how exactly they are computed."""
+
     channels: int = channels_setting()
     weights: Literal["softmax", "increase"] = setting(
         "softmax",

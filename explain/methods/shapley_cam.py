@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 class ShapleyCamSettings(Settings):
+    """Which score is explained."""
+
     utility: Literal["score", "residual softmax"] = setting(
         "score",
         "What is explained",

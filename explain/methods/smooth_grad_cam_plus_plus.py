@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 class SmoothGradCamPlusPlusSettings(Settings):
+    """The noisy copies of the picture: how many, how noisy, and by which dice."""
+
     copies: int = setting(
         16,
         "Noisy copies",
