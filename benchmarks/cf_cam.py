@@ -79,8 +79,7 @@ def cf_cam_map(settings: CfCamSettings) -> MapFunction:
 
 def hires_cam_map(capture: LayerCapture) -> Tensor:
     """HiRes-CAM (Draelos and Carin 2020): the gradient counts place by place."""
-    assert capture.gradients is not None
-    return (capture.activations * capture.gradients).sum(0)
+    return (capture.activations * capture.need_gradients()).sum(0)
 
 
 def mean_activation_map(capture: LayerCapture) -> Tensor:
