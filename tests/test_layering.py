@@ -4,6 +4,7 @@ Lazy imports inside functions, those for types only, and those by name count too
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,12 @@ ROOMS = {
 
 LONGEST = {"explain": 450, "pages": 150}
 """Lines of a file."""
+
+MOST_GIVEN = 6
+"""Parameters of a private function."""
+
+LIKE_TORCH = {"_attend", "_attend_multi_head"}
+"""Stand in for functions of torch, whose parameters they take."""
 
 LONGER = {
     "pages/compare.py": "its waiting and asking move next",
@@ -145,6 +152,19 @@ def too_long(root: Path) -> list[str]:
     return sorted(found)
 
 
+def crowded(root: Path) -> list[str]:
+    """Private functions that take more than six things: some of them are one thing without a name."""
+    found = []
+    for top in LONGEST:
+        for path in (root / top).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef) and re.match("_[^_]", node.name) and node.name not in LIKE_TORCH:
+                    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                    if len([one for one in given if one.arg not in ("self", "cls")]) > MOST_GIVEN:
+                        found.append(f"{path.relative_to(root).as_posix()}:{node.lineno} {node.name}")
+    return sorted(found)
+
+
 def plant(root: Path, file: str, source: str) -> None:
     """Write a source below `root`."""
     path = root / file
@@ -230,6 +250,16 @@ def test_no_circle(top: str) -> None:
 def test_no_file_is_too_long() -> None:
     assert too_long(ROOT) == []
     assert all((ROOT / name).exists() for name in LONGER)
+
+
+def test_no_private_function_takes_too_much(tmp_path: Path) -> None:
+    assert crowded(ROOT) == []
+    plant(
+        tmp_path,
+        "explain/a.py",
+        "class A:\n    def _fine(self, a, b, c, d, e, f): ...\n    def _full(self, a, b, c, d, *, e, f, g): ...",
+    )
+    assert crowded(tmp_path) == ["explain/a.py:3 _full"]
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def paint_over(picture: Picture, region: Region, how: Paint = "surroundings", se
     mask = mask_region(region, picture.size)
     size = _measure(mask)
     margin = math.ceil(3 * _BLUR * size) if how == "blur" else max(math.ceil(_RING * size), 3)
-    rows, columns = _find_window(mask, margin)
-    patch, hole = picture.model_pixels[rows, columns], mask[rows, columns]
+    window = _find_window(mask, margin)
+    patch, hole = picture.model_pixels[window], mask[window]
     if hole.all() and how != "blur":
         raise PictureError("The region covers the whole picture, so nothing is left around it. Draw a smaller one.")
     if how == "blur":
@@ -64,7 +64,7 @@ def paint_over(picture: Picture, region: Region, how: Paint = "surroundings", se
             painted = np.broadcast_to(_fit(mean, patch.dtype), patch.shape)
         else:
             painted = _make_noise(patch, mean, ring.std(0, dtype=np.float64), seed)
-    return _replace(picture, mask, rows, columns, painted, None, _SAID[how])
+    return _replace(picture, mask, window, painted, None, _SAID[how])
 
 
 def swap_region(
@@ -108,26 +108,25 @@ def swap_region(
         inside = np.pad(mask[rows, columns], 1).astype(np.uint8)
         distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         weights = np.clip(distance / (feather + 1), 0, 1)
-    return _replace(picture, mask, rows, columns, part, weights, f"replaced by a part of {other.name}")
+    return _replace(picture, mask, (rows, columns), part, weights, f"replaced by a part of {other.name}")
 
 
 def _replace(
     picture: Picture,
     mask: np.ndarray,
-    rows: slice,
-    columns: slice,
+    window: tuple[slice, slice],
     painted: np.ndarray,
     weights: np.ndarray | None,
     said: str,
 ) -> Picture:
     """The picture with `painted` in the window, where the mask says, as strongly as the weights 0…1 say, if any."""
     values = picture.model_pixels.copy()
-    window, hole = values[rows, columns], mask[rows, columns]
+    patch, hole = values[window], mask[window]
     if weights is None:
-        window[hole] = painted[hole]
+        patch[hole] = painted[hole]
     else:
         share = weights[hole][:, None].astype(np.float32)
-        window[hole] = _fit(share * painted[hole] + (1 - share) * window[hole], values.dtype)
+        patch[hole] = _fit(share * painted[hole] + (1 - share) * patch[hole], values.dtype)
     return alter(picture, values, f"Altered: {mask.mean():.1%} of the picture was {said}.")
 
 
