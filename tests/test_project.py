@@ -1,15 +1,20 @@
-"""What holds for the repository as a whole: pins, weights, licences, the README, and nothing of one machine in it."""
+"""What holds for the repository as a whole: pins, weights, licences, what its pages say, and nothing of one machine."""
 
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
 from explain.bundled.pictures import FOLDER as PICTURES
 from explain.bundled.pictures import bundled_pictures
@@ -42,6 +47,115 @@ def requirements(name: str) -> list[str]:
     """The lines of a requirements file that name a package."""
     lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
     return [line for line in lines if line and not line.startswith("-r ")]
+
+
+PAGES = ["README.md", "CONTRIBUTING.md", "explain/methods/README.md", "assets/pictures/README.md"]
+PAGES += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "assets" / "models").glob("*.md"))
+"""What is written for people who read the repository."""
+
+FIGURES_OF_SPEECH = {"class/picture"}
+"""What looks like a path and is a pattern."""
+
+
+def read_page(name: str) -> str:
+    """The text of a page."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def list_blocks(text: str, language: str = "") -> list[str]:
+    """What stands between fences of a language."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for named, block in blocks if named == language]
+
+
+def list_code(text: str) -> list[str]:
+    """What a page gives to type or to find: lines of shell, broken ones joined, and what sentences quote."""
+    lines = [line for block in list_blocks(text, "sh") for line in block.replace("\\\n", "").splitlines()]
+    return lines + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+
+
+def list_missing(text: str, folder: Path) -> list[str]:
+    """What a page in `folder` names and is not there: links, paths, names of the library, modules, and commands."""
+    missing = [link for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text) if not (folder / link).exists()]
+    targets = set(re.findall(r"^([a-z-]+):", read_page("Makefile"), re.MULTILINE))
+    for code in list_code(text):
+        missing += [module for module in re.findall(r"python3? -m ([\w.]+)", code) if not can_be_run(module)]
+        missing += [target for target in re.findall(r"^make ([a-z-]+)", code) if target not in targets]
+        missing += list_unknown_words(code)
+        if not is_there(code, folder):
+            missing.append(code)
+    return missing
+
+
+def is_there(code: str, folder: Path) -> bool:
+    """False for what is written like a name of the library, a benchmark or a path, and is none."""
+    if re.fullmatch(r"explain(\.\w+)+", code):
+        return can_be_named(code)
+    if re.fullmatch(r"benchmarks\.\w+", code):
+        return can_be_run(code)
+    return not is_a_path(code) or can_be_found(code, folder)
+
+
+def is_a_path(code: str) -> bool:
+    """Whether it is written like one."""
+    suffixes = r"[\w*]\.(py|js|css|md|txt|toml|json|jpg|png|safetensors)$"
+    plain = re.fullmatch(r"[\w.*-]+(/[\w.*-]+)*/?", code) is not None and code not in FIGURES_OF_SPEECH
+    return plain and ("/" in code or re.search(suffixes, code) is not None)
+
+
+def can_be_found(path: str, folder: Path) -> bool:
+    """Whether a file goes by this path, from the root or from the page's folder; example pictures go by their names."""
+    return any(any(place.glob(path)) for place in (ROOT, folder, PICTURES))
+
+
+def can_be_named(name: str) -> bool:
+    """Whether `explain.room.file.name` is there."""
+    try:
+        resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+def can_be_run(module: str) -> bool:
+    """Whether `python -m` finds the module, and one of ours does something then."""
+    try:
+        spec = find_spec(module)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = find_spec(f"{module}.__main__")
+    except ModuleNotFoundError:
+        return False
+    if spec is None or spec.origin is None:
+        return False
+    ours = module.split(".")[0] in {"explain", "benchmarks"}
+    return not ours or '__name__ == "__main__"' in Path(spec.origin).read_text(encoding="utf-8")
+
+
+def list_unknown_words(code: str) -> list[str]:
+    """Commands and flags in a line that `python -m explain` does not know."""
+    from explain.__main__ import app
+
+    _, called, words = code.partition("python -m explain ")
+    if not called:
+        return []
+    command, *words = shlex.split(words, comments=True)
+    known = get_command(app).commands
+    if command not in known:
+        return [command]
+    flags = {"--help"}.union(*(parameter.opts for parameter in known[command].params))
+    return [word for word in words if word.startswith("--") and word not in flags]
+
+
+def read_tree(text: str) -> dict[str, list[str]]:
+    """By folder at the root that the README draws, the folders drawn in it."""
+    drawn: dict[str, list[str]] = {}
+    for line in next(block for block in list_blocks(text) if block.startswith("app.py")).splitlines():
+        inner, name = re.fullmatch(r"( *)([\w.]+)/? .*", line).groups()  # type: ignore[union-attr]
+        if inner:
+            drawn[list(drawn)[-1]].append(name)
+        else:
+            drawn[name] = []
+    return drawn
 
 
 def test_nothing_names_this_machine_or_a_registry() -> None:
@@ -111,21 +225,74 @@ def test_bundled_pictures_show_classes_the_models_know() -> None:
     assert {name for picture in bundled_pictures() for name in picture.classes} <= known
 
 
-def test_the_readme_lists_the_methods_as_they_are_declared() -> None:
+def test_the_table_lists_the_methods_as_they_are_declared() -> None:
+    from explain.methods import all_methods
     from explain.methods.table import methods_table
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    between = text.split("<!-- methods -->")[1].split("<!-- /methods -->")[0]
+    between = read_page("explain/methods/README.md").split("<!-- methods -->")[1].split("<!-- /methods -->")[0]
     assert between.strip() == methods_table().strip(), "put there what `python -m explain.methods.table` prints"
+    assert "[thirty explanation methods](explain/methods/README.md)" in read_page("README.md")
+    assert len(all_methods()) == 30
 
 
-def test_the_readme_names_every_requirement_and_only_files_that_exist() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for line in requirements("requirements.txt"):
-        assert f"| {line.split('==')[0]} |" in text
-    links = re.findall(r"\]\((?!https?:|#)([^)]+)\)", text)
-    assert links
-    assert [link for link in links if not (ROOT / link.split("#")[0]).exists()] == []
+def test_the_readme_names_every_requirement() -> None:
+    listed = read_page("README.md").split("## What it is built on")[1].split("\n## ")[0]
+    packages = [line.split("==")[0] for line in requirements("requirements.txt")]
+    assert [package for package in packages if f"`{package}`" not in listed] == []
+
+
+def test_the_readme_is_short_enough_to_be_read_to_the_end() -> None:
+    text = read_page("README.md")
+    assert len(text.splitlines()) <= 130
+    assert len(read_page("CONTRIBUTING.md").splitlines()) < 80
+    commands = list_blocks(text, "sh")[0].splitlines()
+    assert [line.split("#")[0].strip() for line in commands] == ["make run", "make test"]
+    assert text.index("**Not for diagnostic use.**") < text.index("\n## ")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_only_what_is_there(page: str) -> None:
+    assert list_missing(read_page(page), (ROOT / page).parent) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see [the cards](assets/cards)",
+        "see [the cards](assets/cards#top)",
+        "in `explain/methods/no_cam.py`",
+        "in `explain/no_room/`",
+        "the file `no-cnn.safetensors`",
+        "beside it `*.pieces.png`",
+        "the names in `explain.bundled.birds.species.PIECES`",
+        "by `python -m explain.bundled.train photo-cnn`",
+        "```sh\n.venv/bin/python -m benchmarks.nothing --json FILE\n```",
+        "`benchmarks.timing` measures",  # there, but nothing to run
+        "`make tea`, then drink it",
+        "```sh\npython -m explain explore cat.jpg\n```",
+        "```sh\npython -m explain show cat.jpg \\\n    --no-such-flag\n```",
+    ],
+)
+def test_what_is_not_there_is_found(text: str) -> None:
+    assert len(list_missing(text, ROOT / "assets" / "pictures")) == 1
+
+
+def test_the_readme_draws_the_rooms_as_they_stand() -> None:
+    drawn = read_tree(read_page("README.md"))
+    for top in ("explain", "components"):
+        assert sorted(drawn[top]) == sorted(path.parent.name for path in (ROOT / top).glob("*/__init__.py"))
+    assert [name for name in drawn if not (ROOT / name).exists()] == []
+
+
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cat.jpg").write_bytes((PICTURES / "cat.jpg").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (lines,) = list_blocks(read_page("README.md"), "python")
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    assert lines.endswith(".maps  # four\n")
+    assert len(names["maps"]) == 4
+    assert {"figure.png", "maps.npz", "manifest.json"} < {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_the_server_keeps_to_itself() -> None:
