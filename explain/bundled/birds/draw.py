@@ -73,18 +73,6 @@ def draw_bird(species: str, seed: int, size: int = DEFAULT_SIZE) -> Bird:
     return Bird(species, seed, np.clip(np.rint(pixels), 0, 255).astype(np.uint8), masks)
 
 
-# --- shapes, in the bird's own units: the body is two long, x points where the bird looks, y points down -------------
-
-
-# --- chance: everything is thrown in one order, whatever the species -------------------------------------------------
-
-
-# --- painting --------------------------------------------------------------------------------------------------------
-
-
-# --- the scene -------------------------------------------------------------------------------------------------------
-
-
 def draw_batch(seeds: Sequence[int], grid: int) -> tuple[np.ndarray, np.ndarray]:
     """One bird for each seed, its species being the seed modulo their number.
 
