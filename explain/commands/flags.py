@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from explain.errors import ExplainError
+from explain.settings import read_refusal
 from explain.storage import read_file
 from explain.training.recipe import PromptRecipe
 
@@ -110,18 +112,16 @@ def read_settings(presets: list[str], values: list[str]) -> dict[str, dict[str, 
 
 def read_view(values: list[str]) -> Any:
     """`--view` options as `RenderSettings`."""
-    from pydantic import ValidationError
-
     from explain.maps.render import RenderSettings
 
     pairs = dict(text.partition("=")[::2] for text in values)
     try:
         return RenderSettings.model_validate(pairs)
     except ValidationError as error:
-        first = error.errors()[0]
+        refusal = read_refusal(error)
         known = ", ".join(RenderSettings.model_fields)
         raise ExplainError(
-            f"--view does not take {first['loc'][0]}={first['input']}: {first['msg'].lower()}. It takes: {known}."
+            f"--view does not take {refusal.field}={refusal.given}: {refusal.reason}. It takes: {known}."
         ) from None
 
 

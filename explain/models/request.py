@@ -6,11 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from explain.bundled.models import bundled_models
 from explain.errors import ModelError
 from explain.models.labels import read_labels
+from explain.settings import read_refusal
 
 Source = Literal["bundled", "hub", "file", "prompts"]
 """Where a model comes from."""
@@ -88,8 +89,6 @@ def build_file_request(
     Raises:
         ModelError: no architecture is given, or a value is out of its bounds.
     """
-    from pydantic import ValidationError
-
     if not architecture:
         raise ModelError("A checkpoint needs its architecture: timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
     try:
@@ -108,6 +107,6 @@ def build_file_request(
             }
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        field_name = str(first["loc"][0]).replace("_", " ")
-        raise ModelError(f"The {field_name} cannot be {first['input']}: {first['msg'].lower()}.") from None
+        refusal = read_refusal(error)
+        field_name = refusal.field.replace("_", " ")
+        raise ModelError(f"The {field_name} cannot be {refusal.given}: {refusal.reason}.") from None
