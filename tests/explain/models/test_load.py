@@ -91,6 +91,22 @@ def test_bundled_cnn(folder: Path) -> None:
     assert all(torch.equal(weights[key], tensor) for key, tensor in model.module.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        (2**60).to_bytes(8, "little"),
+        b"\x05",
+        b"",
+        (2).to_bytes(8, "little") + b"[]",
+        (32).to_bytes(8, "little") + b'{"__metadata__":{"top1":"best"}}',
+    ],
+)
+def test_a_damaged_weight_file_is_listed_without_its_accuracy(folder: Path, start: bytes) -> None:
+    (folder / "photo-cnn.safetensors").write_bytes(start)
+    assert [model.name for model in bundled_models()] == ["photo-cnn", "photo-vit"]
+    assert bundled_models()[0].accuracy is None
+
+
 def test_a_bundled_model_may_name_its_best_layer() -> None:
     named = {model.name: model.layer for model in bundled_models() if model.layer is not None}
     assert named
