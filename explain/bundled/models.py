@@ -12,6 +12,11 @@ from explain.networks.weight_file import read_metadata
 from explain.pictures.geometry import Preprocessing
 
 FIRST_MODEL = "photo-cnn"
+"""The model used where none is named."""
+
+FIRST_VIT = "photo-vit"
+"""The same where it takes a ViT: for class prompts."""
+
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 

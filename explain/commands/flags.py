@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from explain.bundled.models import FIRST_MODEL, FIRST_VIT
 from explain.errors import ExplainError
 from explain.settings import read_refusal
 from explain.storage import read_file
@@ -25,11 +26,13 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 ModelName = Annotated[
-    str, typer.Option("--model", help="photo-cnn, the name of a timm model, prompts:NAME, or file:PATH with --arch.")
+    str,
+    typer.Option("--model", help=f"{FIRST_MODEL}, the name of a timm model, prompts:NAME, or file:PATH with --arch."),
 ]
 
 PromptedModel = Annotated[
-    str, typer.Option("--model", help="One with class prompts: photo-vit, prompts:NAME, or file:PATH with --arch.")
+    str,
+    typer.Option("--model", help=f"One with class prompts: {FIRST_VIT}, prompts:NAME, or file:PATH with --arch."),
 ]
 
 Classes = Annotated[

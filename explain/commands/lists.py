@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.bundled.models import bundled_models
 from explain.commands.flags import CHECKPOINT, Json, app, read_model, with_flags
 
 
@@ -16,7 +17,6 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the bundled models, the prompts trained here and, with a search text, models of the hub."""
-    from explain.bundled.models import bundled_models
     from explain.engine.engine import Engine
     from explain.models.hub import search_hub
     from explain.models.prompt_library import list_prompts

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.bundled.models import FIRST_VIT
 from explain.commands.flags import (
     CHECKPOINT,
     RECIPE,
@@ -39,8 +40,8 @@ def train_prompts(
     ],
     out: Annotated[str, typer.Option(help="Name for the prompts; --model prompts:NAME then uses them.")],
     backbone: Annotated[
-        str, typer.Option(help="A ViT: photo-vit, the name of a timm model, or file:PATH with --arch.")
-    ] = "photo-vit",
+        str, typer.Option(help=f"A ViT: {FIRST_VIT}, the name of a timm model, or file:PATH with --arch.")
+    ] = FIRST_VIT,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
     ] = False,
@@ -114,7 +115,7 @@ def _print_report(report: Any, labels: tuple[str, ...]) -> None:
 def traits(
     picture: Annotated[Path, typer.Argument(help="A picture file.")],
     out: Annotated[Path, typer.Option(help="Folder for figure.png, traits.json and maps.npz.")],
-    model: PromptedModel = "photo-vit",
+    model: PromptedModel = FIRST_VIT,
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
     **checkpoint: Any,
@@ -148,7 +149,7 @@ def gallery(
     pictures: Annotated[Path, typer.Argument(help="A folder of pictures of the class, or with a folder named as it.")],
     out: Annotated[Path, typer.Option(help="Folder for gallery.png and gallery.zip.")],
     class_: Annotated[str, typer.Option("--class", help="Class index or label.")],
-    model: PromptedModel = "photo-vit",
+    model: PromptedModel = FIRST_VIT,
     top: Top = 4,
     crops: Annotated[int, typer.Option(min=1, help="How many pictures each head shows.")] = 6,
     **checkpoint: Any,
@@ -196,7 +197,7 @@ def surgery(
     swap: Annotated[Path | None, typer.Option(help="Instead, put a part of this picture in its place.")] = None,
     place: Annotated[str | None, typer.Option(help="For --swap: left,top,right,bottom of that part.")] = None,
     feather: Annotated[float, typer.Option(min=0, help="For --swap: pixels of soft edge.")] = 0.0,
-    model: PromptedModel = "photo-vit",
+    model: PromptedModel = FIRST_VIT,
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
     **checkpoint: Any,

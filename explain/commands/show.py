@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.bundled.models import FIRST_MODEL, find_prompted_twin
 from explain.commands.flags import CHECKPOINT, ModelName, app, read_model, read_settings, read_view, with_flags
+from explain.engine.question import DEFAULT_METHODS
 from explain.maps.fusion import Fusion
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
@@ -20,12 +22,12 @@ from explain.storage import read_file
 def show(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
     out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
-    model: ModelName = "photo-cnn",
+    model: ModelName = FIRST_MODEL,
     layer: Annotated[list[str], typer.Option(help="Name of a layer, or auto; may be given several times.")] = ["auto"],  # noqa: B006 - Typer copies it
     target: Annotated[
         list[str], typer.Option(help="Class index or label, or auto for the likeliest; may be given several times.")
     ] = ["auto"],  # noqa: B006 - Typer copies it
-    methods: Annotated[str, typer.Option(help="Names with commas between.")] = "grad-cam,eigen-cam,cf-cam,prompt-cam",
+    methods: Annotated[str, typer.Option(help="Names with commas between.")] = ",".join(DEFAULT_METHODS),
     preset: Annotated[list[str] | None, typer.Option(help="METHOD=PRESET, e.g. cf-cam=published.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="METHOD.SETTING=VALUE, e.g. cf-cam.eps=2.")] = None,
     score: Annotated[Score, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
@@ -106,7 +108,5 @@ def replay(
 
 def _suggest_prompted(labels: tuple[str, ...]) -> str:
     """A bundled model with prompts that knows the same classes, in a sentence; else nothing."""
-    from explain.bundled.models import find_prompted_twin
-
     twin = find_prompted_twin(labels)
     return f"Try --model {twin}, which knows the same classes." if twin else ""

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from explain.bundled.models import bundled_models
+from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
 from explain.models.labels import read_labels
 from explain.settings import read_refusal
@@ -62,7 +62,7 @@ def parse_model(text: str) -> ModelRequest:
     kind, colon, rest = text.strip().partition(":")
     source, name = (kind, rest.strip()) if colon and kind in get_args(Source) else ("", text.strip())
     if not name or len(name) > 200:
-        raise ModelError("Name a model: a bundled one such as photo-cnn, a timm model, file:PATH or prompts:NAME.")
+        raise ModelError(f"Name a model: a bundled one such as {FIRST_MODEL}, a timm model, file:PATH or prompts:NAME.")
     if source == "prompts":
         return ModelRequest(source="prompts", name=name)
     if source == "file":

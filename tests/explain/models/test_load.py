@@ -22,7 +22,7 @@ from explain.bundled import models as bundled
 from explain.bundled.architectures import build_photo_cnn, build_photo_vit
 from explain.bundled.class_names import CLASSES
 from explain.bundled.making import aviary, photographs
-from explain.bundled.models import bundled_models, find_prompted_twin
+from explain.bundled.models import FIRST_MODEL, FIRST_VIT, bundled_models, find_prompted_twin
 from explain.errors import ModelError
 from explain.models import load as models
 from explain.models.architectures import build_architecture, parse_architecture
@@ -71,6 +71,11 @@ def test_bundled_files_describe_what_was_trained() -> None:
         own = model.preprocessing
         assert model.classes == trained.CLASSES and own.mean == trained.MEAN and own.std == trained.STD
         assert own.input_size == (side, side)
+
+
+def test_what_is_used_where_no_model_is_named_ships() -> None:
+    prompted = {model.name: model.prompts for model in bundled_models()}
+    assert FIRST_MODEL in prompted and prompted[FIRST_VIT] is not None
 
 
 def test_listing_models_needs_no_torch() -> None:
