@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from explain.pictures.picture import freeze
+
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pictures"
 
 
@@ -83,7 +85,5 @@ def read_parts(picture: BundledPicture) -> dict[str, np.ndarray]:
 
     with Image.open(picture.parts) as image:
         indices = np.asarray(image)
-    masks = {part: indices == number for number, part in enumerate(PARTS, start=1)}
-    for mask in masks.values():
-        mask.setflags(write=False)
+    masks = {part: freeze(indices == number) for number, part in enumerate(PARTS, start=1)}
     return {part: mask for part, mask in masks.items() if mask.any()}

@@ -10,8 +10,8 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
-from explain.datasets.given import LONGEST_NAME, MOST_FILES, UnreadableFile, make_printable, say_too_large, split_path
-from explain.errors import DataSetError
+from explain.datasets.given import LONGEST_NAME, MOST_FILES, UnreadableFile, say_too_large, split_path
+from explain.errors import DataSetError, make_printable
 from explain.pictures.bounds import MAX_BYTES
 
 MOST_UNPACKED = 4 * 2**30

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from explain.errors import DataSetError
+from explain.errors import DataSetError, make_printable
 from explain.pictures.bounds import MAX_BYTES
 
 MOST_FILES = 100_000
@@ -56,12 +56,6 @@ def split_path(path: str) -> tuple[str, ...]:
 def is_junk(parts: Sequence[str]) -> bool:
     """Hidden files, and what operating systems leave behind."""
     return any(part.startswith(".") or part.lower() in _JUNK for part in parts)
-
-
-def make_printable(text: str, longest: int) -> str:
-    """A name fit for a sentence: printable, and its end where it is too long."""
-    printable = "".join(character if character.isprintable() else "�" for character in text)
-    return printable if len(printable) <= longest else "…" + printable[-longest + 1 :]
 
 
 def walk_folder(folder: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
