@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
 from explain.models.labels import read_labels
+from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.settings import read_refusal
 
-Source = Literal["bundled", "hub", "file", "prompts"]
+ModelSource = Literal["bundled", "hub", "file", "prompts"]
 """Where a model comes from."""
 
 
@@ -38,7 +39,7 @@ class ModelRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Source
+    source: ModelSource
     name: str = Field(min_length=1, max_length=200)
     architecture: str | None = None
     labels: str | None = None
@@ -46,10 +47,10 @@ class ModelRequest(BaseModel):
     input_size: int | None = Field(default=None, ge=8, le=2048)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    channels: Literal[1, 3] | None = None
-    fit: Literal["crop", "squash", "pad"] | None = None
+    channels: InputChannels | None = None
+    fit: Framing | None = None
     resize_size: int | None = Field(default=None, ge=1, le=4096)
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    interpolation: Interpolation | None = None
     digest: str | None = None
 
 
@@ -60,7 +61,7 @@ def parse_model(text: str) -> ModelRequest:
         ModelError: no name is given.
     """
     kind, colon, rest = text.strip().partition(":")
-    source, name = (kind, rest.strip()) if colon and kind in get_args(Source) else ("", text.strip())
+    source, name = (kind, rest.strip()) if colon and kind in get_args(ModelSource) else ("", text.strip())
     if not name or len(name) > 200:
         raise ModelError(f"Name a model: a bundled one such as {FIRST_MODEL}, a timm model, file:PATH or prompts:NAME.")
     if source == "prompts":

@@ -24,7 +24,7 @@ from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.settings import read_refusal
 
-MAX_BYTES = 64 * 2**20
+_MOST_BYTES = 64 * 2**20
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python", "pillow", "pydicom")
 
 
@@ -179,7 +179,7 @@ def read_manifest(data: bytes) -> Manifest:
     Raises:
         ExplainError: it is none, or one of another version of CAMscope; the text names the first field that is wrong.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > _MOST_BYTES:
         raise ExplainError("The manifest is too large to be one that CAMscope wrote.")
     try:
         return Manifest.model_validate_json(data)

@@ -22,7 +22,7 @@ from explain.storage import read_file
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Replay:
     """What came of a replay.
 
     Attributes:
@@ -38,7 +38,7 @@ class Report:
 
 def replay_manifest(
     path: Path, pictures: Sequence[Path] = (), weights: Path | None = None, maps: Path | None = None
-) -> Report:
+) -> Replay:
     """Replay a manifest.
 
     Args:
@@ -96,7 +96,7 @@ def replay_manifest(
             else:
                 lines.append(f"{title}: differs in size, {before.shape} then and {again.values.shape} now.")
     lines.append(f"{same} of {len(manifest.maps)} maps are the same, bit for bit.")
-    return Report(tuple(lines), same == len(manifest.maps), tuple(explanations))
+    return Replay(tuple(lines), same == len(manifest.maps), tuple(explanations))
 
 
 def _read_maps(path: Path) -> dict[str, np.ndarray]:
