@@ -28,7 +28,18 @@ def setting(
     step: float | None = None,
     advanced: bool = False,
 ) -> Any:
-    """Declare one setting. `low` and `high` are inclusive; `advanced` ones start folded away in the dashboard."""
+    """Declare one setting.
+
+    Args:
+        default: its value where nothing is given.
+        label: its name, as people read it.
+        help: what it does, in a sentence.
+        unit: of its value, where it has one.
+        low: the least value allowed.
+        high: the largest value allowed.
+        step: from one value of a slider to the next.
+        advanced: it starts folded away in the dashboard.
+    """
     return Field(
         default,
         title=label,

@@ -208,7 +208,12 @@ def _build_timm(name: str, num_classes: int, channels: int, input_size: int | No
 
 
 def build_for_size(build: Callable[..., nn.Module], input_size: int | None) -> nn.Module:
-    """Build a timm network for an input size where it wants to know it; convolutional ones do not."""
+    """Build a timm network for an input size where it wants to know it; convolutional ones do not.
+
+    Args:
+        build: takes `img_size`, or nothing.
+        input_size: side of the input in pixels; None keeps the network's own.
+    """
     if input_size is not None:
         try:
             return build(img_size=input_size)

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
-    """Load the checkpoint that a request names by its digest."""
+    """Load the checkpoint that a request names by its digest.
+
+    Args:
+        request: as `build_file_request` makes it.
+        weights: the file's bytes.
+
+    Raises:
+        ModelError: the bytes are missing or others than the request's, are no checkpoint, or do not fit the request.
+    """
     if weights is None:
         raise ModelError(f"The bytes of “{request.name}” are missing. Give the file again.")
     if request.digest is None:
@@ -33,7 +41,15 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
 
 
 def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> LoadedModel:
-    """The model of a file, from what was read of it."""
+    """The model of a file, from what was read of it. Its classes, channels and input size are told from the tensors.
+
+    Args:
+        request: says the architecture, and what else the tensors cannot say.
+        everything: by name, as `read_checkpoint` gives them; a prefix is taken off, and what is beside it left out.
+
+    Raises:
+        ModelError: there is no such architecture, the tensors do not fit it, or the labels do not fit them.
+    """
     if request.architecture is None:
         raise ModelError("A checkpoint needs its architecture: timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
 

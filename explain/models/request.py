@@ -87,6 +87,18 @@ def build_file_request(
 ) -> ModelRequest:
     """The request for a person's own checkpoint, known by the digest of its bytes. Does not read the weights.
 
+    Args:
+        data: the file's bytes.
+        name: what the file is called.
+        architecture: `timm/NAME` or `torchvision/NAME`.
+        labels: a known label set, `imagenet` or `cifar10`.
+        label_file: the bytes of a text file with one class name a line, in place of `labels`.
+        input_size: side of the input in pixels; as all that follows, read from the weights or the architecture where
+            it is left out.
+        mean: see `ModelRequest`.
+        std: see `ModelRequest`.
+        channels: see `ModelRequest`.
+
     Raises:
         ModelError: no architecture is given, or a value is out of its bounds.
     """

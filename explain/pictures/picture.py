@@ -36,7 +36,14 @@ class Picture:
 
 
 def build_picture(name: str, values: np.ndarray, digest: str, notes: tuple[str, ...]) -> Picture:
-    """The picture whose `model_pixels` are `values`, made read-only, with the pixels that are shown of them."""
+    """The picture whose `model_pixels` are `values`, made read-only, with the pixels that are shown of them.
+
+    Args:
+        name: what the person called it.
+        values: see `Picture.model_pixels`; not to be written to afterwards.
+        digest: see `Picture`.
+        notes: see `Picture`.
+    """
     model_pixels = freeze(values)
     pixels = model_pixels if values.dtype == np.uint8 else freeze(_shown(values))
     return Picture(name, pixels, model_pixels, digest, notes)
