@@ -360,6 +360,7 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
     "module",
     [
         "explain",
+        "explain.__main__",
         "explain.pictures.picture",
         "explain.maps.render",
         "explain.methods",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from explain.bundled.birds.species import PARTS
 from explain.pictures.picture import freeze
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pictures"
@@ -80,8 +81,6 @@ def read_parts(picture: BundledPicture) -> dict[str, np.ndarray]:
     if picture.parts is None:
         return {}
     from PIL import Image
-
-    from explain.bundled.birds.species import PARTS
 
     with Image.open(picture.parts) as image:
         indices = np.asarray(image)

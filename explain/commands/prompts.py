@@ -25,9 +25,21 @@ from explain.commands.flags import (
     with_flags,
     write_files,
 )
-from explain.errors import ExplainError
-from explain.pictures.painting import Paint
+from explain.datasets.reading import read_folder, read_zip
+from explain.engine.engine import Engine
+from explain.engine.question import find_target
+from explain.errors import ExplainError, PictureError
+from explain.maps.render import encode_png
+from explain.pictures.decode import decode
+from explain.pictures.painting import Paint, paint_over, swap_region
+from explain.pictures.picture import Picture
 from explain.storage import read_file
+from explain.training.outcome import Epoch, Report
+from explain.training.recipe import change_recipe, choose_recipe
+from explain.training.saving import train_and_save
+from explain.traits.gallery import collect_gallery, list_class_files
+from explain.traits.surgery import answer_surgery
+from explain.traits.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
 
 _MOST_WRONG_LISTED = 20
 
@@ -50,12 +62,6 @@ def train_prompts(
 ) -> None:
     """Train class prompts (Prompt-CAM) on a frozen ViT. Settings left out follow from the size of the set."""
     from pydantic import TypeAdapter
-
-    from explain.datasets.reading import read_folder, read_zip
-    from explain.engine.engine import Engine
-    from explain.training.outcome import Epoch, Report
-    from explain.training.recipe import change_recipe, choose_recipe
-    from explain.training.saving import train_and_save
 
     def report_reading(share: float, text: str) -> None:
         print(f"\r{text}", end="", file=sys.stderr)
@@ -90,7 +96,7 @@ def train_prompts(
         print(f"\nSaved as {name}. Use it by --model prompts:{name}.")
 
 
-def _print_report(report: Any, labels: tuple[str, ...]) -> None:
+def _print_report(report: Report, labels: tuple[str, ...]) -> None:
     """The accuracy of each class, what it is taken for instead, and the pictures that are wrong."""
     width = max(map(len, labels))
     print(f"\n{'class':<{width}}  pictures  right    most often taken for")
@@ -121,10 +127,6 @@ def traits(
     **checkpoint: Any,
 ) -> None:
     """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
-    from explain.engine.engine import Engine
-    from explain.pictures.decode import decode
-    from explain.traits.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
-
     request, weights, _ = read_model(model, **checkpoint)
     decoded = decode(read_file(picture), picture.name)
     engine = Engine()
@@ -155,13 +157,6 @@ def gallery(
     **checkpoint: Any,
 ) -> None:
     """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
-    from explain.engine.engine import Engine
-    from explain.engine.question import find_target
-    from explain.errors import PictureError
-    from explain.pictures.decode import decode
-    from explain.pictures.picture import Picture
-    from explain.traits.gallery import collect_gallery, list_class_files
-
     request, weights, _ = read_model(model, **checkpoint)
     engine = Engine()
     loaded = engine.load(request, weights)
@@ -203,13 +198,6 @@ def surgery(
     **checkpoint: Any,
 ) -> None:
     """Paint over or swap a region of a picture and see what the classes make of it."""
-    from explain.engine.engine import Engine
-    from explain.maps.render import encode_png
-    from explain.pictures.decode import decode
-    from explain.pictures.painting import paint_over, swap_region
-    from explain.traits.surgery import answer_surgery
-    from explain.traits.traits import encode_figure
-
     if (box is None) == (outline is None):
         raise ExplainError("Say which region: --box left,top,right,bottom or --outline x,y,x,y,x,y.")
     corners = read_numbers("--outline", outline) or ()

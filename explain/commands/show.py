@@ -10,10 +10,15 @@ import typer
 
 from explain.bundled.models import FIRST_MODEL, find_prompted_twin
 from explain.commands.flags import CHECKPOINT, ModelName, app, read_model, read_settings, read_view, with_flags
+from explain.engine.engine import Engine
 from explain.engine.question import DEFAULT_METHODS
 from explain.maps.fusion import Fusion
+from explain.methods import get_method
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
+from explain.pictures.decode import decode
+from explain.report.export import save
+from explain.report.replay import replay_manifest
 from explain.storage import read_file
 
 
@@ -37,11 +42,6 @@ def show(
     **checkpoint: Any,
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays."""
-    from explain.engine.engine import Engine
-    from explain.methods import get_method
-    from explain.pictures.decode import decode
-    from explain.report.export import save
-
     names = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
@@ -92,14 +92,10 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Also write the replayed explanation into this folder.")] = None,
 ) -> None:
     """Make the maps of a manifest again and compare them bit for bit."""
-    from explain.report.replay import replay_manifest
-
     report = replay_manifest(manifest, pictures or [], weights, maps)
     for line in report.lines:
         print(line)
     if out is not None:
-        from explain.report.export import save
-
         for index, explanation in enumerate(report.explanations):
             save(explanation, out / f"{index + 1:02d}")
     if not report.reproduced:

@@ -12,6 +12,7 @@ from explain.errors import LayerError, ModelError
 from explain.models.labels import known_labels
 from explain.models.request import ModelRequest
 from explain.networks.layer import Layer, default_layer
+from explain.networks.layer_search import find_layers
 from explain.pictures.geometry import Preprocessing
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ def finish_loading(
     Raises:
         ModelError: the network cannot work on an input of that size.
     """
-    from explain.networks.layer_search import find_layers
-
     for part in (module, prompted):
         if part is not None:
             part.eval().requires_grad_(False)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
-from explain.models.checkpoint import load_prompts
+from explain.models.checkpoint import fit_names, load_prompts, load_weights, read_checkpoint
 from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
 from explain.models.request import ModelRequest
@@ -35,8 +35,6 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
     if request.digest != hashlib.sha256(weights).hexdigest():
         raise ModelError(f"“{request.name}” is not the file that was asked for: its bytes differ. Give the same file.")
 
-    from explain.models.checkpoint import read_checkpoint
-
     return load_tensors(request, read_checkpoint(weights, request.name))
 
 
@@ -61,7 +59,6 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
         read_shapes,
         read_side,
     )
-    from explain.models.checkpoint import fit_names, load_weights
 
     architecture = parse_architecture(request.architecture)
     outline = build_architecture(architecture, 1000, 3, None, "meta")
@@ -111,7 +108,6 @@ def _load_prompt_cam(
     from timm.models.vision_transformer import VisionTransformer
 
     from explain.models.architectures import build_architecture
-    from explain.models.checkpoint import load_weights
     from explain.networks.prompted_vit import PromptedViT
 
     own = (_PROMPTS, "head.weight", "head.bias")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from explain.errors import ModelError, StorageError
+from explain.models.checkpoint import read_checkpoint
 from explain.models.request import ModelRequest
 from explain.networks.prompt_variant import TENSORS, Variant
 from explain.networks.weight_file import read_metadata
@@ -133,8 +134,6 @@ def save_prompts(
     """
     import safetensors.torch
 
-    from explain.models.checkpoint import read_checkpoint
-
     check_name(name, overwrite)
     own = {key: tensors[key].detach().cpu().float().contiguous() for key in TENSORS if key in tensors}
     _check_tensors(own, card, name)
@@ -190,8 +189,6 @@ def read_prompts(name: str) -> tuple[PromptCard, dict[str, Tensor], dict[str, Te
     Raises:
         ModelError: there are none, or their file is damaged.
     """
-    from explain.models.checkpoint import read_checkpoint
-
     card = read_card(name)
     try:
         everything = read_checkpoint(_find_file(name).read_bytes(), f"prompts:{name}")

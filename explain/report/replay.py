@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError, ModelError
@@ -130,8 +131,6 @@ def _find_picture(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> 
 
 
 def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Iterator[Path]:
-    from explain.bundled.pictures import bundled_pictures
-
     if entry.file:
         yield folder / entry.file
     for place in places:
