@@ -1,4 +1,4 @@
-"""Errors whose text is a sentence for the person: what was wrong and what to do."""
+"""Errors whose text is a sentence for the person: what was wrong and what to do; and names as they stand in one."""
 
 
 class ExplainError(ValueError):
@@ -39,3 +39,15 @@ class StorageError(ExplainError):
 
 class DeviceError(ExplainError):
     """The device does not exist, or has too little memory."""
+
+
+def make_printable(text: str, longest: int, start: int = 0) -> str:
+    """A name that a stranger gave, fit for a sentence: printable, and with an ellipsis where it is too long.
+
+    Args:
+        text: the name.
+        longest: characters at most.
+        start: how many of them are kept of its beginning where it is too long; the others are of its end.
+    """
+    printable = "".join(character if character.isprintable() else "�" for character in text)
+    return printable if len(printable) <= longest else printable[:start] + "…" + printable[start + 1 - longest :]

@@ -30,6 +30,9 @@ ROOMS = {
 }
 """The floors of the rooms, from the ground up. Rooms of one floor do not know each other."""
 
+MAKERS = "explain.bundled.making"
+"""The scripts that made the bundled weights and pictures. Tests hold them; nothing that runs knows them."""
+
 LONGEST = {"explain": 450, "pages": 150}
 """Lines of a file."""
 
@@ -140,6 +143,19 @@ def circles(root: Path, top: str) -> list[list[str]]:
     return sorted(map(list, tied))
 
 
+def makers_used(root: Path) -> list[str]:
+    """Every import, from outside them, of the scripts that made the bundled files."""
+    found = []
+    for path in [root / "app.py", *(path for name in (*FLOORS, "benchmarks") for path in (root / name).rglob("*.py"))]:
+        relative = path.relative_to(root)
+        package = ".".join(relative.parts[:-1])
+        if path.exists() and package != MAKERS:
+            for module, line in imported(path.read_text(encoding="utf-8"), package):
+                if f"{module}.".startswith(f"{MAKERS}."):
+                    found.append(f"{relative.as_posix()}:{line} imports {module}")
+    return sorted(found)
+
+
 def too_long(root: Path) -> list[str]:
     """Files of more lines than their floor allows, without a reason in `LONGER`."""
     found = []
@@ -247,6 +263,30 @@ def test_no_circle(top: str) -> None:
     assert circles(ROOT, top) == []
 
 
+def test_nothing_that_runs_knows_how_the_bundled_files_were_made() -> None:
+    assert makers_used(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("explain/models/a.py", "from explain.bundled.making.photographs import CLASSES"),
+        ("explain/models/a.py", "def late():\n    from explain.bundled import making"),
+        ("explain/bundled/a.py", "from .making import recipes"),
+        ("explain/bundled/birds/a.py", "from ..making.aviary import normalise"),
+        ("components/a.py", "import importlib\nimportlib.import_module('explain.bundled.making.train')"),
+        ("benchmarks/a.py", "import explain.bundled.making.train"),
+        ("app.py", "import explain.bundled.making"),
+    ],
+)
+def test_a_use_of_the_makers_is_found(tmp_path: Path, file: str, source: str) -> None:
+    plant(tmp_path, "explain/bundled/making/a.py", "from explain.bundled.making import recipes\nfrom . import train")
+    plant(tmp_path, "explain/bundled/b.py", "from explain.bundled import making_of, models")
+    assert makers_used(tmp_path) == []
+    plant(tmp_path, file, source)
+    assert len(makers_used(tmp_path)) == 1
+
+
 def test_no_file_is_too_long() -> None:
     assert too_long(ROOT) == []
     assert all((ROOT / name).exists() for name in LONGER)
@@ -320,6 +360,7 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
     "module",
     [
         "explain",
+        "explain.__main__",
         "explain.pictures.picture",
         "explain.maps.render",
         "explain.methods",

@@ -19,14 +19,14 @@ from explain.models.hub import HubModel, is_downloaded, search_hub
 from explain.models.labels import KNOWN_SETS
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
-from explain.models.request import ModelRequest, Source, build_file_request
+from explain.models.request import ModelRequest, ModelSource, build_file_request
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
 
 
-_SOURCES: dict[Source, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File", "prompts": "Prompts"}
+_SOURCES: dict[ModelSource, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File", "prompts": "Prompts"}
 _STATE = "model"
 NUMBERED = "numbered"
 _MOST_NAMED = 12

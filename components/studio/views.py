@@ -8,7 +8,7 @@ import streamlit as st
 
 from components.choices.model import ModelChoice, load_model
 from components.session.work import Place
-from explain.bundled.models import find_prompted_twin
+from explain.bundled.models import FIRST_VIT, find_prompted_twin
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import read_card
 from explain.models.request import ModelRequest
@@ -48,8 +48,6 @@ FIRST_TRAITS, MOST_TRAITS = 4, 8
 OUTLINED = "studio-outlined"
 """Key of the session's state: whether the parts of a picture are outlined, where they are known."""
 
-_FIRST_VIT = "photo-vit"
-
 
 def pick_view() -> View:
     """Offer the views, and say what the one in view is for."""
@@ -83,7 +81,7 @@ def find_backbone(
     obstacle = find_backbone_obstacle(model.module)
     if obstacle is None:
         return model, choice.weights
-    request = ModelRequest(source="bundled", name=_FIRST_VIT)
+    request = ModelRequest(source="bundled", name=FIRST_VIT)
     if model.request.source == "prompts":
         card = read_card(model.request.name)
         if card.backbone.source != "file":  # whose bytes this session does not have
@@ -97,7 +95,7 @@ def find_prompted(engine: Engine, model: LoadedModel, body: Place) -> LoadedMode
     """The model, or where it has no prompts a bundled one with, and a word; None after a failure that `body` says."""
     if model.prompted is not None:
         return model
-    name = find_prompted_twin(model.labels) or _FIRST_VIT
+    name = find_prompted_twin(model.labels) or FIRST_VIT
     st.sidebar.caption(
         f"{model.request.name} has no class prompts, so {name} is looked through here. Train some for a ViT, or choose "
         "another model above."

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from explain.networks.prompt_variant import Variant
+from explain.networks.weight_file import read_metadata
 from explain.pictures.geometry import Preprocessing
 
 FIRST_MODEL = "photo-cnn"
+"""The model used where none is named."""
+
+FIRST_VIT = "photo-vit"
+"""The same where it takes a ViT: for class prompts."""
+
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
@@ -75,14 +80,10 @@ def find_prompted_twin(labels: Sequence[str]) -> str | None:
 
 
 def _read_accuracy(file: str | None) -> float | None:
-    """Top-1 in per cent from the header of a bundled weight file."""
+    """Top-1 in per cent from the header of a bundled weight file; None where it does not say."""
     if file is None:
         return None
     try:
-        with find_bundled_file(file).open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length))
-    except (OSError, ValueError):
+        return float(read_metadata(find_bundled_file(file))["top1"])
+    except (OSError, ValueError, KeyError):
         return None
-    top1 = header.get("__metadata__", {}).get("top1")
-    return None if top1 is None else float(top1)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from explain.bundled.birds.species import PARTS
+from explain.pictures.picture import freeze
+
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "pictures"
 
 
@@ -79,11 +82,7 @@ def read_parts(picture: BundledPicture) -> dict[str, np.ndarray]:
         return {}
     from PIL import Image
 
-    from explain.bundled.birds.species import PARTS
-
     with Image.open(picture.parts) as image:
         indices = np.asarray(image)
-    masks = {part: indices == number for number, part in enumerate(PARTS, start=1)}
-    for mask in masks.values():
-        mask.setflags(write=False)
+    masks = {part: freeze(indices == number) for number, part in enumerate(PARTS, start=1)}
     return {part: mask for part, mask in masks.items() if mask.any()}

@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
+from explain.bundled.models import FIRST_MODEL, FIRST_VIT
 from explain.errors import ExplainError
+from explain.maps.render import RenderSettings
+from explain.methods import get_method
+from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.settings import read_refusal
 from explain.storage import read_file
 from explain.training.recipe import PromptRecipe
 
@@ -23,11 +29,13 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 ModelName = Annotated[
-    str, typer.Option("--model", help="photo-cnn, the name of a timm model, prompts:NAME, or file:PATH with --arch.")
+    str,
+    typer.Option("--model", help=f"{FIRST_MODEL}, the name of a timm model, prompts:NAME, or file:PATH with --arch."),
 ]
 
 PromptedModel = Annotated[
-    str, typer.Option("--model", help="One with class prompts: photo-vit, prompts:NAME, or file:PATH with --arch.")
+    str,
+    typer.Option("--model", help=f"One with class prompts: {FIRST_VIT}, prompts:NAME, or file:PATH with --arch."),
 ]
 
 Classes = Annotated[
@@ -74,7 +82,11 @@ def with_flags(*groups: Sequence[inspect.Parameter]) -> Callable[[Callable[..., 
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write files into a folder, which is made if missing."""
+    """Write files, by their names, into a folder, which is made if missing.
+
+    Raises:
+        ExplainError: nothing can be written there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -89,9 +101,15 @@ def encode_json(data: Any) -> bytes:
 
 
 def read_settings(presets: list[str], values: list[str]) -> dict[str, dict[str, Any]]:
-    """`--preset` and `--set` options as settings by method; the engine checks names and bounds."""
-    from explain.methods import get_method
+    """Settings by method; the engine checks their names and bounds.
 
+    Args:
+        presets: of `--preset`, METHOD=PRESET.
+        values: of `--set`, METHOD.SETTING=VALUE, which go before a preset's.
+
+    Raises:
+        ExplainError: a method has no such preset, or a value is not written like that.
+    """
     settings: dict[str, dict[str, Any]] = {}
     for text in presets:
         name, _, preset = text.partition("=")
@@ -108,20 +126,20 @@ def read_settings(presets: list[str], values: list[str]) -> dict[str, dict[str, 
     return settings
 
 
-def read_view(values: list[str]) -> Any:
-    """`--view` options as `RenderSettings`."""
-    from pydantic import ValidationError
+def read_view(values: list[str]) -> RenderSettings:
+    """How maps are drawn, from the SETTING=VALUE of `--view`.
 
-    from explain.maps.render import RenderSettings
-
+    Raises:
+        ExplainError: there is no such setting, or a value is out of its bounds.
+    """
     pairs = dict(text.partition("=")[::2] for text in values)
     try:
         return RenderSettings.model_validate(pairs)
     except ValidationError as error:
-        first = error.errors()[0]
+        refusal = read_refusal(error)
         known = ", ".join(RenderSettings.model_fields)
         raise ExplainError(
-            f"--view does not take {first['loc'][0]}={first['input']}: {first['msg'].lower()}. It takes: {known}."
+            f"--view does not take {refusal.field}={refusal.given}: {refusal.reason}. It takes: {known}."
         ) from None
 
 
@@ -133,10 +151,21 @@ def read_model(
     mean: str | None,
     std: str | None,
     channels: int | None,
-) -> tuple[Any, bytes | None, Path | None]:
-    """The request, and for a file its bytes and path."""
-    from explain.models.request import build_file_request, parse_model
+) -> tuple[ModelRequest, bytes | None, Path | None]:
+    """The request, and for a file its bytes and path.
 
+    Args:
+        model: what `--model` says.
+        arch: as all that follow, a flag of `CHECKPOINT`; None where it is left out.
+        labels: a known label set, or the path of a label file.
+        input_size: in pixels.
+        mean: numbers with commas between.
+        std: numbers with commas between.
+        channels: 1 or 3.
+
+    Raises:
+        ExplainError: a file cannot be read, a value cannot be, or a flag is given that the model has no use for.
+    """
     if not model.startswith("file:"):
         given = {"--arch": arch, "--labels": labels, "--input-size": input_size, "--mean": mean, "--std": std}
         useless = [flag for flag, value in {**given, "--channels": channels}.items() if value is not None]
@@ -161,7 +190,15 @@ def read_model(
 
 
 def read_numbers(flag: str, text: str | None) -> tuple[float, ...] | None:
-    """Numbers with commas between, or None where the flag is left out."""
+    """Numbers with commas between, or None where the flag is left out.
+
+    Args:
+        flag: what to call it in an error.
+        text: its value.
+
+    Raises:
+        ExplainError: something in it is no number.
+    """
     if text is None:
         return None
     try:

@@ -7,7 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.bundled.models import bundled_models
 from explain.commands.flags import CHECKPOINT, Json, app, read_model, with_flags
+from explain.engine.engine import Engine
+from explain.methods import all_methods
+from explain.models.hub import search_hub
+from explain.models.prompt_library import list_prompts
 
 
 @app.command()
@@ -16,11 +21,6 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the bundled models, the prompts trained here and, with a search text, models of the hub."""
-    from explain.bundled.models import bundled_models
-    from explain.engine.engine import Engine
-    from explain.models.hub import search_hub
-    from explain.models.prompt_library import list_prompts
-
     bundled, trained = bundled_models(), list_prompts()
     found = search_hub(search) if search else []
     if as_json:
@@ -51,8 +51,6 @@ def layers(
     **checkpoint: Any,
 ) -> None:
     """List the layers of a model that can be explained, from stem to head."""
-    from explain.engine.engine import Engine
-
     request, weights, _ = read_model(model, **checkpoint)
     loaded = Engine().load(request, weights)
     default = loaded.default_layer
@@ -71,8 +69,6 @@ def layers(
 @app.command()
 def methods(as_json: Json = False) -> None:
     """List the methods with their settings."""
-    from explain.methods import all_methods
-
     if as_json:
         rows = [
             {

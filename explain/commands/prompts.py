@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.bundled.models import FIRST_VIT
 from explain.commands.flags import (
     CHECKPOINT,
     RECIPE,
@@ -24,9 +25,21 @@ from explain.commands.flags import (
     with_flags,
     write_files,
 )
-from explain.errors import ExplainError
-from explain.pictures.painting import Paint
+from explain.datasets.reading import read_folder, read_zip
+from explain.engine.engine import Engine
+from explain.engine.question import find_target
+from explain.errors import ExplainError, PictureError
+from explain.maps.render import encode_png
+from explain.pictures.decode import decode
+from explain.pictures.painting import Paint, paint_over, swap_region
+from explain.pictures.picture import Picture
 from explain.storage import read_file
+from explain.training.outcome import Epoch, Report
+from explain.training.recipe import change_recipe, choose_recipe
+from explain.training.saving import train_and_save
+from explain.traits.gallery import collect_gallery, list_class_files
+from explain.traits.surgery import answer_surgery
+from explain.traits.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
 
 _MOST_WRONG_LISTED = 20
 
@@ -39,8 +52,8 @@ def train_prompts(
     ],
     out: Annotated[str, typer.Option(help="Name for the prompts; --model prompts:NAME then uses them.")],
     backbone: Annotated[
-        str, typer.Option(help="A ViT: photo-vit, the name of a timm model, or file:PATH with --arch.")
-    ] = "photo-vit",
+        str, typer.Option(help=f"A ViT: {FIRST_VIT}, the name of a timm model, or file:PATH with --arch.")
+    ] = FIRST_VIT,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
     ] = False,
@@ -49,12 +62,6 @@ def train_prompts(
 ) -> None:
     """Train class prompts (Prompt-CAM) on a frozen ViT. Settings left out follow from the size of the set."""
     from pydantic import TypeAdapter
-
-    from explain.datasets.reading import read_folder, read_zip
-    from explain.engine.engine import Engine
-    from explain.training.outcome import Epoch, Report
-    from explain.training.recipe import change_recipe, choose_recipe
-    from explain.training.saving import train_and_save
 
     def report_reading(share: float, text: str) -> None:
         print(f"\r{text}", end="", file=sys.stderr)
@@ -89,7 +96,7 @@ def train_prompts(
         print(f"\nSaved as {name}. Use it by --model prompts:{name}.")
 
 
-def _print_report(report: Any, labels: tuple[str, ...]) -> None:
+def _print_report(report: Report, labels: tuple[str, ...]) -> None:
     """The accuracy of each class, what it is taken for instead, and the pictures that are wrong."""
     width = max(map(len, labels))
     print(f"\n{'class':<{width}}  pictures  right    most often taken for")
@@ -114,16 +121,12 @@ def _print_report(report: Any, labels: tuple[str, ...]) -> None:
 def traits(
     picture: Annotated[Path, typer.Argument(help="A picture file.")],
     out: Annotated[Path, typer.Option(help="Folder for figure.png, traits.json and maps.npz.")],
-    model: PromptedModel = "photo-vit",
+    model: PromptedModel = FIRST_VIT,
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
     **checkpoint: Any,
 ) -> None:
     """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
-    from explain.engine.engine import Engine
-    from explain.pictures.decode import decode
-    from explain.traits.traits import compare_classes, encode_figure, encode_maps, look_with_eyes_of
-
     request, weights, _ = read_model(model, **checkpoint)
     decoded = decode(read_file(picture), picture.name)
     engine = Engine()
@@ -148,19 +151,12 @@ def gallery(
     pictures: Annotated[Path, typer.Argument(help="A folder of pictures of the class, or with a folder named as it.")],
     out: Annotated[Path, typer.Option(help="Folder for gallery.png and gallery.zip.")],
     class_: Annotated[str, typer.Option("--class", help="Class index or label.")],
-    model: PromptedModel = "photo-vit",
+    model: PromptedModel = FIRST_VIT,
     top: Top = 4,
     crops: Annotated[int, typer.Option(min=1, help="How many pictures each head shows.")] = 6,
     **checkpoint: Any,
 ) -> None:
     """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
-    from explain.engine.engine import Engine
-    from explain.engine.question import find_target
-    from explain.errors import PictureError
-    from explain.pictures.decode import decode
-    from explain.pictures.picture import Picture
-    from explain.traits.gallery import collect_gallery, list_class_files
-
     request, weights, _ = read_model(model, **checkpoint)
     engine = Engine()
     loaded = engine.load(request, weights)
@@ -196,19 +192,12 @@ def surgery(
     swap: Annotated[Path | None, typer.Option(help="Instead, put a part of this picture in its place.")] = None,
     place: Annotated[str | None, typer.Option(help="For --swap: left,top,right,bottom of that part.")] = None,
     feather: Annotated[float, typer.Option(min=0, help="For --swap: pixels of soft edge.")] = 0.0,
-    model: PromptedModel = "photo-vit",
+    model: PromptedModel = FIRST_VIT,
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
     **checkpoint: Any,
 ) -> None:
     """Paint over or swap a region of a picture and see what the classes make of it."""
-    from explain.engine.engine import Engine
-    from explain.maps.render import encode_png
-    from explain.pictures.decode import decode
-    from explain.pictures.painting import paint_over, swap_region
-    from explain.traits.surgery import answer_surgery
-    from explain.traits.traits import encode_figure
-
     if (box is None) == (outline is None):
         raise ExplainError("Say which region: --box left,top,right,bottom or --outline x,y,x,y,x,y.")
     corners = read_numbers("--outline", outline) or ()

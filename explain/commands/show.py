@@ -8,10 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from explain.bundled.models import FIRST_MODEL, find_prompted_twin
 from explain.commands.flags import CHECKPOINT, ModelName, app, read_model, read_settings, read_view, with_flags
+from explain.engine.engine import Engine
+from explain.engine.question import DEFAULT_METHODS
 from explain.maps.fusion import Fusion
+from explain.methods import get_method
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
+from explain.pictures.decode import decode
+from explain.report.export import save
+from explain.report.replay import replay_manifest
 from explain.storage import read_file
 
 
@@ -20,12 +27,12 @@ from explain.storage import read_file
 def show(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
     out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
-    model: ModelName = "photo-cnn",
+    model: ModelName = FIRST_MODEL,
     layer: Annotated[list[str], typer.Option(help="Name of a layer, or auto; may be given several times.")] = ["auto"],  # noqa: B006 - Typer copies it
     target: Annotated[
         list[str], typer.Option(help="Class index or label, or auto for the likeliest; may be given several times.")
     ] = ["auto"],  # noqa: B006 - Typer copies it
-    methods: Annotated[str, typer.Option(help="Names with commas between.")] = "grad-cam,eigen-cam,cf-cam,prompt-cam",
+    methods: Annotated[str, typer.Option(help="Names with commas between.")] = ",".join(DEFAULT_METHODS),
     preset: Annotated[list[str] | None, typer.Option(help="METHOD=PRESET, e.g. cf-cam=published.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="METHOD.SETTING=VALUE, e.g. cf-cam.eps=2.")] = None,
     score: Annotated[Score, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
@@ -35,11 +42,6 @@ def show(
     **checkpoint: Any,
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays."""
-    from explain.engine.engine import Engine
-    from explain.methods import get_method
-    from explain.pictures.decode import decode
-    from explain.report.export import save
-
     names = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
@@ -90,14 +92,10 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Also write the replayed explanation into this folder.")] = None,
 ) -> None:
     """Make the maps of a manifest again and compare them bit for bit."""
-    from explain.report.replay import replay_manifest
-
     report = replay_manifest(manifest, pictures or [], weights, maps)
     for line in report.lines:
         print(line)
     if out is not None:
-        from explain.report.export import save
-
         for index, explanation in enumerate(report.explanations):
             save(explanation, out / f"{index + 1:02d}")
     if not report.reproduced:
@@ -106,7 +104,5 @@ def replay(
 
 def _suggest_prompted(labels: tuple[str, ...]) -> str:
     """A bundled model with prompts that knows the same classes, in a sentence; else nothing."""
-    from explain.bundled.models import find_prompted_twin
-
     twin = find_prompted_twin(labels)
     return f"Try --model {twin}, which knows the same classes." if twin else ""

@@ -10,8 +10,8 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
-from explain.datasets.given import LONGEST_NAME, MOST_FILES, UnreadableFile, make_printable, say_too_large, split_path
-from explain.errors import DataSetError
+from explain.datasets.given import LONGEST_NAME, MOST_FILES, UnreadableFile, say_too_large, split_path
+from explain.errors import DataSetError, make_printable
 from explain.pictures.bounds import MAX_BYTES
 
 MOST_UNPACKED = 4 * 2**30
@@ -37,7 +37,11 @@ class Budget:
         self._is_open = False
 
     def spend(self, count: int) -> None:
-        """Count bytes that were unpacked; `DataSetError` once they are too many."""
+        """Count bytes that were unpacked.
+
+        Raises:
+            DataSetError: they are too many by now.
+        """
         if not self._is_open:
             return
         self.left -= count
@@ -48,7 +52,15 @@ class Budget:
 
 
 def open_zip(stream: BinaryIO, name: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
-    """The zip and its entries, once its list of contents is known to be bounded and honest; else a `DataSetError`."""
+    """The zip and its entries, once its list of contents is known to be bounded and honest.
+
+    Args:
+        stream: the zip; it must stay open as long as the entries are read.
+        name: what to call it in an error.
+
+    Raises:
+        DataSetError: it is no zip, lists too many files, or claims to hold more bytes than it has.
+    """
     damaged = f"“{name}” is no zip, or is damaged or cut short. Pack the folder again."
     try:
         size = stream.seek(0, io.SEEK_END)
@@ -86,7 +98,15 @@ def _measure_directory(stream: BinaryIO, size: int) -> int | None:
 
 
 def check_entry(entry: zipfile.ZipInfo, name: str) -> tuple[str, ...]:
-    """The entry's path, where it stays inside the zip's own folder and can be read."""
+    """The entry's path, where it stays inside the zip's own folder and can be read.
+
+    Args:
+        entry: of a zip that `open_zip` opened.
+        name: what to call the zip in an error.
+
+    Raises:
+        DataSetError: it points elsewhere, is a link, is encrypted, or is packed in a way that is not read.
+    """
     path = entry.filename.replace("\\", "/")
     shown = make_printable(entry.filename, LONGEST_NAME)
     if path.startswith("/") or re.match("[A-Za-z]:", path) or ".." in path.split("/"):
@@ -105,7 +125,17 @@ def check_entry(entry: zipfile.ZipInfo, name: str) -> tuple[str, ...]:
 
 
 def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: Budget) -> bytes:
-    """Unpack a file in small steps; the sizes that its header claims are not relied on."""
+    """Unpack a file in small steps; the sizes that its header claims are not relied on.
+
+    Args:
+        archive: the zip.
+        entry: the file in it, as `check_entry` passed it.
+        budget: what is left for all files of the zip together.
+
+    Raises:
+        DataSetError: it unpacks like a bomb, or the budget is spent: the zip as a whole is refused.
+        UnreadableFile: this file is damaged or too large; the others can be read.
+    """
     chunks: list[bytes] = []
     unpacked = 0
     try:

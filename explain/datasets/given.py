@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from explain.errors import DataSetError
+from explain.errors import DataSetError, make_printable
 from explain.pictures.bounds import MAX_BYTES
 
 MOST_FILES = 100_000
@@ -58,12 +58,6 @@ def is_junk(parts: Sequence[str]) -> bool:
     return any(part.startswith(".") or part.lower() in _JUNK for part in parts)
 
 
-def make_printable(text: str, longest: int) -> str:
-    """A name fit for a sentence: printable, and its end where it is too long."""
-    printable = "".join(character if character.isprintable() else "�" for character in text)
-    return printable if len(printable) <= longest else "…" + printable[-longest + 1 :]
-
-
 def walk_folder(folder: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Every ordinary file below a folder, with its path from there; a folder reached twice by links is entered once."""
     entered: set[tuple[int, int]] = set()
@@ -81,7 +75,11 @@ def walk_folder(folder: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
 
 
 def read_path(path: Path) -> bytes:
-    """The bytes of a file on disk; `UnreadableFile` where it is too large or cannot be read."""
+    """The bytes of a file on disk.
+
+    Raises:
+        UnreadableFile: it is too large or cannot be read.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UnreadableFile(say_too_large())
@@ -91,7 +89,11 @@ def read_path(path: Path) -> bytes:
 
 
 def read_given(content: bytes | Callable[[], bytes]) -> bytes:
-    """The bytes of a file that was handed over; `UnreadableFile` where it is too large."""
+    """The bytes of a file that was handed over, or of what reads them.
+
+    Raises:
+        UnreadableFile: it is too large.
+    """
     data = content if isinstance(content, bytes) else content()
     if len(data) > MAX_BYTES:
         raise UnreadableFile(say_too_large())
@@ -99,7 +101,15 @@ def read_given(content: bytes | Callable[[], bytes]) -> bytes:
 
 
 def read_again(file: GivenFile, name: str) -> bytes:
-    """The bytes of a file that could be read before; a `DataSetError` where that is over."""
+    """The bytes of a file that could be read before.
+
+    Args:
+        file: the file.
+        name: what to call it in an error.
+
+    Raises:
+        DataSetError: it cannot be read any more.
+    """
     try:
         return file.read()
     except UnreadableFile as error:

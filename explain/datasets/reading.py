@@ -21,14 +21,13 @@ from explain.datasets.given import (
     GivenFile,
     UnreadableFile,
     is_junk,
-    make_printable,
     read_again,
     read_given,
     read_path,
     split_path,
     walk_folder,
 )
-from explain.errors import Cancelled, DataSetError, PictureError
+from explain.errors import Cancelled, DataSetError, PictureError, make_printable
 from explain.pictures.decode import decode
 from explain.progress import Progress
 

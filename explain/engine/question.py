@@ -13,6 +13,7 @@ from explain.errors import LayerError, MethodError, TargetError
 from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel, get_layer
 from explain.passes.look import Ask, Score
+from explain.settings import read_refusal
 
 if TYPE_CHECKING:
     from explain.networks.layer import Layer
@@ -103,11 +104,10 @@ def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Map
         try:
             complete[name] = method.settings.model_validate(dict(values))
         except ValidationError as error:
-            first = error.errors()[0]
-            field_name = ".".join(str(part) for part in first["loc"])
+            refusal = read_refusal(error)
             known = ", ".join(method.settings.model_fields) or "none"
             raise MethodError(
-                f"{method.title} does not take {field_name} = {first['input']!r}: {first['msg'].lower()}. "
+                f"{method.title} does not take {refusal.path} = {refusal.given!r}: {refusal.reason}. "
                 f"Its settings: {known}."
             ) from None
     return {name: complete[name] for name in methods}

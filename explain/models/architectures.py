@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from explain.errors import ModelError
 from explain.networks.torchvision_operators import declare_missing_operators
@@ -15,6 +15,9 @@ from explain.pictures.geometry import Preprocessing
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Family = Literal["timm", "torchvision"]
+"""The library that an architecture is of."""
+
 _UNTRAINED = Preprocessing(input_size=(224, 224), resize_size=256)
 
 
@@ -22,7 +25,7 @@ _UNTRAINED = Preprocessing(input_size=(224, 224), resize_size=256)
 class Architecture:
     """A family and a name in it, written `timm/resnet18` or `torchvision/squeezenet1_0`."""
 
-    family: Literal["timm", "torchvision"]
+    family: Family
     name: str
 
     def __str__(self) -> str:
@@ -36,7 +39,7 @@ def parse_architecture(text: str) -> Architecture:
         ModelError: there is none of that name; the text lists close ones.
     """
     family, _, name = text.strip().partition("/")
-    if family not in ("timm", "torchvision") or not name:
+    if family not in get_args(Family) or not name:
         raise ModelError(f"“{text}” is no architecture. Write timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
     # A timm name may carry a tag (`vit_base_patch16_224.dino`), which decides size and normalisation.
     base = name.partition(".")[0] if family == "timm" else name
@@ -45,7 +48,7 @@ def parse_architecture(text: str) -> Architecture:
         near = [f"{family}/{other}" for other in get_close_matches(base, names, n=5, cutoff=0.5)]
         hint = f"Did you mean {', '.join(near)}?" if near else "Look the name up in the documentation."
         raise ModelError(f"{family} has no architecture “{name}”. {hint}")
-    return Architecture(cast(Literal["timm", "torchvision"], family), name)
+    return Architecture(cast(Family, family), name)
 
 
 def list_architectures(family: str) -> list[str]:
@@ -205,7 +208,12 @@ def _build_timm(name: str, num_classes: int, channels: int, input_size: int | No
 
 
 def build_for_size(build: Callable[..., nn.Module], input_size: int | None) -> nn.Module:
-    """Build a timm network for an input size where it wants to know it; convolutional ones do not."""
+    """Build a timm network for an input size where it wants to know it; convolutional ones do not.
+
+    Args:
+        build: takes `img_size`, or nothing.
+        input_size: side of the input in pixels; None keeps the network's own.
+    """
     if input_size is not None:
         try:
             return build(img_size=input_size)

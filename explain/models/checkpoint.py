@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from explain.networks.prompted_vit import PromptedViT
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
 MOST_BYTES = 2 * 2**30
 """Largest checkpoint read, as a file and unpacked."""
 
@@ -97,7 +94,13 @@ def fit_names(tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> Fit
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], name: str, architecture: str) -> None:
-    """Put tensors into a network, each one in its place.
+    """Put tensors into a network, each one in its place. Counters that inference has no use for may be missing.
+
+    Args:
+        module: the network.
+        tensors: by the names that its `state_dict` gives; see `fit_names`.
+        name: what to call the checkpoint in an error.
+        architecture: what to call the network there.
 
     Raises:
         ModelError: one is missing, unexpected or of another shape; the text lists them.
@@ -229,7 +232,16 @@ def _check_numbers(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def load_prompts(prompted: PromptedViT, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Put class prompts and their scoring layer in place; a `ModelError` where they do not fit."""
+    """Put class prompts and their scoring layer in place.
+
+    Args:
+        prompted: the network, whose backbone is left as it is.
+        tensors: see `TENSORS` of `explain.networks.prompt_variant`; others are passed over.
+        name: what to call their file in an error.
+
+    Raises:
+        ModelError: one is missing or of another shape; the text lists them.
+    """
     own = {key: tensor for key, tensor in prompted.state_dict().items() if not key.startswith("backbone.")}
     wrong = [key for key, wanted in own.items() if key not in tensors or tensors[key].shape != wanted.shape]
     if wrong:

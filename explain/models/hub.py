@@ -59,7 +59,18 @@ def search_hub(text: str, limit: int = 50) -> list[HubModel]:
 
 
 def load_from_hub(request: ModelRequest) -> LoadedModel:
-    """Only safetensors files are fetched. timm then reads the file itself: it knows how to rename and resize."""
+    """Load a pretrained timm model, and fetch it first where it is not on this computer yet.
+
+    Only safetensors files are fetched. timm then reads the file itself: it knows how to rename and resize.
+
+    Args:
+        request: its name is timm's, with or without the tag of the pretraining; what else it says of input size,
+            channels, labels and normalisation goes before what timm knows.
+
+    Raises:
+        ModelError: there is no such classifier, it is not published as safetensors, the hub is out of reach, or the
+            model cannot be built with the request's settings.
+    """
     name = request.name
     _give_up_early(name)
     architectures = {known.partition(".")[0] for known in _hub_names()}

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from explain.bundled.models import bundled_models, find_bundled_file
 from explain.errors import ModelError
-from explain.models.checkpoint import load_prompts
+from explain.models.checkpoint import load_prompts, load_weights, read_checkpoint
 from explain.models.hub import load_from_hub
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
 from explain.models.own_file import load_file, load_tensors
+from explain.models.prompt_library import read_card, read_prompts
 from explain.models.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ def pin_request(request: ModelRequest) -> ModelRequest:
     """
     if request.source != "prompts" or request.digest is not None:
         return request
-    from explain.models.prompt_library import read_card
 
     return request.model_copy(update={"digest": read_card(request.name).digest})
 
@@ -58,7 +58,6 @@ def _load_bundled(request: ModelRequest) -> LoadedModel:
     tensors = _read_bundled_weights(model.weights, model.name)
 
     from explain.bundled.architectures import BUILDERS
-    from explain.models.checkpoint import load_weights
     from explain.networks.prompted_vit import PromptedViT
 
     module: Any = BUILDERS[model.architecture](len(model.classes))
@@ -80,7 +79,6 @@ def _load_bundled(request: ModelRequest) -> LoadedModel:
 
 def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
     """Prompts of the library on their backbone, with the backbone's own preprocessing."""
-    from explain.models.prompt_library import read_prompts
     from explain.networks.prompted_vit import PromptedViT
 
     card, prompts, weights = read_prompts(request.name)
@@ -104,8 +102,6 @@ def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
 
 
 def _read_bundled_weights(file: str, name: str) -> dict[str, Tensor]:
-    from explain.models.checkpoint import read_checkpoint
-
     try:
         return read_checkpoint(find_bundled_file(file).read_bytes(), file)
     except OSError:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from explain.errors import LayerError, ModelError
 from explain.models.labels import known_labels
 from explain.models.request import ModelRequest
-from explain.networks.layer import Layer
+from explain.networks.layer import Layer, default_layer
+from explain.networks.layer_search import find_layers
 from explain.pictures.geometry import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from explain.networks.layer import Layer
     from explain.networks.prompted_vit import PromptedViT
 
 
@@ -50,8 +50,6 @@ class LoadedModel:
     @property
     def default_layer(self) -> Layer | None:
         """The layer explained unless another is asked for."""
-        from explain.networks.layer import default_layer
-
         return next((layer for layer in self.layers if layer.name == self.best_layer), default_layer(self.layers))
 
 
@@ -64,9 +62,20 @@ def finish_loading(
     labels: Sequence[str],
     notes: Sequence[str],
 ) -> LoadedModel:
-    """Freeze the network, find its layers, take its fingerprint."""
-    from explain.networks.layer_search import find_layers
+    """Freeze the network, find its layers, take its fingerprint: the end of every way to load a model.
 
+    Args:
+        request: what was asked for.
+        module: the network with its weights; changed in place.
+        prompted: the same network with class prompts, where it has some. It may be `module` itself.
+        architecture: name of what was built; part of the fingerprint.
+        preprocessing: how a picture becomes the input.
+        labels: a name for each class.
+        notes: sentences a person should read once.
+
+    Raises:
+        ModelError: the network cannot work on an input of that size.
+    """
     for part in (module, prompted):
         if part is not None:
             part.eval().requires_grad_(False)
@@ -93,7 +102,15 @@ def _fingerprint(architecture: str, preprocessing: Preprocessing, *modules: nn.M
 
 
 def choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] | None:
-    """The names a request gives, checked against the number of classes; None where it gives none."""
+    """The names a request gives, checked against the number of classes; None where it gives none.
+
+    Args:
+        request: its `label_names` go before its `labels`.
+        count: classes of the model; None where it has no head to count them on, and any number will do.
+
+    Raises:
+        ModelError: the label set is not known, or there are more or fewer names than classes.
+    """
     if request.label_names is not None:
         labels, source = request.label_names, "The label file"
     elif request.labels is not None:
@@ -108,7 +125,19 @@ def choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] |
 
 
 def override_preprocessing(preprocessing: Preprocessing, request: ModelRequest) -> Preprocessing:
-    """A preprocessing with what a request changes. A new input size keeps the share that a crop cuts off."""
+    """A preprocessing with what a request changes. A new input size keeps the share that a crop cuts off.
+
+    One number for the mean or the standard deviation stands for every channel. A model of colour that is asked to take
+    grey gets the mean of its three numbers.
+
+    Args:
+        preprocessing: the model's own.
+        request: what it leaves out stays.
+
+    Raises:
+        ModelError: mean or standard deviation are not of so many channels or are no such numbers, or the picture
+            would be made smaller than the crop that follows.
+    """
     changes: dict[str, Any] = {}
     if request.input_size is not None:
         changes["input_size"] = (request.input_size, request.input_size)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
-from explain.models.checkpoint import load_prompts
+from explain.models.checkpoint import fit_names, load_prompts, load_weights, read_checkpoint
 from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
 from explain.models.request import ModelRequest
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
-    """Load the checkpoint that a request names by its digest."""
+    """Load the checkpoint that a request names by its digest.
+
+    Args:
+        request: as `build_file_request` makes it.
+        weights: the file's bytes.
+
+    Raises:
+        ModelError: the bytes are missing or others than the request's, are no checkpoint, or do not fit the request.
+    """
     if weights is None:
         raise ModelError(f"The bytes of “{request.name}” are missing. Give the file again.")
     if request.digest is None:
@@ -27,13 +35,19 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
     if request.digest != hashlib.sha256(weights).hexdigest():
         raise ModelError(f"“{request.name}” is not the file that was asked for: its bytes differ. Give the same file.")
 
-    from explain.models.checkpoint import read_checkpoint
-
     return load_tensors(request, read_checkpoint(weights, request.name))
 
 
 def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> LoadedModel:
-    """The model of a file, from what was read of it."""
+    """The model of a file, from what was read of it. Its classes, channels and input size are told from the tensors.
+
+    Args:
+        request: says the architecture, and what else the tensors cannot say.
+        everything: by name, as `read_checkpoint` gives them; a prefix is taken off, and what is beside it left out.
+
+    Raises:
+        ModelError: there is no such architecture, the tensors do not fit it, or the labels do not fit them.
+    """
     if request.architecture is None:
         raise ModelError("A checkpoint needs its architecture: timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
 
@@ -45,7 +59,6 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
         read_shapes,
         read_side,
     )
-    from explain.models.checkpoint import fit_names, load_weights
 
     architecture = parse_architecture(request.architecture)
     outline = build_architecture(architecture, 1000, 3, None, "meta")
@@ -95,7 +108,6 @@ def _load_prompt_cam(
     from timm.models.vision_transformer import VisionTransformer
 
     from explain.models.architectures import build_architecture
-    from explain.models.checkpoint import load_weights
     from explain.networks.prompted_vit import PromptedViT
 
     own = (_PROMPTS, "head.weight", "head.bias")

@@ -6,7 +6,6 @@ Importing this does not import torch.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import math
 import re
@@ -19,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from explain.errors import ModelError, StorageError
+from explain.models.checkpoint import read_checkpoint
 from explain.models.request import ModelRequest
 from explain.networks.prompt_variant import TENSORS, Variant
+from explain.networks.weight_file import read_metadata
 from explain.storage import find_data_folder, remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _LONGEST_NAME = 64
 _NAME = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{_LONGEST_NAME - 1}}}")
 _BACKBONE = "backbone."
 _CARD = "camscope-card"
-_LONGEST_HEADER = 16 * 2**20
 
 _log = logging.getLogger(__name__)
 
@@ -134,8 +134,6 @@ def save_prompts(
     """
     import safetensors.torch
 
-    from explain.models.checkpoint import read_checkpoint
-
     check_name(name, overwrite)
     own = {key: tensors[key].detach().cpu().float().contiguous() for key in TENSORS if key in tensors}
     _check_tensors(own, card, name)
@@ -164,7 +162,7 @@ def list_prompts() -> list[PromptCard]:
         if not is_name(path.stem):
             continue
         try:
-            cards.append(_read_header(path))
+            cards.append(_read_kept_card(path))
         except (OSError, ValueError) as error:
             _log.warning("The prompts in %s are left out: %s", path.name, error)
     return cards
@@ -178,7 +176,7 @@ def read_card(name: str) -> PromptCard:
     """
     path = _find_file(name)
     try:
-        return _read_header(path)
+        return _read_kept_card(path)
     except FileNotFoundError:
         raise ModelError(_say_unknown(name)) from None
     except (OSError, ValueError):
@@ -191,8 +189,6 @@ def read_prompts(name: str) -> tuple[PromptCard, dict[str, Tensor], dict[str, Te
     Raises:
         ModelError: there are none, or their file is damaged.
     """
-    from explain.models.checkpoint import read_checkpoint
-
     card = read_card(name)
     try:
         everything = read_checkpoint(_find_file(name).read_bytes(), f"prompts:{name}")
@@ -247,23 +243,18 @@ def _find_file(name: str) -> Path:
     return _find_folder() / f"{name}.safetensors"
 
 
-def _read_header(path: Path) -> PromptCard:
+def _read_kept_card(path: Path) -> PromptCard:
     """The card in a file's header, without reading its tensors.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: there is no card, or it is not this file's.
     """
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > _LONGEST_HEADER:
-            raise ValueError("the header is too long")
-        header = json.loads(stream.read(length))
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    if not isinstance(metadata, dict):
+    text = read_metadata(path).get(_CARD)
+    if text is None:
         raise ValueError("there is no card in the header")
     try:
-        card = PromptCard.model_validate_json(metadata.get(_CARD, ""))
+        card = PromptCard.model_validate_json(text)
     except ValidationError as error:
         raise ValueError(f"the card is damaged ({error.error_count()} faults)") from None
     # A copy under another name is these prompts under that name.

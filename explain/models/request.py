@@ -6,13 +6,15 @@ import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from explain.bundled.models import bundled_models
+from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
 from explain.models.labels import read_labels
+from explain.pictures.geometry import Framing, InputChannels, Interpolation
+from explain.settings import read_refusal
 
-Source = Literal["bundled", "hub", "file", "prompts"]
+ModelSource = Literal["bundled", "hub", "file", "prompts"]
 """Where a model comes from."""
 
 
@@ -37,7 +39,7 @@ class ModelRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Source
+    source: ModelSource
     name: str = Field(min_length=1, max_length=200)
     architecture: str | None = None
     labels: str | None = None
@@ -45,10 +47,10 @@ class ModelRequest(BaseModel):
     input_size: int | None = Field(default=None, ge=8, le=2048)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    channels: Literal[1, 3] | None = None
-    fit: Literal["crop", "squash", "pad"] | None = None
+    channels: InputChannels | None = None
+    fit: Framing | None = None
     resize_size: int | None = Field(default=None, ge=1, le=4096)
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = None
+    interpolation: Interpolation | None = None
     digest: str | None = None
 
 
@@ -59,9 +61,9 @@ def parse_model(text: str) -> ModelRequest:
         ModelError: no name is given.
     """
     kind, colon, rest = text.strip().partition(":")
-    source, name = (kind, rest.strip()) if colon and kind in get_args(Source) else ("", text.strip())
+    source, name = (kind, rest.strip()) if colon and kind in get_args(ModelSource) else ("", text.strip())
     if not name or len(name) > 200:
-        raise ModelError("Name a model: a bundled one such as photo-cnn, a timm model, file:PATH or prompts:NAME.")
+        raise ModelError(f"Name a model: a bundled one such as {FIRST_MODEL}, a timm model, file:PATH or prompts:NAME.")
     if source == "prompts":
         return ModelRequest(source="prompts", name=name)
     if source == "file":
@@ -85,11 +87,21 @@ def build_file_request(
 ) -> ModelRequest:
     """The request for a person's own checkpoint, known by the digest of its bytes. Does not read the weights.
 
+    Args:
+        data: the file's bytes.
+        name: what the file is called.
+        architecture: `timm/NAME` or `torchvision/NAME`.
+        labels: a known label set, `imagenet` or `cifar10`.
+        label_file: the bytes of a text file with one class name a line, in place of `labels`.
+        input_size: side of the input in pixels; as all that follows, read from the weights or the architecture where
+            it is left out.
+        mean: see `ModelRequest`.
+        std: see `ModelRequest`.
+        channels: see `ModelRequest`.
+
     Raises:
         ModelError: no architecture is given, or a value is out of its bounds.
     """
-    from pydantic import ValidationError
-
     if not architecture:
         raise ModelError("A checkpoint needs its architecture: timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
     try:
@@ -108,6 +120,6 @@ def build_file_request(
             }
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        field_name = str(first["loc"][0]).replace("_", " ")
-        raise ModelError(f"The {field_name} cannot be {first['input']}: {first['msg'].lower()}.") from None
+        refusal = read_refusal(error)
+        field_name = refusal.field.replace("_", " ")
+        raise ModelError(f"The {field_name} cannot be {refusal.given}: {refusal.reason}.") from None

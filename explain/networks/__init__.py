@@ -1,1 +1,1 @@
-"""What a torch network is made of: layers, head, output, device, prompts. Stands on the ground alone."""
+"""What a torch network is made of: layers, head, output, device, prompts, weight files. Stands on the ground alone."""

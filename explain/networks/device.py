@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from explain.errors import DeviceError
+from explain.settings import read_refusal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +47,7 @@ def read_device_settings(environment: Mapping[str, str] = os.environ) -> DeviceS
     try:
         return DeviceSettings.model_validate({field: value for field, value in given.items() if value})
     except ValidationError as error:
-        field = str(error.errors()[0]["loc"][0])
+        field = read_refusal(error).field
         takes = {"device": "auto, cpu, cuda, cuda:0 or mps", "precision": "float32, float16 or bfloat16"}[field]
         raise DeviceError(f"{_VARIABLES[field]} cannot be “{given[field]}”. It takes {takes}.") from None
 

@@ -16,7 +16,15 @@ READABLE = "JPEG, PNG, WebP, BMP, TIFF, GIF or DICOM"
 
 
 def check_size(height: int, width: int) -> None:
-    """Refuse absurd sizes; called with what a file's header says, before any pixel is decoded."""
+    """Refuse absurd sizes; called with what a file's header says, before any pixel is decoded.
+
+    Args:
+        height: in pixels.
+        width: in pixels.
+
+    Raises:
+        PictureError: there are no pixels, or too many.
+    """
     if height < 1 or width < 1:
         raise PictureError("The picture has no pixels. Choose another file.")
     if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
@@ -27,7 +35,11 @@ def check_size(height: int, width: int) -> None:
 
 
 def check_bytes(count: int) -> None:
-    """Refuse empty and huge files, by their length."""
+    """Refuse empty and huge files, by their length in bytes.
+
+    Raises:
+        PictureError: there are no bytes, or too many.
+    """
     if count == 0:
         raise PictureError("The file is empty. Choose another one.")
     if count > MAX_BYTES:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-from explain.errors import PictureError
+from explain.errors import PictureError, make_printable
 from explain.pictures.bounds import check_bytes
 from explain.pictures.picture import Picture, build_picture
+
+_LONGEST_NAME = 80
 
 
 def decode(data: bytes, name: str) -> Picture:
@@ -27,11 +29,5 @@ def decode(data: bytes, name: str) -> Picture:
         values, notes = dicom.read(data) if dicom.is_dicom(data) else raster.read(data)
     except PictureError as error:
         # Nothing of the cause is kept: the words of a DICOM reader may quote the patient's data.
-        raise PictureError(f"“{_short(name)}”: {error}") from None
+        raise PictureError(f"“{make_printable(name, _LONGEST_NAME, _LONGEST_NAME // 2)}”: {error}") from None
     return build_picture(name, values, hashlib.sha256(data).hexdigest(), tuple(notes))
-
-
-def _short(name: str) -> str:
-    """A name fit for a sentence: printable, and no longer than a line."""
-    printable = "".join(character if character.isprintable() else "�" for character in name)
-    return printable if len(printable) <= 80 else printable[:40] + "…" + printable[-39:]

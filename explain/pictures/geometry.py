@@ -137,6 +137,14 @@ _FILTERS = {
 }
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow's own "L"
 
+Framing = Literal["crop", "squash", "pad"]
+"""How a picture of another shape becomes the input's; see `Preprocessing`."""
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+InputChannels = Literal[1, 3]
+"""Grey or RGB."""
+
 
 class Preprocessing(BaseModel):
     """How a picture becomes a model's input.
@@ -157,11 +165,11 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_size: tuple[PositiveInt, PositiveInt]
-    fit: Literal["crop", "squash", "pad"] = "crop"
+    fit: Framing = "crop"
     resize_size: int | None = Field(default=None, ge=1, le=4096)
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    interpolation: Interpolation = "bilinear"
     enlarged: int = Field(default=1, ge=1, le=16)
-    channels: Literal[1, 3] = 3
+    channels: InputChannels = 3
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 

@@ -36,9 +36,16 @@ class Picture:
 
 
 def build_picture(name: str, values: np.ndarray, digest: str, notes: tuple[str, ...]) -> Picture:
-    """The picture whose `model_pixels` are `values`, made read-only, with the pixels that are shown of them."""
-    model_pixels = _frozen(values)
-    pixels = model_pixels if values.dtype == np.uint8 else _frozen(_shown(values))
+    """The picture whose `model_pixels` are `values`, made read-only, with the pixels that are shown of them.
+
+    Args:
+        name: what the person called it.
+        values: see `Picture.model_pixels`; not to be written to afterwards.
+        digest: see `Picture`.
+        notes: see `Picture`.
+    """
+    model_pixels = freeze(values)
+    pixels = model_pixels if values.dtype == np.uint8 else freeze(_shown(values))
     return Picture(name, pixels, model_pixels, digest, notes)
 
 
@@ -62,7 +69,8 @@ def _shown(values: np.ndarray) -> np.ndarray:
     return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
+def freeze(array: np.ndarray) -> np.ndarray:
+    """The array as many may share it: contiguous and read-only. Itself where it is contiguous, else a copy."""
     frozen = np.ascontiguousarray(array)
     frozen.setflags(write=False)
     return frozen

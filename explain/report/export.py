@@ -62,7 +62,13 @@ def find_ranges(entry: PictureExplanation, view: RenderSettings) -> dict[str, tu
 
 
 def draw_overlay(entry: PictureExplanation, heatmap: Heatmap, view: RenderSettings) -> np.ndarray:
-    """One map on its picture at the picture's own resolution, `(H, W, 3)` uint8."""
+    """One map on its picture at the picture's own resolution, `(H, W, 3)` uint8.
+
+    Args:
+        entry: what was answered of the picture; with a shared scale, all its maps decide the colours.
+        heatmap: one of its maps, without a value that is no number.
+        view: how maps are drawn.
+    """
     low, high = find_ranges(entry, view)[heatmap.key]
     return overlay(entry.picture.pixels, heatmap.values, heatmap.box, low, high, view)
 

@@ -22,8 +22,9 @@ from explain.maps.heatmap import Heatmap
 from explain.models.request import ModelRequest
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
+from explain.settings import read_refusal
 
-MAX_BYTES = 64 * 2**20
+_MOST_BYTES = 64 * 2**20
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python", "pillow", "pydicom")
 
 
@@ -173,15 +174,19 @@ def name_map(index: int, heatmap: Heatmap) -> str:
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Read a manifest; anything else is an `ExplainError`."""
-    if len(data) > MAX_BYTES:
+    """Read a manifest, as `encode_manifest` writes it.
+
+    Raises:
+        ExplainError: it is none, or one of another version of CAMscope; the text names the first field that is wrong.
+    """
+    if len(data) > _MOST_BYTES:
         raise ExplainError("The manifest is too large to be one that CAMscope wrote.")
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ExplainError(f"This is no manifest that CAMscope can replay: {where}: {first['msg'].lower()}.") from None
+        refusal = read_refusal(error)
+        where = refusal.path or "the file"
+        raise ExplainError(f"This is no manifest that CAMscope can replay: {where}: {refusal.reason}.") from None
 
 
 def find_versions(device: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError, ModelError
@@ -22,7 +23,7 @@ from explain.storage import read_file
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Replay:
     """What came of a replay.
 
     Attributes:
@@ -38,7 +39,7 @@ class Report:
 
 def replay_manifest(
     path: Path, pictures: Sequence[Path] = (), weights: Path | None = None, maps: Path | None = None
-) -> Report:
+) -> Replay:
     """Replay a manifest.
 
     Args:
@@ -96,7 +97,7 @@ def replay_manifest(
             else:
                 lines.append(f"{title}: differs in size, {before.shape} then and {again.values.shape} now.")
     lines.append(f"{same} of {len(manifest.maps)} maps are the same, bit for bit.")
-    return Report(tuple(lines), same == len(manifest.maps), tuple(explanations))
+    return Replay(tuple(lines), same == len(manifest.maps), tuple(explanations))
 
 
 def _read_maps(path: Path) -> dict[str, np.ndarray]:
@@ -130,8 +131,6 @@ def _find_picture(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> 
 
 
 def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Iterator[Path]:
-    from explain.bundled.pictures import bundled_pictures
-
     if entry.file:
         yield folder / entry.file
     for place in places:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from explain.errors import ExplainError
 from explain.networks.prompt_variant import Variant
-from explain.settings import Settings, setting
+from explain.settings import Settings, read_refusal, setting
 
 if TYPE_CHECKING:
     from explain.datasets.dataset import DataSet
@@ -110,14 +110,14 @@ def change_recipe(recipe: PromptRecipe, changes: Mapping[str, Any]) -> PromptRec
     try:
         return PromptRecipe.model_validate({**recipe.model_dump(), **changes})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        known = PromptRecipe.model_fields.get(name)
+        refusal = read_refusal(error)
+        known = PromptRecipe.model_fields.get(refusal.field)
         if known is None:
             raise ExplainError(
-                f"There is no setting “{name}” of the training. There are: {', '.join(PromptRecipe.model_fields)}."
+                f"There is no setting “{refusal.field}” of the training. There are: "
+                f"{', '.join(PromptRecipe.model_fields)}."
             ) from None
-        raise ExplainError(f"{known.title} cannot be {first['input']}: {first['msg'].lower()}.") from None
+        raise ExplainError(f"{known.title} cannot be {refusal.given}: {refusal.reason}.") from None
 
 
 def find_learning_rate(recipe: PromptRecipe, epoch: float) -> float:

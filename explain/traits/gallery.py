@@ -23,7 +23,7 @@ from explain.maps.figure import FigurePane, FigureRow, figure
 from explain.maps.heatmap import find_peak
 from explain.maps.render import RenderSettings, encode_png
 from explain.pictures.geometry import Box, find_box
-from explain.pictures.picture import Picture
+from explain.pictures.picture import Picture, freeze
 from explain.progress import Progress
 
 if TYPE_CHECKING:
@@ -278,8 +278,7 @@ def _cut(pixels: np.ndarray, place: Box) -> np.ndarray:
     if factor < 1:
         height, width = (max(round(side * factor), 1) for side in crop.shape[:2])
         crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
-    crop.setflags(write=False)
-    return crop
+    return freeze(crop)
 
 
 def _name_crop(rank: int, number: int) -> str:

@@ -21,7 +21,7 @@ from explain.maps.figure import FigurePane, FigureRow, figure
 from explain.maps.heatmap import find_peak
 from explain.maps.render import RenderSettings, value_range
 from explain.pictures.geometry import Box, find_box
-from explain.pictures.picture import Picture
+from explain.pictures.picture import Picture, freeze
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
@@ -193,8 +193,8 @@ def look_with_eyes_of(
     order = np.argsort(-scores, kind="stable")
     return EyesView(
         box=box,
-        scores=_freeze(scores),
-        probabilities=_freeze(probabilities),
+        scores=freeze(scores),
+        probabilities=freeze(probabilities),
         predictions=tuple(Prediction(int(i), loaded.labels[i], float(probabilities[i])) for i in order),
         classes=tuple(
             _view_class(capture, target, loaded.labels[target], float(probabilities[target]), box, traits)
@@ -217,7 +217,7 @@ def compare_classes(one: ClassView, other: ClassView, alike: float = ALIKE) -> C
         best = int(np.argmax(correlations))
         found = correlations[best] >= alike
         counterparts.append(Counterpart(trait, other.traits[best], correlations[best], found))
-    return Comparison(_freeze(one.mean - other.mean), tuple(counterparts))
+    return Comparison(freeze(one.mean - other.mean), tuple(counterparts))
 
 
 def encode_figure(picture: Picture, view: EyesView, settings: RenderSettings | None = None, title: str = "") -> bytes:
@@ -238,7 +238,7 @@ def encode_maps(view: EyesView) -> bytes:
 def _view_class(
     capture: PromptCapture, target: int, label: str, probability: float, box: Box, traits: int
 ) -> ClassView:
-    attention = _freeze(capture.attention.cpu().numpy())
+    attention = freeze(capture.attention.cpu().numpy())
     shown = tuple(
         Trait(head, rank, attention[head], find_peak(attention[head], box), capture.ranking.alone[head])
         for rank, head in enumerate(capture.ranking.order[:traits], start=1)
@@ -311,9 +311,3 @@ def _correlate(one: np.ndarray, other: np.ndarray) -> float:
     a, b = (values.astype(np.float64).ravel() - values.mean(dtype=np.float64) for values in (one, other))
     size = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / size if size > 0 else 0.0
-
-
-def _freeze(array: np.ndarray) -> np.ndarray:
-    frozen = np.ascontiguousarray(array)
-    frozen.setflags(write=False)
-    return frozen

@@ -49,7 +49,7 @@ class Variation:
     epoch: int = 0
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
     """Pictures to train and to test on.
 
     Attributes:

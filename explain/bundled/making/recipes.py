@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explain.bundled.architectures import INPUT_SIZE
-from explain.networks.prompted_vit import Variant
+from explain.networks.prompt_variant import Variant
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,11 @@ from torch.nn import functional
 from explain.bundled.architectures import BUILDERS
 from explain.bundled.birds.species import PARTS
 from explain.bundled.making.aviary import Aviary
-from explain.bundled.making.examples import Examples, Source, Variation
+from explain.bundled.making.examples import Examples, PictureSource, Variation
 from explain.bundled.making.photographs import Photographs, whiten
 from explain.bundled.making.recipes import RECIPES, Recipe
-from explain.networks.prompted_vit import PromptedViT, Variant, find_keys
+from explain.networks.prompt_variant import Variant
+from explain.networks.prompted_vit import PromptedViT, find_keys
 from explain.networks.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
@@ -104,7 +105,7 @@ class PromptsAlong(nn.Module):
         return torch.cat([vit.forward_head(vit.norm(last(tokens))), prompts])
 
 
-def find_source(name: str, data: Path | None) -> Source:
+def find_source(name: str, data: Path | None) -> PictureSource:
     """What the model of that name is trained on.
 
     Raises:
@@ -128,7 +129,7 @@ def build(name: str, variant: Variant, classes: int, weights: Path) -> nn.Module
     return PromptedViT(network, classes, variant)
 
 
-def evaluate(model: nn.Module, source: Source, step: int = 1) -> float:
+def evaluate(model: nn.Module, source: PictureSource, step: int = 1) -> float:
     """Top-1 accuracy in per cent on every `step`-th test picture, in float32, seen as in the dashboard."""
     test = source.read("test").pick(slice(None, None, step))
     model.eval()
@@ -152,7 +153,7 @@ def distil(scores: torch.Tensor, teacher_scores: torch.Tensor, classes: torch.Te
 
 
 def train(
-    name: str, stages: Sequence[Recipe], source: Source, weights: Path, runs: Path, say: Callable[[str], None]
+    name: str, stages: Sequence[Recipe], source: PictureSource, weights: Path, runs: Path, say: Callable[[str], None]
 ) -> tuple[nn.Module, float]:
     """Train one model through all stages, resuming `runs/<name>-<stage>.pt` where there are some.
 
@@ -173,7 +174,7 @@ def train(
 
 
 def train_stage(
-    start: nn.Module, recipe: Recipe, source: Source, weights: Path, state: Path, say: Callable[[str], None]
+    start: nn.Module, recipe: Recipe, source: PictureSource, weights: Path, state: Path, say: Callable[[str], None]
 ) -> nn.Module:
     """Train from the weights of `start` by one recipe, resuming from `state` where it exists. Returns the average."""
     examples = source.read("train")
@@ -324,7 +325,7 @@ def fix_norms(filters: Sequence[nn.Parameter]) -> None:
             weight.mul_(len(weight) ** 0.5 / weight.norm())
 
 
-def settle_norms(model: nn.Module, source: Source, pictures: torch.Tensor) -> None:
+def settle_norms(model: nn.Module, source: PictureSource, pictures: torch.Tensor) -> None:
     """Take the statistics of batch normalisation anew: averaged weights, unvaried pictures, as the model will be used.
 
     Those followed in training are of weights that moved meanwhile, and of pictures with holes (Wu and Johnson,
@@ -345,7 +346,7 @@ def settle_norms(model: nn.Module, source: Source, pictures: torch.Tensor) -> No
     model.eval()
 
 
-def whiten_stem(network: nn.Module, source: Source, examples: Examples) -> None:
+def whiten_stem(network: nn.Module, source: PictureSource, examples: Examples) -> None:
     """Set the first convolution to whiten the patches it sees, and keep it from learning; see `whiten`."""
     assert isinstance(network, ByobNet)
     first: Any = network.stem.get_submodule("conv1.conv")
@@ -360,7 +361,7 @@ def _unwrap(model: nn.Module) -> nn.Module:
     return model.vit if isinstance(model, PartReadout | PromptsAlong) else model
 
 
-def run_frozen(model: nn.Module, source: Source, pictures: torch.Tensor) -> torch.Tensor:
+def run_frozen(model: nn.Module, source: PictureSource, pictures: torch.Tensor) -> torch.Tensor:
     """What does not depend on the prompts of all pictures, in bf16; see `PromptedViT.precompute`."""
     assert isinstance(model, PromptedViT)
     model.eval()

@@ -22,7 +22,7 @@ from explain.bundled import models as bundled
 from explain.bundled.architectures import build_photo_cnn, build_photo_vit
 from explain.bundled.class_names import CLASSES
 from explain.bundled.making import aviary, photographs
-from explain.bundled.models import bundled_models, find_prompted_twin
+from explain.bundled.models import FIRST_MODEL, FIRST_VIT, bundled_models, find_prompted_twin
 from explain.errors import ModelError
 from explain.models import load as models
 from explain.models.architectures import build_architecture, parse_architecture
@@ -73,6 +73,11 @@ def test_bundled_files_describe_what_was_trained() -> None:
         assert own.input_size == (side, side)
 
 
+def test_what_is_used_where_no_model_is_named_ships() -> None:
+    prompted = {model.name: model.prompts for model in bundled_models()}
+    assert FIRST_MODEL in prompted and prompted[FIRST_VIT] is not None
+
+
 def test_listing_models_needs_no_torch() -> None:
     code = (
         "import sys; from explain.models import load, request; request.parse_model('x'); print('torch' in sys.modules)"
@@ -89,6 +94,22 @@ def test_bundled_cnn(folder: Path) -> None:
     assert bundled_models()[0].accuracy == 92.5 and bundled_models()[1].accuracy is None
     weights = safetensors.torch.load_file(folder / "photo-cnn.safetensors")
     assert all(torch.equal(weights[key], tensor) for key, tensor in model.module.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        (2**60).to_bytes(8, "little"),
+        b"\x05",
+        b"",
+        (2).to_bytes(8, "little") + b"[]",
+        (32).to_bytes(8, "little") + b'{"__metadata__":{"top1":"best"}}',
+    ],
+)
+def test_a_damaged_weight_file_is_listed_without_its_accuracy(folder: Path, start: bytes) -> None:
+    (folder / "photo-cnn.safetensors").write_bytes(start)
+    assert [model.name for model in bundled_models()] == ["photo-cnn", "photo-vit"]
+    assert bundled_models()[0].accuracy is None
 
 
 def test_a_bundled_model_may_name_its_best_layer() -> None:

@@ -38,7 +38,8 @@ from explain.models.prompt_library import (
     suggest_name,
 )
 from explain.models.request import ModelRequest, build_file_request, parse_model
-from explain.networks.prompted_vit import PromptedViT, Variant
+from explain.networks.prompt_variant import Variant
+from explain.networks.prompted_vit import PromptedViT
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 
