@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import average, draw_all
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
 from explain.engine.machine import Machine
@@ -128,7 +129,7 @@ class Engine:
     def explain(
         self,
         pictures: Picture | str | Path | Sequence[Picture | str | Path],
-        model: str | ModelRequest | LoadedModel = "photo-cnn",
+        model: str | ModelRequest | LoadedModel = FIRST_MODEL,
         methods: Sequence[str] = DEFAULT_METHODS,
         layer: str | Sequence[str] = "auto",
         target: int | str | Sequence[int | str] = "auto",
