@@ -18,8 +18,10 @@ from explain.engine.sight import Sight
 from explain.errors import MethodError
 from explain.maps.heatmap import Heatmap, judge
 from explain.methods import Method, get_method
+from explain.networks.head import find_head
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
+from explain.passes.runner import Runner
 from explain.pictures.augmentation import View
 from explain.progress import Watch
 
@@ -135,13 +137,9 @@ def _capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job
     loaded, method, layer, target = sight.loaded, job.method, job.layer, job.target
     head, runner = None, None
     if "head" in method.needs:
-        from explain.networks.head import find_head
-
         with machine.prove():
             head = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
     if "runner" in method.needs:
-        from explain.passes.runner import Runner
-
         runner = Runner(
             loaded.module,
             machine.prepare(sight),

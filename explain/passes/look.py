@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from explain.errors import LayerError, TargetError
-from explain.networks.output import read_scores, replace_first_tensor
+from explain.networks.output import first_tensor, read_scores, replace_first_tensor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -96,8 +96,6 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
 
     def watch(layer: Layer) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-            from explain.networks.output import first_tensor
-
             tensor = first_tensor(output)
             if tensor is None:
                 raise LayerError(f"The layer “{layer.name}” gives no tensor. Choose another layer.")

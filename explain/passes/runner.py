@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from explain.errors import Cancelled, ModelError
 from explain.networks.device import attempt, release_memory
 from explain.networks.output import read_scores
+from explain.passes.backward import guide, split_score
 from explain.passes.count import Passes
 from explain.passes.folding import PASSES, Forwards, fold
 from explain.passes.look import Ask, PassPrecision, Score, look_at
@@ -173,7 +174,6 @@ class Runner:
         Raises:
             MethodError: the network has no ReLUs for that, or too few.
         """
-        from explain.passes.backward import guide
 
         def work(_rows: range) -> Tensor:
             with self._turn:
@@ -194,7 +194,6 @@ class Runner:
         Raises:
             MethodError: the network cannot be split like this.
         """
-        from explain.passes.backward import split_score
 
         def work(_rows: range) -> tuple[float, list[T]]:
             with self._turn:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from explain.datasets.dataset import DataSet
 from explain.errors import ExplainError
 from explain.models.request import ModelRequest
 from explain.storage import VARIABLE, data_folder, find_data_folder, make_folder, write_atomically
@@ -185,8 +186,6 @@ class TrainingRun:
         Raises:
             ExplainError: they are gone, because it was cancelled.
         """
-        from explain.datasets.dataset import DataSet
-
         return DataSet.load(self.files.pictures)
 
     def _launch(self) -> None:

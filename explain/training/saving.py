@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from explain.errors import ExplainError
 from explain.models.prompt_library import PromptCard, save_prompts, suggest_name
 from explain.storage import data_folder, make_folder
+from explain.training.loop import train_prompts
 from explain.training.outcome import Report, Tell, Trained
 from explain.training.recipe import PromptRecipe
 
@@ -49,8 +50,6 @@ def train_and_save(
     Raises:
         ExplainError: nothing was stopped that could be resumed, or as `train_prompts`.
     """
-    from explain.training.loop import train_prompts
-
     same = json.dumps([name, backbone.fingerprint, dataset.fingerprint, recipe.model_dump()])
     folder = data_folder() / "runs" / f"here-{hashlib.sha256(same.encode()).hexdigest()}"
     if resume and not (folder / CHECKPOINT).exists():

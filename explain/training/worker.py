@@ -11,8 +11,12 @@ import time
 import traceback
 from collections.abc import Callable
 
+from explain.datasets.dataset import DataSet
 from explain.errors import Cancelled, ExplainError
+from explain.models.load import load_model
+from explain.networks.device import find_device, move, read_device_settings, runs_out_of_memory
 from explain.storage import write_atomically
+from explain.training.loop import train_prompts
 from explain.training.outcome import Report
 from explain.training.process_lock import take_lock
 from explain.training.run import TrainingRun
@@ -50,12 +54,6 @@ def work(files: RunFolder) -> None:
 
 
 def _train(files: RunFolder, words: Words) -> tuple[str, Report]:
-    # Only under the lock: until it is taken, whoever started the process waits, and torch takes seconds to import.
-    from explain.datasets.dataset import DataSet
-    from explain.models.load import load_model
-    from explain.networks.device import find_device, move, read_device_settings
-    from explain.training.loop import train_prompts
-
     order = files.read_order()
     weights = files.weights.read_bytes() if files.weights.exists() else None
     loaded = load_model(order.backbone, weights)
@@ -85,8 +83,6 @@ def _watch(files: RunFolder) -> Callable[[], bool]:
 
 def _excuse(error: Exception) -> str:
     """A sentence for what nobody foresaw; the traceback is in the run's log."""
-    from explain.networks.device import runs_out_of_memory
-
     if isinstance(error, MemoryError) or runs_out_of_memory(error):
         return "The memory was not enough for this training. Choose a smaller batch, or a smaller ViT."
     return f"The training ended by a fault of CAMscope ({type(error).__name__}). The log in its folder has the details."

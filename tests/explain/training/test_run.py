@@ -147,7 +147,7 @@ def test_a_run_cancelled_within_an_epoch_keeps_no_pictures(monkeypatch: pytest.M
 
         return train_prompts(*args, tell=tell_and_see, should_stop=stop, **kwargs)
 
-    monkeypatch.setattr("explain.training.loop.train_prompts", train_and_cancel)
+    monkeypatch.setattr("explain.training.worker.train_prompts", train_and_cancel)
     work(run.files)
     state = run.state()
     assert (state.phase, len(state.epochs), list_prompts()) == ("cancelled", 1, [])
@@ -202,7 +202,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) 
 
     run = prepare_run(make_set(), monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr("explain.training.loop.train_prompts", lambda *args, **kwargs: 1 / 0)
+        patch.setattr("explain.training.worker.train_prompts", lambda *args, **kwargs: 1 / 0)
         work(run.files)
     assert "fault of CAMscope (ZeroDivisionError)" in run.state().message
 
