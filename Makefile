@@ -29,7 +29,7 @@ test: .venv/installed-dev ## Run the tests, the browser's too where there is a C
 lint: .venv/installed-dev ## Check style, formatting and types.
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
-	"$(BIN)/python" -m mypy explain
+	"$(BIN)/python" -m mypy
 
 format: .venv/installed-dev ## Put imports and formatting in order.
 	"$(BIN)/python" -m ruff check --fix .

@@ -112,9 +112,9 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
     outcomes: list[Outcome] = []
     if by_models:
         work = Work(lambda work: explain_models(engine, question, settings, work))
+        found = place.watch(work, "Explaining …", stop_key=key)
         columns = [
-            (picture, list_model_columns(found))
-            for picture, found in zip(question.pictures, place.watch(work, "Explaining …", stop_key=key), strict=True)
+            (picture, list_model_columns(by_model)) for picture, by_model in zip(question.pictures, found, strict=True)
         ]
     else:
         outcomes = _watch_outcomes(engine, question, settings, place, key)

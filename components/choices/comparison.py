@@ -51,7 +51,7 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         model: the model's name.
     """
     st.session_state.setdefault(BY, "methods")
-    by: CompareBy = st.segmented_control(
+    by = st.segmented_control(
         "Compare by",
         get_args(CompareBy),
         key=BY,
@@ -61,6 +61,7 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         width="content",
         required=True,
     )
+    assert by is not None  # one is required, and one was set
     if by == "methods":
         return Comparison()
     options: dict[str, str]

@@ -103,6 +103,10 @@ def explain(engine: Engine, question: Question, settings: Mapping[str, Settings]
     """Ask the engine picture by picture: one that fails costs a sentence in its row, and nothing else."""
     outcomes: list[Outcome] = []
     for done, picture in enumerate(question.pictures):
+
+        def report(share: float, text: str, done: int = done) -> None:
+            work.report(text, (done + share) / len(question.pictures))
+
         try:
             explanation = engine.explain(
                 picture,
@@ -114,7 +118,7 @@ def explain(engine: Engine, question: Question, settings: Mapping[str, Settings]
                 question.score,
                 "none" if question.comparison.by == "layers" else question.combination.fusion,
                 question.combination.augmentation,
-                progress=lambda share, text, done=done: work.report(text, (done + share) / len(question.pictures)),
+                progress=report,
                 cancel=work.cancel,
             )
             outcomes.append(explanation.pictures[0])
@@ -134,7 +138,7 @@ def _choose_layers(question: Question) -> tuple[str, ...]:
     return (question.layer, *question.combination.layers)
 
 
-def _choose_targets(engine: Engine, question: Question, picture: Picture) -> list[int | str]:
+def _choose_targets(engine: Engine, question: Question, picture: Picture) -> Sequence[int | str]:
     if question.comparison.by == "classes":
         likeliest = [prediction.index for prediction in engine.predict(picture, question.model, 3)]
         return [int(name) for name in question.comparison.names] or likeliest

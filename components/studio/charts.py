@@ -118,7 +118,9 @@ def draw_class_accuracy(accuracy: Sequence[float | None], labels: Sequence[str])
     )
 
 
-def draw_scores(probabilities: Sequence[float], labels: Sequence[str], asked: Collection[int], most: int) -> go.Figure:
+def draw_scores(
+    probabilities: Sequence[float] | np.ndarray, labels: Sequence[str], asked: Collection[int], most: int
+) -> go.Figure:
     """The picture's probability under the likeliest classes and those asked for, which are marked.
 
     Args:
@@ -141,7 +143,11 @@ def draw_scores(probabilities: Sequence[float], labels: Sequence[str], asked: Co
 
 
 def draw_change(
-    before: Sequence[float], after: Sequence[float], labels: Sequence[str], asked: Collection[int], most: int
+    before: Sequence[float] | np.ndarray,
+    after: Sequence[float] | np.ndarray,
+    labels: Sequence[str],
+    asked: Collection[int],
+    most: int,
 ) -> go.Figure:
     """Probabilities before and after, of the classes that are likely in either, and of those asked for."""
     old, new = np.asarray(before), np.asarray(after)

@@ -104,6 +104,10 @@ class Pile:
         self.uploads += 1
         return None
 
+    def remove_class(self, name: str) -> None:
+        """Take a class away again, with its files."""
+        del self.classes[name]
+
 
 def get_pile() -> Pile:
     """This session's pictures to learn from."""
@@ -115,7 +119,7 @@ def get_pile() -> Pile:
 def pick_dataset() -> tuple[Given, DataSet] | None:
     """Offer the sources, read what is given, and show what was found; None until there is something."""
     st.session_state.setdefault(SOURCE, "birds")
-    source: Source = st.segmented_control(
+    source = st.segmented_control(
         "Pictures to learn from",
         [*SOURCES],
         key=SOURCE,
@@ -125,6 +129,7 @@ def pick_dataset() -> tuple[Given, DataSet] | None:
         help="Birds that are drawn here, to try it at once; or your own: a folder or a zip with a folder for each "
         "class (or train and val with such folders in them), or files class by class.",
     )
+    assert source is not None  # one is required, and one was set
     pick = {"birds": _pick_birds, "folder": _pick_folder, "zip": _pick_zip, "classes": _pick_classes}[source]
     given = pick()
     place = Place("dataset")
@@ -185,7 +190,7 @@ def _draw_birds(species: int, each: int, work: Work[DataSet]) -> DataSet:
     from explain.bundled.birds.species import SPECIES as TABLE
 
     names = [row.name for row in TABLE[:species]]
-    files = []
+    files: list[tuple[str, bytes]] = []
     for file in draw_bird_files(names, each):
         if work.cancel.is_set():
             raise Cancelled("Drawing the birds was stopped.")
@@ -310,7 +315,7 @@ def _pick_classes() -> Given | None:
             st.button(
                 "Remove",
                 key=f"studio-class-remove-{number}",
-                on_click=pile.classes.pop,
+                on_click=pile.remove_class,
                 args=(label,),
                 help=f"Take “{label}” away again.",
             )

@@ -74,7 +74,7 @@ def pick_operation(
     if st.session_state.get(HOW) not in offered:
         st.session_state[HOW] = "surroundings"
     with st.container(key="surgery-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        how: How = st.segmented_control(
+        how = st.segmented_control(
             "Change the region by",
             offered,
             key=HOW,
@@ -85,6 +85,7 @@ def pick_operation(
             help="Mean colour: painted over with the mean of what lies around it. Fill in: what lies around it is "
             "drawn on inwards. Swap: the same place of another picture.",
         )
+        assert how is not None  # one is required, and one was set
         other = None
         if how == "swap":
             if st.session_state.get(OTHER) not in others:

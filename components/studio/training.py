@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -18,7 +19,9 @@ from explain.datasets.dataset import DataSet
 from explain.errors import ExplainError
 from explain.models.prompt_library import read_card
 from explain.training.outcome import Report
-from explain.training.run import RunState, TrainingRun
+from explain.training.run import Phase, RunState, TrainingRun
+
+Colour = Literal["blue", "orange", "green", "red", "grey"]
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks at a training that is under way."""
@@ -27,7 +30,7 @@ _PROBLEM = "training-problem"
 _MOST_WRONG = 24
 _MOST_BROUGHT = 4
 
-_PHASES = {
+_PHASES: dict[Phase, tuple[str, Colour, str]] = {
     "preparing": ("Preparing", "blue", ":material/hourglass_top:"),
     "training": ("Training", "blue", ":material/model_training:"),
     "paused": ("Paused", "orange", ":material/pause:"),
@@ -48,7 +51,7 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
     title, colour, icon = _PHASES[state.phase]
     with st.container(key="run-head", horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(state.name, anchor=False, width="content")
-        st.badge(title, color=colour, icon=icon)  # type: ignore[arg-type]
+        st.badge(title, color=colour, icon=icon)
     if not is_over(state):
         st.progress(min(max(state.share, 0.0), 1.0), describe_progress(state))
     _say(state)

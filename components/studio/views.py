@@ -52,7 +52,7 @@ OUTLINED = "studio-outlined"
 def pick_view() -> View:
     """Offer the views, and say what the one in view is for."""
     st.session_state.setdefault(VIEW, "train")
-    view: View = st.segmented_control(
+    view = st.segmented_control(
         "View",
         [*VIEWS],
         key=VIEW,
@@ -61,6 +61,7 @@ def pick_view() -> View:
         required=True,
         label_visibility="collapsed",
     )
+    assert view is not None  # one is required, and one was set
     st.caption(SENTENCES[view])
     return view
 

@@ -69,8 +69,8 @@ def _show_surgery(engine: Engine, model: LoadedModel, pictures: Sequence[Picture
         else:
             st.markdown(escape(describe_answer(answer, model.labels)))
         shown = [views] if isinstance(views, EyesView) else [views.before, views.after]
-        part = None if operation is None else operation.name
-        outlines = outline_parts({part: masks[part]}) if part in masks else []
+        part = None if operation is None else masks.get(operation.name)
+        outlines = [] if operation is None or part is None else outline_parts({operation.name: part})
         rows = build_surgery_rows(picture, after, shown, model.labels, outlines)
         canvas(rows, get_view(), key=CANVAS, drawing=True)
         if answer is not None:

@@ -270,8 +270,10 @@ def _read_event(reported: Any) -> CanvasEvent | None:
     """The button the browser reported, where it is one."""
     if not isinstance(reported, dict):
         return None
-    names = [reported.get(name) for name in ("row", "pane", "action")]
-    return CanvasEvent(*names) if all(isinstance(name, str) for name in names) else None
+    row, pane, action = (reported.get(name) for name in ("row", "pane", "action"))
+    if not (isinstance(row, str) and isinstance(pane, str) and isinstance(action, str)):
+        return None
+    return CanvasEvent(row, pane, action)
 
 
 def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:

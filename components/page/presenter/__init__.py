@@ -49,7 +49,7 @@ def _read_picked() -> None:
     if not isinstance(picked, dict):
         return
     number, step = picked.get("number"), picked.get("step")
-    if number in range(1, len(keys) + 1):
+    if isinstance(number, int) and number in range(1, len(keys) + 1):
         tray.show_only(keys[number - 1])
     elif step in (-1, 1):
         at = next((keys.index(key) for key in tray.shown if key in keys), -1 if step == 1 else 0)
