@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 
-from components.browser.cards import Card, cards
+from components.browser.cards import cards
 from components.browser.knee import knee
-from components.choices.methods import follow_settings, show_settings
-from components.maps.clusters import build_group_cards, describe_groups, draw_embedding
-from components.maps.frames import LARGE, SMALL, TINY, Ground, describe_range, draw_frame, prepare_ground
+from components.choices.methods import follow_settings, name_settings, show_settings
+from components.maps.clusters import (
+    build_eps_cards,
+    build_group_cards,
+    describe_groups,
+    draw_embedding,
+    list_eps,
+    list_steps,
+)
+from components.maps.frames import LARGE, SMALL, TINY, describe_range, prepare_ground, show_map
 from components.page.link import keep_link
 from components.page.subject import Subject, pick_one, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work
 from explain.engine.explanation import PictureExplanation
-from explain.maps.heatmap import Heatmap
 from explain.methods.cf_cam.clustering import measure_eps
 from explain.methods.cf_cam.settings import CfCamSettings
 from explain.methods.cf_cam.view import cluster_view
@@ -71,7 +76,8 @@ def _show(subject: Subject) -> None:
             with st.container(width=298):
                 st.plotly_chart(draw_embedding(view), key="embedding", config={"displayModeBar": False})
             with st.container(width=278):
-                _show_map(heatmap, prepare_ground(picture, LARGE))
+                line = f"{heatmap.layer} · {describe_range(heatmap.values)}"
+                show_map(heatmap, prepare_ground(picture, LARGE), line, 250)
         st.caption(describe_groups(view, settings))
         st.subheader("What each group adds", anchor=False)
         ground = prepare_ground(picture, SMALL)
@@ -80,7 +86,14 @@ def _show(subject: Subject) -> None:
         st.caption("Orange speaks for the class, blue against it. Equal colours of what is added are equal values.")
         st.subheader("What would each eps give", anchor=False)
         maps = {eps: other.maps[0] for eps, other in zip(values, entries[1:], strict=True) if other.maps}
-        _show_strip(maps, settings.eps, ground)
+        cards(
+            build_eps_cards(maps, ground),
+            "eps-strip",
+            "Maps over the range of eps",
+            width=112,
+            chosen=next((str(eps) for eps in maps if np.isclose(eps, settings.eps)), None),
+            on_press=lambda key: _choose_eps(float(key)),
+        )
     follow_settings([METHOD])
 
 
@@ -104,54 +117,8 @@ def _explain(
     ]
 
 
-def _show_map(heatmap: Heatmap, ground: Ground) -> None:
-    title = f"CF-CAM for “{heatmap.label}”"
-    frame = draw_frame(ground, heatmap.values, heatmap.box, f"{title} at {heatmap.layer}", mark=True)
-    lines = [f"{heatmap.layer} · {describe_range(heatmap.values)}"]
-    cards([Card("map", title, lines, [frame])], "map", title, width=250)
-    for warning in heatmap.warnings:
-        st.caption(f":orange[:material/warning:] {warning}")
-
-
-def _show_strip(maps: Mapping[float, Heatmap], now: float, ground: Ground) -> None:
-    items = []
-    for eps, heatmap in maps.items():
-        frame = draw_frame(ground, heatmap.values, heatmap.box, f"CF-CAM for “{heatmap.label}” with eps {eps:g}")
-        sizes = heatmap.details["cluster_sizes"]
-        noise = f"{heatmap.details['noise_share']:.0%} noise"
-        lines = [f"{len(sizes)} cluster{'s' if len(sizes) != 1 else ''}, {noise}"]
-        items.append(Card(str(eps), f"eps {eps:g}", lines, [frame]))
-    chosen = next((str(eps) for eps in maps if np.isclose(eps, now)), None)
-    cards(
-        items,
-        "eps-strip",
-        "Maps over the range of eps",
-        width=112,
-        chosen=chosen,
-        on_press=lambda key: _choose_eps(float(key)),
-    )
-
-
-def list_steps() -> list[float]:
-    """Every value that the slider of eps can take."""
-    declared = _declared_eps()
-    count = round((declared["maximum"] - declared["minimum"]) / declared["step"])
-    return [round(declared["minimum"] + number * declared["step"], 6) for number in range(count + 1)]
-
-
-def list_eps(count: int) -> list[float]:
-    """Values over the whole range of eps, denser where it is small, as most changes there."""
-    steps = list_steps()
-    spread = np.geomspace(1, len(steps) - 1, count - 1)
-    return [steps[0], *(steps[round(place)] for place in spread)]
-
-
-def _declared_eps() -> dict[str, Any]:
-    return CfCamSettings.model_json_schema()["properties"]["eps"]
-
-
 def _choose_eps(eps: float) -> None:
-    st.session_state[f"setting:{METHOD}.eps"] = eps
+    st.session_state[f"{name_settings(METHOD)}.eps"] = eps
 
 
 if __name__ == "__main__":

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.browser.canvas import CanvasEvent, Pane, Row, canvas, read_event
+from components.browser.canvas import canvas, read_event
 from components.choices.combination import pick_combination
-from components.choices.comparison import pick_comparison, pick_difference
+from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_settings
-from components.choices.model import use_bundled
-from components.choices.target import choose_target
+from components.maps.buttons import follow_button
 from components.maps.downloads import Shown, offer_downloads
-from components.maps.question import Outcome, Question, explain, explain_models, list_columns, name_columns
-from components.maps.rows import (
-    EXPLAIN_CLASS,
-    SWITCH_MODEL,
-    build_column_rows,
-    build_rows,
-    describe_picture,
-    list_model_columns,
-)
+from components.maps.question import Outcome, Question, explain_models, list_columns, name_columns
+from components.maps.rows import GRID, build_column_rows, build_rows, list_model_columns
+from components.maps.waiting import say_stopped, show_pictures, watch_outcomes
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_subject, say_no_picture, show_heading
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, link_to_page
-from components.session.work import Place, Work, go_on, is_stopped
-from components.words import describe_duration
+from components.session.work import Place, Work, is_stopped
 from explain.bundled.models import find_prompted_twin
 from explain.engine.explanation import Explanation, PictureExplanation
-from explain.methods import Settings, get_method
-from explain.models.loaded import LoadedModel
-from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -44,7 +31,7 @@ if TYPE_CHECKING:
 def show_page() -> None:
     """Pick on the left, compare on the right."""
     show_heading("Where the model looks")
-    body, subject = pick_subject(_show_waiting)
+    body, subject = pick_subject(lambda pictures: show_pictures(pictures, get_view()))
     if subject is None:
         return
     engine, model, pictures, first = subject.engine, subject.model, subject.pictures, subject.layer
@@ -80,7 +67,7 @@ def show_page() -> None:
                     twin,
                 )
                 difference = pick_difference(name_columns(question))
-                agree = st.toggle("How far do they agree?", key="agreement", persist_state="session")
+                agree = pick_agreement()
             shown = Shown()
             _compare(engine, question, difference, agree, shown)
             shown.offered = shown.explanation is not None
@@ -96,35 +83,31 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
     """Sliders and grid. Moving a slider reruns only this, so it holds nothing that a slider does not change: each
     element costs the server a millisecond or two, and the browser several.
     """
-    event = read_event("canvas")
-    if event is not None:
-        _follow(event, question.model)  # and from the top: what would be drawn here is not wanted any more
+    follow_button(read_event(GRID), question.model)
     settings = show_settings(question.methods, question.usable)
     keep_link()
     key = question.make_key(settings)
     place = Place("grid")
     if is_stopped(key):
         with place.container():
-            st.info("Stopped. Nothing was changed.", icon=":material/front_hand:")
-            st.button("Explain again", key="go-on", on_click=go_on)
+            say_stopped()
         return
-    by_models = question.comparison.by == "models"
     outcomes: list[Outcome] = []
-    if by_models:
+    if question.comparison.by == "models":
         work = Work(lambda work: explain_models(engine, question, settings, work))
         found = place.watch(work, "Explaining …", stop_key=key)
         columns = [
             (picture, list_model_columns(by_model)) for picture, by_model in zip(question.pictures, found, strict=True)
         ]
     else:
-        outcomes = _watch_outcomes(engine, question, settings, place, key)
+        outcomes = watch_outcomes(engine, question, settings, place, key, get_view())
         columns = list_columns(question, outcomes)
     with place.container():
         if question.comparison.by == "methods":
             rows = build_rows(outcomes, question.methods, question.twin, difference=difference)
         else:
             rows = build_column_rows(columns, question.methods, difference)
-        answer = canvas(rows, get_view(), key="canvas")
+        answer = canvas(rows, get_view(), key=GRID)
         if agree:
             # Plotly takes longer to import than anything else on this page.
             from components.maps.agreement import show_agreement
@@ -150,57 +133,6 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
             f"The maps of a picture share them; sliders need none. Runs on {engine.description}."
         )
     follow_settings(question.methods)
-
-
-def _watch_outcomes(
-    engine: Engine, question: Question, settings: Mapping[str, Settings], place: Place, key: str
-) -> list[Outcome]:
-    """What the engine answers. The maps of quick methods stand on the page while slow ones are being made."""
-    slow = [name for name in question.methods if "runner" in get_method(name).needs]
-    quick = [name for name in question.methods if name not in slow]
-    first: list[Outcome] = []
-    if slow and quick:
-        part = replace(question, methods=quick)
-        first = place.watch(Work(lambda work: explain(engine, part, settings, work)), "Explaining …", stop_key=key)
-
-    coming = {}
-    for name in slow:
-        seconds = engine.estimate_seconds(question.model, get_method(name), question.layer, settings[name])
-        coming[name] = "Coming …" if seconds is None else f"Coming … {describe_duration(seconds)} a picture"
-
-    def show_quick() -> None:
-        if first:
-            canvas(build_rows(first, question.methods, question.twin, coming), get_view(), key="meanwhile")
-
-    return place.watch(
-        Work(lambda work: explain(engine, question, settings, work)),
-        "Explaining …",
-        stop_key=key,
-        meanwhile=show_quick,
-    )
-
-
-def _follow(event: CanvasEvent, model: LoadedModel) -> None:
-    """Do what a button in the grid says, which concerns the whole page."""
-    action, _, value = event.action.partition(":")
-    if action == SWITCH_MODEL:
-        use_bundled(value)
-    elif action == EXPLAIN_CLASS and value.isdigit():
-        choose_target(int(value), model.labels)
-    st.rerun()
-
-
-def _show_waiting(pictures: Sequence[Picture]) -> None:
-    """The pictures as they are, until there are maps."""
-    if not pictures:
-        return
-    panes = [Pane("picture", "Picture")]
-    panes += [
-        Pane(name, get_method(name).title, get_method(name).sentence, message="Coming …")
-        for name in st.session_state.get("methods", ())
-    ]
-    rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, describe_picture(p)) for p in pictures]
-    canvas(rows, get_view(), key="waiting")
 
 
 if __name__ == "__main__":

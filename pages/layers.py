@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.browser.cards import Card, cards
+from components.browser.cards import cards
 from components.browser.network import network
 from components.choices.layer import choose_layer
 from components.choices.methods import find_obstacles, show_settings
 from components.choices.one_method import list_quick_methods, pick_method
 from components.maps.formula import show_formula
-from components.maps.frames import LARGE, SMALL, Ground, describe_range, draw_frame, find_peak, prepare_ground
+from components.maps.frames import LARGE, SMALL, Ground, describe_range, prepare_ground, show_map
+from components.maps.layers import (
+    build_channel_cards,
+    build_layer_cards,
+    describe_channels,
+    pick_channel_count,
+    pick_signed,
+)
 from components.page.subject import Subject, pick_one, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work
 from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import break_down, rank_channels
-from explain.maps.heatmap import Heatmap
-from explain.maps.render import format_number
+from explain.maps.heatmap import Heatmap, find_highest_cell
 from explain.methods import Settings, get_method
 from explain.networks.layer import Layer
 from explain.passes.capture import LayerCapture
 from explain.pictures.geometry import Box, find_box
 from explain.pictures.picture import Picture
-
-MOST_CHANNELS = 48
 
 
 @show_faults
@@ -39,12 +43,7 @@ def _show(subject: Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = pick_one(subject.pictures)
         method = pick_method(list_quick_methods(find_obstacles(subject.model)))
-        signed = st.toggle(
-            "Signed",
-            key="layers-signed",
-            persist_state="session",
-            help="Show what speaks against the class too (blue), instead of cutting the maps off at zero.",
-        )
+        signed = pick_signed()
     settings = show_settings([method], [method])[method]
     place = Place("maps")
     entry = place.watch(
@@ -54,15 +53,17 @@ def _show(subject: Subject) -> None:
     layer = next(layer for layer in subject.model.layers if layer.name == subject.layer)
     with place.container():
         _show_network(subject, entry)
-        _show_strip(subject, picture, maps, signed)
+        ground = prepare_ground(picture, SMALL)
+        items = build_layer_cards(subject.model.layers, maps, ground, signed)
+        cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
         capture = subject.engine.capture(picture, subject.model, layer.name, entry.targets[0], subject.score)
         st.subheader(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
         if layer.name in maps:
-            _show_map(maps[layer.name], picture, capture, signed)
+            _show_map(maps[layer.name], prepare_ground(picture, LARGE), capture, signed)
         else:
             st.info(entry.unavailable.get(method, "There is no map of this layer."), icon=":material/layers:")
         box = find_box(picture.size, subject.model.preprocessing)
-        _show_channels(capture, layer, prepare_ground(picture, SMALL), box, entry.labels[0])
+        _show_channels(capture, layer, ground, box, entry.labels[0])
 
 
 def _explain(
@@ -97,72 +98,26 @@ def _show_network(subject: Subject, entry: PictureExplanation) -> None:
     )
 
 
-def _show_strip(subject: Subject, picture: Picture, maps: dict[str, Heatmap], signed: bool) -> None:
-    ground = prepare_ground(picture, SMALL)
-    items = []
-    for layer in subject.model.layers:
-        grid = f"{layer.describe_grid()} cells"
-        heatmap = maps.get(layer.name)
-        if heatmap is None:
-            items.append(Card(layer.name, layer.name, (grid, "No map of this layer.")))
-            continue
-        alt = f"{get_method(heatmap.method).title} for “{heatmap.label}” at {layer.name}"
-        frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed)
-        lines = [grid, describe_range(heatmap.values), *(["Blank"] if heatmap.blank else [])]
-        items.append(Card(layer.name, layer.name, lines, [frame]))
-    cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
-
-
-def _show_map(heatmap: Heatmap, picture: Picture, capture: LayerCapture, signed: bool) -> None:
+def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, signed: bool) -> None:
     """The map of the chosen layer, large, and the sum behind its highest value."""
     method = get_method(heatmap.method)
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=410):
-            frame = draw_frame(
-                prepare_ground(picture, LARGE),
-                heatmap.values,
-                heatmap.box,
-                f"{method.title} for “{heatmap.label}” at {heatmap.layer}",
-                signed=signed,
-                mark=True,
-            )
-            title = f"{method.title} for “{heatmap.label}”"
-            card = Card("map", title, [f"Values {describe_range(heatmap.values)}"], [frame])
-            cards([card], "map", title, width=386)
-            for warning in heatmap.warnings:
-                st.caption(f":orange[:material/warning:] {warning}")
+            show_map(heatmap, ground, f"Values {describe_range(heatmap.values)}", 386, signed)
         with st.container(width=460):
             breakdown, value = None, None
             if not heatmap.blank:
-                peak = find_peak(heatmap.values)
-                breakdown, value = break_down(method, heatmap.settings, capture, peak), float(heatmap.values[peak])
+                cell = find_highest_cell(heatmap.values)
+                breakdown, value = break_down(method, heatmap.settings, capture, cell), float(heatmap.values[cell])
             show_formula(method, breakdown, value)
 
 
 def _show_channels(capture: LayerCapture, layer: Layer, ground: Ground, box: Box, label: str) -> None:
     """The channels that do most for or against the class, whatever the method."""
     st.subheader("Its strongest channels", anchor=False)
-    most = min(MOST_CHANNELS, layer.channels)
-    count = min(12, most)
-    if most > 4:
-        # Of each layer its own, as the bounds are.
-        count = st.slider("How many", 4, most, count, key=f"channels-{most}", width=245)
-    ranking = rank_channels(capture, count)
-    st.caption(
-        f"Of {ranking.count} channels, those that do most for or against “{label}”: mean gradient times mean "
-        f"activation, which is what a channel adds to the mean of the Grad-CAM map ({format_number(ranking.total)}). "
-        "Orange: the channel responds; blue: it is below zero."
-    )
-    items = []
-    for channel in ranking.channels:
-        share = abs(channel.contribution) / ranking.strength if ranking.strength else 0.0
-        lines = [
-            f"Weight {format_number(channel.gradient)}",
-            f"Activation {format_number(channel.activation)}",
-            f"Adds {format_number(channel.contribution)} · {share:.0%}",
-        ]
-        frame = draw_frame(ground, channel.values, box, f"Channel {channel.index} of {layer.name}", signed=True)
-        items.append(Card(str(channel.index), f"Channel {channel.index}", lines, [frame]))
+    ranking = rank_channels(capture, pick_channel_count(layer))
+    st.caption(describe_channels(ranking, label))
+    items = build_channel_cards(ranking, layer.name, ground, box)
     cards(items, "channels", "The strongest channels", layout="wall")
 
 

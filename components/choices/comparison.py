@@ -17,6 +17,7 @@ CompareBy = Literal["methods", "layers", "classes", "models"]
 BY = "compare-by"
 WITH = "compare-with"
 DIFFERENCE = "compare-difference"
+AGREEMENT = "agreement"
 
 _FIRST_LAYERS = 4
 _PLACEHOLDERS: dict[CompareBy, str] = {
@@ -119,6 +120,11 @@ def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
             )
     first, second = (st.session_state.get(f"{DIFFERENCE}-{side}") for side in ("a", "b"))
     return (first, second) if first and second and first != second else None
+
+
+def pick_agreement() -> bool:
+    """Offer to say how far the maps of a row agree."""
+    return st.toggle("How far do they agree?", key=AGREEMENT, persist_state="session")
 
 
 def _spread(names: Sequence[str], always: str) -> list[str]:

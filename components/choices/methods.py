@@ -25,7 +25,7 @@ GROUP_SENTENCES: dict[Group, str] = {
 WORTH_SAYING = 1.0
 """Seconds from which on a method's time is named beforehand."""
 
-_CHOICE = "methods"
+METHODS = "methods"
 
 EstimateSeconds = Callable[[Method], float | None]
 """How long a method will take for one picture, in seconds; None where that is not worth saying or not known."""
@@ -39,14 +39,14 @@ def pick_methods(obstacles: Mapping[str, str], estimate: EstimateSeconds) -> lis
         estimate: see `EstimateSeconds`.
     """
     registered = all_methods()
-    chosen = st.session_state.setdefault(_CHOICE, [name for name in registered if name in DEFAULT_METHODS])
+    chosen = st.session_state.setdefault(METHODS, [name for name in registered if name in DEFAULT_METHODS])
     shown = list(dict.fromkeys([*DEFAULT_METHODS, *chosen]))
     st.session_state["methods-front"] = chosen
 
     def read(key: str, offered: Collection[str]) -> None:
-        others = [name for name in st.session_state[_CHOICE] if name not in offered]
+        others = [name for name in st.session_state[METHODS] if name not in offered]
         picked = {*others, *st.session_state[key]}
-        st.session_state[_CHOICE] = [name for name in registered if name in picked]
+        st.session_state[METHODS] = [name for name in registered if name in picked]
 
     st.pills(
         "Methods",

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import streamlit as st
 
 from components.browser.canvas import describe_peak
-from components.browser.cards import Frame
+from components.browser.cards import Card, Frame, cards
+from explain.maps.heatmap import Heatmap, find_peak
 from explain.maps.render import RenderSettings, encode_png, format_number, overlay, value_range
+from explain.methods import get_method
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 
@@ -76,15 +79,27 @@ def draw_frame(
     said = describe_peak(values, lies, height, width) if finite else "it holds no numbers"
     place = None
     if mark and finite and (values > 0).any():
-        x, y = lies.find_middle(find_peak(values), values.shape)
+        x, y = find_peak(values, lies)
         place = (x / width, y / height)
     return Frame(encode_address(pixels), f"{alt} on {ground.name}, {said}.", label, place)
 
 
-def find_peak(values: np.ndarray) -> tuple[int, int]:
-    """Row and column of the highest cell."""
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    return int(row), int(column)
+def show_map(heatmap: Heatmap, ground: Ground, line: str, width: int, signed: bool = False) -> None:
+    """One map alone, with a ring around its highest cell, and below it what is said of it.
+
+    Args:
+        heatmap: the map.
+        ground: the picture.
+        line: what stands under its title.
+        width: of the map, in pixels of the page.
+        signed: also show what is below zero.
+    """
+    title = f"{get_method(heatmap.method).title} for “{heatmap.label}”"
+    alt = f"{title} at {heatmap.layer}"
+    frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed, mark=True)
+    cards([Card("map", title, [line], [frame])], "map", title, width=width)
+    for warning in heatmap.warnings:
+        st.caption(f":orange[:material/warning:] {warning}")
 
 
 def describe_range(values: np.ndarray) -> str:

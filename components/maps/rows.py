@@ -15,6 +15,9 @@ from explain.networks.layer import describe_grid
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 
+GRID = "canvas"
+"""Key of the canvas that shows the comparison."""
+
 SWITCH_MODEL = "switch-model"
 EXPLAIN_CLASS = "explain-class"
 DIFFERENCE_PANE = "difference"

@@ -72,10 +72,15 @@ class Heatmap:
         return find_peak(self.values, self.box)
 
 
+def find_highest_cell(values: np.ndarray) -> tuple[int, int]:
+    """Row and column of the highest cell of a map `(h, w)`; the first of several."""
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    return int(row), int(column)
+
+
 def find_peak(values: np.ndarray, box: Box) -> tuple[float, float]:
     """Where a map `(h, w)` laid over `box` is highest: x and y of that cell's centre, in the picture's pixels."""
-    cell = [int(index) for index in np.unravel_index(int(values.argmax()), values.shape)]
-    return box.find_middle(cell, values.shape)
+    return box.find_middle(find_highest_cell(values), values.shape)
 
 
 def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]:

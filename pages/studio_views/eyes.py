@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.browser.canvas import canvas, read_event
+from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_one
 from components.session.faults import show_faults
@@ -19,7 +20,7 @@ from explain.engine.engine import Engine
 from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.traits.traits import EyesView, look_with_eyes_of
-from pages.studio_views.prompted import follow_canvas, pick_subject
+from pages.studio_views.prompted import pick_subject
 
 
 def show_view(body: Place) -> None:
@@ -33,7 +34,7 @@ def show_view(body: Place) -> None:
 @st.fragment
 @show_faults
 def _show_eyes(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], target: int | None) -> None:
-    follow_canvas(read_event("eyes-canvas"), model)
+    follow_button(read_event("eyes-canvas"), model)
     with st.container(key="eyes-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = pick_one(pictures)
         first = target

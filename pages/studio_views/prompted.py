@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.browser.canvas import CanvasEvent
 from components.choices.model import load_model, offer_model_for, pick_model
 from components.choices.pictures import pick_pictures
-from components.choices.target import choose_target, pick_target
-from components.maps.rows import EXPLAIN_CLASS
+from components.choices.target import pick_target
 from components.page.link import keep_link
 from components.page.subject import say_no_picture
 from components.session.engine import await_engine
@@ -40,13 +38,3 @@ def pick_subject(
             say_no_picture()
         return None
     return engine, model, pictures, target
-
-
-def follow_canvas(event: CanvasEvent | None, model: LoadedModel) -> None:
-    """A class was pressed below the picture: the whole page looks through its eyes."""
-    if event is None:
-        return
-    action, _, value = event.action.partition(":")
-    if action == EXPLAIN_CLASS and value.isdigit():
-        choose_target(int(value), model.labels)
-        st.rerun()

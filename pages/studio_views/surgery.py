@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.browser.canvas import canvas, read_event
 from components.choices.pictures import list_pictures
+from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_one
 from components.session.faults import show_faults
@@ -23,7 +24,7 @@ from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.traits.surgery import Answer, answer_surgery
 from explain.traits.traits import EyesView, look_with_eyes_of
-from pages.studio_views.prompted import follow_canvas, pick_subject
+from pages.studio_views.prompted import pick_subject
 
 _SURGERY_TRAITS = 3
 
@@ -39,7 +40,7 @@ def show_view(body: Place) -> None:
 @st.fragment
 @show_faults
 def _show_surgery(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], target: int | None) -> None:
-    follow_canvas(read_event(CANVAS), model)
+    follow_button(read_event(CANVAS), model)
     with st.container(key="surgery-picture", horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = pick_one(pictures)
     masks: Mapping[str, np.ndarray] = find_parts(picture)

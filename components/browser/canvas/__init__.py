@@ -351,8 +351,8 @@ def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
     """Where the map is highest, as the end of a sentence for those who do not see it."""
     if not (values > 0).any():
         return "nothing in it is above zero"
-    x, y = find_peak(values, box)
-    x, y = x / width, y / height
+    across, down = find_peak(values, box)
+    x, y = across / width, down / height
     return f"strongest at {name_place(x, y)}, {x:.0%} from the left and {y:.0%} from the top"
 
 

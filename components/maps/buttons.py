@@ -1,0 +1,30 @@
+"""What a button in the grid of maps does: it changes what the whole page is about."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from components.browser.canvas import CanvasEvent
+from components.choices.model import use_bundled
+from components.choices.target import choose_target
+from components.maps.rows import EXPLAIN_CLASS, SWITCH_MODEL
+from explain.models.loaded import LoadedModel
+
+
+def follow_button(event: CanvasEvent | None, model: LoadedModel) -> None:
+    """Do what the pressed button says, and make the whole page anew; nothing where none was pressed.
+
+    Call it before anything is drawn: what would be drawn is not wanted any more.
+
+    Args:
+        event: the button.
+        model: the model in use, whose classes stand on buttons.
+    """
+    if event is None:
+        return
+    action, _, value = event.action.partition(":")
+    if action == SWITCH_MODEL:
+        use_bundled(value)
+    elif action == EXPLAIN_CLASS and value.isdigit():
+        choose_target(int(value), model.labels)
+    st.rerun()

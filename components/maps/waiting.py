@@ -1,0 +1,89 @@
+"""What stands on Compare until there are maps: the pictures, the maps of quick methods, or that it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from components.browser.canvas import Pane, Row, canvas
+from components.choices.methods import METHODS
+from components.maps.question import Outcome, Question, explain
+from components.maps.rows import build_rows, describe_picture
+from components.session.work import Place, Work, go_on
+from components.words import describe_duration
+from explain.maps.render import RenderSettings
+from explain.methods import Settings, get_method
+from explain.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from explain.engine.engine import Engine
+
+
+def show_pictures(pictures: Sequence[Picture], view: RenderSettings) -> None:
+    """The pictures as they are, each with a pane for every method chosen.
+
+    Args:
+        pictures: a row each; nothing is shown without any.
+        view: how maps will be shown.
+    """
+    if not pictures:
+        return
+    panes = [Pane("picture", "Picture")]
+    panes += [
+        Pane(name, get_method(name).title, get_method(name).sentence, message="Coming …")
+        for name in st.session_state.get(METHODS, ())
+    ]
+    rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, describe_picture(p)) for p in pictures]
+    canvas(rows, view, key="waiting")
+
+
+def watch_outcomes(
+    engine: Engine,
+    question: Question,
+    settings: Mapping[str, Settings],
+    place: Place,
+    stop_key: str,
+    view: RenderSettings,
+) -> list[Outcome]:
+    """What the engine answers. The maps of quick methods stand on the page while slow ones are being made.
+
+    Args:
+        engine: who is asked.
+        question: what it is asked.
+        settings: by method.
+        place: where progress and the first maps go.
+        stop_key: see `Place.watch`.
+        view: how maps are shown.
+    """
+    slow = [name for name in question.methods if "runner" in get_method(name).needs]
+    quick = [name for name in question.methods if name not in slow]
+    first: list[Outcome] = []
+    if slow and quick:
+        part = replace(question, methods=quick)
+        work = Work(lambda work: explain(engine, part, settings, work))
+        first = place.watch(work, "Explaining …", stop_key=stop_key)
+
+    coming = {}
+    for name in slow:
+        seconds = engine.estimate_seconds(question.model, get_method(name), question.layer, settings[name])
+        coming[name] = "Coming …" if seconds is None else f"Coming … {describe_duration(seconds)} a picture"
+
+    def show_quick() -> None:
+        if first:
+            canvas(build_rows(first, question.methods, question.twin, coming), view, key="meanwhile")
+
+    return place.watch(
+        Work(lambda work: explain(engine, question, settings, work)),
+        "Explaining …",
+        stop_key=stop_key,
+        meanwhile=show_quick,
+    )
+
+
+def say_stopped() -> None:
+    """That the person stopped the work, and the way to start it again."""
+    st.info("Stopped. Nothing was changed.", icon=":material/front_hand:")
+    st.button("Explain again", key="go-on", on_click=go_on)
