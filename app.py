@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from components.session.front_door import carry_choices
+from components.session.carried import carry_choices
 
 ASSETS = Path(__file__).parent / "assets"
 

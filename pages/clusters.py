@@ -10,6 +10,7 @@ import streamlit as st
 from components.browser.cards import cards
 from components.browser.knee import knee
 from components.choices.methods import follow_settings, name_settings, show_settings
+from components.choices.one_picture import pick_one
 from components.maps.clusters import (
     build_eps_cards,
     build_group_cards,
@@ -20,7 +21,7 @@ from components.maps.clusters import (
 )
 from components.maps.frames import LARGE, SMALL, TINY, describe_range, prepare_ground, show_map
 from components.page.link import keep_link
-from components.page.subject import Subject, pick_one, show_subject
+from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work

@@ -9,6 +9,7 @@ from components.browser.network import network
 from components.choices.layer import choose_layer
 from components.choices.methods import find_obstacles, show_settings
 from components.choices.one_method import list_quick_methods, pick_method
+from components.choices.one_picture import pick_one
 from components.maps.formula import show_formula
 from components.maps.frames import LARGE, SMALL, Ground, describe_range, prepare_ground, show_map
 from components.maps.layers import (
@@ -18,7 +19,7 @@ from components.maps.layers import (
     pick_channel_count,
     pick_signed,
 )
-from components.page.subject import Subject, pick_one, show_subject
+from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work

@@ -14,6 +14,9 @@ from explain.pictures.augmentation import Augmentation
 if TYPE_CHECKING:
     from explain.networks.layer import Layer
 
+FUSED, FUSION, AUGMENTATION = "fused-layers", "fusion", "augmentation"
+"""Keys of the session's state: names of the further layers, how they are fused, and the views averaged over."""
+
 FUSIONS: dict[Fusion, str] = {
     "product": "Product: what every layer finds",
     "mean": "Mean of the layers",
@@ -51,8 +54,8 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
         first: name of the layer already chosen.
     """
     others = {layer.name: layer for layer in layers if layer.name != first}
-    wanted = st.session_state.get("fused-layers", [])
-    st.session_state["fused-layers"] = [name for name in wanted if name in others]
+    wanted = st.session_state.get(FUSED, [])
+    st.session_state[FUSED] = [name for name in wanted if name in others]
     unknown = [name for name in wanted if name not in others and name != first]
     if unknown:
         named = ", ".join(f"“{name}”" for name in unknown)
@@ -62,7 +65,7 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
             "Fuse with layers",
             [*others],
             format_func=lambda name: f"{name} · {others[name].describe_grid()}",
-            key="fused-layers",
+            key=FUSED,
             placeholder="None",
             on_change=lambda: st.session_state.pop(_NOTE, None),
             help="Each method's maps of these layers and of the layer above become one. A deep layer knows what, an "
@@ -70,12 +73,12 @@ def pick_combination(layers: Sequence[Layer], first: str) -> Combination:
         )
         fusion: Fusion = "none"
         if fused:
-            fusion = st.selectbox("Fuse by", [*FUSIONS], format_func=FUSIONS.__getitem__, key="fusion")
+            fusion = st.selectbox("Fuse by", [*FUSIONS], format_func=FUSIONS.__getitem__, key=FUSION)
         augmentation = st.selectbox(
             "Average over",
             get_args(Augmentation),
             format_func=_AUGMENTATIONS.__getitem__,
-            key="augmentation",
+            key=AUGMENTATION,
             persist_state="session",
             help="Test-time augmentation: what the maps of the changed views agree on is more of the picture and less "
             "of the network's noise. It takes as many passes as there are views.",

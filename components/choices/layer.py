@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.choices.dropdown import dropdown
+
 if TYPE_CHECKING:
     from explain.networks.layer import Layer
 
 AUTO = "auto"
 
-_CHOICE = "layer"
+LAYER = "layer"
+"""Key of the session's state: name of the layer to explain, or `AUTO`."""
+
 _NOTE = "layer-note"
 
 
@@ -22,23 +26,19 @@ def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> st
     A layer that this model does not have is given up with a word.
     """
     names = [layer.name for layer in layers]
-    chosen = st.session_state.get(_CHOICE, AUTO)
+    chosen = st.session_state.get(LAYER, AUTO)
     if chosen != AUTO and chosen not in names:
         st.session_state[_NOTE] = f"{model} has no layer “{chosen}”: its best layer is explained instead."
-        chosen = st.session_state[_CHOICE] = AUTO
-    st.session_state["layer-widget"] = chosen
+        chosen = st.session_state[LAYER] = AUTO
     described = {layer.name: _describe(layer, place, len(layers)) for place, layer in enumerate(layers, 1)}
     described[AUTO] = f"Best: {default.name} · {_grid(default)}" if default is not None else "Best"
-
-    def read() -> None:
-        choose_layer(st.session_state["layer-widget"])
-
-    st.selectbox(
+    dropdown(
         "Layer",
         [AUTO, *names],
+        chosen,
+        "layer-widget",
+        choose_layer,
         format_func=described.__getitem__,
-        key="layer-widget",
-        on_change=read,
         help="Where in the network to look, from the input to the answer. Late layers know what a thing is, early ones "
         "where its edges are. “Best” is the last layer that still tells places apart.",
     )
@@ -50,7 +50,7 @@ def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> st
 def choose_layer(name: str) -> None:
     """Make this layer the one to explain from the next run on."""
     st.session_state.pop(_NOTE, None)
-    st.session_state[_CHOICE] = name
+    st.session_state[LAYER] = name
 
 
 def _describe(layer: Layer, place: int, count: int) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.browser.live_slider import follow_sliders
 from components.choices.settings import get_settings, show_presets, show_setting, split_names
+from components.session.carried import SETTING
 from components.words import describe_duration
 from explain.engine.question import DEFAULT_METHODS, find_obstacle
 from explain.methods import Method, Settings, all_methods, get_method
@@ -26,6 +27,7 @@ WORTH_SAYING = 1.0
 """Seconds from which on a method's time is named beforehand."""
 
 METHODS = "methods"
+"""Key of the session's state: names of the methods chosen to compare."""
 
 EstimateSeconds = Callable[[Method], float | None]
 """How long a method will take for one picture, in seconds; None where that is not worth saying or not known."""
@@ -169,4 +171,4 @@ def read_settings(name: str) -> Settings:
 
 def name_settings(method: str) -> str:
     """What the keys of a method's settings begin with."""
-    return f"setting:{method}"
+    return f"{SETTING}{method}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.choices.dropdown import dropdown
+from components.session.carried import HUB_TEXT, MODEL_SOURCE
 from components.session.front_door import link_to_page
 from components.session.work import Place, Work
 from components.words import escape
@@ -30,6 +32,10 @@ _SOURCES: dict[ModelSource, str] = {"bundled": "Bundled", "hub": "Hub", "file": 
 _STATE = "model"
 NUMBERED = "numbered"
 _MOST_NAMED = 12
+
+# The fields of the form that asks for a file.
+_ARCHITECTURE, _LABELS, _SIZE = "model-architecture", "model-labels", "model-size"
+_MEAN, _STD, _CHANNELS = "model-mean", "model-std", "model-channels"
 
 _log = logging.getLogger(__name__)
 
@@ -72,14 +78,14 @@ def use_choice(choice: ModelChoice) -> None:
 def pick_model() -> ModelChoice:
     """Offer the four sources; gives back the model in use, which stays until another one is asked for."""
     if "model-goes-to" in st.session_state:
-        st.session_state["model-source"] = st.session_state.pop("model-goes-to")
+        st.session_state[MODEL_SOURCE] = st.session_state.pop("model-goes-to")
     source = st.segmented_control(
         "Model",
         [*_SOURCES],
         format_func=_SOURCES.__getitem__,
-        default=None if "model-source" in st.session_state else "bundled",
+        default=None if MODEL_SOURCE in st.session_state else "bundled",
         required=True,
-        key="model-source",
+        key=MODEL_SOURCE,
         persist_state="session",
         width="stretch",
         help="What ships with CAMscope, timm's models on the hub, a checkpoint of your own, or class prompts that were "
@@ -136,17 +142,13 @@ def load_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel
 def _list_bundled() -> None:
     models = {model.name: model for model in bundled_models()}
     request = get_choice().request
-    st.session_state["bundled"] = request.name if request.source == "bundled" and request.name in models else None
-
-    def read() -> None:
-        if st.session_state["bundled"] is not None:
-            use_bundled(st.session_state["bundled"])
-
-    chosen = st.selectbox(
+    chosen = request.name if request.source == "bundled" and request.name in models else None
+    dropdown(
         "Bundled model",
         [*models],
-        key="bundled",
-        on_change=read,
+        chosen,
+        "bundled",
+        use_bundled,
         placeholder="Choose a bundled model",
         label_visibility="collapsed",
         filter_mode=None,
@@ -195,17 +197,13 @@ def _list_prompts() -> None:
         link_to_page("studio", "Train prompts in the Studio", ":material/school:")
         return
     request = get_choice().request
-    st.session_state["prompts"] = request.name if request.source == "prompts" and request.name in trained else None
-
-    def read() -> None:
-        if st.session_state["prompts"] is not None:
-            use_choice(ModelChoice(trained[st.session_state["prompts"]].request))
-
-    chosen = st.selectbox(
+    chosen = request.name if request.source == "prompts" and request.name in trained else None
+    dropdown(
         "Your prompts",
         [*trained],
-        key="prompts",
-        on_change=read,
+        chosen,
+        "prompts",
+        lambda name: use_choice(ModelChoice(trained[name].request)),
         placeholder="Choose prompts",
         label_visibility="collapsed",
         filter_mode=None,
@@ -228,7 +226,7 @@ def describe_prompts(card: PromptCard) -> str:
 def _search_hub() -> None:
     text = st.text_input(
         "Search timm's pretrained models",
-        key="hub-text",
+        key=HUB_TEXT,
         placeholder="for example resnet18, convnext tiny",
         persist_state="session",
     )
@@ -263,25 +261,25 @@ def _ask_for_file() -> None:
             help="Weights alone: .safetensors, or .pt and .pth saved from a state_dict. Code in a file is never run.",
         )
         architecture = st.text_input(
-            "Architecture", key="model-architecture", placeholder="torchvision/squeezenet1_0 or timm/resnet18"
+            "Architecture", key=_ARCHITECTURE, placeholder="torchvision/squeezenet1_0 or timm/resnet18"
         )
         labels = st.selectbox(
             "Class names",
             [NUMBERED, *KNOWN_SETS],
-            key="model-labels",
+            key=_LABELS,
             format_func={NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
             help="A label file given below counts first.",
         )
         label_file = st.file_uploader("Label file, one class a line", type=["txt"], key="model-label-file")
         with st.expander("Preprocessing"):
             st.caption("Left empty: what the architecture was published with.")
-            size = st.number_input("Input size (pixels)", 8, 2048, None, key="model-size")
-            mean = st.text_input("Mean", key="model-mean", placeholder="0.485, 0.456, 0.406")
-            std = st.text_input("Standard deviation", key="model-std", placeholder="0.229, 0.224, 0.225")
+            size = st.number_input("Input size (pixels)", 8, 2048, None, key=_SIZE)
+            mean = st.text_input("Mean", key=_MEAN, placeholder="0.485, 0.456, 0.406")
+            std = st.text_input("Standard deviation", key=_STD, placeholder="0.229, 0.224, 0.225")
             channels = st.selectbox(
                 "Channels",
                 [None, 3, 1],
-                key="model-channels",
+                key=_CHANNELS,
                 format_func={None: "As the weights say", 3: "3, colour", 1: "1, grey"}.__getitem__,
             )
         if not st.form_submit_button("Use this model", width="stretch"):
@@ -306,6 +304,22 @@ def _ask_for_file() -> None:
         st.error(str(error))
         return
     st.session_state[_STATE] = ModelChoice(request, data)
+
+
+def fill_form(request: ModelRequest, mean: str, std: str) -> None:
+    """Fill in the form that asks for a file, all but the files. Call it before `pick_model`.
+
+    Args:
+        request: what the form asks of a file.
+        mean: as it is written there; empty for what the architecture was published with.
+        std: likewise.
+    """
+    st.session_state[_ARCHITECTURE] = request.architecture or ""
+    st.session_state[_LABELS] = request.labels or NUMBERED
+    st.session_state[_SIZE] = request.input_size
+    st.session_state[_MEAN] = mean
+    st.session_state[_STD] = std
+    st.session_state[_CHANNELS] = request.channels
 
 
 def read_numbers(name: str, text: str) -> tuple[float, ...] | None:

@@ -6,9 +6,12 @@ from collections.abc import Collection, Sequence
 
 import streamlit as st
 
+from components.choices.dropdown import dropdown
+from components.choices.methods import METHODS
 from explain.methods import all_methods, get_method
 
-_CHOICE = "one-method"
+ONE_METHOD = "one-method"
+"""Key of the session's state: name of the method to look at."""
 
 
 def list_quick_methods(obstacles: Collection[str]) -> list[str]:
@@ -26,21 +29,22 @@ def list_quick_methods(obstacles: Collection[str]) -> list[str]:
 
 def pick_method(offered: Sequence[str]) -> str:
     """Offer methods; begins with the first of those chosen on the Compare page, and gives back a name."""
-    chosen = st.session_state.get(_CHOICE)
-    if chosen not in offered:
-        compared = st.session_state.get("methods", ())
+    chosen: str | None = st.session_state.get(ONE_METHOD)
+    if chosen is None or chosen not in offered:
+        compared = st.session_state.get(METHODS, ())
         chosen = next((name for name in compared if name in offered), offered[0])
-    st.session_state["one-method-widget"] = chosen
-
-    def read() -> None:
-        st.session_state[_CHOICE] = st.session_state["one-method-widget"]
-
-    return st.selectbox(
+    dropdown(
         "Method",
         offered,
+        chosen,
+        "one-method-widget",
+        _choose,
         format_func=lambda name: get_method(name).title,
-        key="one-method-widget",
-        on_change=read,
         help="Methods that need no passes of the network of their own.",
         width=245,
     )
+    return chosen
+
+
+def _choose(name: str) -> None:
+    st.session_state[ONE_METHOD] = name

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from components.choices.dropdown import dropdown
+from components.session.carried import PROBABILITY
 from explain.passes.look import Score
 
 PREDICTED = -1
 
-_CHOICE = "target"
+TARGET = "target"
+"""Key of the session's state: index and name of the class to explain, or None for each picture's likeliest."""
+
 _NOTE = "target-note"
 
 
@@ -25,7 +29,7 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
         labels: names of the model's classes.
         model: the model's name, for that word.
     """
-    chosen: tuple[int, str] | None = st.session_state.get(_CHOICE)
+    chosen: tuple[int, str] | None = st.session_state.get(TARGET)
     if chosen is not None:
         index, label = chosen
         if not (index < len(labels) and labels[index] == label):
@@ -34,20 +38,15 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
             else:
                 chosen = None
                 st.session_state[_NOTE] = f"{model} knows no class “{label}”: its likeliest class is explained instead."
-            st.session_state[_CHOICE] = chosen
-    st.session_state["target-widget"] = PREDICTED if chosen is None else chosen[0]
-
+            st.session_state[TARGET] = chosen
     named = name_classes(labels)
-
-    def read() -> None:
-        choose_target(st.session_state["target-widget"], labels)
-
-    st.selectbox(
+    dropdown(
         "Class",
         [PREDICTED, *range(len(labels))],
+        PREDICTED if chosen is None else chosen[0],
+        "target-widget",
+        lambda index: choose_target(index, labels),
         format_func=lambda index: "Likeliest of each picture" if index == PREDICTED else named[index],
-        key="target-widget",
-        on_change=read,
         help="The class whose score is explained. Type to search. A class can also be chosen below each picture.",
     )
     if _NOTE in st.session_state:
@@ -65,7 +64,7 @@ def pick_score() -> Score:
     """Offer to explain the probability of the class instead of its score before the softmax."""
     probability = st.checkbox(
         "Explain its probability",
-        key="probability",
+        key=PROBABILITY,
         persist_state="session",
         help="Otherwise its score, before the softmax: what speaks for the class itself. The probability also rises "
         "with whatever speaks against the other classes.",
@@ -76,4 +75,4 @@ def pick_score() -> Score:
 def choose_target(index: int, labels: Sequence[str]) -> None:
     """Make this class the one to explain from the next run on; `PREDICTED` stands for each picture's likeliest."""
     st.session_state.pop(_NOTE, None)
-    st.session_state[_CHOICE] = (index, labels[index]) if 0 <= index < len(labels) else None
+    st.session_state[TARGET] = (index, labels[index]) if 0 <= index < len(labels) else None

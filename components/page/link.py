@@ -19,13 +19,19 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.browser.canvas import read_view
-from components.choices.combination import FUSIONS
-from components.choices.comparison import BY, DIFFERENCE, WITH, CompareBy
-from components.choices.layer import AUTO
-from components.choices.methods import name_settings
-from components.choices.model import NUMBERED, ModelChoice, get_choice, read_numbers, use_choice
+from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
+from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, WITH, CompareBy
+from components.choices.layer import AUTO, LAYER
+from components.choices.methods import METHODS, name_settings
+from components.choices.model import ModelChoice, fill_form, get_choice, read_numbers, use_choice
+from components.choices.one_method import ONE_METHOD
+from components.choices.one_picture import ONE_PICTURE
 from components.choices.pictures import MOST_PICTURES, get_tray, read_example_digests
+from components.choices.target import TARGET
+from components.maps.layers import SIGNED
+from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
+from components.session.carried import PROBABILITY
 from components.studio.views import FIRST_TRAITS, MOST_TRAITS, OTHER_CLASS, OUTLINED, RUN, TRAITS, VIEW, VIEWS
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.engine.question import DEFAULT_METHODS
@@ -253,16 +259,7 @@ class _Model:
         )
         beside = " Its label file is needed again too." if labels == "file" else ""
         st.session_state[_CHECKPOINT] = digest
-        st.session_state.update(
-            {
-                "model-architecture": request.architecture or "",
-                "model-labels": request.labels or NUMBERED,
-                "model-size": request.input_size,
-                "model-mean": given.get("mean", ""),
-                "model-std": given.get("std", ""),
-                "model-channels": request.channels,
-            }
-        )
+        fill_form(request, given.get("mean", ""), given.get("std", ""))
         return ModelChoice(
             request,
             problem=f"This link shows a checkpoint that is not on this server ({shorten(digest)}). Give the file on "
@@ -275,7 +272,7 @@ class _Settings:
 
     def write(self) -> Words:
         state = st.session_state
-        shown = {*state.get("methods", DEFAULT_METHODS), state.get("one-method"), "cf-cam"}
+        shown = {*state.get(METHODS, DEFAULT_METHODS), state.get(ONE_METHOD), "cf-cam"}
         words: Words = {}
         for method, defaults in _list_defaults().items():
             if method not in shown:
@@ -302,7 +299,7 @@ class _View:
 
     def write(self) -> Words:
         defaults = RenderSettings().model_dump()
-        now = read_view("canvas", get_view()).model_dump()
+        now = read_view(GRID, get_view()).model_dump()
         return {f"view.{name}": [_write_value(value)] for name, value in now.items() if value != defaults[name]}
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
@@ -343,21 +340,21 @@ def _write_value(value: Any) -> str:
 PARTS: Sequence[Part] = (
     _Pictures(),
     _Model(),
-    Choice("class", "target", None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
-    Choice("probability", "probability", False, _read_flag, _write_flag),
-    Choice("layer", "layer", AUTO, _read_one),
-    Choice("fuse", "fused-layers", [], _read_names, list),
-    Choice("fusion", "fusion", "product", _read_option(FUSIONS)),
-    Choice("augmentation", "augmentation", "none", _read_option(get_args(Augmentation))),
-    Choice("method", "methods", list(DEFAULT_METHODS), _read_methods, list),
+    Choice("class", TARGET, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
+    Choice("probability", PROBABILITY, False, _read_flag, _write_flag),
+    Choice("layer", LAYER, AUTO, _read_one),
+    Choice("fuse", FUSED, [], _read_names, list),
+    Choice("fusion", FUSION, "product", _read_option(FUSIONS)),
+    Choice("augmentation", AUGMENTATION, "none", _read_option(get_args(Augmentation))),
+    Choice("method", METHODS, list(DEFAULT_METHODS), _read_methods, list),
     Choice("compare", BY, "methods", _read_option(get_args(CompareBy))),
     Choice("with", WITH, [], _read_names, list),
     Choice("more", f"{DIFFERENCE}-a", None, _read_one),
     Choice("less", f"{DIFFERENCE}-b", None, _read_one),
-    Choice("agreement", "agreement", False, _read_flag, _write_flag),
-    Choice("one", "one-picture", None, _read_digest),
-    Choice("look", "one-method", None, _read_option(all_methods())),
-    Choice("signed", "layers-signed", False, _read_flag, _write_flag),
+    Choice("agreement", AGREEMENT, False, _read_flag, _write_flag),
+    Choice("one", ONE_PICTURE, None, _read_digest),
+    Choice("look", ONE_METHOD, None, _read_option(all_methods())),
+    Choice("signed", SIGNED, False, _read_flag, _write_flag),
     _Settings(),
     _View(),
     Choice("view", VIEW, "train", _read_option(VIEWS)),

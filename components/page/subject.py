@@ -24,8 +24,6 @@ from explain.pictures.picture import Picture
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
 
-_CHOICE = "one-picture"
-
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -111,27 +109,3 @@ def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
 def say_no_picture() -> None:
     """What stands on a page while no picture is chosen."""
     st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
-
-
-def pick_one(pictures: Sequence[Picture]) -> Picture:
-    """The picture to look at: the only one, or the one picked of several. It is remembered by its digest."""
-    numbers = {picture.digest: number for number, picture in enumerate(pictures)}
-    if len(pictures) == 1:
-        return pictures[0]
-    chosen = st.session_state.get(_CHOICE)
-    st.session_state["one-picture-widget"] = chosen if chosen in numbers else pictures[0].digest
-
-    def read() -> None:
-        st.session_state[_CHOICE] = st.session_state["one-picture-widget"]
-
-    # Numbered, because two files may have the same name.
-    digest = st.selectbox(
-        "Picture",
-        [*numbers],
-        format_func=lambda digest: f"{numbers[digest] + 1} · {pictures[numbers[digest]].name}",
-        key="one-picture-widget",
-        on_change=read,
-        filter_mode=None,
-        width=420,
-    )
-    return pictures[numbers[digest]]

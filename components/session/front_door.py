@@ -6,8 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-_SHARED = frozenset({"model-source", "hub-text", "probability"})
-
 
 def go_through_front_door(file: str) -> None:
     """Start again with `app.py`, which leads to the page that was asked for.
@@ -22,22 +20,6 @@ def go_through_front_door(file: str) -> None:
     asked = st.Page(lambda: None, title="CAMscope", url_path=Path(file).stem)
     st.navigation([front, asked], position="hidden")
     st.rerun()
-
-
-def carry_choices(page: str) -> None:
-    """Keep what was chosen with the widgets that several pages show, when one page follows another.
-
-    To Streamlit the same widget on another page is another widget: its value is known here, but the browser would show
-    the lowest one, and report that. A value that is set is sent along.
-
-    Args:
-        page: the page's address.
-    """
-    if st.session_state.get("page-shown", page) != page:
-        for key in list(st.session_state):
-            if key in _SHARED or str(key).startswith("setting:"):
-                st.session_state[key] = st.session_state[key]
-    st.session_state["page-shown"] = page
 
 
 def link_to_page(address: str, label: str, icon: str) -> None:

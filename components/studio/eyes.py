@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.browser.canvas import Choice, Outline, Pane, Row
+from components.choices.dropdown import dropdown
 from components.choices.target import PREDICTED, name_classes
 from components.maps.rows import EXPLAIN_CLASS, describe_picture
 from components.studio.views import FIRST_TRAITS, MOST_TRAITS, OTHER_CLASS, OUTLINED, TRAITS
@@ -58,19 +59,18 @@ def pick_other(labels: Sequence[str], first: int) -> int | None:
         chosen = st.session_state[OTHER_CLASS] = (list(labels).index(chosen[1]), chosen[1]) if known else None
     options = [PREDICTED, *(index for index in range(len(labels)) if index != first)]
     at = PREDICTED if chosen is None or chosen[0] == first else chosen[0]
-    st.session_state["studio-other-widget"] = at
     named = name_classes(labels)
 
-    def read() -> None:
-        index = st.session_state["studio-other-widget"]
+    def choose(index: int) -> None:
         st.session_state[OTHER_CLASS] = None if index == PREDICTED else (index, labels[index])
 
-    st.selectbox(
+    dropdown(
         "Compare with",
         options,
+        at,
+        "studio-other-widget",
+        choose,
         format_func=lambda index: "No second class" if index == PREDICTED else named[index],
-        key="studio-other-widget",
-        on_change=read,
         help="A second class's eyes on the same picture, and what one of them looks for that the other does not.",
         width=245,
     )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.browser.canvas import canvas, read_event
+from components.choices.one_picture import pick_one
 from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
-from components.page.subject import pick_one
 from components.session.faults import show_faults
 from components.session.work import Place, Work
 from components.studio.eyes import build_eyes_rows, doubt_traits, offer_downloads, offer_parts, pick_other, pick_traits

@@ -8,10 +8,10 @@ import numpy as np
 import streamlit as st
 
 from components.browser.canvas import canvas, read_event
+from components.choices.one_picture import pick_one
 from components.choices.pictures import list_pictures
 from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
-from components.page.subject import pick_one
 from components.session.faults import show_faults
 from components.session.work import Place, Work
 from components.studio.parts import find_parts, outline_parts
