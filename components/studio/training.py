@@ -41,18 +41,13 @@ _PHASES: dict[Phase, tuple[str, Colour, str]] = {
 }
 
 
-def is_over(state: RunState) -> bool:
-    """Whether nothing more is to be waited for."""
-    return state.phase in ("done", "failed", "cancelled", "interrupted")
-
-
 def show_progress(run: TrainingRun, state: RunState) -> None:
     """Phase, share, time left, and the buttons that steer it."""
     title, colour, icon = _PHASES[state.phase]
     with st.container(key="run-head", horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(state.name, anchor=False, width="content")
         st.badge(title, color=colour, icon=icon)
-    if not is_over(state):
+    if state.is_running:
         st.progress(min(max(state.share, 0.0), 1.0), describe_progress(state))
     _say(state)
     with st.container(key="run-tools", horizontal=True, gap="small"):
@@ -63,12 +58,12 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
             _offer("Resume", run.resume, "run-resume", ":material/play_arrow:", said, primary=True)
         if state.phase in ("preparing", "training", "paused", "interrupted"):
             _offer("Cancel", run.cancel, "run-cancel", ":material/close:", "Stop for good. No prompts are kept.")
-        if is_over(state) and state.phase != "done":
+        if not state.is_running and state.phase != "done":
             offer_to_leave()
     problem = st.session_state.pop(_PROBLEM, None)
     if problem is not None:
         st.error(problem, icon=":material/error:")
-    if not is_over(state):
+    if state.is_running:
         st.caption(
             "The training goes on without this page: close it, and its address brings you back here. "
             "Other people and pages are not held up."

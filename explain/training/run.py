@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from explain.datasets.dataset import DataSet
 
 Phase = Literal["preparing", "training", "paused", "done", "failed", "cancelled", "interrupted"]
+_FINAL = ("done", "failed", "cancelled")
+"""The phases that a run's process says itself when it ends; an interrupted one could not."""
 
 DAYS_KEPT = 14
 """A run untouched for longer is deleted when the next one starts, with its pictures."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_OVER = ("done", "failed", "cancelled")
 _SECONDS_TO_START = 60.0
 _RECENT_EPOCHS = 5
 _ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,11 @@ class RunState:
     seconds_left: float | None
     message: str
     report: Report | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there, at work or paused, so that there is something to wait for."""
+        return self.phase not in (*_FINAL, "interrupted")
 
 
 class TrainingRun:
@@ -143,7 +149,7 @@ class TrainingRun:
             if "epoch" in entry:
                 epoch = EPOCH.validate_python(entry["epoch"])
                 epochs[epoch.number] = epoch
-        if phase not in _OVER:
+        if phase not in _FINAL:
             if not is_locked(self.files.lock):
                 phase = "interrupted"
                 if self.files.cancel.exists():
@@ -175,7 +181,7 @@ class TrainingRun:
 
     def cancel(self) -> None:
         """End it after the batch at hand and delete its pictures. What is over stays as it is."""
-        if self.state().phase in _OVER:
+        if self.state().phase in _FINAL:
             return
         self.files.cancel.touch()
         self.state()
@@ -210,7 +216,7 @@ class TrainingRun:
         until = time.monotonic() + _SECONDS_TO_START
         while not is_locked(self.files.lock):
             if process.poll() is not None or time.monotonic() > until:
-                if self.state().phase in _OVER:
+                if self.state().phase in _FINAL:
                     return
                 process.kill()
                 raise ExplainError("The training could not be started. Its folder has a log that says why.")

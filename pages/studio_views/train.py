@@ -13,7 +13,6 @@ from components.studio.dataset import Given, pick_dataset
 from components.studio.recipe import pick_recipe
 from components.studio.training import (
     LOOK_AGAIN,
-    is_over,
     offer_prompts,
     offer_to_leave,
     show_curves,
@@ -101,7 +100,7 @@ def _offer_start(given: Given, dataset: DataSet, backbone: LoadedModel, weights:
 def _follow(run: TrainingRun) -> None:
     """A training until it is over, and then what came of it."""
     state = run.state()
-    if is_over(state):
+    if not state.is_running:
         show_progress(run, state)
         if state.phase == "done" and state.report is not None:
             _show_end(run, state)
@@ -114,7 +113,7 @@ def _follow(run: TrainingRun) -> None:
 @show_faults
 def _watch(run: TrainingRun) -> None:
     state = run.state()
-    if is_over(state):
+    if not state.is_running:
         st.rerun()
     show_progress(run, state)
     if state.epochs:

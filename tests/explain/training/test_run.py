@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ from explain.training.loop import train_prompts
 from explain.training.outcome import Epoch, Tell, Trained
 from explain.training.process_lock import take_lock
 from explain.training.recipe import PromptRecipe
-from explain.training.run import RunState, TrainingRun, sweep_runs
+from explain.training.run import Phase, RunState, TrainingRun, sweep_runs
 from explain.training.run_folder import Words
 from explain.training.saving import save_trained, train_and_save
 from explain.training.worker import work
@@ -82,6 +82,12 @@ def wait(run: TrainingRun, until: Callable[[RunState], bool], seconds: float = 1
         assert time.monotonic() < end, (state, (run.folder / "log.txt").read_text())
         time.sleep(0.02)
     return state
+
+
+@pytest.mark.parametrize("phase", get_args(Phase))
+def test_a_run_is_running_while_its_process_is_there(phase: Phase) -> None:
+    state = RunState(phase, "birds", (), 1, 0.0, None, "", None)
+    assert state.is_running == (phase in {"preparing", "training", "paused"})
 
 
 def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(one_thread: None) -> None:
