@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import get_args
 
 import streamlit as st
@@ -13,6 +12,7 @@ from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from explain.methods import Method, all_methods, describe_needs
 from explain.methods.base import Group
+from explain.methods.table import link_papers
 
 
 @show_faults
@@ -39,8 +39,7 @@ def _show(method: Method) -> None:
     limits = [f"Needs {describe_needs(method)}."]
     if method.class_agnostic:
         limits.append("Does not depend on the class: it looks the same whichever class is explained.")
-    paper = re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", method.paper)
-    st.caption(f"{' '.join(limits)}  \n{paper}")
+    st.caption(f"{' '.join(limits)}  \n{link_papers(method.paper)}")
     rows = describe_settings(method.settings)
     if rows:
         st.table(rows, border="horizontal")

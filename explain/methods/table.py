@@ -15,14 +15,18 @@ def methods_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def link_papers(text: str) -> str:
+    """The text with every arXiv identifier as a Markdown link to the paper."""
+    return re.sub(r"arXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
+
+
 def _row(method: Method) -> str:
-    paper = re.sub(r"arXiv (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", method.paper)
     cells = (
         f"**{method.title}**<br>`{method.name}`",
         method.sentence,
         describe_needs(method),
         _settings(method.settings),
-        paper,
+        link_papers(method.paper),
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
