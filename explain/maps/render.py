@@ -12,10 +12,10 @@ from explain.pictures.geometry import Box, Span
 from explain.settings import Settings, setting
 
 SHADES = 4096  # steps of a colour table when painting; neighbours differ by less than one level of any channel
-_FLAT = 1e-6  # a map whose range is smaller than this share of its values is rounding noise around a constant
+FLAT = 1e-6  # a map whose range is smaller than this share of its values is rounding noise around a constant
 
-_UNSEEN_GAIN, _UNSEEN_LIFT, _HATCH_LIFT = 115, 24, 40  # grey·115/256 + 24 (+ 40 on a hatch line) of 255
-_HATCHES = 56  # hatch lines along the longer side
+UNSEEN_GAIN, UNSEEN_LIFT, HATCH_LIFT = 115, 24, 40  # grey·115/256 + 24 (+ 40 on a hatch line) of 255
+HATCHES = 56  # hatch lines along the longer side
 _BAND_PIXELS = 1 << 14  # painted at a time, so that what lies between stays in the processor's cache
 
 
@@ -119,7 +119,7 @@ def value_range(maps: Sequence[np.ndarray], signed: bool) -> tuple[float, float]
 
 def is_flat(low: float, high: float) -> bool:
     """Whether a range is nothing but rounding noise: such a map is blank, and is not stretched to look alive."""
-    return not high - low > _FLAT * max(abs(low), abs(high))
+    return not high - low > FLAT * max(abs(low), abs(high))
 
 
 def normalise(values: np.ndarray, low: float, high: float, signed: bool = False) -> np.ndarray:
@@ -180,11 +180,11 @@ def mark_unseen(pixels: np.ndarray, first_row: int = 0, longest_side: int | None
     # Whole numbers throughout, so that the browser gets the very same pixels.
     red, green, blue = (pixels[..., c].astype(np.int32) for c in range(3))
     grey = (77 * red + 150 * green + 29 * blue) >> 8
-    dim = ((grey * _UNSEEN_GAIN) >> 8) + _UNSEEN_LIFT
-    period = max(4, round((longest_side or max(height, width)) / _HATCHES))
+    dim = ((grey * UNSEEN_GAIN) >> 8) + UNSEEN_LIFT
+    period = max(4, round((longest_side or max(height, width)) / HATCHES))
     diagonal = np.arange(first_row, first_row + height)[:, None] + np.arange(width)[None, :]
     line = diagonal % period < max(1, period // 5)
-    return np.repeat((dim + _HATCH_LIFT * line)[..., None], 3, axis=2).astype(np.uint8)
+    return np.repeat((dim + HATCH_LIFT * line)[..., None], 3, axis=2).astype(np.uint8)
 
 
 def overlay(

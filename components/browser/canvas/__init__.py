@@ -23,14 +23,25 @@ from streamlit import runtime
 
 from explain.maps.heatmap import find_peak
 from explain.maps.region_share import SAMPLES
-from explain.maps.render import COLOUR_TABLES, DIVERGING, SHADES, RenderSettings, encode_png
+from explain.maps.render import (
+    COLOUR_TABLES,
+    DIVERGING,
+    FLAT,
+    HATCH_LIFT,
+    HATCHES,
+    SHADES,
+    UNSEEN_GAIN,
+    UNSEEN_LIFT,
+    RenderSettings,
+    encode_png,
+)
 from explain.pictures.geometry import Box
 from explain.settings import Settings, setting
 
 LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
 
 MOST_CORNERS = 4096
-"""Of an outline that the browser reports; it thins out longer ones."""
+"""Of an outline that the browser reports; it thins out longer ones. No hand's stroke needs more."""
 
 _FOLDER = Path(__file__).parent
 _PARTS = ("arithmetic.js", "pictures.js", "regions.js", "scene.js", "hand.js", "pane.js", "canvas.js")
@@ -175,11 +186,15 @@ def _encode(array: np.ndarray) -> str:
 
 
 def _build_script() -> bytes:
-    """All of the script but the loader, headed by what it shares with Python: tables, declared settings, styles."""
+    """All of the script but the loader, headed by what it shares with Python, which is written down here alone."""
     shared = {
         "tables": {name: _encode(table) for name, table in {**COLOUR_TABLES, "diverging": DIVERGING}.items()},
         "shades": SHADES,
         "samples": SAMPLES,
+        "flat": FLAT,
+        "hatches": HATCHES,
+        "unseen": {"gain": UNSEEN_GAIN, "lift": UNSEEN_LIFT, "hatch": HATCH_LIFT},
+        "most_corners": MOST_CORNERS,
         "settings": RenderSettings.model_json_schema()["properties"],
         "look": LookSettings.model_json_schema()["properties"],
         "styles": (_FOLDER / "canvas.css").read_text(encoding="utf-8"),

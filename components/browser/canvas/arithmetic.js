@@ -1,9 +1,7 @@
 // The arithmetic of the canvas: maps and pictures as explain/maps/render.py paints them (a browser test holds the two
-// together). SHARED is put in front by __init__.py: tables, number of shades, declared settings, styles.
+// together). SHARED is put in front by __init__.py: what both languages know, from tables to declared settings.
 
 const UNSEEN = 0xffff;
-const FLAT = 1e-6;
-const HATCHES = 56;
 const LEVELS = [0.2, 0.4, 0.6, 0.8]; // of the colour bar, where lines of equal value are drawn
 
 function decode(text, Type) {
@@ -41,7 +39,7 @@ function valueRange(maps, signed) {
 }
 
 function isFlat([low, high]) {
-  return !(high - low > FLAT * Math.max(Math.abs(low), Math.abs(high)));
+  return !(high - low > SHARED.flat * Math.max(Math.abs(low), Math.abs(high)));
 }
 
 // For every pixel centre along one side: the first of its two cells, the second's share, and the pixels inside the box.
@@ -167,13 +165,14 @@ function tint(out, shade, { shades, visible }) {
 
 // Hatch lines lie at whole pixels of the picture, whatever part of it is on the screen.
 function findHatch(size) {
-  const period = Math.max(4, roundHalfEven(Math.max(size.width, size.height) / HATCHES));
+  const period = Math.max(4, roundHalfEven(Math.max(size.width, size.height) / SHARED.hatches));
   return { period, thickness: Math.max(1, Math.floor(period / 5)) };
 }
 
 function markUnseen(pixels, frame, size) {
   const { width, height, visible } = frame;
   const { period, thickness } = findHatch(size);
+  const { gain, lift, hatch } = SHARED.unseen;
   const step = visible.width / width;
   const columns = Int32Array.from({ length: width }, (_, x) => Math.floor(visible.x + (x + 0.5) * step));
   const marked = new Uint32Array(pixels.length);
@@ -182,7 +181,7 @@ function markUnseen(pixels, frame, size) {
     for (let x = 0; x < width; x++) {
       const pixel = pixels[y * width + x];
       const grey = (77 * (pixel & 255) + 150 * ((pixel >> 8) & 255) + 29 * ((pixel >> 16) & 255)) >> 8;
-      const level = ((grey * 115) >> 8) + 24 + ((columns[x] + row) % period < thickness ? 40 : 0);
+      const level = ((grey * gain) >> 8) + lift + ((columns[x] + row) % period < thickness ? hatch : 0);
       marked[y * width + x] = 0xff000000 | (level << 16) | (level << 8) | level;
     }
   }

@@ -4,7 +4,6 @@ const NARROWEST = 170; // CSS pixels of a pane when all of a row stand side by s
 const NARROWEST_WRAPPED = 165; // two of a row still stand side by side on a phone
 const GAP = 16;
 const SCENES_KEPT = 64;
-const MOST_CORNERS = 4096; // of an outline that is reported; no hand's stroke needs more
 
 // Bring the children of `parent` in line with `described`, matched by key; those that stay keep their place and state.
 function reconcile(kept, described, parent, create) {
@@ -194,7 +193,7 @@ export class Grid {
     if (!this.drawing) return;
     const digest = [...this.scenes].find(([, other]) => other === scene)?.[0];
     const region = scene?.region;
-    const step = region ? Math.ceil(region.length / MOST_CORNERS) : 1;
+    const step = region ? Math.ceil(region.length / SHARED.most_corners) : 1;
     const corners = region?.filter((_, i) => i % step === 0).map((at) => at.map((x) => Math.round(x * 10) / 10));
     this.setStateValue("drawn", corners ? { digest, corners } : null);
   }
