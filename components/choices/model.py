@@ -105,7 +105,7 @@ def pick_model() -> ModelChoice:
     return choice
 
 
-def load_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
+def await_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
     """The model in use; None where it cannot be loaded, or first has to be fetched, which `place` then says."""
     if choice.from_link and choice.request.source == "hub" and not is_downloaded(choice.request.name):
         with place.container():

@@ -32,7 +32,16 @@ from components.maps.layers import SIGNED
 from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
 from components.session.carried import PROBABILITY
-from components.studio.views import FIRST_TRAITS, MOST_TRAITS, OTHER_CLASS, OUTLINED, RUN, TRAITS, VIEW, VIEWS
+from components.studio.views import (
+    FIRST_TRAITS,
+    MOST_TRAITS,
+    OTHER_CLASS,
+    OUTLINED,
+    RUN,
+    STUDIO_VIEW,
+    STUDIO_VIEWS,
+    TRAITS,
+)
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
@@ -72,7 +81,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Choice:
+class Entry:
     """A part that is one entry of the session's state.
 
     Attributes:
@@ -340,29 +349,29 @@ def _write_value(value: Any) -> str:
 PARTS: Sequence[Part] = (
     _Pictures(),
     _Model(),
-    Choice("class", TARGET, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
-    Choice("probability", PROBABILITY, False, _read_flag, _write_flag),
-    Choice("layer", LAYER, AUTO, _read_one),
-    Choice("fuse", FUSED, [], _read_names, list),
-    Choice("fusion", FUSION, "product", _read_option(FUSIONS)),
-    Choice("augmentation", AUGMENTATION, "none", _read_option(get_args(Augmentation))),
-    Choice("method", METHODS, list(DEFAULT_METHODS), _read_methods, list),
-    Choice("compare", BY, "methods", _read_option(get_args(CompareBy))),
-    Choice("with", WITH, [], _read_names, list),
-    Choice("more", f"{DIFFERENCE}-a", None, _read_one),
-    Choice("less", f"{DIFFERENCE}-b", None, _read_one),
-    Choice("agreement", AGREEMENT, False, _read_flag, _write_flag),
-    Choice("one", ONE_PICTURE, None, _read_digest),
-    Choice("look", ONE_METHOD, None, _read_option(all_methods())),
-    Choice("signed", SIGNED, False, _read_flag, _write_flag),
+    Entry("class", TARGET, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
+    Entry("probability", PROBABILITY, False, _read_flag, _write_flag),
+    Entry("layer", LAYER, AUTO, _read_one),
+    Entry("fuse", FUSED, [], _read_names, list),
+    Entry("fusion", FUSION, "product", _read_option(FUSIONS)),
+    Entry("augmentation", AUGMENTATION, "none", _read_option(get_args(Augmentation))),
+    Entry("method", METHODS, list(DEFAULT_METHODS), _read_methods, list),
+    Entry("compare", BY, "methods", _read_option(get_args(CompareBy))),
+    Entry("with", WITH, [], _read_names, list),
+    Entry("more", f"{DIFFERENCE}-a", None, _read_one),
+    Entry("less", f"{DIFFERENCE}-b", None, _read_one),
+    Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
+    Entry("one", ONE_PICTURE, None, _read_digest),
+    Entry("look", ONE_METHOD, None, _read_option(all_methods())),
+    Entry("signed", SIGNED, False, _read_flag, _write_flag),
     _Settings(),
     _View(),
-    Choice("view", VIEW, "train", _read_option(VIEWS)),
-    Choice("run", RUN, None, _read_one),
-    Choice("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
-    Choice("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
-    Choice("parts", OUTLINED, False, _read_flag, _write_flag),
-    Choice("present", PRESENTING, False, _read_flag, _write_flag),
+    Entry("view", STUDIO_VIEW, "train", _read_option(STUDIO_VIEWS)),
+    Entry("run", RUN, None, _read_one),
+    Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
+    Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
+    Entry("parts", OUTLINED, False, _read_flag, _write_flag),
+    Entry("present", PRESENTING, False, _read_flag, _write_flag),
 )
 """All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""
 
@@ -450,7 +459,7 @@ def read_words(words: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _name_words() -> set[str]:
     """The names of all words that have a bounded set of names."""
-    return {part.name for part in PARTS if isinstance(part, Choice)} | {"picture", "model"}
+    return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "model"}
 
 
 def _is_bounded(values: Sequence[str]) -> bool:

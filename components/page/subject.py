@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from components.choices.layer import AUTO, pick_layer
-from components.choices.model import load_model, offer_model_for, pick_model
+from components.choices.model import await_model, offer_model_for, pick_model
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
@@ -71,7 +71,7 @@ def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -
     show_link_notes()
     body = Place("body")
     engine = await_engine(body, None if meanwhile is None else lambda: meanwhile(pictures))
-    model = None if engine is None else load_model(engine, choice, body)
+    model = None if engine is None else await_model(engine, choice, body)
     if engine is None or model is None:
         return body, None
     with st.sidebar:

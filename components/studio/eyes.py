@@ -21,7 +21,7 @@ _LIKELIEST = 5
 _LIKELY, _KEPT = 0.5, 0.9  # from when on a class counts as decided, and as decided without its heads
 
 
-def offer_downloads(picture: Picture, view: EyesView, render: RenderSettings) -> None:
+def offer_eyes_downloads(picture: Picture, view: EyesView, render: RenderSettings) -> None:
     """Two buttons. Each file is made when its button is pressed."""
     with st.container(key="eyes-downloads", horizontal=True, gap="small"):
         st.download_button(

@@ -66,7 +66,7 @@ def _show_card(card: PromptCard) -> None:
     with left:
         st.dataframe(describe_classes(card), hide_index=True, height="auto" if len(card.classes) < 11 else 400)
     with right:
-        st.dataframe(describe_recipe(card.recipe), hide_index=True)
+        st.dataframe(list_recipe(card.recipe), hide_index=True)
 
 
 def offer_files(name: str, key: str) -> None:
@@ -99,7 +99,7 @@ def describe_classes(card: PromptCard) -> list[dict[str, str | float]]:
     return [{"Class": label, "Right (%)": round(share, 1)} for label, share in sorted(rows, key=lambda row: row[1])]
 
 
-def describe_recipe(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
+def list_recipe(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row for each setting of the training, called as it was in the Studio."""
     declared = PromptRecipe.model_fields
     return [

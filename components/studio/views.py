@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from components.choices.model import ModelChoice, load_model
+from components.choices.model import ModelChoice, await_model
 from components.session.work import Place
 from explain.bundled.models import FIRST_VIT, find_prompted_twin
 from explain.models.loaded import LoadedModel
@@ -16,11 +16,11 @@ from explain.models.request import ModelRequest
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
 
-View = Literal["train", "eyes", "gallery", "surgery"]
+StudioView = Literal["train", "eyes", "gallery", "surgery"]
 
-VIEW = "studio-view"
-VIEWS: dict[View, str] = {"train": "Train", "eyes": "Eyes", "gallery": "Gallery", "surgery": "Surgery"}
-SENTENCES: dict[View, str] = {
+STUDIO_VIEW = "studio-view"
+STUDIO_VIEWS: dict[StudioView, str] = {"train": "Train", "eyes": "Eyes", "gallery": "Gallery", "surgery": "Surgery"}
+SENTENCES: dict[StudioView, str] = {
     "train": "Teach a frozen ViT to name your classes by one prompt each. What each prompt then looks at are the "
     "traits that tell its class from the others.",
     "eyes": "The traits a class's prompt looks at in a picture, from the most to the least important.",
@@ -49,14 +49,14 @@ OUTLINED = "studio-outlined"
 """Key of the session's state: whether the parts of a picture are outlined, where they are known."""
 
 
-def pick_view() -> View:
+def pick_view() -> StudioView:
     """Offer the views, and say what the one in view is for."""
-    st.session_state.setdefault(VIEW, "train")
+    st.session_state.setdefault(STUDIO_VIEW, "train")
     view = st.segmented_control(
         "View",
-        [*VIEWS],
-        key=VIEW,
-        format_func=VIEWS.__getitem__,
+        [*STUDIO_VIEWS],
+        key=STUDIO_VIEW,
+        format_func=STUDIO_VIEWS.__getitem__,
         persist_state="session",
         required=True,
         label_visibility="collapsed",
@@ -66,9 +66,9 @@ def pick_view() -> View:
     return view
 
 
-def open_view(view: View) -> None:
+def open_view(view: StudioView) -> None:
     """Go to another view from the next run on."""
-    st.session_state[VIEW] = view
+    st.session_state[STUDIO_VIEW] = view
 
 
 def find_backbone(
@@ -88,7 +88,7 @@ def find_backbone(
         if card.backbone.source != "file":  # whose bytes this session does not have
             request = card.backbone
     st.sidebar.caption(f"{obstacle} Until then {request.name} is taught here.")
-    stand_in = load_model(engine, ModelChoice(request), body)
+    stand_in = await_model(engine, ModelChoice(request), body)
     return None if stand_in is None else (stand_in, None)
 
 
@@ -101,4 +101,4 @@ def find_prompted(engine: Engine, model: LoadedModel, body: Place) -> LoadedMode
         f"{model.request.name} has no class prompts, so {name} is looked through here. Train some for a ViT, or choose "
         "another model above."
     )
-    return load_model(engine, ModelChoice(ModelRequest(source="bundled", name=name)), body)
+    return await_model(engine, ModelChoice(ModelRequest(source="bundled", name=name)), body)

@@ -12,7 +12,14 @@ from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
 from components.session.faults import show_faults
 from components.session.work import Place, Work
-from components.studio.eyes import build_eyes_rows, doubt_traits, offer_downloads, offer_parts, pick_other, pick_traits
+from components.studio.eyes import (
+    build_eyes_rows,
+    doubt_traits,
+    offer_eyes_downloads,
+    offer_parts,
+    pick_other,
+    pick_traits,
+)
 from components.studio.parts import find_parts, outline_parts
 from components.studio.views import CHART, MOST_BARS
 from components.words import escape
@@ -20,12 +27,12 @@ from explain.engine.engine import Engine
 from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.traits.traits import EyesView, look_with_eyes_of
-from pages.studio_views.prompted import pick_subject
+from pages.studio_views.prompted import pick_prompted_subject
 
 
 def show_view(body: Place) -> None:
     """What the heads of some classes look at in a picture."""
-    subject = pick_subject(body)
+    subject = pick_prompted_subject(body)
     if subject is not None:
         with body.container():
             _show_eyes(*subject)
@@ -55,7 +62,7 @@ def _show_eyes(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], 
         for doubt in filter(None, map(doubt_traits, view.classes)):
             st.caption(f":orange[:material/warning:] {escape(doubt)}")
         _show_eyes_charts(view, model)
-        offer_downloads(picture, view, answer.view)
+        offer_eyes_downloads(picture, view, answer.view)
 
 
 def _show_eyes_charts(view: EyesView, model: LoadedModel) -> None:

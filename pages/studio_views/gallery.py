@@ -17,12 +17,12 @@ from explain.errors import ExplainError
 from explain.models.loaded import LoadedModel
 from explain.training.run import TrainingRun
 from explain.traits.gallery import Gallery, collect_gallery
-from pages.studio_views.prompted import pick_subject
+from pages.studio_views.prompted import pick_prompted_subject
 
 
 def show_view(body: Place) -> None:
     """Where each head of a class looks most, over many pictures."""
-    subject = pick_subject(body, with_pictures=False)
+    subject = pick_prompted_subject(body, with_pictures=False)
     if subject is not None:
         engine, model, _, target = subject
         with body.container():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.choices.model import load_model, offer_model_for, pick_model
+from components.choices.model import await_model, offer_model_for, pick_model
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_target
 from components.page.link import keep_link
@@ -17,7 +17,7 @@ from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 
 
-def pick_subject(
+def pick_prompted_subject(
     body: Place, with_pictures: bool = True
 ) -> tuple[Engine, LoadedModel, list[Picture], int | None] | None:
     """Engine, a model with prompts, pictures and class, chosen in the sidebar; None where `body` says what is amiss."""
@@ -25,7 +25,7 @@ def pick_subject(
         pictures = pick_pictures() if with_pictures else []
         choice = pick_model()
     engine = await_engine(body)
-    loaded = None if engine is None else load_model(engine, choice, body)
+    loaded = None if engine is None else await_model(engine, choice, body)
     model = None if engine is None or loaded is None else find_prompted(engine, loaded, body)
     if engine is None or model is None:
         return None

@@ -24,14 +24,14 @@ from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.traits.surgery import Answer, answer_surgery
 from explain.traits.traits import EyesView, look_with_eyes_of
-from pages.studio_views.prompted import pick_subject
+from pages.studio_views.prompted import pick_prompted_subject
 
 _SURGERY_TRAITS = 3
 
 
 def show_view(body: Place) -> None:
     """Paint a region over, and see what the classes say then."""
-    subject = pick_subject(body)
+    subject = pick_prompted_subject(body)
     if subject is not None:
         with body.container():
             _show_surgery(*subject)

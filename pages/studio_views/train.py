@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.choices.model import load_model, pick_model
+from components.choices.model import await_model, pick_model
 from components.page.link import keep_link
 from components.session.engine import await_engine
 from components.session.faults import show_faults
@@ -50,7 +50,7 @@ def show_view(body: Place) -> None:
     with st.sidebar:
         choice = pick_model()
     engine = await_engine(body)
-    model = None if engine is None else load_model(engine, choice, body)
+    model = None if engine is None else await_model(engine, choice, body)
     backbone = None if engine is None or model is None else find_backbone(engine, model, choice, body)
     if backbone is None:
         return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.choices.pictures import read_example_digests
-from components.page.link import PARTS, Choice
+from components.page import link
+from components.page.link import PARTS, Entry
 from explain.methods import all_methods
 
 CAT, SECOND = list(read_example_digests().values())[:2]
@@ -68,11 +71,19 @@ VIEW = {
 
 
 def test_a_view_comes_back_whole() -> None:
-    assert {part.name for part in PARTS if isinstance(part, Choice)} <= set(VIEW)
+    assert {part.name for part in PARTS if isinstance(part, Entry)} <= set(VIEW)
     app = run(VIEW)
     assert app.session_state["misread"] == []
     assert app.session_state["written"] == VIEW
     assert app.session_state["tray"].awaited == [ELSEWHERE]
+
+
+def test_no_key_is_spelled_here_a_second_time() -> None:
+    """Renamed where it belongs, a key spelled out in the link would silently name nothing."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(link))) if isinstance(node, ast.Call)]
+    keys = [call.args[1] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Entry"]
+    assert len(keys) == sum(isinstance(part, Entry) for part in PARTS)
+    assert not [key.value for key in keys if isinstance(key, ast.Constant)]
 
 
 def test_an_address_without_words_is_the_start_again() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from components.studio.prompt_cards import describe_classes, describe_recipe
+from components.studio.prompt_cards import describe_classes, list_recipe
 from explain.engine.engine import Engine
 from explain.models.prompt_library import PromptCard, list_prompts, save_prompts
 from explain.models.request import ModelRequest
@@ -147,7 +147,7 @@ def test_what_a_card_shows(keep: Callable[..., PromptCard]) -> None:
     rows: list[dict[str, Any]] = describe_classes(card)
     assert [row["Right (%)"] for row in rows] == [50.0, 98.0, 100.0]
     assert rows[0]["Class"] == "wren"
-    described = {row["Setting"]: row["Value"] for row in describe_recipe(card.recipe)}
+    described = {row["Setting"]: row["Value"] for row in list_recipe(card.recipe)}
     assert described["Epochs"] == "12"
     assert described["Mirror"] == "yes"
     assert described["Learning rate"] == "0.005"
