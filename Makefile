@@ -11,11 +11,11 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format clean
+.PHONY: help install run test test-slow lint format clean
 
 help: ## Show this list.
 	@echo "CAMscope: where an image model looks."
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo "Options: PYTHON=$(PYTHON) (3.11 or newer), PORT=$(PORT)."
 
 install: .venv/installed ## Prepare the private .venv with the pinned packages.
@@ -25,6 +25,9 @@ run: .venv/installed ## Install if needed, then serve the dashboard on localhost
 
 test: .venv/installed-dev ## Run the tests, the browser's too where there is a Chromium.
 	"$(BIN)/python" -m pytest
+
+test-slow: .venv/installed-dev ## Run the tests' long forms, which `make test` leaves out.
+	"$(BIN)/python" -m pytest -m slow
 
 lint: .venv/installed-dev ## Check style, formatting and types.
 	"$(BIN)/python" -m ruff check .

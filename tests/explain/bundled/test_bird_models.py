@@ -17,14 +17,15 @@ from explain.models.load import load_model
 from explain.models.request import parse_model
 from explain.pictures.decode import decode
 
-FRESH = range(5_000_000, 5_000_300)
-"""Seeds of no training, test or benchmark picture."""
+FRESH = 5_000_000
+"""The first of the seeds of no training, test or benchmark picture."""
 
 
+@pytest.mark.parametrize("count", [96, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["birds-cnn", "birds-vit"])
-def test_fresh_birds_are_named_right(name: str) -> None:
+def test_fresh_birds_are_named_right(name: str, count: int) -> None:
     model = load_model(parse_model(name))
-    fresh = draw_examples(FRESH)
+    fresh = draw_examples(range(FRESH, FRESH + count))
     views = normalise(fresh.pictures)
     answers = [model.module] if model.prompted is None else [model.module, model.prompted]
     for answer in answers:

@@ -1,5 +1,6 @@
-"""The training scripts, on a data set of a few pictures."""
+"""The training scripts, on a data set of a few pictures: with toy networks, and slowly with those that ship."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 import typer
 from PIL import Image
 
-from explain.bundled.architectures import INPUT_SIZE
+from explain.bundled.architectures import BIRD_SIZE, BUILDERS, INPUT_SIZE, ConvStem
 from explain.bundled.class_names import CLASSES
 from explain.bundled.making.aviary import Aviary
 from explain.bundled.making.photographs import (
@@ -27,11 +28,47 @@ from explain.bundled.making.recipes import RECIPES
 from explain.bundled.making.train import find_source, fix_norms, follow, run_frozen, settle_norms, train
 from explain.engine.engine import Engine
 from explain.networks.prompted_vit import PromptedViT
+from explain.networks.torchvision_operators import declare_missing_operators
 from explain.pictures.decode import decode
 from explain.pictures.geometry import prepare
 
+declare_missing_operators()
+
+from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg  # noqa: E402
+from timm.models.vision_transformer import VisionTransformer  # noqa: E402
+
 FIRST = replace(RECIPES["photo-cnn"][0], epochs=2, small_epochs=1, batch=20)
 STAGES = (FIRST, replace(FIRST, epochs=1, small_epochs=0, seed=1))
+
+
+def build_toy_cnn(classes: int) -> ByobNet:
+    """Of the photo-cnn's parts, a stem of two layers and basic blocks, the fewest and the narrowest."""
+    blocks = tuple(ByoBlockCfg(type="basic", d=1, c=16, s=stride, gs=0) for stride in (1, 2))
+    shape = ByoModelCfg(stem_type="3x3", stem_pool="max2", stem_chs=(32, 16), downsample="avg", blocks=blocks)
+    return ByobNet(shape, num_classes=classes)
+
+
+def build_toy_vit(classes: int) -> VisionTransformer:
+    """A birds-vit of two blocks and two heads."""
+    return VisionTransformer(
+        img_size=BIRD_SIZE,
+        patch_size=8,
+        embed_dim=64,
+        depth=2,
+        num_heads=2,
+        embed_layer=ConvStem,
+        num_classes=classes,
+    )
+
+
+@pytest.fixture(params=["toy", pytest.param("shipped", marks=pytest.mark.slow)])
+def networks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is trained: toys under the names of the networks that ship, or those themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "toy":
+            patch.setitem(BUILDERS, "photo-cnn", build_toy_cnn)
+            patch.setitem(BUILDERS, "birds-vit", build_toy_vit)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +84,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("networks")
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path) -> None:
     whole, accuracy = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path / "whole", say=lambda line: None)
 
@@ -64,11 +102,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(data: Path, tmp_path: Path)
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+@pytest.mark.usefixtures("networks")
 def test_a_soup_holds_its_share_of_what_the_stage_began_from(data: Path, tmp_path: Path) -> None:
     source = Photographs(data)
     states = {}
     for name, last in (("start", ()), ("end", (0.0,)), ("half", (0.5,))):
-        stages = (FIRST, *(replace(STAGES[1], soup=soup) for soup in last))
+        stages = (FIRST, *(replace(STAGES[1], batch=5, soup=soup) for soup in last))
         model, _ = train("photo-cnn", stages, source, tmp_path, tmp_path / name, say=lambda line: None)
         states[name] = model.state_dict()
     for name, tensor in states["half"].items():
@@ -78,6 +117,7 @@ def test_a_soup_holds_its_share_of_what_the_stage_began_from(data: Path, tmp_pat
     assert not torch.equal(states["start"]["head.fc.weight"], states["end"]["head.fc.weight"])
 
 
+@pytest.mark.usefixtures("networks")
 def test_weights_are_measured_as_they_ship(data: Path, tmp_path: Path) -> None:
     model, _ = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path, say=lambda line: None)
     for name, tensor in model.state_dict().items():
@@ -173,6 +213,7 @@ def test_batch_statistics_are_those_of_the_pictures_as_the_model_will_see_them(d
     assert not norm.training and norm.momentum == 0.1
 
 
+@pytest.mark.usefixtures("networks")
 def test_the_first_layer_of_the_photo_cnn_whitens_and_does_not_learn(data: Path, tmp_path: Path) -> None:
     model, _ = train("photo-cnn", STAGES, Photographs(data), tmp_path, tmp_path, say=lambda line: None)
     source = Photographs(data)
@@ -196,6 +237,7 @@ def test_training_resizes_as_the_dashboard_does(data: Path) -> None:
     assert (ours - theirs).abs().max() < 1e-4
 
 
+@pytest.mark.usefixtures("networks")
 def test_prompts_of_birds_are_trained_on_the_frozen_network(tmp_path: Path) -> None:
     aviary = Aviary({"train": range(24), "test": range(100, 112)})
     network = tuple(replace(recipe, epochs=2, patch_drop_epochs=1, batch=12) for recipe in RECIPES["birds-vit"])
