@@ -34,8 +34,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.dashboard import Server, launch_chromium, serve_dashboard
 from explain.bundled.pictures import bundled_pictures
+from tests.support.dashboard import Server, launch_chromium, serve_dashboard
 
 SIDE = 512
 PATIENCE = 120_000  # milliseconds

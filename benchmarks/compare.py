@@ -39,7 +39,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.network import build_network, make_input, make_picture, wrap_network
 from benchmarks.peers import (
     AS_PYTORCH_GRAD_CAM,
     DIFFERENT_IN_TORCH_CAM,
@@ -59,6 +58,7 @@ from explain.engine.engine import Engine
 from explain.methods import all_methods
 from explain.methods.cf_cam.settings import PUBLISHED
 from explain.methods.strongest_channels import choose_channels
+from tests.support.network import build_network, make_input, make_picture, wrap_network
 
 CORES = 2
 LAYER = "layer4"

@@ -17,94 +17,44 @@ from __future__ import annotations
 
 import argparse
 import gc
-import hashlib
 import json
 import math
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmarks.network import choose_preprocessing, make_input, make_picture
 from benchmarks.timing import find_highest, take_time
 from explain.engine.engine import Engine
-from explain.models.loaded import LoadedModel
-from explain.models.request import ModelRequest
-from explain.networks.layer_search import find_layers
 from explain.networks.prompted_vit import PromptedViT, Variant
 from explain.networks.torchvision_operators import declare_missing_operators
 from explain.passes.prompts import capture_prompt, look_through_prompts
 from explain.traits.traits import look_with_eyes_of
+from tests.support.network import make_input, make_picture
+from tests.support.prompted import VARIANTS, build_small, put_prompts, rank_whole, score_whole, wrap_model
 
 declare_missing_operators()
 
 import timm  # noqa: E402
-from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 VIT = "vit_base_patch16_224"
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
 TOLERANCE = 1e-3  # of a probability, relative: float32 in another order
 LIMIT_MIB = 4 * 1024
-
-
-def build_small(variant: Variant, seed: int = 0, **options: Any) -> PromptedViT:
-    """A ViT of three blocks and six heads with random prompts of 20 classes, for pictures of 32 pixels."""
-    torch.manual_seed(seed)
-    backbone = VisionTransformer(
-        img_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=6, num_classes=0, **options
-    )
-    return _put_prompts(backbone, 20, variant)
 
 
 def build_large(classes: int, variant: Variant = "deep", seed: int = 0) -> PromptedViT:
     """ViT-B/16 with random weights and prompts, for pictures of 224 pixels."""
     torch.manual_seed(seed)
-    return _put_prompts(timm.create_model(VIT, num_classes=0), classes, variant)
-
-
-def _put_prompts(backbone: VisionTransformer, classes: int, variant: Variant) -> PromptedViT:
-    model = PromptedViT(backbone, classes, variant)
-    nn.init.normal_(model.prompts)
-    nn.init.normal_(model.score.weight, std=0.3)
-    with torch.no_grad():
-        # As timm starts a network, attention is all but uniform and no head matters.
-        backbone.blocks[-1].attn.qkv.weight.mul_(8)
-        backbone.blocks[-1].attn.proj.weight.mul_(4)
-    return model.eval().requires_grad_(False)
-
-
-def score_whole(model: PromptedViT, picture: Tensor, target: int, blurred: list[int]) -> Tensor:
-    """Scores `(C,)` by a pass of the whole network in which some heads of the last block are blurred for one class: the
-    pre-softmax scores of its prompt's row are 0 there.
-    """
-    with torch.no_grad(), _blurring(model, target, blurred):
-        return model(picture)[0]
-
-
-def rank_whole(model: PromptedViT, picture: Tensor, target: int) -> tuple[list[int], list[float]]:
-    """The authors' way: a pass of the whole network for each trial. Heads from most to least important, and the class's
-    probability after each blurring, in the order in which the heads were blurred.
-    """
-    blurred: list[int] = []
-    probabilities = []
-    left = list(range(model.backbone.blocks[-1].attn.num_heads))
-    while left:
-        trials = [float(score_whole(model, picture, target, [*blurred, head]).softmax(0)[target]) for head in left]
-        best = max(range(len(left)), key=trials.__getitem__)
-        probabilities.append(trials[best])
-        blurred.append(left.pop(best))
-    return blurred[::-1], probabilities
+    return put_prompts(timm.create_model(VIT, num_classes=0), classes, variant)
 
 
 def rank(model: PromptedViT, picture: Tensor, target: int) -> tuple[list[int], list[float], list[float]]:
@@ -122,26 +72,6 @@ def check_small() -> None:
     for variant in VARIANTS:
         for target in (0, 7):
             _compare(build_small(variant), make_input(0, 32), target)
-
-
-@contextmanager
-def _blurring(model: PromptedViT, target: int, blurred: list[int]) -> Iterator[None]:
-    attention = model.backbone.blocks[-1].attn
-
-    def attend(x: Tensor, **_ignored: Any) -> Tensor:
-        batch, count, _ = x.shape
-        joint = attention.qkv(x).reshape(batch, count, 3, attention.num_heads, -1)
-        query, key, value = joint.permute(2, 0, 3, 1, 4)
-        scores = attention.q_norm(query) * attention.scale @ attention.k_norm(key).transpose(-2, -1)
-        scores[:, blurred, target] = 0
-        mixed = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
-        return attention.proj(attention.norm(mixed))
-
-    attention.forward = attend
-    try:
-        yield
-    finally:
-        del attention.forward
 
 
 def _compare(model: PromptedViT, picture: Tensor, target: int) -> None:
@@ -228,25 +158,9 @@ def _take_median(run: Any, repeats: int = 5) -> float:
     return statistics.median(take_time(run) for _ in range(repeats))
 
 
-def wrap_model(model: PromptedViT, name: str = VIT) -> LoadedModel:
-    """The model as the engine takes it."""
-    size = model.backbone.patch_embed.img_size
-    digest = hashlib.sha256(model.prompts.numpy().tobytes())
-    digest.update(f"{model.variant} {size}".encode())
-    return LoadedModel(
-        request=ModelRequest(source="file", name=name),
-        module=model,
-        preprocessing=choose_preprocessing(size[0]),
-        labels=tuple(f"class {index}" for index in range(model.num_classes)),
-        fingerprint=digest.hexdigest(),
-        layers=find_layers(model, 3, size),
-        prompted=model,
-    )
-
-
 def look_once(variant: Variant, classes: int) -> float:
     """Look at a picture through the eyes of four classes; the MiB that this process held at most."""
-    loaded = wrap_model(build_large(classes, variant))
+    loaded = wrap_model(build_large(classes, variant), VIT)
     view = look_with_eyes_of(Engine("cpu"), make_picture(0), loaded, [0, 1, classes // 2, classes - 1])
     assert len(view.scores) == classes and len(view.classes) == 4
     highest = find_highest()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.dashboard import ROOT, launch_chromium, serve_dashboard
+from tests.support.dashboard import ROOT, launch_chromium, serve_dashboard
 
 FOLDER = ROOT / "assets" / "screenshots"
 PATIENCE = 120_000  # milliseconds

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
+from tests.support.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
 
 # What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers
 # that tests start inherit it.

@@ -44,6 +44,8 @@ LIKE_TORCH = {"_attend", "_attend_multi_head"}
 
 TORCH = {"torch", "torchvision", "timm"}
 FORBIDDEN = {"explain": {"streamlit"}, "components": TORCH, "pages": TORCH, "app": TORCH}
+BESIDE = {"benchmarks", "tests"}
+"""Stand beside the program. What both need is in `tests/support`; only a benchmark's own tests import benchmarks."""
 
 
 def imported(source: str, package: str) -> Iterator[tuple[str, int]]:
@@ -77,9 +79,20 @@ def faults(root: Path) -> list[str]:
         floor = relative.parts[0].removesuffix(".py")
         for module, line in imported(path.read_text(encoding="utf-8"), ".".join(relative.parts[:-1])):
             top = module.split(".")[0]
-            if FLOORS.get(top, -1) > FLOORS[floor] or top in FORBIDDEN[floor]:
+            if FLOORS.get(top, -1) > FLOORS[floor] or top in FORBIDDEN[floor] | BESIDE:
                 found.append(f"{relative.as_posix()}:{line} imports {module}")
     return sorted(set(found))
+
+
+def list_borrowers(root: Path) -> list[str]:
+    """The tests that import benchmarks though they test none."""
+    found = []
+    for path in (root / "tests").rglob("*.py"):
+        relative = path.relative_to(root)
+        names = imported(path.read_text(encoding="utf-8"), ".".join(relative.parts[:-1]))
+        if relative.parts[1] != "benchmarks" and any(name.split(".")[0] == "benchmarks" for name, _ in names):
+            found.append(relative.as_posix())
+    return sorted(found)
 
 
 def list_sources(root: Path, top: str) -> dict[str, Path]:
@@ -212,6 +225,8 @@ def test_imports_point_downwards() -> None:
         ("pages/a.py", "__import__('torchvision')"),
         ("pages/a.py", "import app"),
         ("app.py", "from torch import nn"),
+        ("explain/a.py", "from tests.support.network import make_picture"),
+        ("app.py", "def late():\n    import benchmarks.timing"),
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, file: str, source: str) -> None:
@@ -231,6 +246,14 @@ def test_a_wrong_import_is_found(tmp_path: Path, file: str, source: str) -> None
 def test_a_right_import_is_none(tmp_path: Path, file: str, source: str) -> None:
     plant(tmp_path, file, source)
     assert faults(tmp_path) == []
+
+
+def test_only_their_own_tests_import_benchmarks(tmp_path: Path) -> None:
+    assert list_borrowers(ROOT) == []
+    plant(tmp_path, "tests/benchmarks/test_a.py", "from benchmarks.a import take_time")
+    plant(tmp_path, "tests/explain/test_a.py", "def late():\n    from benchmarks import a")
+    plant(tmp_path, "tests/conftest.py", "from tests.support.dashboard import Server")
+    assert list_borrowers(tmp_path) == ["tests/explain/test_a.py"]
 
 
 def test_rooms_stand_on_rooms_below() -> None:

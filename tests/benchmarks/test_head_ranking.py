@@ -10,17 +10,9 @@ import pytest
 import torch
 
 from benchmarks import head_ranking
-from benchmarks.head_ranking import (
-    VARIANTS,
-    Speed,
-    as_markdown,
-    build_small,
-    check_small,
-    rank,
-    rank_whole,
-    score_whole,
-)
-from benchmarks.network import make_input
+from benchmarks.head_ranking import Speed, as_markdown, check_small, rank
+from tests.support.network import make_input
+from tests.support.prompted import VARIANTS, build_small, rank_whole, score_whole
 
 
 def test_both_ways_agree_on_small_networks() -> None:

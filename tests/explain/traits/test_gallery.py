@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.head_ranking import build_small, wrap_model
-from benchmarks.network import make_picture
 from explain.engine.engine import Engine
 from explain.errors import Cancelled, MethodError, PictureError, TargetError
 from explain.models.loaded import LoadedModel
@@ -19,6 +17,8 @@ from explain.passes.count import Passes
 from explain.pictures.picture import Picture
 from explain.traits.gallery import Gallery, collect_gallery
 from explain.traits.traits import look_with_eyes_of
+from tests.support.network import make_picture
+from tests.support.prompted import build_small, wrap_model
 
 PICTURES = 12
 

@@ -6,8 +6,6 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from benchmarks.head_ranking import build_small, wrap_model
-from benchmarks.network import make_picture
 from explain.engine.engine import Engine
 from explain.errors import PictureError
 from explain.passes.count import Passes
@@ -16,6 +14,8 @@ from explain.pictures.picture import Picture
 from explain.pictures.region import Region, mask_region
 from explain.traits.surgery import answer_surgery
 from explain.traits.traits import look_with_eyes_of
+from tests.support.network import make_picture
+from tests.support.prompted import build_small, wrap_model
 
 PAINTS = get_args(Paint)
 SIZE = (40, 60)

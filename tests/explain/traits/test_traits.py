@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.head_ranking import VARIANTS, build_small, rank_whole, score_whole, wrap_model
-from benchmarks.network import build_network, make_picture, wrap_network
 from explain.engine.engine import Engine
 from explain.errors import Cancelled, MethodError, TargetError
 from explain.models.loaded import LoadedModel
@@ -21,6 +19,8 @@ from explain.passes.count import Passes
 from explain.passes.prompts import HeadRanking
 from explain.pictures.geometry import prepare
 from explain.traits.traits import ClassView, Trait, compare_classes, encode_figure, encode_maps, look_with_eyes_of
+from tests.support.network import build_network, make_picture, wrap_network
+from tests.support.prompted import VARIANTS, build_small, rank_whole, score_whole, wrap_model
 
 OTHER_KINDS: dict[str, dict[str, Any]] = {
     "registers": {"reg_tokens": 3},

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.network import build_network, make_input, make_picture, wrap_network
 from benchmarks.peers import (
     AS_PYTORCH_GRAD_CAM,
     DIFFERENT_IN_TORCH_CAM,
@@ -22,6 +21,7 @@ from benchmarks.published_cf_cam import draw_published_cf_cam, weigh
 from explain.engine.engine import Engine
 from explain.methods import get_method
 from explain.methods.cf_cam.settings import PUBLISHED
+from tests.support.network import build_network, make_input, make_picture, wrap_network
 
 SIZE = 96
 LAYERS = ("layer4", "layer3")

@@ -1,4 +1,4 @@
-"""The dashboard as benchmarks and tests see it: a server of their own, and a Chromium."""
+"""The dashboard as tests and benchmarks see it: a server of their own, and a Chromium."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = [
     "--headless",
     "--no-sandbox",

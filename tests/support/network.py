@@ -1,4 +1,4 @@
-"""The network and the pictures that benchmarks are run on: a seeded ResNet, alive although nobody trained it."""
+"""A network and pictures to look at: a seeded ResNet, alive although nobody trained it, and soft coloured blobs."""
 
 from __future__ import annotations
 
