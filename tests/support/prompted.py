@@ -22,6 +22,38 @@ declare_missing_operators()
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
+CLASSES = 5
+KINDS: dict[str, dict[str, Any]] = {
+    "deep": {},
+    "shallow": {"variant": "shallow"},
+    "last": {"variant": "last"},
+    "last, registers and norms": {"variant": "last", "reg_tokens": 2, "qk_norm": True, "scale_attn_norm": True},
+    "last, one block": {"variant": "last", "depth": 1},
+    "registers": {"reg_tokens": 3},
+    "no class token": {"class_token": False, "global_pool": "avg", "fc_norm": False},
+    "layer scale and pre-norm": {"init_values": 0.3, "pre_norm": True},
+    "query and key norms": {"qk_norm": True},
+    "normed heads": {"scale_attn_norm": True},
+    "wide picture": {"img_size": (16, 32)},
+    "positions of patches only": {"no_embed_class": True, "reg_tokens": 2},
+    "one block": {"depth": 1},
+}
+"""ViTs that differ in where prompts enter and in what is around them, for `make_model`."""
+
+
+def make_model(kind: str, seed: int) -> tuple[PromptedViT, Tensor]:
+    """One of `KINDS` of five classes, and a picture for it."""
+    torch.manual_seed(seed)
+    options = {"img_size": 24, "depth": 3, "variant": "deep", **KINDS[kind]}
+    variant = options.pop("variant")
+    backbone = VisionTransformer(patch_size=8, embed_dim=16, num_heads=4, num_classes=CLASSES, **options)
+    for parameter in backbone.parameters():
+        nn.init.normal_(parameter, 0 if parameter.ndim > 1 else 0.5, 0.4)
+    model = PromptedViT(backbone, CLASSES, variant=variant)
+    nn.init.normal_(model.prompts, std=1.0)
+    nn.init.normal_(model.score.weight, std=1.0)
+    height, width = backbone.patch_embed.img_size
+    return model.eval(), torch.randn(1, 3, height, width)
 
 
 def build_small(variant: Variant, seed: int = 0, **options: Any) -> PromptedViT:

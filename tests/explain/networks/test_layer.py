@@ -51,3 +51,20 @@ def test_tokens_become_a_map_of_the_grid_row_by_row() -> None:
     assert torch.equal(layer.to_map(tokens)[0, :, 1, 0], tokens[0, 4])
     with pytest.raises(LayerError, match="gave 5 patch tokens where 2×3 were expected"):
         layer.to_map(tokens[:, :6])
+
+
+def test_default_avoids_grids_that_tell_nothing() -> None:
+    layers = [Layer("a", (16, 16), 8, "NCHW"), Layer("b", (4, 4), 8, "NCHW"), Layer("c", (2, 2), 8, "NCHW")]
+    assert default_layer(layers) == layers[1]
+    assert default_layer(layers[2:]) == layers[2]
+    assert default_layer([]) is None
+
+
+def test_tuples_and_odd_outputs() -> None:
+    layer = Layer("blocks.0", (2, 3), 4, "NLC", 1)
+    tokens = torch.rand(1, 7, 4)
+    assert torch.equal(layer.to_map((None, {"x": tokens}, torch.rand(3))), layer.to_map(tokens))
+    with pytest.raises(LayerError, match="8 patch tokens where 2×3"):
+        layer.to_map(torch.rand(1, 9, 4))
+    with pytest.raises(LayerError, match="no tensor"):
+        layer.to_map("text")

@@ -9,14 +9,10 @@ import torch
 from torch import nn
 
 from explain.bundled.architectures import build_photo_cnn, build_photo_vit
-from explain.errors import LayerError
 from explain.models.architectures import build_architecture, parse_architecture
-from explain.models.loaded import LoadedModel, get_layer
-from explain.models.request import ModelRequest
 from explain.networks.layer import Layer, default_layer
 from explain.networks.layer_search import MOST_LAYERS, find_layers
 from explain.networks.prompted_vit import PromptedViT
-from explain.pictures.geometry import Preprocessing
 
 
 def outline(name: str, size: int | None = None) -> nn.Module:
@@ -275,41 +271,3 @@ class LooksAtValues(nn.Module):
 
 def test_falls_back_to_a_real_pass() -> None:
     assert find_layers(LooksAtValues().eval(), 3, (8, 12)) == (Layer("act", (8, 12), 6, "NCHW"),)
-
-
-def loaded(module: nn.Module, size: int) -> LoadedModel:
-    layers = find_layers(module.eval(), 3, (size, size))
-    request = ModelRequest(source="file", name="mine.pt")
-    return LoadedModel(request, module, Preprocessing(input_size=(size, size)), ("a", "b"), "0", layers)
-
-
-def test_a_model_without_spatial_layer_says_so() -> None:
-    model = loaded(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 32), nn.ReLU(), nn.Linear(32, 2)), 8)
-    assert model.layers == () and model.default_layer is None
-    with pytest.raises(LayerError, match=r"mine\.pt.*no layer.*no map"):
-        get_layer(model, "auto")
-
-
-def test_get_layer() -> None:
-    model = loaded(build_photo_cnn(), 64)
-    assert get_layer(model, "auto") == model.layers[-1]
-    assert get_layer(model, "stages.0").grid == (16, 16)
-    with pytest.raises(LayerError, match=r"stages\.1"):
-        get_layer(model, "stages.11")
-
-
-def test_default_avoids_grids_that_tell_nothing() -> None:
-    layers = [Layer("a", (16, 16), 8, "NCHW"), Layer("b", (4, 4), 8, "NCHW"), Layer("c", (2, 2), 8, "NCHW")]
-    assert default_layer(layers) == layers[1]
-    assert default_layer(layers[2:]) == layers[2]
-    assert default_layer([]) is None
-
-
-def test_tuples_and_odd_outputs() -> None:
-    layer = Layer("blocks.0", (2, 3), 4, "NLC", 1)
-    tokens = torch.rand(1, 7, 4)
-    assert torch.equal(layer.to_map((None, {"x": tokens}, torch.rand(3))), layer.to_map(tokens))
-    with pytest.raises(LayerError, match="8 patch tokens where 2×3"):
-        layer.to_map(torch.rand(1, 9, 4))
-    with pytest.raises(LayerError, match="no tensor"):
-        layer.to_map("text")

@@ -1,62 +1,54 @@
-"""The share of a map inside an outline, against sums written out."""
+"""Regions of a picture: which pixels belong to an outline, a rectangle and a mask."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
-from explain.maps.region_share import inside, region_share, sampling_grid
-from explain.pictures.geometry import Box
+from explain.errors import PictureError
+from explain.pictures.region import mask_region
+
+SIZE = (40, 60)
+TRIANGLE = [(10.0, 5.0), (50.0, 8.0), (22.5, 36.0)]
+DISC = np.hypot(np.arange(SIZE[0])[:, None] - 20, np.arange(SIZE[1]) - 31) < 9
 
 
-def plain_share(values: np.ndarray, box: tuple[float, ...], size: tuple[int, int], polygon: list) -> float:
-    """Sample by sample: bilinear between the middles of the cells, an outline by counting crossings to the left."""
-    rows, columns = sampling_grid(size)
-    total = within = 0.0
-    for j in range(rows):
-        for i in range(columns):
-            x, y = (i + 0.5) * size[1] / columns, (j + 0.5) * size[0] / rows
-            if not (box[0] <= x < box[2] and box[1] <= y < box[3]):
-                continue
-            u = min(max((x - box[0]) / (box[2] - box[0]) * values.shape[1] - 0.5, 0), values.shape[1] - 1)
-            v = min(max((y - box[1]) / (box[3] - box[1]) * values.shape[0] - 0.5, 0), values.shape[0] - 1)
-            left, top = int(u), int(v)
-            right, bottom = min(left + 1, values.shape[1] - 1), min(top + 1, values.shape[0] - 1)
-            cell = [[max(float(values[a, b]), 0) for b in (left, right)] for a in (top, bottom)]
-            above, below = (line[0] + (line[1] - line[0]) * (u - left) for line in cell)
-            value = above + (below - above) * (v - top)
+@pytest.mark.parametrize("polygon", [TRIANGLE, TRIANGLE[::-1], [(0, 0), (30, 30), (30, 0), (0, 30)]])
+def test_a_pixel_belongs_to_an_outline_by_its_centre(polygon: list[tuple[float, float]]) -> None:
+    expected = np.zeros(SIZE, dtype=bool)
+    for row in range(SIZE[0]):
+        for column in range(SIZE[1]):
+            x, y = column + 0.5, row + 0.5
             crossings = 0
-            for k, (x1, y1) in enumerate(polygon):
-                x2, y2 = polygon[(k + 1) % len(polygon)]
+            for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
                 if (y1 <= y) != (y2 <= y) and x1 + (y - y1) * (x2 - x1) / (y2 - y1) <= x:
                     crossings += 1
-            total += value
-            within += value * (crossings % 2)
-    return within / total
+            expected[row, column] = crossings % 2
+    np.testing.assert_array_equal(mask_region(polygon, SIZE), expected)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_share_equals_the_sum_written_out(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(4, 5))
-    size, box = (40, 300), Box(30.0, -5.0, 260.0, 50.0)
-    polygon = [(float(x), float(y)) for x, y in rng.uniform((0, 0), (300, 40), (5, 2))]
-    assert region_share(values, box, size, polygon) == pytest.approx(plain_share(values, box, size, polygon), abs=1e-6)
+def test_a_rectangle_of_whole_pixels_is_those_pixels() -> None:
+    expected = np.zeros(SIZE, dtype=bool)
+    expected[6:25, 12:30] = True
+    np.testing.assert_array_equal(mask_region((12, 6, 30, 25), SIZE), expected)
+    assert mask_region((-50, -50, 500, 500), SIZE).all()
+    np.testing.assert_array_equal(mask_region(DISC, SIZE), DISC)
 
 
-def test_known_shares() -> None:
-    size, whole = (100, 200), Box(0.0, 0.0, 200.0, 100.0)
-    half = [(0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0)]
-    flat = np.ones((3, 3))
-    assert region_share(flat, whole, size, half) == pytest.approx(0.5)
-    assert region_share(flat, Box(0.0, 0.0, 100.0, 100.0), size, half) == pytest.approx(1)
-    assert region_share(flat, Box(100.0, 0.0, 200.0, 100.0), size, half) == 0
-    assert region_share(-flat, whole, size, half) is None
-    assert region_share(np.array([[-5.0, 1.0]]), whole, size, [(150, 0), (200, 0), (200, 100), (150, 100)]) == 0.5
-
-
-def test_an_outline_may_reach_beyond_the_picture_and_turn_either_way() -> None:
-    box = [(-50.0, -50.0), (100.0, -50.0), (100.0, 400.0), (-50.0, 400.0)]
-    assert inside(box, (100, 200)).mean() == 0.5
-    np.testing.assert_array_equal(inside(box, (100, 200)), inside(box[::-1], (100, 200)))
-    assert not inside(box[:2], (100, 200)).any()
-    assert sampling_grid((3000, 4000)) == (384, 512)
-    assert sampling_grid((1, 4000)) == (1, 512)
+@pytest.mark.parametrize(
+    ("region", "sentence"),
+    [
+        ((12, 6, 12, 25), "holds no pixel"),
+        ((100, 100, 120, 120), "holds no pixel"),
+        (np.zeros(SIZE, dtype=bool), "holds no pixel"),
+        (np.ones((5, 5), dtype=bool), "mask has 5 × 5 pixels, but the picture 40 × 60"),
+        ([(0, 0), (5, 5)], "three corners"),
+        ((0, 0, float("nan"), 5), "three corners"),
+        ([(0, 0), (5, float("inf")), (9, 9)], "three corners"),
+        ([(0, 0), (5,)], "three corners"),
+        ("everywhere", "three corners"),
+    ],
+)
+def test_no_region_is_a_sentence(region: Any, sentence: str) -> None:
+    with pytest.raises(PictureError, match=sentence):
+        mask_region(region, SIZE)

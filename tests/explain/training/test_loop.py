@@ -1,17 +1,13 @@
 """Training of class prompts, against a plain loop that runs the whole network for every batch."""
 
 import hashlib
-import io
-import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional
 
@@ -19,59 +15,24 @@ from explain.bundled.architectures import build_photo_cnn
 from explain.datasets.dataset import DataSet, Example
 from explain.errors import Cancelled, ExplainError, ModelError, PictureError, StorageError
 from explain.models.loaded import LoadedModel
-from explain.models.request import ModelRequest
 from explain.networks.prompt_variant import Variant
 from explain.networks.prompted_vit import PromptedViT
 from explain.networks.torchvision_operators import declare_missing_operators
 from explain.pictures.decode import decode
-from explain.pictures.geometry import Preprocessing, prepare
+from explain.pictures.geometry import prepare
 from explain.training.loop import train_prompts
 from explain.training.outcome import Epoch
-from explain.training.recipe import PromptRecipe, change_recipe, choose_recipe, find_learning_rate
+from explain.training.recipe import PromptRecipe, change_recipe
+from tests.support.training import (
+    CLASSES,
+    PREPROCESSING,
+    SMALL,
+    VARIANTS,
+    make_set,
+    wrap,
+)
 
 declare_missing_operators()
-
-from timm.models.vision_transformer import VisionTransformer  # noqa: E402
-
-SIDE, DEPTH, CLASSES = 16, 3, 3
-VARIANTS: tuple[Variant, ...] = ("deep", "shallow", "last")
-PREPROCESSING = Preprocessing(input_size=(SIDE, SIDE))
-SMALL = PromptRecipe(epochs=4, batch=4, warm_up=1, learning_rate=0.05, patience=0)
-
-
-def wrap(module: nn.Module) -> LoadedModel:
-    request = ModelRequest(source="bundled", name="tiny")
-    return LoadedModel(request, module.eval(), PREPROCESSING, ("a", "b", "c"), "fingerprint", ())
-
-
-@pytest.fixture
-def backbone() -> LoadedModel:
-    torch.manual_seed(0)
-    vit = VisionTransformer(
-        img_size=SIDE, patch_size=8, embed_dim=32, depth=DEPTH, num_heads=4, num_classes=CLASSES, drop_path_rate=0.3
-    )
-    for parameter in vit.parameters():
-        nn.init.normal_(parameter, 0 if parameter.ndim > 1 else 0.5, 0.3)
-    return wrap(vit)
-
-
-def paint(label: int, seed: int) -> bytes:
-    """Noise in which one colour, that of the class, is brighter."""
-    pixels = np.random.default_rng(seed).integers(0, 120, (SIDE, SIDE, 3), np.uint8)
-    pixels[:, :, label] += 100
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def make_set(counts: tuple[int, ...] = (6, 6, 6), val: int = 2) -> DataSet:
-    examples = []
-    for label, count in enumerate(counts):
-        for number in range(count + val):
-            data = paint(label, 100 * label + number)
-            split = "train" if number < count else "val"
-            examples.append(Example(f"{label}-{number}.png", hashlib.sha256(data).hexdigest(), label, split, data))
-    return DataSet(("a", "b", "c")[: len(counts)], tuple(examples))
 
 
 def stack(examples: tuple[Example, ...]) -> torch.Tensor:
@@ -155,39 +116,6 @@ def test_training_equals_a_plain_loop(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_each_picture_passes_the_frozen_blocks_once_a_view(backbone: LoadedModel, variant: Variant) -> None:
-    seen: dict[str, int] = {}
-
-    def count(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            seen[name] = seen.get(name, 0) + len(inputs[0])
-
-        return hook
-
-    vit = backbone.module
-    handles = [
-        vit.get_submodule(name).register_forward_hook(count(name))
-        for name in ("patch_embed", "blocks.0.mlp", "blocks.1.mlp")
-    ]
-    dataset = make_set()
-    for mirror, views in ((True, 2), (False, 1)):
-        seen.clear()
-        report = train_prompts(
-            backbone, dataset, SMALL.model_copy(update={"variant": variant, "mirror": mirror})
-        ).report
-        once, every_epoch = 18 * views + 6, 4 * (18 + 6) + 6  # and once more for the report
-        assert report.features_cached
-        assert seen["patch_embed"] == once
-        assert seen["blocks.0.mlp"] == seen["blocks.1.mlp"] == (once if variant == "last" else every_epoch)
-    seen.clear()
-    recipe = SMALL.model_copy(update={"variant": variant})
-    assert not train_prompts(backbone, dataset, recipe, keep_features=False).report.features_cached
-    assert seen["patch_embed"] == seen["blocks.1.mlp"] == every_epoch
-    for handle in handles:
-        handle.remove()
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("stop_at", [0, 7, 12])
 def test_a_stopped_training_ends_with_the_same_prompts_to_the_bit(
     backbone: LoadedModel, tmp_path: Path, variant: Variant, stop_at: int
@@ -239,38 +167,6 @@ def test_a_checkpoint_of_another_training_is_refused(backbone: LoadedModel, tmp_
         train_prompts(backbone, make_set(), SMALL, checkpoint=path)
 
 
-def test_features_in_memory_in_half_precision_in_a_file_or_nowhere_teach_the_same(
-    backbone: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("explain.training.frozen_features._CHUNK", 5)
-    monkeypatch.setattr("explain.training.frozen_features._SPARE_BYTES", 0)
-    dataset = make_set()
-    whole = train_prompts(backbone, dataset, SMALL)
-    size = (2 * 18 + 6) * 2 * 32 * 5 * 4  # views, keys and values, width, tokens, float32
-    files: list[int] = []
-
-    def tell(said: Epoch | str, share: float | None) -> None:
-        if isinstance(said, Epoch) and (tmp_path / "features").exists():
-            files.append((tmp_path / "features").stat().st_size)
-
-    for allowed, bytes_in_file in ((size, 0), (size // 2, 0), (size // 2 - 1, size // 2)):
-        files.clear()
-        path = tmp_path / "checkpoint"
-        trained = train_prompts(backbone, dataset, SMALL, checkpoint=path, bytes_in_memory=allowed, tell=tell)
-        path.unlink()
-        assert trained.report.features_cached
-        assert set(files) == ({bytes_in_file} if bytes_in_file else set())
-        assert not (tmp_path / "features").exists()
-        exact = allowed == size
-        for name, tensor in whole.tensors.items():
-            assert not exact or torch.equal(trained.tensors[name], tensor), name
-            assert torch.allclose(trained.tensors[name], tensor, atol=0.02), name
-    unkept = train_prompts(backbone, dataset, SMALL, bytes_in_memory=10)  # no folder for a file
-    assert not unkept.report.features_cached
-    for name, tensor in whole.tensors.items():
-        assert torch.allclose(unkept.tensors[name], tensor, atol=2e-3), name
-
-
 def test_the_report_says_what_the_best_prompts_do(backbone: LoadedModel) -> None:
     dataset = make_set((8, 8, 8), val=5)
     trained = train_prompts(backbone, dataset, change_recipe(SMALL, {"epochs": 10}))
@@ -315,16 +211,6 @@ def test_training_leaves_the_backbone_as_it_was(backbone: LoadedModel) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_step_size_rises_and_falls() -> None:
-    recipe = PromptRecipe(epochs=10, warm_up=2, learning_rate=0.5)
-    assert find_learning_rate(recipe, 2) == pytest.approx(0.5)
-    assert find_learning_rate(recipe, 6) == pytest.approx(0.25)
-    assert find_learning_rate(recipe, 10) == pytest.approx(0)
-    assert 0 < find_learning_rate(recipe, 0) < find_learning_rate(recipe, 1) < 0.5
-    short = PromptRecipe(epochs=1, warm_up=20)
-    assert find_learning_rate(short, 0) == short.learning_rate
-
-
 def test_what_cannot_be_trained_is_told_in_a_sentence(backbone: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"“tiny” cannot be trained\. Prompt-CAM needs a plain ViT"):
         train_prompts(wrap(build_photo_cnn()), make_set(), SMALL)
@@ -352,30 +238,3 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(
     with pytest.raises(StorageError, match="disk is full"):
         train_prompts(backbone, make_set(), SMALL, checkpoint=path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_settings_follow_from_the_size_of_the_set(backbone: LoadedModel) -> None:
-    few, more, many = (choose_recipe(make_named_set(count), backbone) for count in (4, 400, 40_000))
-    assert few.variant == more.variant == many.variant == "last"  # on a CPU
-    assert (few.epochs, more.epochs, many.epochs) == (80, 60, 10)
-    assert few.batch == more.batch < many.batch
-    for recipe in (few, more, many):
-        assert recipe.warm_up < recipe.epochs and 0 < recipe.patience < recipe.epochs
-    on_gpu = replace(backbone, module=backbone.module.to("meta"))
-    assert choose_recipe(make_named_set(400), on_gpu).variant == "last"
-    assert choose_recipe(make_named_set(40_000), on_gpu).variant == "deep"
-
-
-def make_named_set(count: int) -> DataSet:
-    """So many training pictures that nobody looks at."""
-    return DataSet(("a", "b"), tuple(Example("", str(number), number % 2, "train", b"") for number in range(count)))
-
-
-def test_settings_out_of_bounds_are_told_in_a_sentence(backbone: LoadedModel) -> None:
-    recipe = choose_recipe(make_set(), backbone)
-    assert change_recipe(recipe, {"epochs": 7}).epochs == 7
-    with pytest.raises(ExplainError, match="Epochs cannot be 0"):
-        change_recipe(recipe, {"epochs": 0})
-    with pytest.raises(ExplainError, match="no setting “speed”"):
-        change_recipe(recipe, {"speed": 1})
-    assert json.loads(recipe.model_dump_json()) == recipe.model_dump()

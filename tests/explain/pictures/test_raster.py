@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import struct
-import subprocess
-import sys
-import threading
 import time
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from explain.errors import PictureError
-from explain.pictures.bounds import MAX_BYTES, MAX_PIXELS
 from explain.pictures.decode import decode
+from tests.support.image_files import PNG, chunk, coloured, png, refusal, saved
 
-ROOT = Path(__file__).resolve().parents[3]
-DATA = ROOT / ".." / "shared" / "data"
-PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def coloured(height: int = 30, width: int = 40, seed: int = 0) -> np.ndarray:
-    """An asymmetric picture of noise on a gradient."""
-    noise = np.random.default_rng(seed).integers(0, 120, (height, width, 3))
-    return (noise + np.arange(width)[None, :, None] + 2 * np.arange(height)[:, None, None]).astype(np.uint8)
-
-
-def saved(image: Image.Image | np.ndarray, kind: str, **options: object) -> bytes:
-    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(
-    width: int, height: int, pixels: bytes, bits: int = 8, colour: int = 0, interlaced: int = 0, *more: bytes
-) -> bytes:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced))
-    return PNG + header + b"".join(more) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
-
-
-def refusal(data: bytes, name: str = "a.png") -> str:
-    with pytest.raises(PictureError) as caught:
-        decode(data, name)
-    sentence = str(caught.value)
-    assert sentence.startswith(f"“{name}”: ") and sentence.endswith(".") and "\n" not in sentence
-    assert caught.value.__cause__ is None and caught.value.__suppress_context__
-    return sentence
-
-
-# What decode gives -----------------------------------------------------------------------------------------------
-
-
-def test_a_plain_picture_comes_back_exactly() -> None:
-    expected = coloured()
-    data = saved(expected, "PNG")
-    picture = decode(data, "../../etc/a b.jpg")
-    assert picture.name == "../../etc/a b.jpg"
-    assert picture.digest == hashlib.sha256(data).hexdigest()
-    assert picture.notes == ()
-    assert picture.size == (30, 40)
-    assert np.array_equal(picture.pixels, expected)
-    assert picture.model_pixels is picture.pixels
+# Plain pictures ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -103,23 +48,6 @@ def test_small_and_long_pictures(kind: str, size: tuple[int, int]) -> None:
     picture = decode(saved(Image.new("RGB", size, (255, 255, 255)), kind), "a")
     assert picture.size == size[::-1]
     assert picture.pixels.min() >= 254
-
-
-def test_arrays_are_contiguous_and_read_only() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    deep = np.arange(1200, dtype=np.uint16).reshape(30, 40)
-    for data in (saved(coloured(), "JPEG", exif=exif), saved(deep, "PNG"), saved(coloured(), "PNG")):
-        picture = decode(data, "a")
-        for array in (picture.pixels, picture.model_pixels):
-            assert array.flags.c_contiguous and not array.flags.writeable
-            with pytest.raises(ValueError):
-                array[0, 0] = 0
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
-def test_content_decides_not_the_extension(kind: str) -> None:
-    assert decode(saved(coloured(), kind), "scan.dcm").size == (30, 40)
 
 
 # Modes -----------------------------------------------------------------------------------------------------------
@@ -407,87 +335,7 @@ def test_colour_profiles() -> None:
         assert len(broken.notes) == 1 and "profile is not applied" in broken.notes[0]
 
 
-# Bounds ----------------------------------------------------------------------------------------------------------
-
-
-def quick_refusal(data: bytes, seconds: float = 0.2) -> str:
-    start = time.thread_time()
-    sentence = refusal(data)
-    assert time.thread_time() - start < seconds
-    return sentence
-
-
-def test_png_bomb_is_refused_before_it_unfolds() -> None:
-    stream = zlib.compressobj(9)
-    # A full flush makes every later block of a million zeros the same bytes.
-    first, block = (stream.compress(bytes(1 << 20)) + stream.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
-    body = first + block * 899
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0))
-    assert "30,000 × 30,000" in quick_refusal(PNG + header + chunk(b"IDAT", body) + chunk(b"IEND", b""))
-
-
-def test_bombs_of_other_formats() -> None:
-    small = Image.new("L", (8, 8))
-    bmp = bytearray(saved(small, "BMP"))
-    bmp[18:26] = struct.pack("<ii", 30_000, 30_000)
-    gif = bytearray(saved(small, "GIF"))
-    gif[6:10] = struct.pack("<HH", 60_000, 60_000)
-    jpeg = bytearray(saved(small, "JPEG"))
-    at = jpeg.index(b"\xff\xc0") + 5
-    jpeg[at : at + 4] = struct.pack(">HH", 30_000, 30_000)
-    tiff = saved(small, "TIFF", tiffinfo={}).replace(
-        struct.pack("<HHIH", 256, 4, 1, 8), struct.pack("<HHIH", 256, 4, 1, 60_000)
-    )
-    webp = bytearray(saved(Image.new("RGBA", (8, 8)), "WEBP", lossless=True, exif=b"Exif\0\0II*\0"))
-    assert webp[12:16] == b"VP8X"
-    webp[24:30] = (16_000).to_bytes(3, "little") * 2
-    for data in (bmp, gif, jpeg, webp):
-        assert "too large" in quick_refusal(bytes(data)) or data is webp
-    assert quick_refusal(tiff)
-    assert quick_refusal(bytes(webp))
-
-
-def test_just_above_and_below_the_bounds() -> None:
-    assert "too large" in quick_refusal(png(8_001, 8_000, b""))
-    assert MAX_PIXELS == 64_000_000
-    assert "cut off" in quick_refusal(png(8_000, 8_000, b""))
-    assert "too large" in quick_refusal(png(32_768, 1, b""))
-    assert "no pixels" in quick_refusal(png(0, 5, b""))
-    assert "too large" in quick_refusal(png(2**32 - 1, 2**32 - 1, b""))
-
-
-def test_a_file_of_too_many_bytes() -> None:
-    assert "MB" in quick_refusal(bytes(MAX_BYTES + 1))
-
-
-def test_bombs_in_png_text_and_profiles_are_never_unfolded() -> None:
-    bomb = zlib.compress(bytes(50_000_000), 9)
-    texts = [chunk(b"zTXt", b"k%d\0\0" % index + bomb) for index in range(40)]
-    texts += [chunk(b"iTXt", b"k\0\1\0\0\0" + bomb)] * 10 + [chunk(b"iCCP", b"p\0\0" + bomb)] * 40
-    data = png(2, 1, b"\0\5\6", 8, 0, 0, *texts)
-    start = time.thread_time()
-    picture = decode(data, "a")
-    assert time.thread_time() - start < 0.5
-    assert picture.pixels[0, :, 0].tolist() == [5, 6]
-
-
 # Damage ----------------------------------------------------------------------------------------------------------
-
-
-def test_empty_text_and_noise() -> None:
-    assert "empty" in refusal(b"")
-    assert "not a picture" in refusal(b"dear diary, this is no picture\n" * 20)
-    assert "not a picture" in refusal(np.random.default_rng(3).bytes(5000))
-    assert "not a picture" in refusal(b"\n")
-    assert "not a picture" in refusal(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
-    assert "HEIC" in refusal(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    assert "PDF" in refusal(b"%PDF-1.7 ...")
-
-
-def test_a_name_cannot_break_its_sentence() -> None:
-    with pytest.raises(PictureError) as caught:
-        decode(b"", "x\n\x1b[31m" + "y" * 500)
-    assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value) and len(str(caught.value)) < 160
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -625,86 +473,3 @@ def test_mutated_png_chunks_with_right_checksums() -> None:
         data = PNG + chunk(b"IHDR", bytes(header)) + b"".join(extra) + chunk(b"IDAT", zlib.compress(rows))
         with contextlib.suppress(PictureError):
             decode(data, "a")
-
-
-# Sharing the process ---------------------------------------------------------------------------------------------
-
-
-def test_many_threads_decode_at_once_and_leave_pillow_as_it_was() -> None:
-    pillow = (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS)
-    files = [
-        saved(coloured(seed=seed), kind) for seed, kind in enumerate(["PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF"])
-    ]
-    files += [files[0][:100], b"", saved(np.zeros((9, 9), np.uint16), "PNG")]
-
-    def outcome(data: bytes) -> bytes | str:
-        try:
-            return decode(data, "a").pixels.tobytes()
-        except PictureError as error:
-            return str(error)
-
-    expected = [outcome(data) for data in files]
-    wrong: list[int] = []
-
-    def work(offset: int) -> None:
-        for step in range(60):
-            index = (offset + step) % len(files)
-            if outcome(files[index]) != expected[index]:
-                wrong.append(index)
-
-    threads = [threading.Thread(target=work, args=(offset,)) for offset in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert pillow == (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS)
-
-
-def test_no_warning_reaches_the_terminal_and_torch_stays_out(tmp_path: Path) -> None:
-    """In a process of its own, where no test runner filters warnings."""
-    jpeg = bytearray(saved(Image.new("L", (8, 8)), "JPEG"))
-    at = jpeg.index(b"\xff\xc0") + 5
-    jpeg[at : at + 4] = struct.pack(">HH", 10_000, 10_000)
-    tiff = bytearray(saved(coloured(), "TIFF"))
-    directory = struct.unpack_from("<I", tiff, 4)[0]
-    struct.pack_into("<I", tiff, directory + 2 + 12 * 5 + 4, 1 << 30)
-    (tmp_path / "bomb.jpg").write_bytes(bytes(jpeg))
-    (tmp_path / "broken.tif").write_bytes(bytes(tiff))
-    (tmp_path / "exif.jpg").write_bytes(saved(coloured(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\x7f" + b"\1" * 30))
-    program = (
-        "import sys, pathlib\n"
-        "from explain.errors import PictureError\n"
-        "from explain.pictures.decode import decode\n"
-        "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
-        "    try: print(decode(path.read_bytes(), path.name).size)\n"
-        "    except PictureError as error: print(error)\n"
-        "assert not {'torch', 'timm', 'torchvision', 'streamlit'} & set(sys.modules)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-W", "always", "-c", program, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "Warning" not in run.stderr
-    assert "“bomb.jpg”: The picture of 10,000 × 10,000 pixels is too large" in run.stdout
-
-
-# Real pictures ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not (DATA / "xray").is_dir(), reason="the shared radiographs are not on this machine")
-def test_real_radiographs() -> None:
-    for path in sorted((DATA / "xray").glob("*.png"))[::5]:
-        picture = decode(path.read_bytes(), path.name)
-        assert picture.size == (1024, 1024)
-        assert np.array_equal(picture.pixels, np.asarray(Image.open(path).convert("RGB")))
-
-
-@pytest.mark.skipif(not (DATA / "imagenet").is_dir(), reason="the shared photographs are not on this machine")
-def test_real_photographs() -> None:
-    for path in sorted((DATA / "imagenet").glob("*.JPEG"))[::10]:
-        assert np.array_equal(decode(path.read_bytes(), path.name).pixels, np.asarray(Image.open(path).convert("RGB")))
