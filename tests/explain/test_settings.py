@@ -1,4 +1,4 @@
-"""What is said of a value that a declaration refuses."""
+"""A setting is declared once, with all that is shown of it; and what is said of a value that a declaration refuses."""
 
 import json
 from typing import Any
@@ -73,3 +73,27 @@ def test_the_sentences_made_of_it() -> None:
     with pytest.raises(ExplainError) as caught:
         read_manifest(json.dumps({"pictures": [{}]}).encode())
     assert str(caught.value) == "This is no manifest that CAMscope can replay: pictures.0.name: field required."
+
+
+class Example(Settings):
+    size: int = setting(3, "Size", "How large it is.", unit="px", low=1, high=9, step=2, advanced=True)
+
+
+def test_all_that_is_declared_is_in_the_schema() -> None:
+    declared = Example.model_json_schema()["properties"]["size"]
+    assert (declared["title"], declared["description"], declared["default"]) == ("Size", "How large it is.", 3)
+    assert (declared["minimum"], declared["maximum"]) == (1, 9)
+    assert (declared["unit"], declared["step"], declared["advanced"]) == ("px", 2, True)
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"size": 10}, {"size": "large"}, {"length": 3}])
+def test_what_is_out_of_bounds_or_unknown_is_refused(wrong: dict[str, object]) -> None:
+    assert Example.model_validate({"size": 9}).size == 9
+    with pytest.raises(ValidationError):
+        Example.model_validate(wrong)
+
+
+def test_settings_are_never_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Example().size = 4  # type: ignore[misc]
+    assert hash(Example()) == hash(Example(size=3))

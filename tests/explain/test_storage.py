@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from explain import storage
-from explain.errors import StorageError
-from explain.storage import data_folder, find_data_folder, remove_leftovers, write_atomically
+from explain.errors import ExplainError, ModelError, StorageError
+from explain.storage import data_folder, find_data_folder, read_file, remove_leftovers, write_atomically
 
 
 def test_the_folder_is_the_one_named_and_made_on_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +98,14 @@ def test_a_write_that_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_read_is_an_error_of_the_kind_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"whole")
+    assert read_file(tmp_path / "a.json") == b"whole"
+    with pytest.raises(ModelError, match=r"gone\.pt cannot be read: No such file"):
+        read_file(tmp_path / "gone.pt", ModelError)
+    with pytest.raises(ExplainError, match="cannot be read: Is a directory"):
+        read_file(tmp_path)
+    with pytest.raises(ExplainError, match="cannot be read: embedded null"):
+        read_file(tmp_path / "a\0b")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from components.studio.dataset import Pile, build_class_cards, describe_counts, draw_bird_files, list_paths
-from components.words import escape
 from explain.bundled.birds.species import SPECIES
 from explain.datasets.reading import read_files
 
@@ -68,7 +67,3 @@ def test_sample_birds_are_all_different_and_named_by_their_species() -> None:
     assert [path.split("/")[0] for path in files] == [names[0]] * 3 + [names[1]] * 3
     assert len(set(files.values())) == 6
     assert set(draw_bird_files(names, 3, first_seed=50)).isdisjoint(files.items())
-
-
-def test_a_name_is_no_markdown() -> None:
-    assert escape("*a*_[x](y)") == "\\*a\\*\\_\\[x\\]\\(y\\)"

@@ -1,7 +1,9 @@
-"""What ships: the models' descriptions."""
+"""What ships: the descriptions of the models, and their cards."""
+
+import re
 
 from explain.bundled.making import aviary, photographs
-from explain.bundled.models import FIRST_MODEL, FIRST_VIT, bundled_models
+from explain.bundled.models import FIRST_MODEL, FIRST_VIT, MODELS_FOLDER, bundled_models
 from explain.models.load import load_model
 from explain.models.request import parse_model
 
@@ -28,3 +30,11 @@ def test_a_bundled_model_may_name_its_best_layer() -> None:
         model = load_model(parse_model(name))
         assert model.default_layer is not None and model.default_layer.name == layer
         assert model.default_layer in model.layers and model.default_layer != model.layers[-1]
+
+
+def test_cards_say_what_was_measured() -> None:
+    for model in bundled_models():
+        card = (MODELS_FOLDER / model.card).read_text(encoding="utf-8")
+        for accuracy in (model.accuracy, model.prompts_accuracy):
+            if accuracy is not None:
+                assert f"{accuracy:.2f} %" in re.sub(r"\*", "", card)

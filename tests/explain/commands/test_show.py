@@ -133,27 +133,6 @@ def test_bad_input_is_one_sentence(run: Run, cat: Path, tmp_path: Path, line: st
     assert not (tmp_path / "out").exists()
 
 
-def test_lists_are_json_on_demand(run: Run) -> None:
-    _, printed, _ = run("methods --json")
-    listed = json.loads(printed)
-    assert [entry["name"] for entry in listed] == list(all_methods())
-    eps = next(entry for entry in listed if entry["name"] == "cf-cam")["settings"]["eps"]
-    assert eps["minimum"] < eps["default"] < eps["maximum"]
-
-    _, printed, _ = run("models --json")
-    assert {entry["name"] for entry in json.loads(printed)["bundled"]} == {
-        "photo-cnn",
-        "photo-vit",
-        "birds-cnn",
-        "birds-vit",
-    }
-
-    _, printed, _ = run("layers photo-cnn --json")
-    layers = json.loads(printed)
-    assert [entry["name"] for entry in layers if entry["default"]] == ["stages.1"]
-    assert layers[-1]["grid"] == [8, 8]
-
-
 @pytest.fixture
 def birds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PromptCard:
     """Prompts called `birds` in a library of its own."""

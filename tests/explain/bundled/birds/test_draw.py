@@ -1,40 +1,17 @@
-"""The procedural birds: the table of traits, and that the pictures keep what the table says."""
+"""The procedural birds: the pictures keep what the table of traits says."""
 
 import subprocess
 import sys
-from itertools import combinations
-from types import ModuleType
 
 import numpy as np
 import pytest
-import torch
 
 from explain.bundled.birds.draw import draw_batch, draw_bird
-from explain.bundled.birds.species import PARTS, PLUMAGES, SPECIES, TRAITS, find_siblings, find_species
-from explain.bundled.making.aviary import CLASSES, GRID, Aviary, draw_examples, normalise
-from explain.bundled.making.examples import Examples, Variation
+from explain.bundled.birds.species import PARTS, SPECIES, TRAITS, find_siblings, find_species
+from explain.bundled.making.aviary import GRID
 from explain.errors import PictureError
 
 SEEDS = (0, 1, 2, 77, 4_000_000_001)
-
-
-def test_the_table() -> None:
-    assert len({species.name for species in SPECIES}) == len(SPECIES) >= 10
-    rows = [tuple(getattr(species, trait) for trait in ("plumage", *TRAITS)) for species in SPECIES]
-    assert len(set(rows)) == len(rows)
-    assert {species.plumage for species in SPECIES} == set(PLUMAGES)
-    assert set(TRAITS.values()) <= set(PARTS)
-
-
-def test_at_least_five_pairs_differ_in_exactly_one_trait() -> None:
-    """By a plain comparison of the rows."""
-    found = set()
-    for first, second in combinations(SPECIES, 2):
-        different = [name for name in ("plumage", *TRAITS) if getattr(first, name) != getattr(second, name)]
-        if len(different) == 1 and different != ["plumage"]:
-            found.add((first.name, second.name, different[0], TRAITS[different[0]]))
-    assert found == {(pair.plain, pair.marked, pair.trait, pair.part) for pair in find_siblings()}
-    assert len({pair.trait for pair in find_siblings()}) >= 5
 
 
 @pytest.mark.parametrize("pair", find_siblings(), ids=lambda pair: pair.part)
@@ -109,32 +86,3 @@ def test_batches_are_the_single_birds_with_their_cells() -> None:
             for row, column in ((3, 4), (5, 5), (6, 7)):
                 covered = bird.masks[part][8 * row : 8 * row + 8, 8 * column : 8 * column + 8].mean()
                 assert cells[i, row, column, index] == (covered >= 1 / 6)
-
-
-def test_examples_are_drawn_alike_by_one_process_and_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Processes begin by running the main script again, and AppTest leaves one of its own there.
-    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
-    monkeypatch.setattr("explain.bundled.making.aviary._CHUNK", 8)
-    draw_examples.cache_clear()
-    several = draw_examples(range(12))
-    pixels, cells = draw_batch(range(12), GRID)
-    assert torch.equal(several.pictures.permute(0, 2, 3, 1), torch.from_numpy(pixels))
-    assert several.cells is not None and torch.equal(several.cells, torch.from_numpy(cells))
-    assert [CLASSES[index] for index in several.classes] == [species.name for species in SPECIES]
-
-
-def test_a_mirrored_picture_has_mirrored_cells() -> None:
-    pixels, cells = draw_batch([4], GRID)
-    one = Examples(torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.zeros(1), torch.from_numpy(cells))
-    many = one.pick(torch.zeros(16, dtype=torch.long))
-    varied = Aviary().vary(many, 96, torch.Generator().manual_seed(0), Variation(zoom=0, light=0, erase=0))
-    still = normalise(one.pictures)[0]
-    assert many.cells is not None and varied.cells is not None
-    mirrored = 0
-    for picture, shown in zip(varied.pictures, varied.cells, strict=True):
-        flipped = (picture - still.flip(2)).abs().mean() < (picture - still).abs().mean()
-        expected = still.flip(2) if flipped else still
-        assert (picture - expected).abs().mean() < 0.1
-        assert torch.equal(shown, many.cells[0].flip(1) if flipped else many.cells[0])
-        mirrored += bool(flipped)
-    assert 0 < mirrored < 16
