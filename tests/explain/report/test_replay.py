@@ -98,7 +98,7 @@ def test_a_picture_is_found_by_its_bytes_in_a_file_or_a_folder(
     explanation: Explanation, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundled = bundled_pictures()[:2]
-    monkeypatch.setattr("explain.bundled.pictures.bundled_pictures", tuple)
+    monkeypatch.setattr("explain.report.replay.bundled_pictures", tuple)
     path = folder / "manifest.json"
     with pytest.raises(ExplainError, match=r"was not found, or is not what it was\. Name its file or folder"):
         replay_manifest(path)
