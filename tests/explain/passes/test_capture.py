@@ -7,10 +7,7 @@ import pytest
 import torch
 
 from explain.networks.layer import Layer
-from explain.networks.torchvision_operators import declare_missing_operators
 from explain.passes.capture import Derived, LayerCapture
-
-declare_missing_operators()
 
 
 def test_derived_values_are_worked_out_once_and_counted() -> None:

@@ -9,12 +9,9 @@ from torch import nn
 
 from explain.models.loaded import LoadedModel
 from explain.networks.prompt_variant import Variant
-from explain.networks.torchvision_operators import declare_missing_operators
 from explain.training.loop import train_prompts
 from explain.training.outcome import Epoch
 from tests.support.training import SMALL, VARIANTS, make_set
-
-declare_missing_operators()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -17,7 +17,6 @@ from explain.errors import Cancelled, ExplainError, ModelError, PictureError, St
 from explain.models.loaded import LoadedModel
 from explain.networks.prompt_variant import Variant
 from explain.networks.prompted_vit import PromptedViT
-from explain.networks.torchvision_operators import declare_missing_operators
 from explain.pictures.decode import decode
 from explain.pictures.geometry import prepare
 from explain.training.loop import train_prompts
@@ -31,8 +30,6 @@ from tests.support.training import (
     make_set,
     wrap,
 )
-
-declare_missing_operators()
 
 
 def stack(examples: tuple[Example, ...]) -> torch.Tensor:

@@ -8,11 +8,8 @@ import pytest
 from explain.datasets.dataset import DataSet, Example
 from explain.errors import ExplainError
 from explain.models.loaded import LoadedModel
-from explain.networks.torchvision_operators import declare_missing_operators
 from explain.training.recipe import PromptRecipe, change_recipe, choose_recipe, find_learning_rate
 from tests.support.training import make_set
-
-declare_missing_operators()
 
 
 def test_the_step_size_rises_and_falls() -> None:

@@ -19,11 +19,8 @@ from explain.bundled.making.photographs import (
     whiten,
 )
 from explain.engine.engine import Engine
-from explain.networks.torchvision_operators import declare_missing_operators
 from explain.pictures.decode import decode
 from explain.pictures.geometry import prepare
-
-declare_missing_operators()
 
 
 def test_photographs_come_with_the_class_of_their_folder(data: Path) -> None:
