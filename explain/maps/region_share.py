@@ -1,4 +1,7 @@
-"""What share of a map lies inside a drawn region; in the browser the canvas works out the same."""
+"""What share of a map lies inside a drawn region.
+
+On the page the canvas works this out in the browser. This is the same for Python, and what the canvas is tested by.
+"""
 
 from __future__ import annotations
 
