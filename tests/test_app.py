@@ -69,6 +69,12 @@ def test_a_device_of_no_known_kind_is_said_on_the_page(monkeypatch: pytest.Monke
     )
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder in which nobody has trained prompts."""
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))
+
+
 def open_page(name: str) -> AppTest:
     def show(name: str) -> None:
         from importlib import import_module
@@ -86,6 +92,7 @@ def test_the_other_pages(name: str, title: str) -> None:
     assert page.title[0].value == title
 
 
+@pytest.mark.usefixtures("home")
 def test_methods_and_models_are_all_there() -> None:
     from explain.bundled.models import bundled_models
     from explain.methods import all_methods
