@@ -15,7 +15,7 @@ import streamlit as st
 from components.browser.gallery import GalleryItem, Pressed, gallery
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import PictureError
-from explain.pictures.bounds import MAX_BYTES
+from explain.pictures.bounds import MAX_BYTES, READABLE
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 
@@ -122,8 +122,7 @@ def pick_pictures() -> list[Picture]:
         key=f"upload-{tray.uploads}",
         on_change=_take_uploads,
         max_upload_size=MAX_BYTES // 1_000_000,
-        help="JPEG, PNG, WebP, BMP, TIFF, GIF or single-frame DICOM. They stay in the memory of the "
-        "machine that runs CAMscope and are never written to a disk.",
+        help=f"{READABLE}. They stay in the memory of the machine that runs CAMscope and are never written to a disk.",
     )
     for problem in tray.problems:
         st.error(problem)

@@ -16,6 +16,7 @@ from explain.errors import ExplainError
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
 from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
 from explain.storage import read_file
 from explain.training.recipe import PromptRecipe
@@ -36,6 +37,16 @@ ModelName = Annotated[
 PromptedModel = Annotated[
     str,
     typer.Option("--model", help=f"One with class prompts: {FIRST_VIT}, prompts:NAME, or file:PATH with --arch."),
+]
+
+White = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=MOST_WHITE,
+        help="The number that is white in PNG, TIFF, PGM and JPEG 2000 files of 16 bits, e.g. 4095; the same for a "
+        "whole series. Left out, the bits that each file uses say it.",
+    ),
 ]
 
 Classes = Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from explain.bundled.models import FIRST_MODEL, find_prompted_twin
-from explain.commands.flags import CHECKPOINT, ModelName, app, read_model, read_settings, read_view, with_flags
+from explain.commands.flags import CHECKPOINT, ModelName, White, app, read_model, read_settings, read_view, with_flags
 from explain.engine.engine import Engine
 from explain.engine.question import DEFAULT_METHODS
 from explain.maps.fusion import Fusion
@@ -38,6 +38,7 @@ def show(
     score: Annotated[Score, typer.Option(help="Differentiate the class's logit or its probability.")] = "logit",
     fusion: Annotated[Fusion, typer.Option(help="Make one map of those of several layers.")] = "none",
     augmentation: Annotated[Augmentation, typer.Option(help="Average over changed views of the picture.")] = "none",
+    white: White = None,
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
     **checkpoint: Any,
 ) -> None:
@@ -50,7 +51,7 @@ def show(
     loaded = engine.load(request, weights)
     for note in loaded.notes:
         print(f"{request.name}: {note}")
-    decoded = [decode(read_file(path), path.name) for path in pictures]
+    decoded = [decode(read_file(path), path.name, white) for path in pictures]
     explanation = engine.explain(
         decoded,
         loaded,

@@ -15,7 +15,8 @@ MOST_FILES = 100_000
 
 _PICTURES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".dcm", ".dicom"),
-    *(".heic", ".avif"),  # which cannot be read: whoever has them should learn that
+    *(".avif", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm", ".pbm"),
+    *(".heic", ".jxl"),  # which cannot be read: whoever has them should learn that
 )
 _JUNK = ("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin")
 LONGEST_NAME = 120

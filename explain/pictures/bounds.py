@@ -12,7 +12,14 @@ MAX_PIXELS = 64_000_000
 
 MAX_SIDE = 32_767
 """The longest side decoded: a browser's canvas ends there."""
-READABLE = "JPEG, PNG, WebP, BMP, TIFF, GIF or DICOM"
+
+READABLE = "JPEG, PNG, WebP, AVIF, JPEG 2000, BMP, TIFF, GIF, PGM, PPM or DICOM"
+
+MAX_BANDS = 6
+"""The most bands read of a file: what visible light leaves out fits in, and so do the stems that are made for it."""
+
+_MAX_STORED_BYTES = 400_000_000
+"""The most numbers unpacked, as the file stores them: the largest picture as 16-bit colour."""
 
 
 def check_size(height: int, width: int) -> None:
@@ -31,6 +38,22 @@ def check_size(height: int, width: int) -> None:
         raise PictureError(
             f"The picture of {width:,} × {height:,} pixels is too large: at most {MAX_PIXELS // 1_000_000} million "
             f"pixels, and {MAX_SIDE:,} a side, are read. Make it smaller first."
+        )
+
+
+def check_stored_bytes(count: int) -> None:
+    """Refuse pictures whose numbers take up too much memory, by what a file's header says.
+
+    Args:
+        count: bytes of all the numbers, unpacked, in the type in which the file stores them.
+
+    Raises:
+        PictureError: there are too many.
+    """
+    if count > _MAX_STORED_BYTES:
+        raise PictureError(
+            f"The picture's numbers take up {count / 1e6:,.0f} MB; at most {_MAX_STORED_BYTES // 1_000_000} MB are "
+            "read. Make the picture smaller, or save it with 8 bits a value."
         )
 
 

@@ -21,6 +21,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_BYTES, check_size
+from explain.pictures.scaling import RULES, warn_of_lonely_value
 
 # Set once, not around each call, which would swap the filters of the whole process under the other sessions.
 warnings.filterwarnings("ignore", module=r"pydicom\.")
@@ -44,6 +45,7 @@ _ELEMENTS = [
     "WindowWidth",
     "VOILUTFunction",
     "VOILUTSequence",
+    "PresentationLUTShape",
     "RedPaletteColorLookupTableDescriptor",
     "GreenPaletteColorLookupTableDescriptor",
     "BluePaletteColorLookupTableDescriptor",
@@ -75,8 +77,12 @@ def is_dicom(data: bytes) -> bool:
     )
 
 
-def read(data: bytes) -> tuple[np.ndarray, list[str]]:
+def read(data: bytes, rules: int = RULES) -> tuple[np.ndarray, list[str]]:
     """Decode the first frame.
+
+    Args:
+        data: the whole file.
+        rules: by which rules its numbers become pixels; see `explain.pictures.scaling.RULES`.
 
     Returns:
         Pixels: uint8 RGB `(H, W, 3)`, or float32 in 0…1, `(H, W, 1)` for grey and `(H, W, 3)` for colour, where the
@@ -90,7 +96,9 @@ def read(data: bytes) -> tuple[np.ndarray, list[str]]:
         frames = _check(dataset)
         notes = [f"The file holds {frames:,} frames; the first one is used."] if frames > 1 else []
         stored = _first_frame(dataset, frames)
-        return _values(dataset, stored, notes), notes
+        if rules > 1:
+            stored = _without_unused_bits(dataset, stored)
+        return _values(dataset, stored, rules, notes), notes
     except PictureError:
         raise
     except MemoryError:
@@ -218,7 +226,21 @@ def _check_compressed_size(dataset: Any, frames: int) -> None:
         raise PictureError("The DICOM file contradicts itself about the size of its picture. Export it again.")
 
 
-def _values(dataset: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
+def _without_unused_bits(dataset: Any, stored: np.ndarray) -> np.ndarray:
+    """The numbers without what the bits above those stored hold, overlays of old: they mean nothing (PS3.5 8.1.1).
+
+    Some decoders leave them in, others do not; what is right already stays the same.
+    """
+    bits, width = dataset.get("BitsStored"), 8 * stored.itemsize
+    if stored.dtype.kind not in "iu" or not isinstance(bits, int) or not 0 < bits < width:
+        return stored
+    if stored.dtype.kind == "u":
+        return stored & stored.dtype.type((1 << bits) - 1)
+    # Up and down again, so that the highest of the bits stored is the sign.
+    return (stored << (width - bits)) >> (width - bits)
+
+
+def _values(dataset: Any, stored: np.ndarray, rules: int, notes: list[str]) -> np.ndarray:
     """From stored numbers to the picture: see `read`."""
     photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
     bits = min(max(1, dataset.get("BitsStored") or 8), 8 * stored.itemsize)
@@ -230,27 +252,38 @@ def _values(dataset: Any, stored: np.ndarray, notes: list[str]) -> np.ndarray:
             return stored.astype(np.uint8)
         notes.append(f"Colours of {bits} bits: white is {(1 << bits) - 1:,}.")
         return _parts_of(stored, bits)
-    values = _grey(dataset, stored, bits, notes)
-    if photometric == "MONOCHROME1":
-        notes.append("The file stores its greys from white to black (MONOCHROME1); they were inverted.")
+    values = _grey(dataset, stored, bits, rules, notes)
+    inverse = rules > 1 and str(dataset.get("PresentationLUTShape") or "").strip().upper() == "INVERSE"
+    if photometric == "MONOCHROME1" or inverse:
+        # The two say the same thing: it is done once (PS3.3 C.11.6).
+        why = "stores its greys from white to black (MONOCHROME1)"
+        if photometric != "MONOCHROME1":
+            why = "asks for its greys to be shown inverted (Presentation LUT Shape INVERSE)"
+        notes.append(f"The file {why}; they were inverted.")
         values = 1 - values if values.dtype.kind == "f" else 255 - values
     return values[:, :, None] if values.dtype.kind == "f" else np.repeat(values[:, :, None], 3, axis=2)
 
 
-def _grey(dataset: Any, stored: np.ndarray, bits: int, notes: list[str]) -> np.ndarray:
+def _grey(dataset: Any, stored: np.ndarray, bits: int, rules: int, notes: list[str]) -> np.ndarray:
     """Grey `(H, W)`, black to white: float32 in 0…1, or uint8 where the file holds plain 8-bit grey.
 
     The order is the standard's (PS3.3 C.11.1, C.11.2): rescale, then the first window, or else the first lookup table,
     or else the range of values found, the padding around the picture left out.
     """
-    values, rescaled = _rescaled(dataset, stored)
+    values, rescaled = _rescaled(dataset, stored, rules, notes)
     holder = _holder(dataset, "WindowWidth", "FrameVOILUTSequence")
     window = _window(holder)
     if window:
         centre, width, count = window
         which = "the file's window" if count == 1 else f"the first of the file's {count} windows"
         notes.append(f"Shown through {which}: centre {centre:g}, width {width:g}.")
-        return _windowed(values, centre, width, str(holder.get("VOILUTFunction") or "LINEAR")).astype(np.float32)
+        shown = _windowed(values, centre, width, str(holder.get("VOILUTFunction") or "LINEAR")).astype(np.float32)
+        if rules > 1 and shown.min() == shown.max() and stored.min() != stored.max():
+            notes.append(
+                f"All of the picture comes out the same: its values, {values.min():g} to {values.max():g}, lie outside "
+                "of that window. Export it with a window that fits."
+            )
+        return shown
     if dataset.get("VOILUTSequence"):
         notes.append("Shown through the file's own lookup table.")
         depth = dataset.VOILUTSequence[0].LUTDescriptor[2]
@@ -265,15 +298,24 @@ def _parts_of(stored: np.ndarray, bits: int) -> np.ndarray:
     return np.clip(stored.astype(np.float32) / np.float32((1 << bits) - 1), 0, 1)
 
 
-def _rescaled(dataset: Any, stored: np.ndarray) -> tuple[np.ndarray, bool]:
+def _rescaled(dataset: Any, stored: np.ndarray, rules: int, notes: list[str]) -> tuple[np.ndarray, bool]:
     """The modality's own values (Hounsfield units …), and whether they differ from the stored ones."""
     if dataset.get("ModalityLUTSequence"):
         return apply_modality_lut(stored, dataset).astype(np.float32), True
     exact: np.ndarray = stored.astype(np.float32 if stored.itemsize <= 2 else np.float64)
     holder = _holder(dataset, "RescaleSlope", "PixelValueTransformationSequence")
     if holder is None:
+        half = _holder(dataset, "RescaleIntercept", "PixelValueTransformationSequence")
+        if half is not None and float(half.RescaleIntercept):
+            notes.append(
+                f"The file names a rescale intercept, {float(half.RescaleIntercept):g}, but no slope: "
+                "its stored values are used."
+            )
         return exact, False
     slope, intercept = float(holder.RescaleSlope), float(holder.get("RescaleIntercept") or 0)
+    if rules > 1 and (slope == 0 or not np.isfinite([slope, intercept]).all()):
+        notes.append(f"The file's rescale slope is {slope:g}, which would leave nothing: its stored values are used.")
+        return exact, False
     return exact * slope + intercept, (slope, intercept) != (1, 0)
 
 
@@ -316,4 +358,5 @@ def _range_found(values: np.ndarray, inside: np.ndarray, notes: list[str]) -> np
         raise PictureError("The DICOM file's picture holds no numbers, only NaN or infinity. Choose another one.")
     low, high = float(found.min()), float(found.max())
     notes.append(f"The file names no window: its values from {low:g} to {high:g} are shown.")
+    warn_of_lonely_value(found, notes)
     return np.clip((np.where(finite, values, low) - low) / ((high - low) or 1), 0, 1)

@@ -226,7 +226,7 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     import torch
 
     box = find_box(picture.size, preprocessing)
-    pixels = picture.model_pixels
+    pixels = picture.choose_bands(preprocessing.channels)
     if pixels.shape[2] == 3 and preprocessing.channels == 1:
         grey = pixels.astype(np.float32) @ _LUMINANCE
         pixels = (grey if pixels.dtype == np.float32 else grey / 255)[..., None]

@@ -199,7 +199,8 @@ def _in_kind_of(other: Picture, picture: Picture) -> np.ndarray:
     kind = picture.model_pixels
     if kind.dtype == np.uint8:
         return other.pixels
-    values = other.model_pixels if other.model_pixels.dtype == kind.dtype else other.pixels.astype(np.float32) / 255
+    deep = other.model_pixels.dtype == kind.dtype
+    values = other.choose_bands(3) if deep else other.pixels.astype(np.float32) / 255
     if values.shape[2] == kind.shape[2]:
         return values
     grey = values.mean(2, keepdims=True, dtype=np.float32)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explain.pictures.scaling import RULES
+
 _ALTERED = " (altered)"
 
 
@@ -17,10 +19,15 @@ class Picture:
     Attributes:
         name: what the person called it. Shown, never used as a path or a key.
         pixels: what is shown, `(H, W, 3)` uint8 RGB, read-only.
-        model_pixels: what the model is given before resizing, `(H, W, C)` with C 1 or 3: uint8 in 0…255, or float32 in
-            0…1 where the file held more than 8 bits. The same array as `pixels` where nothing is lost by it.
-        digest: SHA-256 of the file's bytes, hexadecimal: the picture's identity in every cache.
+        model_pixels: what the model is given before resizing, `(H, W, C)`: uint8 in 0…255, or float32 in 0…1 where the
+            file held more than 8 bits. C is 3, or 1 for grey of more than 8 bits, or another number for files of
+            several bands; see `choose_bands`. The same array as `pixels` where nothing is lost by it.
+        digest: the picture's identity in every cache, hexadecimal: SHA-256 of the file's bytes, but where `white` is
+            set or the picture was altered.
         notes: sentences on what decoding did (turned upright, first frame of several, windowed, 16-bit …).
+        source: SHA-256 of the file's bytes, hexadecimal; empty where there is no such file.
+        white: the number that a person said was white, where it was used.
+        rules: by which rules it was decoded; see `explain.pictures.scaling.RULES`.
     """
 
     name: str
@@ -28,11 +35,19 @@ class Picture:
     model_pixels: np.ndarray
     digest: str
     notes: tuple[str, ...] = ()
+    source: str = ""
+    white: int | None = None
+    rules: int = RULES
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
+
+    def choose_bands(self, channels: int) -> np.ndarray:
+        """The `model_pixels` for a model of so many channels: all bands where they are as many, else those shown."""
+        bands = self.model_pixels.shape[2]
+        return self.model_pixels if bands in (1, channels) else self.model_pixels[:, :, : 3 if bands > 2 else 1]
 
 
 def build_picture(name: str, values: np.ndarray, digest: str, notes: tuple[str, ...]) -> Picture:
@@ -45,7 +60,7 @@ def build_picture(name: str, values: np.ndarray, digest: str, notes: tuple[str, 
         notes: see `Picture`.
     """
     model_pixels = freeze(values)
-    pixels = model_pixels if values.dtype == np.uint8 else freeze(_shown(values))
+    pixels = model_pixels if values.dtype == np.uint8 and values.shape[2] == 3 else freeze(_shown(values))
     return Picture(name, pixels, model_pixels, digest, notes)
 
 
@@ -64,8 +79,9 @@ def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
 
 
 def _shown(values: np.ndarray) -> np.ndarray:
-    """The 8-bit RGB view of float32 `values` in 0…1, `(H, W, 1 or 3)`."""
-    scaled = np.rint(values * 255).astype(np.uint8)
+    """The 8-bit RGB view of `values` `(H, W, C)`: the first three bands, or the first as grey where there are fewer."""
+    bands = values[:, :, : 3 if values.shape[2] > 2 else 1]
+    scaled = bands if bands.dtype == np.uint8 else np.rint(bands * 255).astype(np.uint8)
     return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
 
 

@@ -1,4 +1,4 @@
-"""Pictures as cameras, scanners and screens write them: JPEG, PNG, WebP, BMP, TIFF and GIF."""
+"""Pictures as cameras, scanners and screens write them: JPEG, PNG, WebP, AVIF, JPEG 2000, BMP, TIFF, GIF, PGM, PPM."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import (  # noqa: F401 - each registers its format, so that no session meets a half-filled registry
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    Jpeg2KImagePlugin,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
+    PpmImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from explain.errors import PictureError
-from explain.pictures.bounds import READABLE, check_size
+from explain.pictures import netpbm, tiff
+from explain.pictures.bounds import check_size, check_stored_bytes
+from explain.pictures.codestream import check_codestream, read_depth
+from explain.pictures.foreign import name_foreign
+from explain.pictures.scaling import RULES, Stored, keep, scale
 
 # What Pillow warns of is either refused here or said in a note. Set once: `warnings.catch_warnings` around each call
 # would swap the filters of the whole process under the other sessions.
@@ -38,6 +46,9 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
+    (b"\xff\x4f\xff\x51", "JPEG2000"),
+    *((b"P%d" % number + space, "PPM") for number in range(1, 7) for space in (b" ", b"\t", b"\n", b"\r", b"#")),
 )
 
 # EXIF tag 0x0112 (CIPA DC-008, 4.6.4): how to turn the stored pixels upright, and how to say it.
@@ -54,14 +65,20 @@ _UPRIGHT: dict[int, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 
-def read(data: bytes) -> tuple[np.ndarray, list[str]]:
+def read(data: bytes, white: int | None = None, rules: int = RULES) -> tuple[np.ndarray, list[str], bool]:
     """Decode the first picture of a file.
 
     Colour profiles are not applied: models are trained on the stored numbers.
 
+    Args:
+        data: the whole file.
+        white: the number that is white in files of 16 bits; guessed where None.
+        rules: by which rules the file's numbers become pixels; see `explain.pictures.scaling.RULES`.
+
     Returns:
-        Pixels, upright: uint8 RGB `(H, W, 3)`, or float32 grey in 0…1 `(H, W, 1)` where the file holds more than 8 bits
-        of grey; and notes.
+        Pixels, upright: uint8 `(H, W, C)`, or float32 in 0…1 `(H, W, C)` where the file holds more than 8 bits; of as
+        many bands as the file holds, which is 3 but for grey of more than 8 bits and for files of several bands; notes;
+        and whether `white` was used.
 
     Raises:
         PictureError: not a picture, damaged, cut off, or too large.
@@ -71,34 +88,85 @@ def read(data: bytes) -> tuple[np.ndarray, list[str]]:
     several, profile = False, b""
     if kind == "PNG":
         data, several, profile = _essential_png(data)
-    image = _opened(data, kind)
+    elif kind == "JPEG2000":
+        check_codestream(data)
+    stored = _read_deep(data, kind, rules)
+    if stored is None:
+        return _read_by_pillow(data, kind, (several, profile), white, rules)
+    if stored.note:
+        notes.append(stored.note)
+    deep = stored.values.dtype != np.uint8
+    values = scale(stored, white, rules, notes) if deep else keep(stored, notes)
+    if values.dtype == np.uint8 and values.shape[2] == 1:
+        values = np.repeat(values, 3, axis=2)
+    values = _turn(values, stored.orientation, notes)
+    _say_rest(stored.several or several, stored.profile or profile, notes)
+    return values, notes, white is not None and stored.values.dtype.kind in "iu" and deep
+
+
+def _read_deep(data: bytes, kind: str, rules: int) -> Stored | None:
+    """What Pillow would read wrongly or not at all; None for all else, and for all under the first rules."""
+    if kind == "PPM":
+        return netpbm.read(data)
+    if rules < 2:
+        return None
+    if kind == "TIFF":
+        return tiff.read(data)
+    return _read_deep_png(data) if kind == "PNG" else None
+
+
+def _read_by_pillow(
+    data: bytes, kind: str, found: tuple[bool, bytes], white: int | None, rules: int
+) -> tuple[np.ndarray, list[str], bool]:
+    """See `read`; `found` is whether there are several pictures, and the colour profile, where known already."""
+    notes: list[str] = []
+    try:
+        image = _opened(data, kind)
+    except PictureError as error:
+        known = tiff.describe(data) if kind == "TIFF" else ""
+        raise PictureError(f"{known} It is damaged, or of a rare kind.") if known else error from None
     check_size(image.height, image.width)
     # Pillow turns a TIFF upright while loading and then drops the tag.
     orientation = _orientation(image, notes) if kind == "TIFF" else 1
-    several = several or _has_more(image)
-    halved = image.mode not in _DEEP_MODES and any(";16" in str(tile[3]) for tile in image.tile)
-    profile = profile or image.info.get("icc_profile") or b""
+    several = found[0] or _has_more(image)
+    deep = image.mode in _DEEP_MODES
+    depth = 8 if deep else 16 if any(";16" in str(tile[3]) for tile in image.tile) else read_depth(data, kind)
+    profile = found[1] or image.info.get("icc_profile") or b""
     try:
         image.load()
-        deep = image.mode in _DEEP_MODES
-        values = _deep_grey(image, notes) if deep else _rgb(image, notes)
+        values = scale(_stored_grey(image, data, kind), white, rules, notes) if deep else _rgb(image, notes)
     except PictureError:
         raise
     except Exception as error:
         raise _unreadable(kind, error) from None
     if kind != "TIFF":
-        orientation = _orientation(image, notes)
-    if orientation in _UPRIGHT:
-        turn, words = _UPRIGHT[orientation]
-        values = values if kind == "TIFF" else turn(values)
-        notes.insert(0, f"The picture was {words}, as its EXIF orientation says.")
+        values = _turn(values, _orientation(image, notes), notes)
+    elif orientation in _UPRIGHT:
+        notes.insert(0, _say_turned(orientation))
+    if depth > 8:
+        notes.append(f"The file holds {depth} bits for each colour; the upper 8 are used.")
+    _say_rest(several, profile, notes)
+    return values, notes, white is not None and deep and image.mode != "F"
+
+
+def _turn(values: np.ndarray, orientation: int, notes: list[str]) -> np.ndarray:
+    """The picture upright."""
+    if orientation not in _UPRIGHT:
+        return values
+    notes.insert(0, _say_turned(orientation))
+    return _UPRIGHT[orientation][0](values)
+
+
+def _say_turned(orientation: int) -> str:
+    return f"The picture was {_UPRIGHT[orientation][1]}, as its EXIF orientation says."
+
+
+def _say_rest(several: bool, profile: bytes, notes: list[str]) -> None:
+    """Say what else is in the file and not used."""
     if several:
         notes.insert(0, "The file holds several pictures; the first one is used.")
-    if halved:
-        notes.append("The file holds 16 bits for each colour; the upper 8 are used.")
     if profile and b"sRGB" not in profile and "sRGB".encode("utf-16-be") not in profile:
         notes.append("The file's colour profile is not applied: the model is given the colours as stored.")
-    return values, notes
 
 
 def _kind(data: bytes) -> str:
@@ -107,11 +175,15 @@ def _kind(data: bytes) -> str:
             return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    if data[4:8] == b"ftyp":
-        raise PictureError(f"HEIC and AVIF pictures and videos cannot be read. Save the picture as one of {READABLE}.")
-    if data[:5] == b"%PDF-":
-        raise PictureError(f"A PDF document cannot be read. Save the picture in it as one of {READABLE}.")
-    raise PictureError(f"This is not a picture that can be read. Give a {READABLE} file.")
+    if data[4:8] == b"ftyp" and {b"avif", b"avis"} & _list_brands(data):
+        return "AVIF"
+    raise PictureError(name_foreign(data))
+
+
+def _list_brands(data: bytes) -> set[bytes]:
+    """What the file says it can be read as (ISO/IEC 14496-12, 4.3)."""
+    (length,) = struct.unpack_from(">I", data)
+    return {data[start : start + 4] for start in (8, *range(16, min(length, 512), 4))}
 
 
 def _opened(data: bytes, kind: str) -> Any:
@@ -174,41 +246,58 @@ def _rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _deep_grey(image: Any, notes: list[str]) -> np.ndarray:
-    """Grey of more than 8 bits as float32 in 0…1 `(H, W, 1)`.
-
-    Integers are divided by the largest value of the smallest bit depth (8, 10, 12, 14 or 16) that holds them all: a
-    12-bit sensor's picture in a 16-bit file looks as it should, and zero stays black. Floats in 0…1 stay as they are.
-    Anything else is scaled from its smallest to its largest value.
-    """
+def _stored_grey(image: Any, data: bytes, kind: str) -> Stored:
+    """The numbers of a picture that Pillow has loaded, of more than 8 bits of grey."""
     stored = np.asarray(image)
-    transparent = stored == image.info["transparency"] if isinstance(image.info.get("transparency"), int) else None
-    if stored.dtype.kind == "f":
-        finite = np.isfinite(stored)
-        if not finite.any():
-            raise PictureError("The picture holds no numbers, only NaN or infinity. Choose another file.")
-        if not finite.all():
-            stored = np.where(finite, stored, stored[finite].min())
-            notes.append("Pixels that are not numbers are shown as the darkest value.")
-    low, high = stored.min(), stored.max()
-    if stored.dtype.kind == "f" and low >= 0 and high <= 1:
-        values = stored.astype(np.float32)
-        notes.append("Floating-point grey between 0 (black) and 1 (white), used as it is.")
-    elif stored.dtype.kind != "f" and low >= 0 and high < 1 << 16:
-        bits = next(bits for bits in (8, 10, 12, 14, 16) if high < 1 << bits)
-        values = stored.astype(np.float32) / np.float32((1 << bits) - 1)
-        notes.append(f"16-bit grey of which {bits} bits are used: white is {(1 << bits) - 1}.")
-    else:
-        span = float(high) - float(low)
-        values = ((stored.astype(np.float64) - float(low)) / (span or 1)).astype(np.float32)
-        notes.append(f"Grey values are scaled from {low:g} (black) to {high:g} (white).")
-    # Pillow inverts "white is zero" for 8 bits only.
-    if getattr(image, "tag_v2", {}).get(262) == 0:
-        values = 1 - values
-    if transparent is not None and transparent.any():
-        values[transparent] = 1
-        notes.append("Its transparent parts were laid on white.")
-    return values[:, :, None]
+    depth = read_depth(data, kind)
+    if kind == "JPEG2000" and depth < 16:
+        # Pillow shifts them up to 16 bits.
+        stored = stored >> (16 - depth)
+    transparent = image.info.get("transparency")
+    return Stored(
+        values=stored[:, :, None],
+        alpha=(stored != transparent).astype(np.float32) if isinstance(transparent, int) else None,
+        # Pillow inverts "white is zero" for 8 bits only.
+        white_is_zero=getattr(image, "tag_v2", {}).get(262) == 0,
+        white=(1 << depth) - 1 if kind == "JPEG2000" and depth < 16 else None,
+    )
+
+
+def _read_deep_png(data: bytes) -> Stored | None:
+    """Colour of 16 bits, with what is transparent; of a PNG that was checked. None where it holds anything else."""
+    bits, colour = data[24], data[25]
+    if bits != 16 or colour not in (2, 4, 6):
+        return None
+    header = _opened(data, "PNG")
+    check_size(header.height, header.width)
+    check_stored_bytes(header.height * header.width * (6 if colour == 2 else 8))
+    pixels = cv2.imdecode(np.frombuffer(_without_transparency(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.shape[:2] != (header.height, header.width):
+        raise _unreadable("PNG", ValueError("pixels"))
+    values, alpha = np.ascontiguousarray(pixels[:, :, 2::-1]), None
+    if colour == 4:
+        values = values[:, :, :1]
+    if colour in (4, 6):
+        alpha = tiff.read_alpha(pixels[:, :, 3])
+    elif "transparency" in header.info:
+        alpha = (values != np.array(header.info["transparency"])).any(axis=2).astype(np.float32)
+    notes: list[str] = []
+    orientation = _orientation(header, notes)
+    what = "grey" if colour == 4 else "colour"
+    return Stored(values, what, alpha, orientation=orientation, note=" ".join(notes))
+
+
+def _without_transparency(data: bytes) -> bytes:
+    """A PNG that `_essential_png` has reduced, without the chunk that makes one of its colours transparent."""
+    at = 8
+    while True:
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if kind == b"tRNS":
+            return data[:at] + data[end:]
+        if kind == b"IDAT":
+            return data
+        at = end
 
 
 def _essential_png(data: bytes) -> tuple[bytes, bool, bytes]:

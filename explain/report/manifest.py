@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
@@ -22,6 +22,7 @@ from explain.maps.heatmap import Heatmap
 from explain.models.request import ModelRequest
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
+from explain.pictures.scaling import MOST_WHITE, RULES
 from explain.settings import read_refusal
 
 _MOST_BYTES = 64 * 2**20
@@ -41,7 +42,11 @@ class PredictionEntry(_Entry):
 
 
 class PictureEntry(_Entry):
-    """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder."""
+    """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder.
+
+    `white` and `rules` say how the bytes became pixels; see `explain.pictures.decode.decode`. Manifests that do not
+    name them were written under the first rules.
+    """
 
     name: str
     digest: str
@@ -52,6 +57,8 @@ class PictureEntry(_Entry):
     layers: tuple[str, ...]
     targets: tuple[int, ...]
     file: str | None = None
+    white: int | None = Field(default=None, ge=1, le=MOST_WHITE)
+    rules: int = Field(default=1, ge=1, le=RULES)
 
 
 class ModelEntry(_Entry):
@@ -121,7 +128,7 @@ def build_manifest(
 
     pictures, maps = [], []
     for index, entry in enumerate(explanation.pictures):
-        digest = entry.picture.digest
+        digest = entry.picture.source or entry.picture.digest
         pictures.append(
             PictureEntry(
                 name=entry.picture.name,
@@ -134,7 +141,9 @@ def build_manifest(
                 unavailable=dict(entry.unavailable),
                 layers=entry.layers,
                 targets=entry.targets,
-                file=point_to((picture_files or {}).get(digest)),
+                file=point_to((picture_files or {}).get(entry.picture.digest)),
+                white=entry.picture.white,
+                rules=entry.picture.rules,
             )
         )
         maps += [

@@ -124,7 +124,7 @@ def _find_picture(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> 
         if path.is_file() and path.stat().st_size <= MAX_BYTES:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() == entry.digest:
-                return decode(data, entry.name)
+                return decode(data, entry.name, entry.white, entry.rules)
     raise ExplainError(
         f"The picture {entry.name} was not found, or is not what it was. Name its file or folder with --pictures."
     )

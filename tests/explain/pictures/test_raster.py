@@ -227,11 +227,13 @@ def test_flat_deep_pictures() -> None:
     assert decode(saved(np.full((4, 4), -5, np.int32), "TIFF"), "a").pixels.max() == 0
 
 
-def test_sixteen_bit_colour_says_what_is_lost() -> None:
+def test_sixteen_bit_colour_keeps_its_depth() -> None:
     rows = b"\0" + struct.pack(">6H", 0x1234, 0x5678, 0x9ABC, 0xFFFF, 0, 0x80FF)
     picture = decode(png(2, 1, rows, 16, 2), "a")
     assert picture.pixels.tolist() == [[[0x12, 0x56, 0x9A], [0xFF, 0, 0x80]]]
-    assert "upper 8" in picture.notes[0]
+    expected = np.array([[0x1234, 0x5678, 0x9ABC], [0xFFFF, 0, 0x80FF]]) / 65535
+    assert picture.model_pixels.dtype == np.float32 and np.abs(picture.model_pixels[0] - expected).max() < 1e-6
+    assert "16 bits" in picture.notes[0]
 
 
 # Orientation -----------------------------------------------------------------------------------------------------
