@@ -44,6 +44,8 @@ def check_codestream(data: bytes) -> None:
             raise _damaged()
         tiles = -(-(right - offset_x) // across) * -(-(lower - offset_y) // down)
         _check_tiles(data, start + 2, end, tiles)
+    except PictureError:
+        raise
     except (struct.error, IndexError, ValueError):
         raise _cut_off() from None
 

@@ -278,10 +278,10 @@ def _grey(dataset: Any, stored: np.ndarray, bits: int, rules: int, notes: list[s
         which = "the file's window" if count == 1 else f"the first of the file's {count} windows"
         notes.append(f"Shown through {which}: centre {centre:g}, width {width:g}.")
         shown = _windowed(values, centre, width, str(holder.get("VOILUTFunction") or "LINEAR")).astype(np.float32)
-        if rules > 1 and shown.min() == shown.max() and stored.min() != stored.max():
+        if np.ptp(shown) < 1 / 255 and stored.min() != stored.max():
             notes.append(
-                f"All of the picture comes out the same: its values, {values.min():g} to {values.max():g}, lie outside "
-                "of that window. Export it with a window that fits."
+                f"All of the picture comes out as one grey: its values, {values.min():g} to {values.max():g}, do not "
+                "fit that window. Export it with one that fits."
             )
         return shown
     if dataset.get("VOILUTSequence"):
@@ -305,16 +305,12 @@ def _rescaled(dataset: Any, stored: np.ndarray, rules: int, notes: list[str]) ->
     exact: np.ndarray = stored.astype(np.float32 if stored.itemsize <= 2 else np.float64)
     holder = _holder(dataset, "RescaleSlope", "PixelValueTransformationSequence")
     if holder is None:
-        half = _holder(dataset, "RescaleIntercept", "PixelValueTransformationSequence")
-        if half is not None and float(half.RescaleIntercept):
-            notes.append(
-                f"The file names a rescale intercept, {float(half.RescaleIntercept):g}, but no slope: "
-                "its stored values are used."
-            )
+        if "RescaleSlope" in dataset or _holder(dataset, "RescaleIntercept", "PixelValueTransformationSequence"):
+            notes.append("The file does not say by which slope it is to be rescaled: its stored values are used.")
         return exact, False
     slope, intercept = float(holder.RescaleSlope), float(holder.get("RescaleIntercept") or 0)
     if rules > 1 and (slope == 0 or not np.isfinite([slope, intercept]).all()):
-        notes.append(f"The file's rescale slope is {slope:g}, which would leave nothing: its stored values are used.")
+        notes.append(f"The file's rescale slope is {slope:g}, from which no picture comes: its stored values are used.")
         return exact, False
     return exact * slope + intercept, (slope, intercept) != (1, 0)
 

@@ -28,7 +28,7 @@ class Stored:
 
     Attributes:
         values: `(H, W, C)`, any numbers, not yet turned upright.
-        what: what the numbers are, in words: grey, colour …
+        what: what the numbers are, in words: grey, colour, or values.
         alpha: how opaque each pixel is `(H, W)`, 0…1, or None where all are.
         premultiplied: whether `values` have been multiplied by `alpha` already.
         white_is_zero: whether the file counts from white to black.
@@ -89,7 +89,7 @@ def scale(stored: Stored, white: int | None, rules: int, notes: list[str]) -> np
     else:
         span = float(high) - float(low)
         scaled = ((values.astype(np.float64) - float(low)) / (span or 1)).astype(np.float32)
-        kind = "Grey values" if stored.what == "grey" else f"Values of {stored.what}"
+        kind = stored.what.capitalize() + ("" if stored.what == "values" else " values")
         notes.append(f"{kind} are scaled from {low:g} (black) to {high:g} (white).")
         if rules > 1:
             warn_of_lonely_value(values if void is None else values[~void], notes)
@@ -199,7 +199,7 @@ def _divide(stored: Stored, asked: int | None, rules: int, void: np.ndarray | No
         np.clip(scaled, 0, 1, out=scaled)
     if count:
         share = f"{count / values.size:.2%}" if count / values.size >= 0.0001 else "less than 0.01%"
-        notes.append(f"{count:,} values above it ({share}) are shown white.")
+        notes.append(f"What lies above it is shown white: {count:,} of the values ({share}).")
     return scaled
 
 

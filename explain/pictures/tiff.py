@@ -79,7 +79,7 @@ def read(data: bytes) -> Stored | None:
         PictureError: the file is cut off, too large, or holds what can be read neither here nor by Pillow.
     """
     tags = _read_tags(data)
-    if tags is None or not _is_ours(tags):
+    if tags is None or not _is_ours(tags, data.startswith(b"MM\0+")):
         return None
     layout = _lay_out(tags, data[:2] == b"MM")
     planes = _read_values(data, tags, layout)
@@ -105,7 +105,9 @@ def _read_tags(data: bytes) -> Any:
     """The first directory, or None where there is none to be read."""
     big = data[2:4] in (b"\x2b\0", b"\0\x2b")
     try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if big else 8])
+        # Pillow knows a BigTIFF by the byte at which little-endian files name it.
+        head = b"II+\0" + data[4:16] if big else data[:8]
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head, data[:2])
         stream = io.BytesIO(data)
         start = tags.next
         stream.seek(start)
@@ -162,7 +164,7 @@ def _list_extra(tags: Any) -> tuple[int, ...]:
     return _numbers(tags, _EXTRA)
 
 
-def _is_ours(tags: Any) -> bool:
+def _is_ours(tags: Any, is_big_endian_bigtiff: bool) -> bool:
     """Whether the numbers have to be read here; Pillow may know more kinds of compression and of colour."""
     bits, formats = _list_bits(tags), _list_formats(tags)
     photometric, planar = _number(tags, _PHOTOMETRIC, _BLACK_IS_ZERO), _number(tags, _PLANAR, 1)
@@ -183,6 +185,9 @@ def _is_ours(tags: Any) -> bool:
     else:
         # A fourth value without a word is an alpha, as Pillow has it; a named alpha, too, whatever follows it.
         known = extra[:1] in ((_PREMULTIPLIED,), (_ALPHA,), (999,)) or (samples == 4 and not extra)
+    if is_big_endian_bigtiff:
+        # Pillow takes it for a plain TIFF.
+        known = False
     packed = _number(tags, _COMPRESSION, _PLAIN)
     if packed in (_PLAIN, *_DEFLATED, *_BY_LIBTIFF):
         return deep or not known
@@ -344,7 +349,7 @@ def _name_bands(tags: Any, planes: np.ndarray) -> Stored:
             planes = np.delete(planes, place, axis=2)
             break
     count = planes.shape[2]
-    what = "grey" if count == 1 else "colour" if photometric == _RGB and count == 3 else f"{count} bands"
+    what = "grey" if count == 1 else "colour" if photometric == _RGB and count == 3 else "values"
     note = ""
     if count == 2:
         note = "The file holds 2 bands; the first is shown, as grey."
