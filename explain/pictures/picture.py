@@ -45,9 +45,11 @@ class Picture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def choose_bands(self, channels: int) -> np.ndarray:
-        """The `model_pixels` for a model of so many channels: all bands where they are as many, else those shown."""
+        """The `model_pixels` for a model of so many channels: for one of grey or colour the bands that are shown."""
         bands = self.model_pixels.shape[2]
-        return self.model_pixels if bands in (1, channels) else self.model_pixels[:, :, : 3 if bands > 2 else 1]
+        if channels not in (1, 3) or bands in (1, channels):
+            return self.model_pixels
+        return self.model_pixels[:, :, : 3 if bands > 2 else 1]
 
 
 def build_picture(name: str, values: np.ndarray, digest: str, notes: tuple[str, ...]) -> Picture:

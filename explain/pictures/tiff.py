@@ -352,11 +352,14 @@ def _name_bands(tags: Any, planes: np.ndarray) -> Stored:
     what = "grey" if count == 1 else "colour" if photometric == _RGB and count == 3 else "values"
     note = ""
     if count == 2:
-        note = "The file holds 2 bands; the first is shown, as grey."
+        note = "The file holds 2 bands; the first is shown, and given to models of grey or colour."
     elif count == 3 and what != "colour":
-        note = "The file holds 3 bands that it does not name; they are shown as red, green and blue."
+        note = "The file holds 3 bands that it does not name; they are taken as red, green and blue."
     elif count > 3:
-        note = f"The file holds {count} bands; the first three are shown, as red, green and blue."
+        note = (
+            f"The file holds {count} bands; the first three are shown, and given to models of "
+            "grey or colour, as red, green and blue."
+        )
     return Stored(
         values=planes,
         what=what,
