@@ -42,10 +42,11 @@ def paint_over(picture: Picture, region: Region, how: Paint = "surroundings", se
         A picture of its own, known by its pixels, with a note that it was altered.
 
     Raises:
-        PictureError: the region holds no pixel, or nothing is left around it.
+        PictureError: the region holds no pixel, nothing is left around it, or the picture is neither grey nor colour.
     """
     if how not in _SAID:
         raise PictureError(f"A region cannot be painted over with “{how}”. Choose one of {', '.join(_SAID)}.")
+    _check_bands(picture)
     mask = mask_region(region, picture.size)
     size = _measure(mask)
     margin = math.ceil(3 * _BLUR * size) if how == "blur" else max(math.ceil(_RING * size), 3)
@@ -82,8 +83,10 @@ def swap_region(
         feather: width in pixels of the soft edge inside the region.
 
     Raises:
-        PictureError: the region holds no pixel, or the place lies beyond the other picture.
+        PictureError: the region holds no pixel, the place lies beyond the other picture, or the picture is neither grey
+            nor colour.
     """
+    _check_bands(picture)
     mask = mask_region(region, picture.size)
     rows, columns = _find_window(mask, 0)
     if place is None:
@@ -192,6 +195,12 @@ def _resize(values: np.ndarray, size: tuple[int, int], interpolation: int) -> np
     """Pixels `(h, w, C)` at another size (height, width), in the same type and range."""
     resized = cv2.resize(values, (size[1], size[0]), interpolation=interpolation).reshape(*size, values.shape[2])
     return resized if values.dtype == np.uint8 else np.clip(resized, 0, 1)
+
+
+def _check_bands(picture: Picture) -> None:
+    bands = picture.model_pixels.shape[2]
+    if bands not in (1, 3):
+        raise PictureError(f"A picture of {bands} bands cannot be painted over. Save it as grey or RGB first.")
 
 
 def _in_kind_of(other: Picture, picture: Picture) -> np.ndarray:

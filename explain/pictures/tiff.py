@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from explain.errors import PictureError
-from explain.pictures.bounds import MAX_BANDS, check_size, check_stored_bytes
+from explain.pictures.bounds import MAX_BANDS, MAX_SIDE, check_size, check_stored_bytes
 from explain.pictures.scaling import Stored
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
@@ -55,6 +55,10 @@ _PHOTOMETRIC_WORDS = {
     **{10: "Lab", 32803: "raw sensor", 34892: "raw sensor", 32844: "LogL", 32845: "LogLuv"},
 }
 _UNNAMED, _PREMULTIPLIED, _ALPHA = 0, 1, 2
+_MOST_PIECES = MAX_BANDS * MAX_SIDE
+"""A strip for every row of every band."""
+_MOST_SHARED = 4
+"""How many times the file's own length its strips or tiles may be, where they share bytes."""
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -248,11 +252,14 @@ def _read_values(data: bytes, tags: Any, layout: _Layout) -> np.ndarray:
         rows, columns = min(_number(tags, _STRIP_ROWS, height) or height, height), width
     together = 1 if layout.apart else samples
     check_stored_bytes(rows * columns * together * layout.kind.itemsize)
-    places = list(_list_places(layout, rows, columns))
-    if len(offsets) < len(places) or (counts and len(counts) < len(places)):
+    planes = samples if layout.apart else 1
+    pieces = planes * math.ceil(height / rows) * math.ceil(width / columns)
+    if pieces > _MOST_PIECES or sum(counts[:pieces]) > _MOST_SHARED * len(data):
+        raise _damaged()
+    if len(offsets) < pieces or (counts and len(counts) < pieces):
         raise _cut_off()
     empty = _read_empty(tags)
-    for index, (plane, top, left) in enumerate(places):
+    for index, (plane, top, left) in enumerate(_list_places(layout, rows, columns)):
         here = values[top : top + rows, left : left + columns]
         if layout.apart:
             here = here[:, :, plane : plane + 1]

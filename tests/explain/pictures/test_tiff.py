@@ -227,6 +227,8 @@ def test_huge_headers_are_refused_before_anything_is_unpacked() -> None:
         {256: ("I", (30_000,)), 257: ("I", (30_000,))},
         {256: ("I", (8000,)), 257: ("I", (8000,)), 258: ("H", (64,) * 3), 339: ("H", (3,) * 3)},
         {322: ("I", (1 << 31,)), 323: ("I", (1 << 31,)), 324: ("I", (8,)), 325: ("I", (24,))},
+        {256: ("I", (8000,)), 257: ("I", (8000,)), 322: ("I", (1,)), 323: ("I", (1,)), 324: ("I", (8,) * 99)},
+        {257: ("I", (5000,)), 278: ("I", (1,)), 273: ("I", (0,) * 5000), 279: ("I", (60_000,) * 5000)},
         {277: ("H", (65535,))},
         {256: ("I", (0,))},
     ):
@@ -276,3 +278,16 @@ def test_what_pillow_reads_it_goes_on_reading() -> None:
         stream = io.BytesIO()
         image.save(stream, "TIFF")
         assert decode(stream.getvalue(), "a").model_pixels.dtype == np.uint8
+
+
+def test_pictures_of_bands_are_not_painted_over() -> None:
+    from explain.pictures.painting import paint_over, swap_region
+
+    bands = decode(tiff(numbers(4, 255, "u1"), 1, more={338: ("H", (0, 0, 0))}), "a.tif")
+    deep = decode(tiff(numbers(3, 65535), 2), "a.tif")
+    region = (2, 2, 9, 9)
+    with pytest.raises(PictureError, match="4 bands"):
+        paint_over(bands, region)
+    with pytest.raises(PictureError, match="4 bands"):
+        swap_region(bands, region, deep)
+    assert swap_region(deep, region, bands).model_pixels.shape == deep.model_pixels.shape
