@@ -14,7 +14,8 @@ from typing import Any
 from explain.bundled.models import bundled_models
 from explain.errors import ModelError
 from explain.models.labels import imagenet_labels, number_classes
-from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
+from explain.models.loaded import LoadedModel, choose_labels, finish_loading
+from explain.models.preparation import override_preprocessing
 from explain.models.request import ModelRequest
 
 # Read once, when huggingface_hub is first imported.

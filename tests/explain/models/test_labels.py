@@ -9,7 +9,8 @@ import pytest
 from explain.bundled.class_names import CLASSES
 from explain.errors import ModelError
 from explain.models.architectures import build_architecture, parse_architecture
-from explain.models.labels import known_labels, read_labels, shorten_descriptions
+from explain.models.label_file import read_labels
+from explain.models.labels import known_labels, shorten_descriptions
 from tests.support.checkpoints import open_file
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -56,7 +56,7 @@ def test_preprocessing_of_files() -> None:
         ({"std": (0.0,)}, "std cannot be 0.0"),
         ({"mean": (float("nan"),)}, "mean cannot be nan"),
         ({"input_size": 4}, "input size cannot be 4"),
-        ({"channels": 2}, "channels cannot be 2"),
+        ({"channels": 7}, "channels cannot be 7"),
         ({"input_size": 8}, "cannot work on an input of 8×8"),
     ):
         with pytest.raises(ModelError, match=words):
