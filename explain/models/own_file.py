@@ -92,9 +92,9 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
     module = build_architecture(architecture, count, channels, side, global_pool=request.global_pool)
     tensors = _resize_positions(tensors, module)
     load_weights(module, tensors, request.name, str(architecture))
-    notes += note_assumed(request, preprocessing, told)
     if labels is None:
         notes.append("No class names were given, so the classes are numbered.")
+    notes += note_assumed(request, preprocessing, told)
     return finish_loading(
         request, module, None, str(architecture), preprocessing, labels or number_classes(count), notes
     )
@@ -142,6 +142,7 @@ def _load_prompt_cam(
     labels = choose_labels(request, count)
     if labels is None:
         notes = [*notes, "No class names were given, so the classes are numbered."]
+    notes = [*notes, *note_assumed(request, preprocessing, side)]
     names = labels or number_classes(count)
     return finish_loading(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes)
 
