@@ -108,6 +108,8 @@ def describe_timm(config: Mapping[str, Any]) -> Described:
         if unused:
             own.note(f"model_args of config.json that were left out: {make_printable(', '.join(unused), 80)}.")
     _read_timm_data(found)
+    if isinstance(inner, Mapping) and found.get("fit") is None:
+        found.put("fit", "crop", "no crop_mode")
     _read_timm_labels(found, data)
     return found.finish()
 

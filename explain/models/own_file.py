@@ -77,6 +77,10 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
 
     shapes = read_shapes(architecture, tensors)
     channels = request.channels or shapes.channels or 3
+    if channels != (shapes.channels or channels):
+        raise ModelError(
+            f"“{request.name}” holds weights for {shapes.channels} channels, not {channels}. Leave the channels out."
+        )
     if channels > MOST_CHANNELS:
         raise ModelError(
             f"“{request.name}” takes pictures of {channels} channels. Up to {MOST_CHANNELS} are supported."

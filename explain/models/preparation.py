@@ -183,7 +183,9 @@ def note_assumed(
         return upright
     hint = ""
     if request.fit is None and preprocessing.fit == "crop":
-        hint = " Networks of one's own are often trained on whole pictures squashed to the input: set the fit then."
+        hint = (
+            " Networks of one's own are often trained on whole pictures squashed to the input: then set fit to squash."
+        )
     text = ", ".join(parts)
     return [f"{text[0].upper()}{text[1:]}: assumed, since the file does not say.{hint}", *upright]
 

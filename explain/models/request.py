@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
 from explain.models.label_file import read_labels
-from explain.pictures.geometry import Framing, InputChannels, Interpolation, ResizeSize
+from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.settings import read_refusal
 
 ModelSource = Literal["bundled", "hub", "file", "prompts"]
@@ -30,6 +31,8 @@ def read_size(given: Any) -> Any:
             raise ValueError("write pixels as 224, or as height x width, e.g. 256x128")
         given = [int(side) for side in written.groups() if side is not None]
     if isinstance(given, list | tuple):
+        if len(given) not in (1, 2):
+            raise ValueError("a size is one number, or height and width")
         given = given[0] if len(given) == 1 or (len(given) == 2 and given[0] == given[1]) else tuple(given)
     return given
 
@@ -41,9 +44,18 @@ def write_size(size: int | tuple[int, int] | None) -> str:
     return str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}"
 
 
-_Side = Annotated[int, Field(ge=8, le=2048)]
+def _bound(low: int, high: int) -> Callable[[Any], Any]:
+    def check(size: int | tuple[int, int]) -> int | tuple[int, int]:
+        if not all(low <= side <= high for side in (size if isinstance(size, tuple) else (size,))):
+            raise ValueError(f"a side has {low} to {high} pixels")
+        return size
 
-InputSize = Annotated[_Side | tuple[_Side, _Side], BeforeValidator(read_size)]
+    return check
+
+
+_Size = int | tuple[int, int]
+
+InputSize = Annotated[_Size, BeforeValidator(read_size), AfterValidator(_bound(8, 2048))]
 """The side of a square input in pixels, or height and width."""
 
 
@@ -80,7 +92,7 @@ class ModelRequest(BaseModel):
     std: tuple[float, ...] | None = None
     channels: InputChannels | None = None
     fit: Framing | None = None
-    resize_size: Annotated[ResizeSize, BeforeValidator(read_size)] | None = None
+    resize_size: Annotated[_Size, BeforeValidator(read_size), AfterValidator(_bound(1, 4096))] | None = None
     interpolation: Interpolation | None = None
     global_pool: Annotated[str, StringConstraints(pattern="^[a-z]{1,12}$")] | None = None
     digest: str | None = None
@@ -168,4 +180,5 @@ def build_file_request(
     except ValidationError as error:
         refusal = read_refusal(error)
         field_name = refusal.field.replace("_", " ")
-        raise ModelError(f"The {field_name} cannot be {refusal.given}: {refusal.reason}.") from None
+        reason = refusal.reason.removeprefix("value error, ")
+        raise ModelError(f"The {field_name} cannot be {refusal.given}: {reason}.") from None

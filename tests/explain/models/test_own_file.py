@@ -34,7 +34,7 @@ def test_files_that_do_not_fit() -> None:
         open_file(weights, "resnet10t")
     with pytest.raises(ModelError, match="torchvision has no architecture “resnet10t”"):
         open_file(weights, "torchvision/resnet10t")
-    with pytest.raises(ModelError, match=r"Other shape .*conv1\.0\.weight \(24×3×3×3 instead of 24×1×3×3\)"):
+    with pytest.raises(ModelError, match=r"holds weights for 3 channels, not 1"):
         open_file(weights, "timm/resnet10t", channels=1)
     with pytest.raises(ModelError, match="needs its architecture"):
         build_file_request(b"x", "mine.pt")
