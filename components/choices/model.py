@@ -289,7 +289,12 @@ def _ask_for_file() -> None:
         )
         with st.expander("Preprocessing"):
             st.caption("As the network was trained. Left empty: what the architecture was published with.")
-            size = st.text_input("Input size (pixels)", key=_SIZE, placeholder="224, or height × width: 256x128")
+            size = st.text_input(
+                "Input size (pixels)",
+                key=_SIZE,
+                placeholder="224 or 256x128",
+                help="The side of a square, or height × width.",
+            )
             fit = st.selectbox(
                 "Fit",
                 [*_FITS],
