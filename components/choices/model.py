@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
@@ -21,7 +21,8 @@ from explain.models.hub import HubModel, is_downloaded, search_hub
 from explain.models.labels import KNOWN_SETS
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
-from explain.models.request import ModelRequest, ModelSource, build_file_request
+from explain.models.request import ModelRequest, ModelSource, build_file_request, write_size
+from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ _MOST_NAMED = 12
 # The fields of the form that asks for a file.
 _ARCHITECTURE, _LABELS, _SIZE = "model-architecture", "model-labels", "model-size"
 _MEAN, _STD, _CHANNELS = "model-mean", "model-std", "model-channels"
+_FIT, _RESIZE, _FILTER, _POOL = "model-fit", "model-resize-size", "model-interpolation", "model-global-pool"
+
+_FITS: dict[Framing | None, str] = {
+    None: "As published",
+    "squash": "Squash: the whole picture",
+    "crop": "Crop: the middle",
+    "pad": "Pad: the whole picture, with a border",
+}
+_CHANNEL_NAMES = {None: "As the weights say", 3: "3, colour", 1: "1, grey"}
+_LABEL_FILES = ["txt", "json", "csv", "tsv", "yaml", "yml", "names"]
 
 _log = logging.getLogger(__name__)
 
@@ -270,18 +281,49 @@ def _ask_for_file() -> None:
             format_func={NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
             help="A label file given below counts first.",
         )
-        label_file = st.file_uploader("Label file, one class a line", type=["txt"], key="model-label-file")
+        label_file = st.file_uploader(
+            "Label file",
+            type=_LABEL_FILES,
+            key="model-label-file",
+            help="One class a line, with or without its number, or JSON or CSV as training scripts write it.",
+        )
         with st.expander("Preprocessing"):
-            st.caption("Left empty: what the architecture was published with.")
-            size = st.number_input("Input size (pixels)", 8, 2048, None, key=_SIZE)
+            st.caption("As the network was trained. Left empty: what the architecture was published with.")
+            size = st.text_input(
+                "Input size (pixels)",
+                key=_SIZE,
+                placeholder="224 or 256x128",
+                help="The side of a square, or height × width.",
+            )
+            fit = st.selectbox(
+                "Fit",
+                [*_FITS],
+                key=_FIT,
+                format_func=_FITS.__getitem__,
+                help="How a picture of another shape becomes the input. Resize((224, 224)) squashes; Resize(256) and "
+                "CenterCrop(224) crop.",
+            )
+            resize = st.text_input(
+                "Resize before the crop (pixels)",
+                key=_RESIZE,
+                placeholder="256",
+                help="The shorter side; or height × width that the picture just covers.",
+            )
+            interpolation = st.selectbox(
+                "Filter",
+                [None, *get_args(Interpolation)],
+                key=_FILTER,
+                format_func=lambda name: "As published" if name is None else name.capitalize(),
+            )
             mean = st.text_input("Mean", key=_MEAN, placeholder="0.485, 0.456, 0.406")
             std = st.text_input("Standard deviation", key=_STD, placeholder="0.229, 0.224, 0.225")
             channels = st.selectbox(
                 "Channels",
-                [None, 3, 1],
+                [None, 3, 1, *(count for count in range(2, MOST_CHANNELS + 1) if count != 3)],
                 key=_CHANNELS,
-                format_func={None: "As the weights say", 3: "3, colour", 1: "1, grey"}.__getitem__,
+                format_func=lambda count: _CHANNEL_NAMES.get(count, f"{count} bands"),
             )
+            pool = st.text_input("Pooling (timm)", key=_POOL, placeholder="avg, max, token …")
         if not st.form_submit_button("Use this model", width="stretch"):
             return
     if file is None:
@@ -295,10 +337,14 @@ def _ask_for_file() -> None:
             architecture=architecture.strip() or None,
             labels=None if labels == NUMBERED or label_file is not None else labels,
             label_file=None if label_file is None else label_file.getvalue(),
-            input_size=size,
+            input_size=size.strip() or None,
             mean=read_numbers("mean", mean),
             std=read_numbers("standard deviation", std),
             channels=channels,
+            fit=fit,
+            resize_size=resize.strip() or None,
+            interpolation=interpolation,
+            global_pool=pool.strip() or None,
         )
     except ModelError as error:
         st.error(str(error))
@@ -316,10 +362,14 @@ def fill_form(request: ModelRequest, mean: str, std: str) -> None:
     """
     st.session_state[_ARCHITECTURE] = request.architecture or ""
     st.session_state[_LABELS] = request.labels or NUMBERED
-    st.session_state[_SIZE] = request.input_size
+    st.session_state[_SIZE] = write_size(request.input_size)
     st.session_state[_MEAN] = mean
     st.session_state[_STD] = std
     st.session_state[_CHANNELS] = request.channels
+    st.session_state[_FIT] = request.fit
+    st.session_state[_RESIZE] = write_size(request.resize_size)
+    st.session_state[_FILTER] = request.interpolation
+    st.session_state[_POOL] = request.global_pool or ""
 
 
 def read_numbers(name: str, text: str) -> tuple[float, ...] | None:

@@ -49,7 +49,7 @@ from explain.maps.render import RenderSettings
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
 from explain.models.prompt_library import is_name
-from explain.models.request import ModelRequest, parse_model
+from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
 
@@ -206,7 +206,19 @@ class _Model:
     does not say.
     """
 
-    _FIELDS = ("architecture", "labels", "input_size", "mean", "std", "channels")
+    _FIELDS = (
+        "architecture",
+        "labels",
+        "input_size",
+        "mean",
+        "std",
+        "channels",
+        "fit",
+        "resize_size",
+        "interpolation",
+        "global_pool",
+    )
+    _SIZES = ("input_size", "resize_size")
 
     def write(self) -> Words:
         request = get_choice().request
@@ -218,7 +230,10 @@ class _Model:
         for field in self._FIELDS:
             value = getattr(request, field)
             if value is not None:
-                text = ", ".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)
+                if field in self._SIZES:
+                    text = write_size(value)
+                else:
+                    text = ", ".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)
                 words[f"model.{field}"] = [text]
         if request.label_names is not None:
             words["model.labels"] = ["file"]

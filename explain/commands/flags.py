@@ -15,7 +15,9 @@ from explain.bundled.models import FIRST_MODEL, FIRST_VIT
 from explain.errors import ExplainError
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
+from explain.models.model_folder import open_model_folder
 from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.pictures.geometry import Framing, Interpolation
 from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
 from explain.storage import read_file
@@ -64,11 +66,17 @@ def _declare_flag(name: str, kind: Any, help: str, *names: str) -> inspect.Param
 
 CHECKPOINT = (
     _declare_flag("arch", str, "For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.", "--arch"),
-    _declare_flag("labels", str, "For file:PATH: imagenet, cifar10, or a text file with one label a line."),
-    _declare_flag("input_size", int, "For file:PATH: side of the model's input in pixels."),
+    _declare_flag(
+        "labels", str, "For file:PATH: imagenet, cifar10, or a file of labels, one a line or as JSON or CSV."
+    ),
+    _declare_flag("input_size", str, "For file:PATH: the model's input in pixels, 224 or HEIGHTxWIDTH as 256x128."),
+    _declare_flag("fit", Framing, "For file:PATH: how a picture of another shape is made to fit: crop, squash or pad."),
+    _declare_flag("resize_size", str, "For file:PATH and crop: shorter side before it, or HEIGHTxWIDTH to cover."),
+    _declare_flag("interpolation", Interpolation, "For file:PATH: filter that pictures are resized with."),
     _declare_flag("mean", str, "For file:PATH: mean of each channel in 0…1, e.g. 0.5,0.5,0.5."),
     _declare_flag("std", str, "For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5."),
-    _declare_flag("channels", int, "For file:PATH: 3 for colour, 1 for grey."),
+    _declare_flag("channels", int, "For file:PATH: 3 for colour, 1 for grey, up to 6 for bands."),
+    _declare_flag("global_pool", str, "For file:PATH: pooling of a timm network, e.g. avg, max or token."),
 )
 """What a checkpoint cannot say of itself; the arguments of `read_model`."""
 
@@ -154,50 +162,39 @@ def read_view(values: list[str]) -> RenderSettings:
         ) from None
 
 
-def read_model(
-    model: str,
-    arch: str | None,
-    labels: str | None,
-    input_size: int | None,
-    mean: str | None,
-    std: str | None,
-    channels: int | None,
-) -> tuple[ModelRequest, bytes | None, Path | None]:
+def read_model(model: str, **checkpoint: Any) -> tuple[ModelRequest, bytes | None, Path | None]:
     """The request, and for a file its bytes and path.
+
+    What a folder's config.json says is taken where the flags are silent.
 
     Args:
         model: what `--model` says.
-        arch: as all that follow, a flag of `CHECKPOINT`; None where it is left out.
-        labels: a known label set, or the path of a label file.
-        input_size: in pixels.
-        mean: numbers with commas between.
-        std: numbers with commas between.
-        channels: 1 or 3.
+        checkpoint: values of the flags of `CHECKPOINT`; None where one is left out.
 
     Raises:
         ExplainError: a file cannot be read, a value cannot be, or a flag is given that the model has no use for.
     """
+    given = {name: value for name, value in checkpoint.items() if value is not None}
     if not model.startswith("file:"):
-        given = {"--arch": arch, "--labels": labels, "--input-size": input_size, "--mean": mean, "--std": std}
-        useless = [flag for flag, value in {**given, "--channels": channels}.items() if value is not None]
-        if useless:
-            raise ExplainError(f"{', '.join(useless)} only applies to --model file:PATH; {model} knows its own.")
+        if given:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise ExplainError(f"{flags} only applies to --model file:PATH; {model} knows its own.")
         return parse_model(model), None, None
-    path = Path(model.removeprefix("file:"))
-    data = read_file(path)
-    label_file = Path(labels) if labels and Path(labels).is_file() else None
-    request = build_file_request(
-        data,
-        path.name,
-        architecture=arch,
-        labels=None if label_file else labels,
-        label_file=read_file(label_file) if label_file else None,
-        input_size=input_size,
-        mean=read_numbers("--mean", mean),
-        std=read_numbers("--std", std),
-        channels=channels,
-    )
-    return request, data, path
+    folder = open_model_folder(Path(model.removeprefix("file:")))
+    data = read_file(folder.weights)
+    labels = given.pop("labels", None)
+    if labels is not None:
+        folder.known.pop("label_names", None)
+        is_file = Path(labels).is_file()
+        given |= {"label_file": read_file(Path(labels))} if is_file else {"labels": labels}
+    if "arch" in given:
+        given["architecture"] = given.pop("arch")
+    for name in ("mean", "std"):
+        if name in given:
+            given[name] = read_numbers(f"--{name}", given[name])
+    for note in folder.notes:
+        print(f"{folder.name}: {note}")
+    return build_file_request(data, folder.name, **{**folder.known, **given}), data, folder.weights
 
 
 def read_numbers(flag: str, text: str | None) -> tuple[float, ...] | None:

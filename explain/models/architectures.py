@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from explain.errors import ModelError
+from explain.models.described import find_resize
+from explain.models.request import write_size
 from explain.networks.torchvision_operators import declare_missing_operators
 from explain.pictures.geometry import Preprocessing
 
@@ -103,7 +106,7 @@ def read_timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
         {
             "input_size": (height, width),
             "fit": fit,
-            "resize_size": math.floor(min(height, width) / data["crop_pct"]) if fit == "crop" else None,
+            "resize_size": find_resize((height, width), data["crop_pct"]) if fit == "crop" else None,
             "interpolation": data["interpolation"],
             "mean": tuple(data["mean"]),
             "std": tuple(data["std"]),
@@ -120,23 +123,35 @@ class HeadAndStem:
 
 
 def build_architecture(
-    architecture: Architecture, num_classes: int, channels: int, input_size: int | None, device: str = "cpu"
+    architecture: Architecture,
+    num_classes: int,
+    channels: int,
+    input_size: int | tuple[int, int] | None,
+    device: str = "cpu",
+    global_pool: str | None = None,
 ) -> nn.Module:
     """An untrained network.
 
     Args:
         architecture: which.
         num_classes: 0 leaves timm's head out.
-        channels: 1 or 3.
-        input_size: side of the input, for those that are built for one; None for the architecture's own.
+        channels: of the input.
+        input_size: side of the input, or height and width, for those that are built for one; None for the
+            architecture's own.
         device: `meta` for the shapes alone.
+        global_pool: of a timm network; None for the architecture's own.
 
     Raises:
         ModelError: it cannot be built so.
     """
     import torch
 
-    build = _build_timm if architecture.family == "timm" else _build_torchvision
+    if architecture.family == "timm":
+        build = partial(_build_timm, global_pool=global_pool)
+    elif global_pool is None:
+        build = partial(_build_torchvision)
+    else:
+        raise ModelError(f"{architecture} has one way of pooling, so “{global_pool}” cannot be chosen. Leave it out.")
     try:
         if device == "meta":
             with torch.device("meta"):
@@ -145,10 +160,11 @@ def build_architecture(
     except (NotImplementedError, RuntimeError, ValueError, AssertionError, TypeError) as error:
         if device == "meta":
             # Some constructors look at values, which the meta device has none of.
-            return build_architecture(architecture, num_classes, channels, input_size)
+            return build_architecture(architecture, num_classes, channels, input_size, global_pool=global_pool)
         raise ModelError(
             f"{architecture} cannot be built with {num_classes} classes, {channels} channels and "
-            f"{f'an input of {input_size} pixels' if input_size else 'its own input size'}. ({error})"
+            f"{f'an input of {write_size(input_size)} pixels' if input_size else 'its own input size'}"
+            f"{f' and {global_pool} pooling' if global_pool else ''}. ({error})"
         ) from None
 
 
@@ -179,8 +195,15 @@ def drop_training_only(architecture: Architecture, tensors: Mapping[str, Tensor]
     return {key: tensor for key, tensor in tensors.items() if not key.startswith(unused)}
 
 
-def read_side(tensors: Mapping[str, Tensor], module: nn.Module) -> int | None:
-    """The side in pixels of the square input that a ViT's position embedding was trained for, where it differs."""
+def read_side(tensors: Mapping[str, Tensor], module: nn.Module) -> int | tuple[int, int] | None:
+    """The side in pixels of the input that a ViT's position embedding was trained for, where it differs.
+
+    A grid of twice or three times as many rows as columns, as networks for persons have it, gives height and width: it
+    is taken to stand upright.
+
+    Raises:
+        ModelError: its cells fill no such grid, so that only who trained it knows the size.
+    """
     from torch import nn
 
     for key, stem in (("pos_embed", "patch_embed.proj"), ("encoder.pos_embedding", "conv_proj")):
@@ -193,26 +216,51 @@ def read_side(tensors: Mapping[str, Tensor], module: nn.Module) -> int | None:
             continue
         side = math.isqrt(wanted.shape[1])
         prefix = wanted.shape[1] - side * side
-        side = math.isqrt(max(found.shape[1] - prefix, 0))
-        if side * side + prefix == found.shape[1]:
-            return side * int(patches.kernel_size[0])
+        cells, patch = max(found.shape[1] - prefix, 0), int(patches.kernel_size[0])
+        for times in (1, 2, 3):
+            side = math.isqrt(cells // times)
+            if side and times * side * side == cells:
+                return side * patch if times == 1 else (times * side * patch, side * patch)
+        raise ModelError(
+            f"The position embedding has {found.shape[1]} places, which fill no square. Give the input's height and "
+            f"width, e.g. {_suggest_sizes(cells, patch)}."
+        )
     return None
 
 
-def _build_timm(name: str, num_classes: int, channels: int, input_size: int | None) -> nn.Module:
+def _suggest_sizes(cells: int, patch: int) -> str:
+    """Heights and widths of grids of so many cells, the nearest to a square first."""
+    rows = [count for count in range(math.isqrt(cells), 1, -1) if cells % count == 0][:2]
+    sizes = [
+        size
+        for count in rows
+        for size in ((cells // count * patch, count * patch), (count * patch, cells // count * patch))
+    ]
+    return " or ".join(map(write_size, sizes)) or "256x128"
+
+
+def _build_timm(
+    name: str,
+    num_classes: int,
+    channels: int,
+    input_size: int | tuple[int, int] | None,
+    global_pool: str | None,
+) -> nn.Module:
     declare_missing_operators()
     import timm
 
     options: dict[str, Any] = {"pretrained": False, "num_classes": num_classes, "in_chans": channels}
+    if global_pool is not None:
+        options["global_pool"] = global_pool
     return build_for_size(lambda **size: timm.create_model(name, **options, **size), input_size)
 
 
-def build_for_size(build: Callable[..., nn.Module], input_size: int | None) -> nn.Module:
+def build_for_size(build: Callable[..., nn.Module], input_size: int | tuple[int, int] | None) -> nn.Module:
     """Build a timm network for an input size where it wants to know it; convolutional ones do not.
 
     Args:
         build: takes `img_size`, or nothing.
-        input_size: side of the input in pixels; None keeps the network's own.
+        input_size: side of the input in pixels, or height and width; None keeps the network's own.
     """
     if input_size is not None:
         try:
@@ -223,7 +271,9 @@ def build_for_size(build: Callable[..., nn.Module], input_size: int | None) -> n
     return build()
 
 
-def _build_torchvision(name: str, num_classes: int, channels: int, input_size: int | None) -> nn.Module:
+def _build_torchvision(
+    name: str, num_classes: int, channels: int, input_size: int | tuple[int, int] | None
+) -> nn.Module:
     declare_missing_operators()
     import torchvision.models
     from torch import nn
@@ -231,6 +281,8 @@ def _build_torchvision(name: str, num_classes: int, channels: int, input_size: i
     options: dict[str, Any] = {"num_classes": num_classes}
     if name in ("googlenet", "inception_v3"):
         options |= {"init_weights": False, "aux_logits": False}
+    if name.startswith("vit_") and isinstance(input_size, tuple):
+        raise ValueError("torchvision's vision transformers take square inputs only")
     if name.startswith("vit_") and input_size is not None:
         options["image_size"] = input_size
     module = torchvision.models.get_model(name, weights=None, **options)

@@ -14,7 +14,8 @@ from typing import Any
 from explain.bundled.models import bundled_models
 from explain.errors import ModelError
 from explain.models.labels import imagenet_labels, number_classes
-from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
+from explain.models.loaded import LoadedModel, choose_labels, finish_loading
+from explain.models.preparation import override_preprocessing
 from explain.models.request import ModelRequest
 
 # Read once, when huggingface_hub is first imported.
@@ -72,6 +73,11 @@ def load_from_hub(request: ModelRequest) -> LoadedModel:
             model cannot be built with the request's settings.
     """
     name = request.name
+    if "/" in name:
+        raise ModelError(
+            f"“{name}” is a repository of the hub, not one of timm's pretrained models, and is not fetched from here. "
+            "Download its folder, with config.json and model.safetensors, and give it as file:FOLDER."
+        )
     _give_up_early(name)
     architectures = {known.partition(".")[0] for known in _hub_names()}
     if name not in _hub_names() and name not in architectures:

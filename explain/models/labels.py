@@ -1,4 +1,4 @@
-"""Names of a model's classes: from a text file, a known set, or timm's copy of ImageNet's lists."""
+"""Names of a model's classes: of a known set, or timm's copy of ImageNet's lists."""
 
 from __future__ import annotations
 
@@ -10,32 +10,11 @@ from explain.errors import ModelError
 
 KNOWN_SETS = ("imagenet", "cifar10")
 
-_MOST_BYTES = 4 * 2**20
-_MOST_LABELS = 100_000
-_LONGEST_LABEL = 200
 
-
-def read_labels(data: bytes) -> tuple[str, ...]:
-    """Class names from a text file, one a line, in the order of the classes. Empty lines are skipped.
-
-    Raises:
-        ModelError: it is no such file.
-    """
-    if len(data) > _MOST_BYTES:
-        raise ModelError("The label file is larger than 4 MB. Give a text file with one class name a line.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ModelError("The label file is no UTF-8 text. Give a text file with one class name a line.") from None
-    labels = tuple(line.strip() for line in text.splitlines() if line.strip())
-    if not labels or not all(label.isprintable() for label in labels):
-        raise ModelError("The label file holds no plain class names. Give a text file with one class name a line.")
-    if len(labels) > _MOST_LABELS or max(map(len, labels)) > _LONGEST_LABEL:
-        raise ModelError(
-            f"The label file has more than {_MOST_LABELS:,} lines or a line of more than {_LONGEST_LABEL} characters. "
-            "Give a text file with one class name a line."
-        )
-    return labels
+def tell_apart(labels: Sequence[str]) -> tuple[str, ...]:
+    """The names, with the class's number behind those that several classes have."""
+    times = Counter(labels)
+    return tuple(f"{label} (class {index})" if times[label] > 1 else label for index, label in enumerate(labels))
 
 
 def known_labels(name: str) -> tuple[str, ...]:

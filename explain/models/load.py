@@ -9,8 +9,9 @@ from explain.bundled.models import bundled_models, find_bundled_file
 from explain.errors import ModelError
 from explain.models.checkpoint import load_prompts, load_weights, read_checkpoint
 from explain.models.hub import load_from_hub
-from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
+from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.own_file import load_file, load_tensors
+from explain.models.preparation import override_preprocessing
 from explain.models.prompt_library import read_card, read_prompts
 from explain.models.request import ModelRequest
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explain.errors import LayerError, ModelError
-from explain.models.labels import known_labels
+from explain.models.labels import known_labels, tell_apart
+from explain.models.preparation import note_normalisation
 from explain.models.request import ModelRequest
 from explain.networks.layer import Layer, default_layer
 from explain.networks.layer_search import find_layers
@@ -86,8 +88,21 @@ def finish_loading(
         raise ModelError(f"“{request.name}” cannot work on an input of {height}×{width} pixels. ({error})") from None
     if not layers:
         notes = [*notes, "No layer of this model lies on the picture, so it can classify but nothing can be explained."]
+    notes = [*notes, *note_normalisation(request, preprocessing), *_note_repeated(request.label_names)]
     fingerprint = _fingerprint(architecture, preprocessing, prompted if prompted is not None else module, module)
     return LoadedModel(request, module, preprocessing, tuple(labels), fingerprint, layers, prompted, tuple(notes))
+
+
+def _note_repeated(names: Sequence[str] | None) -> list[str]:
+    """Which names of a label file several classes have, in a sentence; none where each has its own."""
+    twice = [name for name, times in Counter(names or ()).items() if times > 1]
+    if not twice:
+        return []
+    more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
+    return [
+        f"The label file gives several classes the same name ({', '.join(twice[:3])}{more}), so their numbers stand "
+        "behind it. Check that it is the right file."
+    ]
 
 
 def _fingerprint(architecture: str, preprocessing: Preprocessing, *modules: nn.Module) -> str:
@@ -118,57 +133,13 @@ def choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] |
     else:
         return None
     if count is not None and len(labels) != count:
+        extra = ""
+        if len(labels) == count + 1:
+            extra = f" If “{labels[0]}” is a heading or a background, leave it out."
         raise ModelError(
-            f"{source} has {len(labels):,} names, but the model has {count:,} classes. Give one name a class."
+            f"{source} has {len(labels):,} names, but the model has {count:,} classes. Give one name a class.{extra}"
         )
-    return labels
-
-
-def override_preprocessing(preprocessing: Preprocessing, request: ModelRequest) -> Preprocessing:
-    """A preprocessing with what a request changes. A new input size keeps the share that a crop cuts off.
-
-    One number for the mean or the standard deviation stands for every channel. A model of colour that is asked to take
-    grey gets the mean of its three numbers.
-
-    Args:
-        preprocessing: the model's own.
-        request: what it leaves out stays.
-
-    Raises:
-        ModelError: mean or standard deviation are not of so many channels or are no such numbers, or the picture
-            would be made smaller than the crop that follows.
-    """
-    changes: dict[str, Any] = {}
-    if request.input_size is not None:
-        changes["input_size"] = (request.input_size, request.input_size)
-        if preprocessing.resize_size is not None:
-            share = preprocessing.resize_size / min(preprocessing.input_size)
-            changes["resize_size"] = round(request.input_size * share)
-    for field_name in ("fit", "resize_size", "interpolation", "channels"):
-        value = getattr(request, field_name)
-        if value is not None:
-            changes[field_name] = value
-    channels = changes.get("channels", preprocessing.channels)
-    for field_name in ("mean", "std"):
-        values = getattr(request, field_name)
-        given = values is not None
-        values = values if given else getattr(preprocessing, field_name)
-        if len(values) == 1:
-            values = values * channels
-        elif channels == 1 and not given:
-            values = (round(sum(values) / len(values), 6),)
-        if len(values) != channels:
-            raise ModelError(f"The {field_name} has {len(values)} numbers for {channels} channels. Give one for each.")
-        if not all(abs(value) < 1e6 for value in values) or (field_name == "std" and not all(v > 0 for v in values)):
-            raise ModelError(f"The {field_name} cannot be {', '.join(map(str, values))}. It is in units of 0…1.")
-        changes[field_name] = values
-    changed = preprocessing.model_copy(update=changes)
-    if changed.fit == "crop" and (changed.resize_size or max(changed.input_size)) < max(changed.input_size):
-        raise ModelError(
-            f"The picture cannot be resized to {changed.resize_size} pixels and then cropped to "
-            f"{max(changed.input_size)}. Make the resize at least as large as the input."
-        )
-    return changed
+    return tell_apart(labels)
 
 
 def get_layer(model: LoadedModel, name: str = "auto") -> Layer:

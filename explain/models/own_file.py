@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from explain.errors import ModelError
 from explain.models.checkpoint import fit_names, load_prompts, load_weights, read_checkpoint
 from explain.models.labels import number_classes
-from explain.models.loaded import LoadedModel, choose_labels, finish_loading, override_preprocessing
+from explain.models.loaded import LoadedModel, choose_labels, finish_loading
+from explain.models.preparation import note_assumed, override_preprocessing
 from explain.models.request import ModelRequest
-from explain.pictures.geometry import Preprocessing
+from explain.pictures.geometry import MOST_CHANNELS, Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,13 +69,22 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
     if fit.left_out:
         notes.append(f"{len(fit.left_out)} tensors beside “{fit.prefix}” were left out, such as {fit.left_out[0]}.")
     preprocessing = default_preprocessing(architecture)
-    side = request.input_size or read_side(tensors, outline)
+    told = read_side(tensors, outline) if request.input_size is None else None
+    side = request.input_size or told
     preprocessing = override_preprocessing(preprocessing, request.model_copy(update={"input_size": side}))
     if _PROMPTS in tensors:
         return _load_prompt_cam(request, architecture, tensors, preprocessing, side, notes)
 
     shapes = read_shapes(architecture, tensors)
-    channels = request.channels or (1 if shapes.channels == 1 else 3)
+    channels = request.channels or shapes.channels or 3
+    if channels != (shapes.channels or channels):
+        raise ModelError(
+            f"“{request.name}” holds weights for {shapes.channels} channels, not {channels}. Leave the channels out."
+        )
+    if channels > MOST_CHANNELS:
+        raise ModelError(
+            f"“{request.name}” takes pictures of {channels} channels. Up to {MOST_CHANNELS} are supported."
+        )
     if channels != preprocessing.channels:
         preprocessing = override_preprocessing(
             preprocessing, request.model_copy(update={"channels": channels, "input_size": None})
@@ -83,11 +93,12 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
     if shapes.num_classes == 0:
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
     count = shapes.num_classes or (len(labels) if labels else 1000)
-    module = build_architecture(architecture, count, channels, side)
+    module = build_architecture(architecture, count, channels, side, global_pool=request.global_pool)
     tensors = _resize_positions(tensors, module)
     load_weights(module, tensors, request.name, str(architecture))
     if labels is None:
         notes.append("No class names were given, so the classes are numbered.")
+    notes += note_assumed(request, preprocessing, told)
     return finish_loading(
         request, module, None, str(architecture), preprocessing, labels or number_classes(count), notes
     )
@@ -101,7 +112,7 @@ def _load_prompt_cam(
     architecture: Any,
     tensors: Mapping[str, Tensor],
     preprocessing: Preprocessing,
-    side: int | None,
+    side: int | tuple[int, int] | None,
     notes: list[str],
 ) -> LoadedModel:
     """A checkpoint of Prompt-CAM's authors: a timm ViT, prompts `(N, C, D)` and one shared scoring layer."""
@@ -135,6 +146,7 @@ def _load_prompt_cam(
     labels = choose_labels(request, count)
     if labels is None:
         notes = [*notes, "No class names were given, so the classes are numbered."]
+    notes = [*notes, *note_assumed(request, preprocessing, side)]
     names = labels or number_classes(count)
     return finish_loading(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes)
 

@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
-from explain.models.labels import read_labels
+from explain.models.label_file import read_labels
 from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.settings import read_refusal
 
 ModelSource = Literal["bundled", "hub", "file", "prompts"]
 """Where a model comes from."""
+
+
+def read_size(given: Any) -> Any:
+    """A size as people write it, `224` or `256x128` (height × width), as a number or a pair; all else as it came.
+
+    Two equal sides are one number, so that a size has one way to be written down.
+    """
+    if isinstance(given, str):
+        written = re.fullmatch(r"\s*(\d{1,5})\s*(?:[x×X*, ]\s*(\d{1,5})\s*)?", given, re.ASCII)
+        if written is None:
+            raise ValueError("write pixels as 224, or as height x width, e.g. 256x128")
+        given = [int(side) for side in written.groups() if side is not None]
+    if isinstance(given, list | tuple):
+        if len(given) not in (1, 2):
+            raise ValueError("a size is one number, or height and width")
+        given = given[0] if len(given) == 1 or (len(given) == 2 and given[0] == given[1]) else tuple(given)
+    return given
+
+
+def write_size(size: int | tuple[int, int] | None) -> str:
+    """A size as `read_size` reads it; empty for none."""
+    if size is None:
+        return ""
+    return str(size) if isinstance(size, int) else f"{size[0]}x{size[1]}"
+
+
+def _bound(low: int, high: int) -> Callable[[Any], Any]:
+    def check(size: int | tuple[int, int]) -> int | tuple[int, int]:
+        if not all(low <= side <= high for side in (size if isinstance(size, tuple) else (size,))):
+            raise ValueError(f"a side has {low} to {high} pixels")
+        return size
+
+    return check
+
+
+_Size = int | tuple[int, int]
+
+InputSize = Annotated[_Size, BeforeValidator(read_size), AfterValidator(_bound(8, 2048))]
+"""The side of a square input in pixels, or height and width."""
 
 
 class ModelRequest(BaseModel):
@@ -27,13 +68,15 @@ class ModelRequest(BaseModel):
         architecture: `timm/NAME` or `torchvision/NAME`; needed for files, known otherwise.
         labels: a known label set, `imagenet` or `cifar10`.
         label_names: the names themselves, from a label file.
-        input_size: side of the model's square input in pixels; what is left out here keeps the model's own default.
+        input_size: side of the model's square input in pixels, or height and width; what is left out here keeps the
+            model's own default.
         mean: one number, or one for each channel.
         std: as `mean`.
-        channels: grey or RGB.
+        channels: 1 for grey, 3 for RGB, or as many as the weights take.
         fit: see `Preprocessing`.
         resize_size: see `Preprocessing`.
         interpolation: see `Preprocessing`.
+        global_pool: how a timm network sums its last layer up, where that is not its own way: `avg`, `max`, `token` …
         digest: SHA-256 of the checkpoint's bytes, or `PromptCard.digest`; files and prompts only.
     """
 
@@ -44,13 +87,14 @@ class ModelRequest(BaseModel):
     architecture: str | None = None
     labels: str | None = None
     label_names: tuple[str, ...] | None = None
-    input_size: int | None = Field(default=None, ge=8, le=2048)
+    input_size: InputSize | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     channels: InputChannels | None = None
     fit: Framing | None = None
-    resize_size: int | None = Field(default=None, ge=1, le=4096)
+    resize_size: Annotated[_Size, BeforeValidator(read_size), AfterValidator(_bound(1, 4096))] | None = None
     interpolation: Interpolation | None = None
+    global_pool: Annotated[str, StringConstraints(pattern="^[a-z]{1,12}$")] | None = None
     digest: str | None = None
 
 
@@ -80,10 +124,15 @@ def build_file_request(
     architecture: str | None = None,
     labels: str | None = None,
     label_file: bytes | None = None,
-    input_size: int | None = None,
+    label_names: tuple[str, ...] | None = None,
+    input_size: int | tuple[int, int] | str | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     channels: int | None = None,
+    fit: str | None = None,
+    resize_size: int | tuple[int, int] | str | None = None,
+    interpolation: str | None = None,
+    global_pool: str | None = None,
 ) -> ModelRequest:
     """The request for a person's own checkpoint, known by the digest of its bytes. Does not read the weights.
 
@@ -92,12 +141,17 @@ def build_file_request(
         name: what the file is called.
         architecture: `timm/NAME` or `torchvision/NAME`.
         labels: a known label set, `imagenet` or `cifar10`.
-        label_file: the bytes of a text file with one class name a line, in place of `labels`.
-        input_size: side of the input in pixels; as all that follows, read from the weights or the architecture where
+        label_file: the bytes of a file of class names, see `read_labels`, in place of `labels`.
+        label_names: the names themselves, in place of both.
+        input_size: in pixels, `224` or `256x128`; as all that follows, read from the weights or the architecture where
             it is left out.
-        mean: see `ModelRequest`.
-        std: see `ModelRequest`.
-        channels: see `ModelRequest`.
+        mean: see `ModelRequest`; so are all that follow.
+        std: as `mean`.
+        channels: 1 for grey, 3 for RGB, or as many as the weights take.
+        fit: `crop`, `squash` or `pad`.
+        resize_size: in pixels, as `input_size`.
+        interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`.
+        global_pool: of a timm network.
 
     Raises:
         ModelError: no architecture is given, or a value is out of its bounds.
@@ -111,15 +165,20 @@ def build_file_request(
                 "name": name[:200] or "checkpoint",
                 "architecture": architecture,
                 "labels": labels,
-                "label_names": read_labels(label_file) if label_file is not None else None,
+                "label_names": read_labels(label_file) if label_file is not None else label_names,
                 "input_size": input_size,
                 "mean": mean,
                 "std": std,
                 "channels": channels,
+                "fit": fit,
+                "resize_size": resize_size,
+                "interpolation": interpolation,
+                "global_pool": global_pool,
                 "digest": hashlib.sha256(data).hexdigest(),
             }
         )
     except ValidationError as error:
         refusal = read_refusal(error)
         field_name = refusal.field.replace("_", " ")
-        raise ModelError(f"The {field_name} cannot be {refusal.given}: {refusal.reason}.") from None
+        reason = refusal.reason.removeprefix("value error, ")
+        raise ModelError(f"The {field_name} cannot be {refusal.given}: {reason}.") from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from explain.errors import PictureError
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
@@ -142,8 +143,16 @@ Framing = Literal["crop", "squash", "pad"]
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
-InputChannels = Literal[1, 3]
-"""Grey or RGB."""
+MOST_CHANNELS = 6
+
+InputChannels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+"""1 is grey, 3 are RGB; what others hold, only who trained the network knows."""
+
+_Resized = Annotated[int, Field(ge=1, le=4096)]
+
+ResizeSize = _Resized | tuple[_Resized, _Resized]
+"""To what a picture is resized before a crop: its shorter side, as torchvision counts, or a height and width that it
+just covers, as timm counts."""
 
 
 class Preprocessing(BaseModel):
@@ -151,13 +160,15 @@ class Preprocessing(BaseModel):
 
     Attributes:
         input_size: height and width of the input in pixels.
-        fit: `crop` resizes the shorter side to `resize_size` and keeps the middle; `squash` resizes both sides to the
-            input, whatever the aspect ratio; `pad` fits the whole picture in and fills the rest with the mean.
-        resize_size: shorter side before the crop; None stands for the input's own shorter side.
+        fit: `crop` resizes the picture to `resize_size`, its shape kept, and keeps the middle; `squash` resizes both
+            sides to the input, whatever the aspect ratio; `pad` fits the whole picture in and fills the rest with the
+            mean.
+        resize_size: before the crop, the shorter side, or a height and width that the picture just covers; None stands
+            for the input's own.
         interpolation: filter of the (antialiased) resize.
         enlarged: how many times the pictures of the training were enlarged to the input. A picture is first reduced to
             that fraction of the input, so that the model is shown no finer detail than it was trained on.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB), or as many bands as the pictures have.
         mean: subtracted from each channel of the picture in 0…1.
         std: divides each channel after that.
     """
@@ -166,7 +177,7 @@ class Preprocessing(BaseModel):
 
     input_size: tuple[PositiveInt, PositiveInt]
     fit: Framing = "crop"
-    resize_size: int | None = Field(default=None, ge=1, le=4096)
+    resize_size: ResizeSize | None = None
     interpolation: Interpolation = "bilinear"
     enlarged: int = Field(default=1, ge=1, le=16)
     channels: InputChannels = 3
@@ -211,25 +222,42 @@ def find_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
         scale = min(input_height / height, input_width / width)
         resized_width, resized_height = max(round(width * scale), 1), max(round(height * scale), 1)
     else:
-        short = preprocessing.resize_size or min(input_height, input_width)
-        if width <= height:
-            resized_width, resized_height = short, int(short * height / width)
-        else:
-            resized_width, resized_height = int(short * width / height), short
+        resized_height, resized_width = _resize_sides(size, preprocessing.resize_size or preprocessing.input_size)
     left, top = round((resized_width - input_width) / 2), round((resized_height - input_height) / 2)
     scale_x, scale_y = width / resized_width, height / resized_height
     return Box(left * scale_x, top * scale_y, (left + input_width) * scale_x, (top + input_height) * scale_y)
 
 
+def _resize_sides(size: tuple[int, int], target: int | tuple[int, int]) -> tuple[int, int]:
+    """The height and width of a picture of `size` once it is resized for a crop; see `Preprocessing.resize_size`."""
+    height, width = size
+    if isinstance(target, int) or target[0] == target[1]:
+        short = target if isinstance(target, int) else target[0]
+        return (int(short * height / width), short) if width <= height else (short, int(short * width / height))
+    ratio = min(height / target[0], width / target[1])
+    return round(height / ratio), round(width / ratio)
+
+
 def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
-    """Cut, resize and normalise a picture for a model."""
+    """Cut, resize and normalise a picture for a model.
+
+    Raises:
+        PictureError: it has more or fewer channels than the model takes. Colour is made grey for a model of one
+            channel, and grey is repeated for one of colour; all else would be a guess.
+    """
     import torch
 
     box = find_box(picture.size, preprocessing)
     pixels = picture.choose_bands(preprocessing.channels)
-    if pixels.shape[2] == 3 and preprocessing.channels == 1:
+    own, wanted = pixels.shape[2], preprocessing.channels
+    if own == 3 and wanted == 1:
         grey = pixels.astype(np.float32) @ _LUMINANCE
         pixels = (grey if pixels.dtype == np.float32 else grey / 255)[..., None]
+    elif own != wanted and (own, wanted) != (1, 3):
+        raise PictureError(
+            f"This model takes {wanted} {'channel' if wanted == 1 else 'channels'}; the picture has {own}. "
+            f"Give a picture of {_name_channels(wanted)}, or choose a model for {_name_channels(own)}."
+        )
     rows, columns = preprocessing.input_size
     size = (max(rows // preprocessing.enlarged, 1), max(columns // preprocessing.enlarged, 1))
     resized = _resize(pixels, box, size, preprocessing.interpolation)
@@ -245,6 +273,10 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     if preprocessing.fit == "pad":
         normalised[:, _is_padding(picture.size, box, preprocessing.input_size)] = 0.0
     return Prepared(torch.from_numpy(normalised).unsqueeze(0), box)
+
+
+def _name_channels(count: int) -> str:
+    return {1: "grey", 3: "colour"}.get(count, f"{count} bands, such as a TIFF of {count}")
 
 
 def _resize(pixels: np.ndarray, box: Box, size: tuple[int, int], interpolation: str) -> np.ndarray:

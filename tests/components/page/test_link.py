@@ -189,11 +189,33 @@ def test_a_checkpoint_is_asked_for_by_its_digest_with_the_form_filled_in() -> No
     assert choice.weights is None
     assert ELSEWHERE[:12] in choice.problem
     assert app.session_state["model-architecture"] == "timm/resnet18"
-    assert app.session_state["model-size"] == 160
-    for name, value in (("input_size", "1"), ("mean", "a"), ("labels", "mine"), ("channels", "2")):
+    assert app.session_state["model-size"] == "160"
+    for name, value in (("input_size", "1"), ("mean", "a"), ("labels", "mine"), ("channels", "7")):
         wrong = run({**words, f"model.{name}": [value]})
         assert wrong.session_state["misread"] == ["model"]
         assert wrong.session_state["written"] == {}
+
+
+def test_all_of_a_checkpoints_preprocessing_comes_back_with_its_link() -> None:
+    words = {
+        "model": [f"file:{ELSEWHERE}"],
+        "model.architecture": ["timm/resnet18"],
+        "model.input_size": ["256x128"],
+        "model.fit": ["crop"],
+        "model.resize_size": ["293x146"],
+        "model.interpolation": ["bicubic"],
+        "model.channels": ["4"],
+        "model.global_pool": ["max"],
+    }
+    app = run(words)
+    assert app.session_state["misread"] == [] and app.session_state["written"] == words
+    request = app.session_state["model"].request
+    assert (request.input_size, request.resize_size, request.channels) == ((256, 128), (293, 146), 4)
+    form = {name: app.session_state[f"model-{name}"] for name in ("size", "fit", "resize-size", "interpolation")}
+    assert form == {"size": "256x128", "fit": "crop", "resize-size": "293x146", "interpolation": "bicubic"}
+    for name, value in (("fit", "stretch"), ("resize_size", "0"), ("interpolation", "cubic"), ("input_size", "9x")):
+        wrong = run({**words, f"model.{name}": [value]})
+        assert wrong.session_state["misread"] == ["model"] and wrong.session_state["written"] == {}
 
 
 def test_trained_prompts_are_named_whether_they_are_here_or_not() -> None:

@@ -88,5 +88,5 @@ def test_timms_ways_of_fitting_are_ours() -> None:
     config = {"input_size": (3, 100, 200), "crop_pct": 0.9, "interpolation": "bilinear", "mean": (0.5,) * 3}
     fits = {mode: read_timm_preprocessing({**config, "crop_mode": mode}) for mode in ("center", "squash", "border")}
     assert {mode: made.fit for mode, made in fits.items()} == {"center": "crop", "squash": "squash", "border": "pad"}
-    assert fits["center"].resize_size == int(100 / 0.9) and fits["squash"].resize_size is None
+    assert fits["center"].resize_size == (int(100 / 0.9), int(200 / 0.9)) and fits["squash"].resize_size is None
     assert fits["border"].input_size == (100, 200) and fits["border"].mean == (0.5, 0.5, 0.5)

@@ -34,7 +34,7 @@ def test_files_that_do_not_fit() -> None:
         open_file(weights, "resnet10t")
     with pytest.raises(ModelError, match="torchvision has no architecture “resnet10t”"):
         open_file(weights, "torchvision/resnet10t")
-    with pytest.raises(ModelError, match=r"Other shape .*conv1\.0\.weight \(24×3×3×3 instead of 24×1×3×3\)"):
+    with pytest.raises(ModelError, match=r"holds weights for 3 channels, not 1"):
         open_file(weights, "timm/resnet10t", channels=1)
     with pytest.raises(ModelError, match="needs its architecture"):
         build_file_request(b"x", "mine.pt")
@@ -56,7 +56,7 @@ def test_preprocessing_of_files() -> None:
         ({"std": (0.0,)}, "std cannot be 0.0"),
         ({"mean": (float("nan"),)}, "mean cannot be nan"),
         ({"input_size": 4}, "input size cannot be 4"),
-        ({"channels": 2}, "channels cannot be 2"),
+        ({"channels": 7}, "channels cannot be 7"),
         ({"input_size": 8}, "cannot work on an input of 8×8"),
     ):
         with pytest.raises(ModelError, match=words):
