@@ -16,7 +16,7 @@ from explain.errors import ExplainError
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
 from explain.models.model_folder import open_model_folder
-from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.models.request import Average, ModelRequest, build_file_request, parse_model
 from explain.pictures.geometry import Framing, Interpolation
 from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
@@ -77,6 +77,7 @@ CHECKPOINT = (
     _declare_flag("std", str, "For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5."),
     _declare_flag("channels", int, "For file:PATH: 3 for colour, 1 for grey, up to 6 for bands."),
     _declare_flag("global_pool", str, "For file:PATH: pooling of a timm network, e.g. avg, max or token."),
+    _declare_flag("weights", Average, "For file:PATH: averaged or raw, of a checkpoint that holds both."),
 )
 """What a checkpoint cannot say of itself; the arguments of `read_model`."""
 

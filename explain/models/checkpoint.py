@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import io
-import re
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from explain.errors import ModelError
+from explain.models.file_kinds import refuse_archive, refuse_kind, refuse_shard
+from explain.models.reparametrised import join_parts
+from explain.models.request import Average
+from explain.models.settings_beside import read_settings
+from explain.models.unpickling import SAVE_ALONE, read_pickle, say_code
+from explain.models.weight_sets import Weights, complete_average, find_sets, find_whole_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,27 +25,83 @@ if TYPE_CHECKING:
 MOST_BYTES = 2 * 2**30
 """Largest checkpoint read, as a file and unpacked."""
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "ema")
-_WRAPPERS_OF_AVERAGES = ("state_dict_ema", "model_ema")
-_PREFIXES = ("module", "model", "_orig_mod", "backbone", "net", "network", "encoder", "ema_model")
+_HARMLESS = ("builtins", "collections", "datetime", "pathlib", "copyreg", "numpy", "torch", "enum")
 _BOOKKEEPING = ("num_batches_tracked", "total_ops", "total_params")
 _MOST_LISTED = 10
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _LONGEST_SAFETENSORS_HEADER = 100_000_000
 
 
-def read_checkpoint(data: bytes, name: str) -> dict[str, Tensor]:
-    """The named tensors of a safetensors file or of a `.pt`/`.pth` file that holds weights alone.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What is in a person's file. Nothing of it was executed.
 
-    Wrapping dictionaries (`state_dict`, `model` …) are opened and what is no tensor is left out. Floating-point
-    tensors come as float32, on the CPU.
+    Attributes:
+        name: what the file is called.
+        kind: how it is written.
+        candidates: every set of weights in it, the likeliest first.
+        settings: what else stands in it, as plain data: `args`, `config`, `epoch` …
+        notes: sentences a person should read once.
+    """
+
+    name: str
+    kind: Literal["safetensors", "torch"]
+    candidates: tuple[Weights, ...]
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+    def choose(self, which: Average | None = None) -> Weights:
+        """The weights to use, with a note where there was a choice. Floats are float32.
+
+        Args:
+            which: None takes the averaged ones where there are some, since a trainer reports their accuracy.
+
+        Raises:
+            ModelError: there are none of that kind, or they are quantised, NaN or too large.
+        """
+        averaged = [weights for weights in self.candidates if weights.averaged]
+        raw = [weights for weights in self.candidates if not weights.averaged]
+        pool = {"averaged": averaged, "raw": raw, None: averaged or raw}[which]
+        if not pool:
+            what = "averaged weights" if which == "averaged" else "weights but averaged ones"
+            raise ModelError(f"“{self.name}” holds no {what}. Leave the choice of weights out.")
+        chosen, notes = pool[0], list(pool[0].notes)
+        if chosen.averaged:
+            if raw:
+                chosen = complete_average(chosen, raw[0])
+                notes.append(
+                    f"The file holds weights averaged over the training ({chosen}) and those of its "
+                    f"last step ({raw[0]}). The averaged ones are used, as trainers do; “raw” takes the others."
+                )
+            elif which is None:
+                notes.append(f"The weights are averaged over the training ({chosen}).")
+        elif averaged:
+            notes.append(
+                f"The weights of the training's last step are used ({chosen}), as asked, and not the "
+                f"averaged ones ({averaged[0]})."
+            )
+        others = [weights for weights in pool[1:] if len(weights.tensors) * 2 > len(chosen.tensors)]
+        if others:
+            notes.append(
+                f"The file holds {len(others) + 1} sets of weights; {chosen} is used, and not "
+                f"{', '.join(str(weights) for weights in others[:3])}."
+            )
+        checked = _check_numbers(dict(chosen.tensors), self.name)
+        joined, more = join_parts(checked, self.name)
+        return replace(chosen, tensors=_check_finite(joined, self.name), notes=(*self.notes, *notes, *more))
+
+
+def open_checkpoint(data: bytes, name: str) -> Checkpoint:
+    """Everything that a safetensors file or one of `torch.save` holds, as tensors and plain data.
+
+    Sets of weights are found wherever they stand: under names of the author's own, in lists, one in another.
 
     Args:
         data: the file's bytes; the kind is told from these, not from the name.
         name: what to call the file in an error.
 
     Raises:
-        ModelError: it is no checkpoint, is damaged or too large, needs code to be run, or has weights that are NaN.
+        ModelError: it is no checkpoint, is damaged or too large, or would need code to be run.
     """
     if not data:
         raise ModelError(f"“{name}” is empty. Choose a .safetensors, .pt or .pth file.")
@@ -49,15 +109,51 @@ def read_checkpoint(data: bytes, name: str) -> dict[str, Tensor]:
         raise ModelError(
             f"“{name}” is larger than {MOST_BYTES // 2**30} GB. Save the weights alone, in half precision."
         )
+    notes: list[str] = []
+    kind: Literal["safetensors", "torch"] = "torch"
     if _is_safetensors(data):
-        tensors = _read_safetensors(data, name)
+        refuse_shard(name)
+        kind, content, header = "safetensors", _read_safetensors(data, name), _read_header(data)
     elif data.startswith((_ZIP, _PICKLE)):
-        tensors = _find_tensors(_read_pickle(data, name), name)
+        found = read_pickle(data, _read_archive(data, name) if data.startswith(_ZIP) else None, name)
+        content, header = found.content, {}
+        sets = find_sets(content)
+        hidden = find_whole_model(content)
+        if hidden is not None and hidden[1] >= max((len(weights.tensors) for weights in sets), default=0):
+            raise ModelError(say_code(name, hidden[0]))
+        if not sets and found.strangers:
+            raise ModelError(say_code(name, found.strangers[0]))
+        closed = [path for path in found.strangers if path.partition(".")[0] not in _HARMLESS]
+        if closed:
+            notes.append(f"What stands beside the weights was left closed, because it is code ({closed[0]}).")
     else:
-        raise ModelError(f"“{name}” is no checkpoint. Choose a .safetensors, .pt or .pth file.")
-    if not tensors:
-        raise ModelError(f"“{name}” holds no weights. Save the model's state_dict().")
-    return _check_numbers(tensors, name)
+        raise refuse_kind(data, name)
+    candidates = find_sets(content)
+    if not candidates:
+        raise ModelError(f"“{name}” holds no weights{_list_keys(content)}. Save the model's state_dict().")
+    return Checkpoint(name, kind, candidates, read_settings(content) | header, tuple(notes))
+
+
+def read_checkpoint(data: bytes, name: str, which: Average | None = None) -> dict[str, Tensor]:
+    """The named tensors of a file: `open_checkpoint` and `Checkpoint.choose` in one.
+
+    Args:
+        data: the file's bytes.
+        name: what to call the file in an error.
+        which: see `Checkpoint.choose`.
+
+    Raises:
+        ModelError: it is no checkpoint, is damaged or too large, needs code to be run, or has weights that are NaN.
+    """
+    return dict(open_checkpoint(data, name).choose(which).tensors)
+
+
+def _list_keys(content: Any) -> str:
+    """What a file holds instead of weights, for the sentence that refuses it."""
+    if not isinstance(content, Mapping) or not content:
+        return ""
+    keys = [str(key)[:40] for key in list(content)[:_MOST_LISTED]]
+    return f", only {', '.join(keys)}"
 
 
 @dataclass(frozen=True)
@@ -76,19 +172,25 @@ class Fit:
 
 
 def fit_names(tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> Fit:
-    """Take off the prefix (`module.`, `model.`, `backbone.` …) under which most of the expected names are found."""
-    prefixes = {""}
-    for key in tensors:
-        parts = key.split(".")
-        for depth in range(1, len(parts)):
-            if parts[depth - 1] not in _PREFIXES:
+    """Take off the prefix under which most of the expected names are found, whatever it is.
+
+    Args:
+        tensors: by the file's names.
+        expected: by the network's names; where it holds tensors, shapes count too.
+    """
+    found: dict[str, list[int]] = {"": [0, 0]}
+    for key, tensor in tensors.items():
+        start = 0
+        while True:
+            wanted = expected.get(key[start:])
+            if wanted is not None:
+                count = found.setdefault(key[:start], [0, 0])
+                count[0] += getattr(wanted, "shape", None) == tensor.shape
+                count[1] += 1
+            start = key.find(".", start) + 1
+            if not start:
                 break
-            prefixes.add(".".join(parts[:depth]) + ".")
-
-    def count_found(prefix: str) -> int:
-        return sum(key.startswith(prefix) and key[len(prefix) :] in expected for key in tensors)
-
-    best = max(sorted(prefixes, key=len), key=count_found)
+    best = min(found, key=lambda prefix: (-found[prefix][0], -found[prefix][1], len(prefix)))
     inside = {key[len(best) :]: tensor for key, tensor in tensors.items() if key.startswith(best)}
     return Fit(inside, best, tuple(key for key in tensors if not key.startswith(best)))
 
@@ -154,81 +256,75 @@ def _read_safetensors(data: bytes, name: str) -> dict[str, Tensor]:
         raise ModelError(f"“{name}” is damaged or cut short. Copy it again. ({error})") from None
 
 
-def _read_pickle(data: bytes, name: str) -> Any:
-    """What `torch.save` wrote, by torch's unpickler that knows tensors and plain containers only."""
-    import torch
+def _read_header(data: bytes) -> dict[str, Any]:
+    """What a safetensors file says beside its tensors."""
+    import json
 
-    damaged = f"“{name}” is damaged or cut short. Copy it again."
-    if data.startswith(_ZIP):
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                entries = archive.infolist()
-        except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError):
-            raise ModelError(damaged) from None
-        if sum(entry.file_size for entry in entries) > MOST_BYTES:
-            raise ModelError(f"“{name}” unpacks to more than {MOST_BYTES // 2**30} GB. Save the weights alone.")
-        files = {entry.filename.rsplit("/", 1)[-1] for entry in entries}
-        if "constants.pkl" in files:
-            raise ModelError(
-                f"“{name}” is a TorchScript program, which is code. Save the weights alone: "
-                "torch.save(model.state_dict(), path)."
-            )
-        if "data.pkl" not in files:
-            raise ModelError(f"“{name}” is an archive without weights. Choose a .safetensors, .pt or .pth file.")
+    length = struct.unpack("<Q", data[:8])[0]
     try:
-        # Training scripts often save their options beside the weights; a namespace holds values and runs nothing.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # the parser of a hostile file may raise anything
-        named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if named or "is not allowed" in str(error) or "TorchScript" in str(error):
-            what = f" ({named.group(1)})" if named else ""
-            raise ModelError(
-                f"“{name}” would run code when opened{what}, so it was not opened. Save the weights alone: "
-                "torch.save(model.state_dict(), path)."
-            ) from None
+        said = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    except (ValueError, AttributeError):
+        return {}
+    return read_settings(said) if isinstance(said, dict) else {}
+
+
+def _read_archive(data: bytes, name: str) -> bytes:
+    """The part of a `torch.save` archive that says what is in it."""
+    damaged = f"“{name}” is damaged or cut short. Copy it again."
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > MOST_BYTES:
+                raise ModelError(f"“{name}” unpacks to more than {MOST_BYTES // 2**30} GB. {SAVE_ALONE}")
+            files = {entry.filename.rsplit("/", 1)[-1] for entry in entries}
+            if "constants.pkl" in files or "data.pkl" not in files:
+                raise refuse_archive(files, name)
+            return archive.read(next(e for e in entries if e.filename.rsplit("/", 1)[-1] == "data.pkl"))
+    except ModelError:
+        raise
+    except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError, RuntimeError, EOFError):
         raise ModelError(damaged) from None
 
 
-def _find_tensors(content: Any, name: str) -> dict[str, Tensor]:
-    """The tensors of a dictionary, or of the dictionary of weights inside it."""
-    import torch
-
-    found: dict[str, Tensor] = {}
-    for _ in range(4):
-        if not isinstance(content, Mapping):
-            break
-        found = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
-        inner = next(
-            (content[key] for key in (*_WRAPPERS, *_WRAPPERS_OF_AVERAGES) if isinstance(content.get(key), Mapping)),
-            None,
-        )
-        if inner is None:
-            break
-        content = inner
-    return found
-
-
 def _check_numbers(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Bound what the tensors say they hold, make floats float32, and refuse what is no number."""
+    """Bound what the tensors say they hold, make floats float32, and refuse what is quantised."""
     import torch
 
     checked: dict[str, Tensor] = {}
     # A few bytes can claim any size by strides of zero, and conversion would then fill the memory.
     if sum(tensor.numel() for tensor in tensors.values()) * 4 > 2 * MOST_BYTES:
         raise ModelError(f"“{name}” unpacks to more than {MOST_BYTES // 2**30} GB. Save the weights alone.")
+    quantised = next((key for key, tensor in tensors.items() if tensor.is_quantized), None) or next(
+        (
+            key
+            for key in tensors
+            if key.endswith((".scale", ".zero_point")) and key.rpartition(".")[0] + ".zero_point" in tensors
+        ),
+        None,
+    )
+    if quantised is not None:
+        raise ModelError(
+            f"“{name}” holds quantised weights, whole numbers in place of floats ({quantised}). Save the model's "
+            "state_dict() from before it was quantised."
+        )
     for key, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu":
-            raise ModelError(f"“{name}” holds quantised, sparse, complex or empty weights ({key}). Save plain floats.")
-        if tensor.is_floating_point():
-            tensor = tensor.to(torch.float32)
-            if not torch.isfinite(tensor).all():
-                raise ModelError(
-                    f"“{name}” holds weights that are not numbers (NaN or infinite), first in {key}. "
-                    "Choose a checkpoint from before the training went wrong."
-                )
-        checked[key] = tensor.detach()
+        if tensor.layout != torch.strided or tensor.is_complex() or tensor.device.type != "cpu":
+            raise ModelError(f"“{name}” holds sparse, complex or empty weights ({key}). Save plain floats.")
+        checked[key] = (tensor.to(torch.float32) if tensor.is_floating_point() else tensor).detach()
     return checked
+
+
+def _check_finite(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Refuse what is no number."""
+    import torch
+
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelError(
+                f"“{name}” holds weights that are not numbers (NaN or infinite), first in {key}. "
+                "Choose a checkpoint from before the training went wrong."
+            )
+    return tensors
 
 
 def load_prompts(prompted: PromptedViT, tensors: Mapping[str, Tensor], name: str) -> None:

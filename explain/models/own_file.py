@@ -36,7 +36,7 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
     if request.digest != hashlib.sha256(weights).hexdigest():
         raise ModelError(f"“{request.name}” is not the file that was asked for: its bytes differ. Give the same file.")
 
-    return load_tensors(request, read_checkpoint(weights, request.name))
+    return load_tensors(request, read_checkpoint(weights, request.name, request.weights))
 
 
 def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> LoadedModel:

@@ -141,7 +141,7 @@ def save_prompts(
     if card.backbone.source == "file":
         if backbone_weights is None:
             raise ModelError(f"The bytes of the backbone “{card.backbone.name}” are missing. Give the file again.")
-        weights = read_checkpoint(backbone_weights, card.backbone.name)
+        weights = read_checkpoint(backbone_weights, card.backbone.name, card.backbone.weights)
         # Copied, because tensors of a checkpoint may share their memory, which a safetensors file cannot.
         kept |= {_BACKBONE + key: tensor.clone().contiguous() for key, tensor in weights.items()}
     card = card.model_copy(update={"name": name, "digest": _compute_digest(own, card.backbone_fingerprint)})

@@ -19,6 +19,9 @@ from explain.settings import read_refusal
 ModelSource = Literal["bundled", "hub", "file", "prompts"]
 """Where a model comes from."""
 
+Average = Literal["averaged", "raw"]
+"""Which weights of a checkpoint: those averaged over the training's last steps, or those of its very last step."""
+
 
 def read_size(given: Any) -> Any:
     """A size as people write it, `224` or `256x128` (height × width), as a number or a pair; all else as it came.
@@ -77,6 +80,7 @@ class ModelRequest(BaseModel):
         resize_size: see `Preprocessing`.
         interpolation: see `Preprocessing`.
         global_pool: how a timm network sums its last layer up, where that is not its own way: `avg`, `max`, `token` …
+        weights: which of a checkpoint's weights; what is left out takes averaged ones where there are some.
         digest: SHA-256 of the checkpoint's bytes, or `PromptCard.digest`; files and prompts only.
     """
 
@@ -95,6 +99,7 @@ class ModelRequest(BaseModel):
     resize_size: Annotated[_Size, BeforeValidator(read_size), AfterValidator(_bound(1, 4096))] | None = None
     interpolation: Interpolation | None = None
     global_pool: Annotated[str, StringConstraints(pattern="^[a-z]{1,12}$")] | None = None
+    weights: Average | None = None
     digest: str | None = None
 
 
@@ -133,6 +138,7 @@ def build_file_request(
     resize_size: int | tuple[int, int] | str | None = None,
     interpolation: str | None = None,
     global_pool: str | None = None,
+    weights: str | None = None,
 ) -> ModelRequest:
     """The request for a person's own checkpoint, known by the digest of its bytes. Does not read the weights.
 
@@ -152,6 +158,7 @@ def build_file_request(
         resize_size: in pixels, as `input_size`.
         interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`.
         global_pool: of a timm network.
+        weights: `averaged` or `raw`.
 
     Raises:
         ModelError: no architecture is given, or a value is out of its bounds.
@@ -174,6 +181,7 @@ def build_file_request(
                 "resize_size": resize_size,
                 "interpolation": interpolation,
                 "global_pool": global_pool,
+                "weights": weights,
                 "digest": hashlib.sha256(data).hexdigest(),
             }
         )

@@ -1,0 +1,68 @@
+"""What a training script keeps beside the weights (`args`, `config`, `epoch` …), as plain data of a bounded size."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from explain.models.unpickling import StandIn
+
+_MOST_ENTRIES = 2_000
+_MOST_IN_ONE = 30_000
+_DEEPEST = 6
+_LONGEST_TEXT = 10_000
+_NEVER = ("optimizer", "optim", "lr_scheduler", "lr_schedulers", "scheduler", "scaler", "amp", "amp_scaler", "loops")
+
+
+def read_settings(content: Any) -> dict[str, Any]:
+    """Texts, numbers, lists and mappings of what was unpickled; tensors and whatever is unknown are left out."""
+    left = [_MOST_ENTRIES]
+    found = _simplify(content, 0, left)
+    return found if isinstance(found, dict) else {}
+
+
+def _simplify(value: Any, depth: int, left: list[int]) -> Any:
+    """The value in plain data; None for what is none. `left` counts down what may still be kept."""
+    if isinstance(value, argparse.Namespace):
+        value = vars(value)
+    elif isinstance(value, StandIn):
+        value = _look_into(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT]
+    if depth >= _DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        kept: dict[str, Any] = {}
+        for key, inner in list(value.items())[:_MOST_IN_ONE]:
+            if left[0] <= 0:
+                break
+            if key in _NEVER or not isinstance(key, (str, int)):
+                continue
+            plain = _simplify(inner, depth + 1, left)
+            if plain is not None:
+                left[0] -= 1
+                kept[str(key)[:200]] = plain
+        return kept or None
+    if isinstance(value, (list, tuple)):
+        plain_list = []
+        for inner in value[:_MOST_IN_ONE]:
+            if left[0] <= 0:
+                break
+            left[0] -= 1
+            plain_list.append(_simplify(inner, depth + 1, left))
+        return plain_list if any(entry is not None for entry in plain_list) else None
+    return None
+
+
+def _look_into(value: StandIn) -> Any:
+    """The attributes of an object of an unknown class: a configuration's values; of a path its text."""
+    if value.origin.partition(".")[0] == "pathlib" and all(isinstance(part, str) for part in value.given):
+        return "/".join(value.given)
+    if isinstance(value.state, Mapping):
+        return value.state.get("_content", value.state)
+    if len(value.given) == 1 and isinstance(value.given[0], (str, int, float)):
+        return value.given[0]
+    return None

@@ -1,0 +1,152 @@
+"""Where in a file sets of named tensors stand: under any name, in lists, one in another; and which are averages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from explain.models.unpickling import NumberArray, StandIn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_AVERAGES = re.compile(r"(^|[._\-])(ema|swa|polyak|shadow|averaged?|avg)([._\-\d]|$)|ema_?(model|state|weights)", re.I)
+_NOT_WEIGHTS = re.compile(r"optim|sched|scaler|^amp$|momentum|^loops$|^history$|grad|^loss|criterion|metric", re.I)
+_PREFERRED = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "ema")
+_MOST_NODES, _DEEPEST = 200_000, 8
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """One set of named tensors in a checkpoint.
+
+    Attributes:
+        path: where it stands, e.g. `state_dict_ema` or `ckpt.model`; empty where the file holds nothing else.
+        tensors: by name; pruned and normalised ones put together, floats as float32 where `Checkpoint.choose` gave it.
+        averaged: averaged over the training's last steps.
+        versions: what `state_dict` says of its modules' versions, by the module's path.
+        notes: sentences a person should read once.
+    """
+
+    path: str
+    tensors: Mapping[str, Tensor]
+    averaged: bool = False
+    versions: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"“{self.path}”" if self.path else "at the top"
+
+
+def find_sets(content: Any) -> tuple[Weights, ...]:
+    """Every set of weights, the likeliest first: that of most tensors, under a usual name.
+
+    Args:
+        content: what was unpickled, or the tensors of a safetensors file.
+    """
+    return _order(_split_averages(_walk(content)))
+
+
+def _walk(content: Any) -> Iterator[Weights]:
+    """Every mapping of names to tensors, as deep as it stands."""
+    import torch
+
+    seen = 0
+    waiting: list[tuple[Any, str, int]] = [(content, "", 0)]
+    while waiting:
+        node, path, depth = waiting.pop(0)
+        seen += 1
+        if seen > _MOST_NODES or depth > _DEEPEST:
+            continue
+        if isinstance(node, Mapping):
+            tensors = {}
+            for key, value in node.items():
+                if isinstance(value, NumberArray) and isinstance(key, str):
+                    value = value.read()
+                if isinstance(value, torch.Tensor) and isinstance(key, str):
+                    tensors[key] = value
+            if tensors and not _NOT_WEIGHTS.search(path.rpartition(".")[2]):
+                versions = getattr(node, "_metadata", None)
+                yield Weights(
+                    path, tensors, bool(_AVERAGES.search(path)), versions if isinstance(versions, Mapping) else None
+                )
+            inner = [(str(key), value) for key, value in node.items()]
+        elif isinstance(node, (list, tuple)):
+            inner = [(str(index), value) for index, value in enumerate(node[:1000])]
+        else:
+            continue
+        for key, value in inner:
+            if isinstance(value, (Mapping, list, tuple)) and not _NOT_WEIGHTS.search(key):
+                waiting.append((value, f"{path}.{key}" if path else key, depth + 1))
+
+
+def _split_averages(sets: Iterator[Weights]) -> Iterator[Weights]:
+    """Averaged weights that stand among the others under a prefix of their own (`ema_model.`) become a set apart."""
+    for weights in sets:
+        inside: dict[str, dict[str, Tensor]] = {}
+        rest: dict[str, Tensor] = {}
+        for key, tensor in weights.tensors.items():
+            first, dot, _ = key.partition(".")
+            (inside.setdefault(first, {}) if dot and _AVERAGES.search(first) else rest)[key] = tensor
+        if not inside or len(rest) < 2:
+            yield weights
+            continue
+        yield replace(weights, tensors=rest)
+        for first, tensors in inside.items():
+            yield replace(weights, tensors=tensors, averaged=True, path=f"{weights.path}.{first}".lstrip("."))
+
+
+def _order(sets: Iterator[Weights]) -> tuple[Weights, ...]:
+    """The likeliest first: with most tensors, under a usual name. What has far fewer tensors is no network."""
+
+    def rank(weights: Weights) -> tuple[int, int]:
+        last = weights.path.rpartition(".")[2]
+        return -len(weights.tensors), _PREFERRED.index(last) if last in _PREFERRED else len(_PREFERRED)
+
+    found = sorted(sets, key=rank)
+    most = len(found[0].tensors) if found else 0
+    return tuple(weights for weights in found if not weights.averaged or len(weights.tensors) * 3 >= most)
+
+
+def complete_average(averaged: Weights, raw: Weights) -> Weights:
+    """Averages are often kept of what is trained alone: statistics of batches are then those of the last step."""
+    missing = {key: tensor for key, tensor in raw.tensors.items() if key not in averaged.tensors}
+    common = len(raw.tensors) - len(missing)
+    if missing and common == len(averaged.tensors):
+        return replace(averaged, tensors={**averaged.tensors, **missing})
+    return averaged
+
+
+def find_whole_model(content: Any) -> tuple[str, int] | None:
+    """The class of the object that holds most tensors, and how many: a whole model that was pickled."""
+    import torch
+
+    best: tuple[str, int] | None = None
+    waiting = [(content, "", 0)]
+    count: dict[str, int] = {}
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST_NODES:
+        node, owner, depth = waiting.pop()
+        if isinstance(node, torch.Tensor):
+            if owner:
+                count[owner] = count.get(owner, 0) + 1
+            continue
+        if id(node) in seen or depth > 60:
+            continue
+        seen.add(id(node))
+        if isinstance(node, StandIn):
+            owner = owner or node.origin
+            inner = [node.state, *node.given]
+        elif isinstance(node, Mapping):
+            inner = list(node.values())
+        elif isinstance(node, (list, tuple)):
+            inner = list(node)
+        else:
+            continue
+        waiting += [(value, owner, depth + 1) for value in inner]
+    if count:
+        origin = max(count, key=lambda owner: count[owner])
+        best = origin, count[origin]
+    return best
