@@ -1,0 +1,111 @@
+"""Names that other libraries and older versions gave the same tensors, as the names of today."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from explain.models.hugging_face import rename_hugging_face
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_WRAPPERS = re.compile(r"(^|\.)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
+_DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
+_TIMM_FILTERS = ("checkpoint_filter_fn", "_filter_fn", "pretrained_filter_fn", "_filter_torchvision_pretrained")
+
+Names = Mapping[str, "Tensor"]
+
+
+def unwrap(tensors: Names) -> dict[str, Tensor]:
+    """Take out, wherever they stand, the names that PyTorch's wrappers for many devices and for compiling put in."""
+    plain: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        short = _WRAPPERS.sub(r"\1", key)
+        plain[re.sub(r"\.{2,}", ".", short).lstrip(".")] = tensor
+    return plain
+
+
+def list_renamings(module: nn.Module) -> Iterator[Callable[[Names], dict[str, Tensor] | None]]:
+    """Each takes a file's tensors and gives them back under other names, or None where they are not of its kind.
+
+    Args:
+        module: the network that they are to go into.
+    """
+    yield rename_dense_net
+    yield rename_monai
+    yield lambda tensors: rename_hugging_face(tensors, module)
+    yield lambda tensors: rename_children(tensors, module)
+
+
+def rename_dense_net(tensors: Names) -> dict[str, Tensor] | None:
+    """DenseNet of PyTorch before 0.4, which torchvision's own downloads still hold: `denselayer1.norm.1.weight`."""
+    if not any(_DENSE_LAYER.search(key) for key in tensors):
+        return None
+    return {_DENSE_LAYER.sub(r"\1\2.", key): tensor for key, tensor in tensors.items()}
+
+
+def rename_monai(tensors: Names) -> dict[str, Tensor] | None:
+    """DenseNet of MONAI: `denselayer1.layers.norm1.weight`, `class_layers.out.weight`."""
+    if not any("class_layers.out." in key or ".layers.norm1." in key for key in tensors):
+        return None
+    return {
+        re.sub(r"(denselayer\d+)\.layers\.", r"\1.", key).replace("class_layers.out.", "classifier."): tensor
+        for key, tensor in tensors.items()
+    }
+
+
+def rename_children(tensors: Names, module: nn.Module) -> dict[str, Tensor] | None:
+    """A network cut into `nn.Sequential(*list(net.children())[:-1])`: the number of a child in place of its name."""
+    children = [child for child, _ in module.named_children()]
+    numbered: dict[str, int] = {}
+    for key in tensors:
+        parts = key.split(".")
+        for depth, part in enumerate(parts[:-1]):
+            if part.isdecimal() and len(part) < 4:
+                start = ".".join(parts[:depth])
+                numbered[start] = max(numbered.get(start, 0), int(part))
+                break
+    own = set(dict(module.named_children()))
+    for start in sorted(numbered, key=len):
+        if start.rpartition(".")[2] in own or numbered[start] >= len(children) or numbered[start] < 1:
+            continue
+        prefix = f"{start}." if start else ""
+        renamed: dict[str, Tensor] = {}
+        for key, tensor in tensors.items():
+            number, dot, rest = key.removeprefix(prefix).partition(".")
+            inside = key.startswith(prefix) and number.isdecimal() and dot and len(number) < 4
+            renamed[f"{children[int(number)]}.{rest}" if inside else key] = tensor
+        return renamed
+    return None
+
+
+def rename_as_timm(tensors: Names, module: nn.Module) -> dict[str, Tensor] | None:
+    """What timm itself does with older checkpoints of the same network, and its authors' own.
+
+    What timm resizes on the way is left as it was: a network of another size is not the one that was trained.
+
+    Args:
+        tensors: without a prefix.
+        module: of timm.
+    """
+    source = sys.modules.get(type(module).__module__)
+    if source is None or not source.__name__.startswith("timm."):
+        return None
+    for name in _TIMM_FILTERS:
+        rename: Any = getattr(source, name, None)
+        if rename is None:
+            continue
+        try:
+            renamed = rename(dict(tensors), module)
+        except Exception:  # it is written for the files that its authors know
+            continue
+        if isinstance(renamed, Mapping):
+            return {
+                key: tensors[key] if key in tensors and tensors[key].numel() != tensor.numel() else tensor
+                for key, tensor in renamed.items()
+                if hasattr(tensor, "numel")
+            }
+    return None
