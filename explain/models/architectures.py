@@ -168,23 +168,48 @@ def build_architecture(
         ) from None
 
 
-def read_shapes(architecture: Architecture, tensors: Mapping[str, Tensor]) -> HeadAndStem:
-    """How many classes and input channels a checkpoint has.
+@dataclass(frozen=True)
+class Places:
+    """Where in a network its classes and its channels stand.
 
-    Two networks without data that differ in both tell which axis of which tensor counts what.
+    Attributes:
+        heads: paths of the layers that give the classes.
+        stem: path of the first layer; None where it is no convolution of the picture.
+        classes: axis that counts classes, by the name of the tensor.
+        channels: axis that counts channels, and how many of its places one channel takes.
     """
-    few = build_architecture(architecture, 7, 1, None, "meta").state_dict()
-    many = build_architecture(architecture, 11, 3, None, "meta").state_dict()
-    num_classes = channels = None
+
+    heads: tuple[str, ...]
+    stem: str | None
+    classes: Mapping[str, int]
+    channels: Mapping[str, tuple[int, int]]
+
+
+def find_places(architecture: Architecture, global_pool: str | None = None) -> Places:
+    """Which axis of which tensor counts classes or channels: two networks without data that differ in both tell it."""
+    few = build_architecture(architecture, 7, 1, None, "meta", global_pool).state_dict()
+    many = build_architecture(architecture, 11, 3, None, "meta", global_pool).state_dict()
+    classes, channels = {}, {}
     for key, shape in ((key, tensor.shape) for key, tensor in few.items()):
-        other, found = many[key].shape, tensors.get(key)
-        if found is None or found.ndim != len(shape):
-            continue
-        for axis, (a, b) in enumerate(zip(shape, other, strict=True)):
+        for axis, (a, b) in enumerate(zip(shape, many[key].shape, strict=True)):
             if (a, b) == (7, 11):
-                num_classes = num_classes or int(found.shape[axis])
-            elif b == 3 * a and channels is None:
-                channels = max(int(found.shape[axis]) // a, 1)
+                classes[key] = axis
+            elif b == 3 * a:
+                channels[key] = (axis, a)
+    heads = tuple(dict.fromkeys(key.rpartition(".")[0] for key in classes))
+    stems = [key.rpartition(".")[0] for key in channels if key.endswith(".weight")]
+    return Places(heads, stems[0] if len(stems) == 1 else None, classes, channels)
+
+
+def read_shapes(places: Places, tensors: Mapping[str, Tensor]) -> HeadAndStem:
+    """How many classes and input channels a checkpoint has."""
+    num_classes = channels = None
+    for key, axis in places.classes.items():
+        if key in tensors and axis < tensors[key].ndim:
+            num_classes = num_classes or int(tensors[key].shape[axis])
+    for key, (axis, each) in places.channels.items():
+        if key in tensors and axis < tensors[key].ndim and channels is None:
+            channels = max(int(tensors[key].shape[axis]) // each, 1)
     return HeadAndStem(num_classes, channels)
 
 

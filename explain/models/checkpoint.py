@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +27,7 @@ MOST_BYTES = 2 * 2**30
 """Largest checkpoint read, as a file and unpacked."""
 
 _HARMLESS = ("builtins", "collections", "datetime", "pathlib", "copyreg", "numpy", "torch", "enum")
-_BOOKKEEPING = ("num_batches_tracked", "total_ops", "total_params")
+_BOOKKEEPING = ("num_batches_tracked", "total_ops", "total_params", "relative_position_index", "relative_coords_table")
 _MOST_LISTED = 10
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _LONGEST_SAFETENSORS_HEADER = 100_000_000
@@ -195,12 +196,42 @@ def fit_names(tensors: Mapping[str, Tensor], expected: Mapping[str, Any]) -> Fit
     return Fit(inside, best, tuple(key for key in tensors if not key.startswith(best)))
 
 
-def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], name: str, architecture: str) -> None:
+def load_weights(
+    module: nn.Module,
+    tensors: Mapping[str, Tensor],
+    name: str,
+    architecture: str,
+    versions: Mapping[str, Any] | None = None,
+) -> None:
     """Put tensors into a network, each one in its place. Counters that inference has no use for may be missing.
 
     Args:
         module: the network.
         tensors: by the names that its `state_dict` gives; see `fit_names`.
+        name: what to call the checkpoint in an error.
+        architecture: what to call the network there.
+        versions: of the network's parts when the file was saved; None takes them to be today's.
+
+    Raises:
+        ModelError: one is missing, unexpected or of another shape; the text lists them.
+    """
+    refuse_misfit(module, tensors, name, architecture)
+    expected = module.state_dict()
+    state = OrderedDict((key, tensor) for key, tensor in tensors.items() if key in expected)
+    state._metadata = versions or getattr(expected, "_metadata", {})  # type: ignore[attr-defined]
+    try:
+        module.load_state_dict(state, strict=False)
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"“{name}” does not go into {architecture}. Check the architecture. ({reason})") from None
+
+
+def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], name: str, architecture: str) -> None:
+    """Refuse tensors that are not those of a network.
+
+    Args:
+        module: the network.
+        tensors: by its names.
         name: what to call the checkpoint in an error.
         architecture: what to call the network there.
 
@@ -221,13 +252,17 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], name: str, ar
     ]
     if missing or unexpected or reshaped:
         shared = len(expected) - len(missing) - len(reshaped)
-        if shared * 2 < len(expected):
+        if missing and not unexpected and not reshaped and shared * 10 > len(expected):
+            start = (
+                f"“{name}” lacks {len(missing)} of the {len(expected)} tensors of {architecture}: it holds a part of "
+                "the network, or a smaller one. Save the whole state_dict()."
+            )
+        elif shared * 2 < len(expected):
             start = f"“{name}” holds the weights of another architecture than {architecture}. Choose the right one."
         else:
             start = f"“{name}” does not fit {architecture}. Check the architecture, the channels and the input size."
         lists = [("Missing", missing), ("Unexpected", unexpected), ("Other shape", reshaped)]
         raise ModelError(" ".join([start, *(_write_list(title, keys) for title, keys in lists if keys)]))
-    module.load_state_dict({key: tensor for key, tensor in tensors.items() if key in expected}, strict=False)
 
 
 def _write_list(title: str, keys: list[str]) -> str:

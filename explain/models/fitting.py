@@ -86,3 +86,17 @@ def _drop_recomputed(fitted: Fitted, expected: Mapping[str, Tensor]) -> Fitted:
         return {key: tensor for key, tensor in tensors.items() if key in expected or not _RECOMPUTED.search(key)}
 
     return Fitted(keep(fitted.tensors), keep(fitted.beside), fitted.prefix)
+
+
+def find_pooling(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+    """How a vision transformer of timm sums its tokens up, where its last normalisation tells that it is another way.
+
+    Args:
+        tensors: under the network's names.
+        expected: the network's, built with its own way.
+    """
+    if "fc_norm.weight" in tensors and "fc_norm.weight" not in expected and "norm.weight" in expected:
+        return "avg"
+    if "norm.weight" in tensors and "norm.weight" not in expected and "fc_norm.weight" in expected:
+        return "token" if "fc_norm.weight" not in tensors else None
+    return None

@@ -20,7 +20,10 @@ _VIT = (
     (r"^(?:vit|deit|beit)\.encoder\.layer\.", "blocks."),
     (r"^(?:vit|deit|beit)\.layernorm\.", "norm."),
     (r"^beit\.pooler\.layernorm\.", "fc_norm."),
-    (r"attention\.attention\.relative_position_bias\.relative_position_bias_table$", "attn.relative_position_bias_table"),
+    (
+        r"attention\.attention\.relative_position_bias\.relative_position_bias_table$",
+        "attn.relative_position_bias_table",
+    ),
     (r"\.lambda_([12])$", r".gamma_\1"),
     (r"^cls_classifier\.", "head."),
     (r"^distillation_classifier\.", "head_dist."),
@@ -83,7 +86,9 @@ def rename_hugging_face(tensors: Mapping[str, Tensor], module: nn.Module) -> dic
         tensors: by the file's names.
         module: the network that they are to go into.
     """
-    first = next((key for key in tensors if re.search(r"(^|\.)(vit|deit|beit|swin|convnext|resnet)\.(emb|enc)", key)), None)
+    first = next(
+        (key for key in tensors if re.search(r"(^|\.)(vit|deit|beit|swin|convnext|resnet)\.(emb|enc)", key)), None
+    )
     found = first and re.search(r"(^|\.)(vit|deit|beit|swin|convnext|resnet)\.(emb|enc)", first)
     if not first or not found:
         return None
@@ -132,7 +137,9 @@ def _join_attention(tensors: Mapping[str, Tensor], separate_bias: bool) -> dict[
 
 def _rename_in_resnet(key: str) -> str:
     key = re.sub(
-        r"^resnet\.encoder\.stages\.(\d+)\.layers\.(\d+)\.", lambda at: f"layer{int(at.group(1)) + 1}.{at.group(2)}.", key
+        r"^resnet\.encoder\.stages\.(\d+)\.layers\.(\d+)\.",
+        lambda at: f"layer{int(at.group(1)) + 1}.{at.group(2)}.",
+        key,
     )
     key = re.sub(r"\.layer\.(\d)\.convolution\.", lambda at: f".conv{int(at.group(1)) + 1}.", key)
     return re.sub(r"\.layer\.(\d)\.normalization\.", lambda at: f".bn{int(at.group(1)) + 1}.", key)

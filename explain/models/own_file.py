@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
-from explain.models.checkpoint import fit_names, load_prompts, load_weights, read_checkpoint
+from explain.models.checkpoint import load_prompts, load_weights, open_checkpoint, refuse_misfit
+from explain.models.fitting import Fitted, find_pooling, fit_to_network
 from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import note_assumed, override_preprocessing
+from explain.models.replaced_head import rebuild_head
+from explain.models.replaced_stem import check_stem, match_biases
 from explain.models.request import ModelRequest
+from explain.models.settings_beside import complete_request
 from explain.pictures.geometry import MOST_CHANNELS, Preprocessing
 
 if TYPE_CHECKING:
@@ -36,15 +41,24 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
     if request.digest != hashlib.sha256(weights).hexdigest():
         raise ModelError(f"“{request.name}” is not the file that was asked for: its bytes differ. Give the same file.")
 
-    return load_tensors(request, read_checkpoint(weights, request.name, request.weights))
+    checkpoint = open_checkpoint(weights, request.name)
+    chosen = checkpoint.choose(request.weights)
+    completed = complete_request(request, checkpoint.settings)
+    loaded = load_tensors(completed.request, chosen.tensors, chosen.versions)
+    notes = (*chosen.notes, *completed.notes, *loaded.notes)
+    return replace(loaded, request=request, notes=tuple(dict.fromkeys(notes)))
 
 
-def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> LoadedModel:
-    """The model of a file, from what was read of it. Its classes, channels and input size are told from the tensors.
+def load_tensors(
+    request: ModelRequest, everything: Mapping[str, Tensor], versions: Mapping[str, Any] | None = None
+) -> LoadedModel:
+    """The model of a file, from what was read of it. Its classes, channels and input size are told from the tensors,
+    and so is what an author changed: another head, another first layer, another way of pooling.
 
     Args:
         request: says the architecture, and what else the tensors cannot say.
         everything: by name, as `read_checkpoint` gives them; a prefix is taken off, and what is beside it left out.
+        versions: of the network's parts when the file was saved; None takes them to be today's.
 
     Raises:
         ModelError: there is no such architecture, the tensors do not fit it, or the labels do not fit them.
@@ -56,26 +70,38 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
         build_architecture,
         default_preprocessing,
         drop_training_only,
+        find_places,
         parse_architecture,
         read_shapes,
         read_side,
     )
 
     architecture = parse_architecture(request.architecture)
-    outline = build_architecture(architecture, 1000, 3, None, "meta")
-    fit = fit_names(everything, outline.state_dict())
-    tensors = drop_training_only(architecture, fit.tensors)
+    outline = build_architecture(architecture, 1000, 3, None, "meta", request.global_pool)
+    fitted = fit_to_network(everything, outline)
     notes = []
-    if fit.left_out:
-        notes.append(f"{len(fit.left_out)} tensors beside “{fit.prefix}” were left out, such as {fit.left_out[0]}.")
+    pooling = request.global_pool or find_pooling(fitted.tensors, outline.state_dict())
+    if pooling != request.global_pool and architecture.family == "timm":
+        outline = build_architecture(architecture, 1000, 3, None, "meta", pooling)
+        fitted = fit_to_network(everything, outline)
+        notes.append(f"The weights are of a network with {_POOLINGS.get(pooling or '', pooling)}, which was built so.")
+    else:
+        pooling = request.global_pool
+    fitted = replace(fitted, tensors=drop_training_only(architecture, fitted.tensors))
     preprocessing = default_preprocessing(architecture)
-    told = read_side(tensors, outline) if request.input_size is None else None
+    told = read_side(fitted.tensors, outline) if request.input_size is None else None
     side = request.input_size or told
     preprocessing = override_preprocessing(preprocessing, request.model_copy(update={"input_size": side}))
-    if _PROMPTS in tensors:
-        return _load_prompt_cam(request, architecture, tensors, preprocessing, side, notes)
+    if _PROMPTS in fitted.tensors:
+        notes += _note_left_out(fitted.beside, fitted.prefix)
+        return _load_prompt_cam(request, architecture, fitted.tensors, preprocessing, side, notes)
 
-    shapes = read_shapes(architecture, tensors)
+    places = find_places(architecture, pooling)
+    _require_network(fitted, outline, places.heads, request.name, str(architecture))
+    check_stem(fitted.tensors, outline, places.stem, request.name)
+    head = rebuild_head(fitted, outline, places.heads, request.name)
+    notes += [*head.notes, *_note_left_out(head.beside, fitted.prefix)]
+    shapes = read_shapes(places, head.tensors)
     channels = request.channels or shapes.channels or 3
     if channels != (shapes.channels or channels):
         raise ModelError(
@@ -89,19 +115,45 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
         preprocessing = override_preprocessing(
             preprocessing, request.model_copy(update={"channels": channels, "input_size": None})
         )
-    labels = choose_labels(request, shapes.num_classes)
-    if shapes.num_classes == 0:
+    known = head.num_classes or shapes.num_classes
+    labels = choose_labels(request, known)
+    if known == 0:
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
-    count = shapes.num_classes or (len(labels) if labels else 1000)
-    module = build_architecture(architecture, count, channels, side, global_pool=request.global_pool)
-    tensors = _resize_positions(tensors, module)
-    load_weights(module, tensors, request.name, str(architecture))
+    count = known or (len(labels) if labels else 1000)
+    module = build_architecture(architecture, count, channels, side, global_pool=pooling)
+    if head.path is not None and head.layers is not None:
+        module.set_submodule(head.path, head.layers.eval())
+    match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
+    tensors = _resize_positions(head.tensors, module)
+    load_weights(module, tensors, request.name, str(architecture), versions)
     if labels is None:
         notes.append("No class names were given, so the classes are numbered.")
     notes += note_assumed(request, preprocessing, told)
-    return finish_loading(
-        request, module, None, str(architecture), preprocessing, labels or number_classes(count), notes
-    )
+    known_as = f"{architecture} {pooling}" if pooling else str(architecture)
+    return finish_loading(request, module, None, known_as, preprocessing, labels or number_classes(count), notes)
+
+
+_POOLINGS = {"avg": "average pooling", "token": "a class token"}
+
+
+def _note_left_out(beside: Mapping[str, Tensor], prefix: str) -> list[str]:
+    """A sentence on what stands beside the network and was not used."""
+    if not beside:
+        return []
+    where = f"beside “{prefix}”" if prefix else "beside the network's"
+    return [f"{len(beside)} tensors {where} were left out, such as {next(iter(beside))}."]
+
+
+def _require_network(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], name: str, architecture: str) -> None:
+    """Refuse another architecture before its head is looked at.
+
+    Raises:
+        ModelError: most of the network's tensors are missing or of another shape.
+    """
+    expected = {k: v for k, v in outline.state_dict().items() if not k.startswith(tuple(f"{head}." for head in heads))}
+    found = sum(key in fitted.tensors and fitted.tensors[key].shape == wanted.shape for key, wanted in expected.items())
+    if found * 2 < len(expected):
+        refuse_misfit(outline, fitted.tensors, name, architecture)
 
 
 _PROMPTS = "vpt.prompt_embeddings"
@@ -154,14 +206,27 @@ def _load_prompt_cam(
 def _resize_positions(tensors: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
     """Interpolate a timm ViT's position embedding to the input size it is asked to work at."""
     resized = dict(tensors)
-    wanted, found = module.state_dict().get("pos_embed"), tensors.get("pos_embed")
-    grid = getattr(getattr(module, "patch_embed", None), "grid_size", None)
-    if wanted is None or found is None or grid is None or found.shape == wanted.shape or found.ndim != 3:
-        return resized
-    from timm.layers import resample_abs_pos_embed
+    state = module.state_dict()
+    for key, patches in (("pos_embed", "patch_embed"), ("encoder.pos_embedding", "")):
+        wanted, found = state.get(key), tensors.get(key)
+        if wanted is None or found is None or found.shape == wanted.shape or found.ndim != 3 or wanted.ndim != 3:
+            continue
+        grid = _read_grid(module, patches, int(wanted.shape[1]))
+        if grid is None or found.shape[2] != wanted.shape[2]:
+            continue
+        from timm.layers import resample_abs_pos_embed
 
-    prefix = wanted.shape[1] - math.prod(grid)
-    side = round(max(found.shape[1] - prefix, 0) ** 0.5)
-    if side * side + prefix == found.shape[1] and found.shape[2] == wanted.shape[2]:
-        resized["pos_embed"] = resample_abs_pos_embed(found, new_size=list(grid), num_prefix_tokens=prefix)
+        prefix = wanted.shape[1] - math.prod(grid)
+        side = round(max(found.shape[1] - prefix, 0) ** 0.5)
+        if side * side + prefix == found.shape[1]:
+            resized[key] = resample_abs_pos_embed(found, new_size=list(grid), num_prefix_tokens=prefix)
     return resized
+
+
+def _read_grid(module: nn.Module, patches: str, places: int) -> tuple[int, int] | None:
+    """Rows and columns of a network's patches."""
+    grid = getattr(getattr(module, patches, None), "grid_size", None) if patches else None
+    if grid is None and not patches:
+        side = math.isqrt(places)
+        grid = (side, side)
+    return grid

@@ -1,4 +1,4 @@
-"""A head that an author put in the place of the architecture's own, built anew from the names and shapes of its weights.
+"""A head that an author put in the place of the architecture's own, built from its weights' names and shapes.
 
 What has no weights leaves no trace but a gap in the numbers of an `nn.Sequential`: a dropout does nothing once training
 is over, and an activation is taken to be ReLU, which the notes say. What cannot be told is refused.
@@ -170,7 +170,7 @@ def _place(
 
 
 def _stack(fitted: Fitted, strangers: dict[str, Tensor], native: Any, head: str, name: str) -> Head | None:
-    """The architecture's whole classifier with more layers after it, as `nn.Sequential(network, nn.Linear(1000, 2))`."""
+    """The architecture's whole classifier with more after it: `nn.Sequential(network, nn.Linear(1000, 2))`."""
     pool = {**fitted.beside, **strangers}
     width = int(fitted.tensors[f"{head}.weight"].shape[0])
     numbered = fitted.prefix[:-1].rpartition(".")
@@ -178,7 +178,9 @@ def _stack(fitted: Fitted, strangers: dict[str, Tensor], native: Any, head: str,
     siblings = {
         key: tensor
         for key, tensor in pool.items()
-        if first is not None and key.startswith(numbered[0] + numbered[1]) and key[len(numbered[0] + numbered[1]) :][0].isdecimal()
+        if first is not None
+        and key.startswith(numbered[0] + numbered[1])
+        and key[len(numbered[0] + numbered[1]) :][0].isdecimal()
     }
     try:
         layers = _read_layers(siblings or pool, name) if pool else []
@@ -194,7 +196,9 @@ def _stack(fitted: Fitted, strangers: dict[str, Tensor], native: Any, head: str,
         )
     if ordered is None or len(ordered) != len(layers) or native.weight.ndim != 2:
         return None
-    start = {part: fitted.tensors[f"{head}.{part}"] for part in ("weight", "bias") if f"{head}.{part}" in fitted.tensors}
+    start = {
+        part: fitted.tensors[f"{head}.{part}"] for part in ("weight", "bias") if f"{head}.{part}" in fitted.tensors
+    }
     path = f"{numbered[0]}{numbered[1]}{first}" if siblings else head
     built, renamed, words = _build([_Layer(path, start), *ordered], native, joined=not siblings)
     kept = {k: v for k, v in fitted.tensors.items() if k not in strangers and not k.startswith(f"{head}.")}
@@ -214,10 +218,14 @@ def _read_layers(pool: Mapping[str, Tensor], name: str) -> list[_Layer]:
         weight, bias = parts.get("weight"), parts.get("bias")
         usual = set(parts) <= {"weight", "bias", "running_mean", "running_var", _COUNTER}
         sized = weight is not None and (bias is None or bias.shape == weight.shape[:1])
-        plain = sized and weight is not None and (
-            weight.ndim == 2
-            or (weight.ndim == 4 and weight.shape[2:].numel() == 1)
-            or (weight.ndim == 1 and bias is not None and ("running_mean" in parts) == ("running_var" in parts))
+        plain = (
+            sized
+            and weight is not None
+            and (
+                weight.ndim == 2
+                or (weight.ndim == 4 and weight.shape[2:].numel() == 1)
+                or (weight.ndim == 1 and bias is not None and ("running_mean" in parts) == ("running_var" in parts))
+            )
         )
         if not usual or not plain:
             raise ModelError(
@@ -228,7 +236,10 @@ def _read_layers(pool: Mapping[str, Tensor], name: str) -> list[_Layer]:
         layers.append(_Layer(path, parts))
     if len(layers) > _MOST_LAYERS:
         raise ModelError(f"“{name}” has a head of {len(layers)} layers that are not the architecture's. Check it.")
-    if all(layer.index is not None for layer in layers) and len({layer.path.rpartition(".")[0] for layer in layers}) == 1:
+    if (
+        all(layer.index is not None for layer in layers)
+        and len({layer.path.rpartition(".")[0] for layer in layers}) == 1
+    ):
         layers.sort(key=lambda layer: layer.index or 0)
     return layers
 
@@ -239,7 +250,8 @@ def _order(layers: list[_Layer], width: int) -> list[_Layer] | None:
         chains = [layers]
     else:
         # By name nothing tells the order, and a safetensors file is sorted by name: sizes decide.
-        left, chain, at = list(layers), [], width
+        left, at = list(layers), width
+        chain: list[_Layer] = []
         while left:
             norms = [layer for layer in left if not layer.is_dense and layer.width_in == at]
             fitting = norms if chain and norms else [layer for layer in left if layer.width_in == at and layer.is_dense]
@@ -281,21 +293,26 @@ def _build(layers: list[_Layer], native: nn.Module, joined: bool = False) -> tup
     if flat:
         parts += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     for number, layer in enumerate(layers):
-        if number and not active and _has_gap(layers[number - 1], layer) and not (joined and number == 1):
-            if _comes_dense(layers[number:]):
-                found = _find_activation(native, layers[number - 1], layer)
-                parts.append(found)
-                words.append(type(found).__name__)
-                assumed = active = True
+        before = layers[number - 1]
+        apart = number and _has_gap(before, layer) and not (joined and number == 1)
+        if apart and not active and any(later.is_dense for later in layers[number:]):
+            found = _find_activation(native, before, layer)
+            parts.append(found)
+            words.append(type(found).__name__)
+            assumed = active = True
         made = _make_layer(layer)
         tensors |= {f"{len(parts)}.{key}": tensor for key, tensor in layer.tensors.items()}
         parts.append(made)
-        words.append(f"{type(made).__name__} {layer.width_in}→{layer.width_out}" if layer.is_dense else type(made).__name__)
+        words.append(
+            f"{type(made).__name__} {layer.width_in}→{layer.width_out}" if layer.is_dense else type(made).__name__
+        )
         if layer.is_dense:
             active = False
     sentence = f"The head is not the architecture's own and was built from its weights: {', '.join(words)}."
     if assumed:
-        sentence += " Activations leave no trace in the weights, so those are assumed. Check the scores on a picture you know."
+        sentence += (
+            " Activations leave no trace in the weights, so those are assumed. Check the scores on a picture you know."
+        )
     elif len([layer for layer in layers if layer.is_dense]) > 1:
         sentence += " No activation between them was found. Check the scores on a picture you know."
     return nn.Sequential(*parts), tensors, sentence
@@ -307,10 +324,6 @@ def _has_gap(before: _Layer, after: _Layer) -> bool:
         # Without numbers, a normalisation follows its layer at once, and an activation comes next.
         return after.is_dense
     return after.index - before.index > 1
-
-
-def _comes_dense(layers: list[_Layer]) -> bool:
-    return any(layer.is_dense for layer in layers)
 
 
 def _find_activation(native: nn.Module, before: _Layer, after: _Layer) -> nn.Module:
@@ -354,4 +367,4 @@ def _first_dense(module: nn.Module) -> Any:
 def _read_width(module: nn.Module) -> int | None:
     """How many numbers a module takes, by its first layer."""
     first = next((part for part in module.modules() if _is_dense(part)), None)
-    return None if first is None else int(first.weight.shape[1])  # type: ignore[index, union-attr]
+    return None if first is None else int(first.weight.shape[1])  # type: ignore[index]

@@ -32,7 +32,7 @@ def check_stem(tensors: Mapping[str, Tensor], outline: nn.Module, stem: str | No
         inside = [key for key in tensors if key.startswith(f"{stem}.") and tensors[key].ndim == 4]
         if inside:
             raise ModelError(
-                f"“{name}” has another first layer than the architecture's ({inside[0]} in the place of {stem}.weight), "
+                f"“{name}” has another first layer than the architecture's ({inside[0]} for {stem}.weight), "
                 f"and how it works cannot be told from its weights. {ask}"
             )
         return

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from explain.models.described import describe_training
+from explain.models.request import ModelRequest, write_size
 from explain.models.unpickling import StandIn
 
 _MOST_ENTRIES = 2_000
@@ -13,6 +16,52 @@ _MOST_IN_ONE = 30_000
 _DEEPEST = 6
 _LONGEST_TEXT = 10_000
 _NEVER = ("optimizer", "optim", "lr_scheduler", "lr_schedulers", "scheduler", "scaler", "amp", "amp_scaler", "loops")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A request with what a training script wrote beside the weights, and sentences on it."""
+
+    request: ModelRequest
+    notes: tuple[str, ...] = ()
+
+
+def complete_request(request: ModelRequest, settings: Mapping[str, Any]) -> Completed:
+    """Take from the options of the training what the request leaves open: input size, mean, pooling …
+
+    Args:
+        request: what it says goes before what the file says.
+        settings: as `read_settings` gives them.
+    """
+    args = settings.get("args")
+    if not isinstance(args, Mapping) or not isinstance(args.get("model"), str):
+        return Completed(request)
+    said = describe_training(args)
+    size = request.input_size
+    known = said.fill_request((size, size) if isinstance(size, int) else size)
+    notes = list(said.notes)
+    theirs, asked = known.pop("architecture", None), request.architecture
+    if theirs and asked and theirs.partition("/")[2].partition(".")[0] != asked.partition("/")[2].partition(".")[0]:
+        notes.append(f"The file says that its network is {theirs}; {asked} is used, as asked.")
+    if asked is not None and not asked.startswith("timm/"):
+        known.pop("global_pool", None)
+    known.pop("channels", None)
+    if request.labels is not None:
+        known.pop("label_names", None)
+    if request.input_size is not None:
+        known.pop("input_size", None)
+    taken = {name: value for name, value in known.items() if getattr(request, name) is None}
+    if not taken:
+        return Completed(request, tuple(notes))
+    written = ", ".join(f"{name.replace('_', ' ')} {_write(value)}" for name, value in taken.items())
+    notes.append(f"The options of the training stand in the file and were used: {written}.")
+    return Completed(request.model_copy(update=taken), tuple(notes))
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, tuple) and all(isinstance(part, int) for part in value):
+        return write_size(value if len(set(value)) > 1 else value[0])
+    return ", ".join(map(str, value[:5])) if isinstance(value, tuple) else str(value)
 
 
 def read_settings(content: Any) -> dict[str, Any]:
