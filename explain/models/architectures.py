@@ -250,6 +250,21 @@ def read_side(tensors: Mapping[str, Tensor], module: nn.Module) -> int | tuple[i
             f"The position embedding has {found.shape[1]} places, which fill no square. Give the input's height and "
             f"width, e.g. {_suggest_sizes(cells, patch)}."
         )
+    return _read_side_of_table(tensors, module)
+
+
+def _read_side_of_table(tensors: Mapping[str, Tensor], module: nn.Module) -> int | None:
+    """The same of BEiT, which has a table of how far two patches lie apart: `(2 rows - 1)²` and three for the class."""
+    patches = getattr(getattr(module, "patch_embed", None), "proj", None)
+    for key, wanted in module.state_dict().items():
+        found = tensors.get(key)
+        if not key.endswith("relative_position_bias_table") or found is None or patches is None:
+            continue
+        side = math.isqrt(max(found.shape[0] - 3, 0))
+        if found.shape == wanted.shape or math.isqrt(wanted.shape[0] - 3) ** 2 != wanted.shape[0] - 3:
+            return None
+        if side % 2 and side * side == found.shape[0] - 3:
+            return (side + 1) // 2 * int(patches.kernel_size[0])
     return None
 
 

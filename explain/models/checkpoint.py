@@ -71,8 +71,8 @@ class Checkpoint:
             if raw:
                 chosen = complete_average(chosen, raw[0])
                 notes.append(
-                    f"The file holds weights averaged over the training ({chosen}) and those of its "
-                    f"last step ({raw[0]}). The averaged ones are used, as trainers do; “raw” takes the others."
+                    f"The file holds weights averaged over the training ({chosen}) and those of its last step "
+                    f"({raw[0]}). The averaged ones are used, as trainers do; ask for the raw ones to have the others."
                 )
             elif which is None:
                 notes.append(f"The weights are averaged over the training ({chosen}).")
@@ -257,7 +257,12 @@ def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], name: str, a
                 f"“{name}” lacks {len(missing)} of the {len(expected)} tensors of {architecture}: it holds a part of "
                 "the network, or a smaller one. Save the whole state_dict()."
             )
-        elif shared * 2 < len(expected):
+        elif not missing and not reshaped and len(unexpected) * 10 > len(expected):
+            start = (
+                f"“{name}” holds all of {architecture} and {len(unexpected)} tensors more, so it is of a larger "
+                "architecture. Choose the right one."
+            )
+        elif shared * 2 < len(expected) or len(unexpected) * 2 > len(expected):
             start = f"“{name}” holds the weights of another architecture than {architecture}. Choose the right one."
         else:
             start = f"“{name}” does not fit {architecture}. Check the architecture, the channels and the input size."

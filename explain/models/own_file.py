@@ -133,6 +133,9 @@ def load_tensors(
     return finish_loading(request, module, None, known_as, preprocessing, labels or number_classes(count), notes)
 
 
+_LEAST_FOUND, _MOST_OWN = 0.85, 30
+"""The share of a network's tensors that must be found before a changed head is thought of; an author's own layers."""
+
 _POOLINGS = {"avg": "average pooling", "token": "a class token"}
 
 
@@ -148,11 +151,13 @@ def _require_network(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...],
     """Refuse another architecture before its head is looked at.
 
     Raises:
-        ModelError: most of the network's tensors are missing or of another shape.
+        ModelError: many of the network's tensors are missing or of another shape, or there are many more.
     """
-    expected = {k: v for k, v in outline.state_dict().items() if not k.startswith(tuple(f"{head}." for head in heads))}
+    outer = tuple(f"{head.partition('.')[0]}." for head in heads)
+    expected = {k: v for k, v in outline.state_dict().items() if not k.startswith(outer) and v.ndim}
     found = sum(key in fitted.tensors and fitted.tensors[key].shape == wanted.shape for key, wanted in expected.items())
-    if found * 2 < len(expected):
+    own = sum(key not in expected and not key.startswith(outer) and t.ndim > 0 for key, t in fitted.tensors.items())
+    if found < _LEAST_FOUND * len(expected) or own > (1 - _LEAST_FOUND) * len(expected) + _MOST_OWN:
         refuse_misfit(outline, fitted.tensors, name, architecture)
 
 

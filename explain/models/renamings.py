@@ -103,9 +103,14 @@ def rename_as_timm(tensors: Names, module: nn.Module) -> dict[str, Tensor] | Non
         except Exception:  # it is written for the files that its authors know
             continue
         if isinstance(renamed, Mapping):
+            own = {id(tensor) for tensor in tensors.values()}
             return {
-                key: tensors[key] if key in tensors and tensors[key].numel() != tensor.numel() else tensor
+                key: tensors[key] if id(tensor) not in own and _is_resized(tensor, tensors.get(key)) else tensor
                 for key, tensor in renamed.items()
                 if hasattr(tensor, "numel")
             }
     return None
+
+
+def _is_resized(tensor: Tensor, before: Tensor | None) -> bool:
+    return before is not None and before.numel() != tensor.numel()

@@ -64,10 +64,14 @@ def join_parts(tensors: dict[str, Tensor], name: str) -> tuple[dict[str, Tensor]
             joined[key] = tensor
     notes = []
     if pruned:
-        notes.append(f"The checkpoint was pruned; {pruned} weights were multiplied by their masks.")
+        notes.append(f"The checkpoint was pruned; {_count(pruned)} multiplied by the mask beside it.")
     if normed:
-        notes.append(f"The checkpoint uses weight or spectral normalisation; {normed} weights were put together.")
+        notes.append(f"The checkpoint uses weight or spectral normalisation; {_count(normed)} put together.")
     return joined, notes
+
+
+def _count(weights: int) -> str:
+    return "1 weight was" if weights == 1 else f"{weights} weights were"
 
 
 def _spectral_parts(tensors: dict[str, Tensor]) -> dict[str, tuple[str, str]]:
@@ -99,7 +103,7 @@ def _divide(weight: Tensor, vectors: tuple[Tensor, Tensor], name: str, key: str)
 def _scale(direction: Tensor, length: Tensor, name: str, key: str) -> Tensor:
     """`length * direction / |direction|`, for each place along one axis, or for all."""
     axes = [axis for axis in range(direction.ndim) if length.ndim != direction.ndim or length.shape[axis] == 1]
-    size = direction.float().norm(dim=axes, keepdim=True) if axes else direction.float().abs()
+    size = direction.float().square().sum(dim=axes, keepdim=True).sqrt() if axes else direction.float().abs()
     if length.numel() != size.numel():
         raise ModelError(f"“{name}” uses weight normalisation, and {key} does not fit its weight. Copy it again.")
     return direction * (length.reshape(size.shape) / size.to(direction.dtype))

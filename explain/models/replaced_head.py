@@ -236,11 +236,12 @@ def _read_layers(pool: Mapping[str, Tensor], name: str) -> list[_Layer]:
         layers.append(_Layer(path, parts))
     if len(layers) > _MOST_LAYERS:
         raise ModelError(f"“{name}” has a head of {len(layers)} layers that are not the architecture's. Check it.")
-    if (
-        all(layer.index is not None for layer in layers)
-        and len({layer.path.rpartition(".")[0] for layer in layers}) == 1
-    ):
-        layers.sort(key=lambda layer: layer.index or 0)
+    paths = [layer.path.split(".") for layer in layers]
+    common = 0
+    while layers and all(len(path) > common + 1 and path[common] == paths[0][common] for path in paths):
+        common += 1
+    if all(part.isdecimal() and len(part) < 4 for path in paths for part in path[common:]):
+        layers.sort(key=lambda layer: [int(part) for part in layer.path.split(".")[common:]])
     return layers
 
 
@@ -327,13 +328,16 @@ def _has_gap(before: _Layer, after: _Layer) -> bool:
 
 
 def _find_activation(native: nn.Module, before: _Layer, after: _Layer) -> nn.Module:
-    """The one that the architecture has between the same numbers, else ReLU."""
+    """The architecture's own where the layer before it is of its size, else ReLU."""
     from torch import nn
 
-    for index in range((before.index or 0) + 1, after.index or 0):
-        own = dict(native.named_children()).get(str(index))
-        if own is not None and type(own).__module__ == "torch.nn.modules.activation":
-            return copy.deepcopy(own)
+    children = dict(native.named_children())
+    same = getattr(children.get(str(before.index)), "weight", None)
+    if same is not None and same.shape == before.weight.shape:
+        for index in range((before.index or 0) + 1, after.index or 0):
+            own = children.get(str(index))
+            if own is not None and type(own).__module__ == "torch.nn.modules.activation":
+                return copy.deepcopy(own)
     return nn.ReLU()
 
 

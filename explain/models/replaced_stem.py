@@ -38,6 +38,11 @@ def check_stem(tensors: Mapping[str, Tensor], outline: nn.Module, stem: str | No
         return
     if found.ndim == own.ndim == 4 and found.shape[2:] != own.shape[2:]:
         theirs, ours = ("×".join(map(str, tensor.shape[2:])) for tensor in (found, own))
+        if "patch" in stem or stem == "conv_proj":
+            raise ModelError(
+                f"“{name}” cuts the picture into patches of {theirs} pixels, and this architecture into {ours}. Choose "
+                "the architecture of the same patches."
+            )
         raise ModelError(
             f"“{name}” has another first layer than the architecture's: a kernel of {theirs} in {stem} instead of "
             f"{ours}. Its step, and whether the pooling after it was left out, cannot be told from the weights. {ask}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from explain.models.described import describe_training
@@ -38,6 +38,9 @@ def complete_request(request: ModelRequest, settings: Mapping[str, Any]) -> Comp
         return Completed(request)
     said = describe_training(args)
     size = request.input_size
+    if size is not None:
+        # A crop keeps its share of the size that is asked for.
+        said = replace(said, facts={name: fact for name, fact in said.facts.items() if name != "input_size"})
     known = said.fill_request((size, size) if isinstance(size, int) else size)
     notes = list(said.notes)
     theirs, asked = known.pop("architecture", None), request.architecture
@@ -48,8 +51,8 @@ def complete_request(request: ModelRequest, settings: Mapping[str, Any]) -> Comp
     known.pop("channels", None)
     if request.labels is not None:
         known.pop("label_names", None)
-    if request.input_size is not None:
-        known.pop("input_size", None)
+    if "resize_size" in known:
+        known.setdefault("fit", "crop")
     taken = {name: value for name, value in known.items() if getattr(request, name) is None}
     if not taken:
         return Completed(request, tuple(notes))
