@@ -267,9 +267,9 @@ def _ask_for_file() -> None:
     with st.form("model-file", border=False):
         file = st.file_uploader(
             "Checkpoint",
-            type=["safetensors", "pt", "pth"],
             key="model-bytes",
-            help="Weights alone: .safetensors, or .pt and .pth saved from a state_dict. Code in a file is never run.",
+            help="Weights in .safetensors, or in what torch.save wrote under any name: .pt, .pth, .pth.tar, .ckpt, .bin. "
+            "Code in a file is never run.",
         )
         architecture = st.text_input(
             "Architecture", key=_ARCHITECTURE, placeholder="torchvision/squeezenet1_0 or timm/resnet18"
