@@ -268,7 +268,7 @@ def _ask_for_file() -> None:
         file = st.file_uploader(
             "Checkpoint",
             key="model-bytes",
-            help="Weights in .safetensors, or in what torch.save wrote under any name: .pt, .pth, .pth.tar, .ckpt, .bin. "
+            help="Weights in .safetensors, or in what torch.save wrote, under any name: .pt, .pth.tar, .ckpt, .bin. "
             "Code in a file is never run.",
         )
         architecture = st.text_input(

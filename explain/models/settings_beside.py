@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from explain.models.described import describe_training
@@ -36,12 +36,10 @@ def complete_request(request: ModelRequest, settings: Mapping[str, Any]) -> Comp
     args = settings.get("args")
     if not isinstance(args, Mapping) or not isinstance(args.get("model"), str):
         return Completed(request)
-    said = describe_training(args)
     size = request.input_size
-    if size is not None:
-        # A crop keeps its share of the size that is asked for.
-        said = replace(said, facts={name: fact for name, fact in said.facts.items() if name != "input_size"})
-    known = said.fill_request((size, size) if isinstance(size, int) else size)
+    # A crop keeps its share of the size that is asked for.
+    said = describe_training(args if size is None else {**args, "img_size": size, "input_size": None})
+    known = said.fill_request()
     notes = list(said.notes)
     theirs, asked = known.pop("architecture", None), request.architecture
     if theirs and asked and theirs.partition("/")[2].partition(".")[0] != asked.partition("/")[2].partition(".")[0]:
@@ -51,7 +49,9 @@ def complete_request(request: ModelRequest, settings: Mapping[str, Any]) -> Comp
     known.pop("channels", None)
     if request.labels is not None:
         known.pop("label_names", None)
-    if "resize_size" in known:
+    if request.fit not in (None, "crop"):
+        known.pop("resize_size", None)
+    elif "resize_size" in known:
         known.setdefault("fit", "crop")
     taken = {name: value for name, value in known.items() if getattr(request, name) is None}
     if not taken:

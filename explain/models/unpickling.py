@@ -30,9 +30,9 @@ _PLAIN_BUILTINS = {
     *("list", "dict", "tuple", "bytes"),
 }
 _MODULES_THAT_ACT = {
-    *("os", "posix", "nt", "sys", "subprocess", "shutil", "socket", "importlib", "runpy", "ctypes", "pty", "code"),
-    *("pickle", "_pickle", "marshal", "webbrowser", "http", "urllib", "requests", "multiprocessing", "asyncio"),
-    *("signal", "tempfile", "platform", "pip", "bdb", "pdb", "timeit", "cProfile", "types", "operator"),
+    *("io", "_io", "os", "posix", "nt", "sys", "subprocess", "commands", "shutil", "socket", "importlib", "runpy"),
+    *("ctypes", "pty", "code", "pickle", "_pickle", "marshal", "webbrowser", "http", "urllib", "requests"),
+    *("multiprocessing", "asyncio", "signal", "tempfile", "pip", "bdb", "pdb", "timeit", "cProfile"),
 }
 """No training script keeps anything of these beside its weights: who meets them has been sent a trap."""
 
