@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from explain.models.checkpoint import fit_names
 from explain.models.renamings import list_renamings, rename_as_timm, unwrap
+from explain.models.request import ModelRequest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -100,3 +101,29 @@ def find_pooling(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) 
     if "norm.weight" in tensors and "norm.weight" not in expected and "fc_norm.weight" in expected:
         return "token" if "fc_norm.weight" not in tensors else None
     return None
+
+
+def take_normalisation(fitted: Fitted, request: ModelRequest) -> tuple[Fitted, ModelRequest, list[str]]:
+    """A layer in front of the network that takes a mean off and divides by a deviation is the preprocessing.
+
+    Args:
+        fitted: the file's tensors.
+        request: what it says of mean and deviation goes before.
+
+    Returns:
+        The tensors without that layer's, the request with its numbers, and a sentence.
+    """
+    for place in (fitted.beside, fitted.tensors):
+        for key, mean in place.items():
+            other = re.sub(r"mean$", "std", key)
+            std = place.get(other)
+            if not re.search(r"(^|[._])mean$", key) or std is None or not mean.numel() == std.numel() in (1, 3):
+                continue
+            rest = {name: tensor for name, tensor in place.items() if name not in (key, other)}
+            fitted = replace(fitted, beside=rest) if place is fitted.beside else replace(fitted, tensors=rest)
+            if request.mean is not None or request.std is not None:
+                return fitted, request, []
+            numbers = {"mean": tuple(mean.flatten().tolist()), "std": tuple(std.flatten().tolist())}
+            note = f"The network normalises its input itself ({key}, {other}); those numbers were used in its place."
+            return fitted, request.model_copy(update=numbers), [note]
+    return fitted, request, []

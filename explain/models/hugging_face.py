@@ -6,7 +6,8 @@ Their networks are the same; three matrices for queries, keys and values are joi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,6 +77,21 @@ _TORCHVISION_VIT = (
     (r"^head\.", "heads.head."),
 )
 _QUERY = re.compile(r"attention\.(?:attention|self)\.(query|key|value)\.(weight|bias)$")
+_KINDS = (
+    *("vit", "deit", "beit", "swin", "swinv2", "convnext", "convnextv2", "resnet", "dinov2", "regnet", "levit", "cvt"),
+    *("segformer", "poolformer", "mobilevit", "mobilevitv2", "efficientnet", "focalnet", "pvt", "data2vec_vision"),
+    *(
+        "vit_msn",
+        "vit_mae",
+        "bit",
+        "efficientformer",
+        "swiftformer",
+        "hiera",
+        "siglip",
+        "clip",
+        "dinov2_with_registers",
+    ),
+)
 _UNUSED = ("mask_token", "position_ids", "relative_position_index", "pooler.dense.weight", "pooler.dense.bias")
 
 
@@ -108,6 +124,14 @@ def rename_hugging_face(tensors: Mapping[str, Tensor], module: nn.Module) -> dic
     if hasattr(module, "conv_proj"):
         renamed = {_replace(key, _TORCHVISION_VIT): tensor for key, tensor in renamed.items()}
     return renamed
+
+
+def name_transformer(names: Iterable[str]) -> str | None:
+    """What transformers calls the network that has such names; None where it is no image classifier of theirs."""
+    pattern = re.compile(r"(?:^|\.)([a-z]\w*)\.(?:embeddings|embedder|encoder)\.\w+")
+    kinds = Counter(found.group(1) for found in map(pattern.search, names) if found)
+    kind = next((kind for kind, _ in kinds.most_common(1)), None)
+    return kind if kind in _KINDS else None
 
 
 def _join_attention(tensors: Mapping[str, Tensor], separate_bias: bool) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
 from explain.models.checkpoint import load_prompts, load_weights, open_checkpoint, refuse_misfit
-from explain.models.fitting import Fitted, find_pooling, fit_to_network
+from explain.models.fitting import Fitted, find_pooling, fit_to_network, take_normalisation
+from explain.models.hugging_face import name_transformer
 from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import note_assumed, override_preprocessing
@@ -88,6 +89,8 @@ def load_tensors(
     else:
         pooling = request.global_pool
     fitted = replace(fitted, tensors=drop_training_only(architecture, fitted.tensors))
+    fitted, request, words = take_normalisation(fitted, request)
+    notes += words
     preprocessing = default_preprocessing(architecture)
     told = read_side(fitted.tensors, outline) if request.input_size is None else None
     side = request.input_size or told
@@ -158,6 +161,13 @@ def _require_network(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...],
     found = sum(key in fitted.tensors and fitted.tensors[key].shape == wanted.shape for key, wanted in expected.items())
     own = sum(key not in expected and not key.startswith(outer) and t.ndim > 0 for key, t in fitted.tensors.items())
     if found < _LEAST_FOUND * len(expected) or own > (1 - _LEAST_FOUND) * len(expected) + _MOST_OWN:
+        foreign = name_transformer([*fitted.tensors, *fitted.beside])
+        if foreign is not None:
+            raise ModelError(
+                f"“{name}” holds a network of Hugging Face's transformers ({foreign}), and not {architecture}. Of "
+                "these ViT, DeiT, BEiT, Swin, ConvNeXt and ResNet are read as timm's architecture of the same size: "
+                "choose it, or train with timm."
+            )
         refuse_misfit(outline, fitted.tensors, name, architecture)
 
 

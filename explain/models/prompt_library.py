@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from explain.errors import ModelError, StorageError
-from explain.models.checkpoint import read_checkpoint
+from explain.models.checkpoint import open_checkpoint, read_checkpoint
 from explain.models.request import ModelRequest
+from explain.models.settings_beside import complete_request
 from explain.networks.prompt_variant import TENSORS, Variant
 from explain.networks.weight_file import read_metadata
 from explain.storage import find_data_folder, remove_leftovers, write_atomically
@@ -141,7 +142,10 @@ def save_prompts(
     if card.backbone.source == "file":
         if backbone_weights is None:
             raise ModelError(f"The bytes of the backbone “{card.backbone.name}” are missing. Give the file again.")
-        weights = read_checkpoint(backbone_weights, card.backbone.name, card.backbone.weights)
+        checkpoint = open_checkpoint(backbone_weights, card.backbone.name)
+        weights = checkpoint.choose(card.backbone.weights).tensors
+        # The tensors are kept without what the file says beside them.
+        card = card.model_copy(update={"backbone": complete_request(card.backbone, checkpoint.settings).request})
         # Copied, because tensors of a checkpoint may share their memory, which a safetensors file cannot.
         kept |= {_BACKBONE + key: tensor.clone().contiguous() for key, tensor in weights.items()}
     card = card.model_copy(update={"name": name, "digest": _compute_digest(own, card.backbone_fingerprint)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from explain.models.hugging_face import rename_hugging_face
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _WRAPPERS = re.compile(r"(^|\.)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 _TIMM_FILTERS = ("checkpoint_filter_fn", "_filter_fn", "pretrained_filter_fn", "_filter_torchvision_pretrained")
+
+_DEEPEST_CUT = 3
+"""Parts of a name before the number of a child."""
 
 Names = Mapping[str, "Tensor"]
 
@@ -37,7 +41,8 @@ def list_renamings(module: nn.Module) -> Iterator[Callable[[Names], dict[str, Te
     yield rename_dense_net
     yield rename_monai
     yield lambda tensors: rename_hugging_face(tensors, module)
-    yield lambda tensors: rename_children(tensors, module)
+    for depth in range(_DEEPEST_CUT):
+        yield partial(rename_children, module=module, depth=depth)
 
 
 def rename_dense_net(tensors: Names) -> dict[str, Tensor] | None:
@@ -57,19 +62,23 @@ def rename_monai(tensors: Names) -> dict[str, Tensor] | None:
     }
 
 
-def rename_children(tensors: Names, module: nn.Module) -> dict[str, Tensor] | None:
-    """A network cut into `nn.Sequential(*list(net.children())[:-1])`: the number of a child in place of its name."""
+def rename_children(tensors: Names, module: nn.Module, depth: int = 0) -> dict[str, Tensor] | None:
+    """A network cut into `nn.Sequential(*list(net.children())[:-1])`: the number of a child in place of its name.
+
+    Args:
+        tensors: by the file's names.
+        module: the network that was cut.
+        depth: how many parts of the names stand before the number.
+    """
     children = [child for child, _ in module.named_children()]
     numbered: dict[str, int] = {}
     for key in tensors:
         parts = key.split(".")
-        for depth, part in enumerate(parts[:-1]):
-            if part.isdecimal() and len(part) < 4:
-                start = ".".join(parts[:depth])
-                numbered[start] = max(numbered.get(start, 0), int(part))
-                break
-    own = set(dict(module.named_children()))
-    for start in sorted(numbered, key=len):
+        if len(parts) > depth + 1 and parts[depth].isdecimal() and len(parts[depth]) < 4:
+            start = ".".join(parts[:depth])
+            numbered[start] = max(numbered.get(start, 0), int(parts[depth]))
+    own = set(children)
+    for start in sorted(numbered, key=lambda start: -numbered[start]):
         if start.rpartition(".")[2] in own or numbered[start] >= len(children) or numbered[start] < 1:
             continue
         prefix = f"{start}." if start else ""

@@ -23,6 +23,12 @@ def join_parts(tensors: dict[str, Tensor], name: str) -> tuple[dict[str, Tensor]
     Raises:
         ModelError: they were taken apart in a way that cannot be told, or are whole numbers that stand for floats.
     """
+    adapter = next((key for key in tensors if ".lora_A" in key or ".lora_embedding_A" in key), None)
+    if adapter is not None:
+        raise ModelError(
+            f"“{name}” holds LoRA adapters ({adapter}), and by how much they count stands elsewhere. Merge them first: "
+            "model = model.merge_and_unload(), and save its state_dict()."
+        )
     pruned = normed = 0
     spectral = _spectral_parts(tensors)
     inside = {part for parts in spectral.values() for part in parts}

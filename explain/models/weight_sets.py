@@ -90,12 +90,24 @@ def _split_averages(sets: Iterator[Weights]) -> Iterator[Weights]:
         for key, tensor in weights.tensors.items():
             first, dot, _ = key.partition(".")
             (inside.setdefault(first, {}) if dot and _AVERAGES.search(first) else rest)[key] = tensor
-        if not inside or len(rest) < 2:
+        tails = {tail for key in rest for tail in (key, *_list_tails(key))}
+        copies = {
+            first: tensors
+            for first, tensors in inside.items()
+            if sum(bool(tails.intersection(_list_tails(key))) for key in tensors) * 2 > len(tensors)
+        }
+        if not copies or len(copies) < len(inside):
             yield weights
             continue
         yield replace(weights, tensors=rest)
-        for first, tensors in inside.items():
+        for first, tensors in copies.items():
             yield replace(weights, tensors=tensors, averaged=True, path=f"{weights.path}.{first}".lstrip("."))
+
+
+def _list_tails(key: str) -> list[str]:
+    """A name without its first part, without its first two, and so on, down to two parts."""
+    parts = key.split(".")
+    return [".".join(parts[depth:]) for depth in range(1, len(parts) - 1)]
 
 
 def _order(sets: Iterator[Weights]) -> tuple[Weights, ...]:
@@ -137,7 +149,8 @@ def find_whole_model(content: Any) -> tuple[str, int] | None:
             continue
         seen.add(id(node))
         if isinstance(node, StandIn):
-            owner = owner or node.origin
+            is_network = isinstance(node.state, Mapping) and "_modules" in node.state
+            owner = owner or (node.origin if is_network else "")
             inner = [node.state, *node.given]
         elif isinstance(node, Mapping):
             inner = list(node.values())

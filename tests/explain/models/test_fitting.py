@@ -44,3 +44,33 @@ def test_a_part_that_was_kept_apart_is_fetched() -> None:
     fitted = fit_to_network({**tensors, **apart}, outline)
     assert set(fitted.tensors) == {"body.weight", "body.bias", "fc.weight", "fc.bias"}
     assert fitted.prefix == "net." and not fitted.beside
+
+
+class Normalised(nn.Module):
+    """Takes a mean off and divides by a deviation before the network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.4, 0.5, 0.6]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.2, 0.3, 0.25]).view(1, 3, 1, 1))
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network((x - self.mean) / self.std)
+
+
+@pytest.mark.parametrize("in_sequence", [True, False])
+def test_a_normalisation_in_front_of_the_network_is_the_preprocessing(in_sequence: bool) -> None:
+    torch.manual_seed(0)
+    network = make_lively(timm.create_model("test_resnet", num_classes=3))
+    source = Normalised(network)
+    state = source.state_dict()
+    if in_sequence:
+        state = {key.replace("network.", "1."): tensor for key, tensor in state.items()}
+        state = {f"0.{key}" if key in ("mean", "std") else key: tensor for key, tensor in state.items()}
+    model = open_same(network, state, "timm/test_resnet")
+    assert model.preprocessing.mean == pytest.approx((0.4, 0.5, 0.6))
+    assert model.preprocessing.std == pytest.approx((0.2, 0.3, 0.25))
+    assert any("normalises its input itself" in note for note in model.notes)
+    given = open_same(network, state, "timm/test_resnet", mean=(0.5,), std=(0.5,))
+    assert given.preprocessing.mean == (0.5, 0.5, 0.5)

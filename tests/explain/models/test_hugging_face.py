@@ -8,7 +8,8 @@ import timm
 import torch
 import torchvision
 
-from tests.support.checkpoints import make_lively, open_same
+from explain.errors import ModelError
+from tests.support.checkpoints import make_lively, open_file, open_same
 
 State = dict[str, torch.Tensor]
 Rules = Sequence[tuple[str, str]]
@@ -149,3 +150,13 @@ def test_into_torchvision() -> None:
         )
         plain[key] = tensor
     open_same(source, write(plain, (*VIT, *BLOCK), "vit"), "torchvision/vit_b_32")
+
+
+def test_other_networks_of_transformers_are_named() -> None:
+    state = write_vit("dinov2")(timm.create_model("vit_tiny_patch16_224", num_classes=3, depth=2).state_dict())
+    with pytest.raises(ModelError, match=r"network of Hugging Face's transformers \(dinov2\)") as caught:
+        open_file(state, "timm/vit_tiny_patch16_224")
+    assert "another architecture" not in str(caught.value)
+    state = write_vit("vit")(timm.create_model("vit_tiny_patch16_224", num_classes=3).state_dict())
+    with pytest.raises(ModelError, match=r"transformers \(vit\), and not torchvision/resnet18"):
+        open_file(state, "torchvision/resnet18")

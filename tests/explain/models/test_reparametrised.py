@@ -65,6 +65,7 @@ def test_what_cannot_be_put_together_is_refused() -> None:
         open_file(source.state_dict(), ARCHITECTURE)
     for content, words in (
         ({"a.weight_orig": torch.ones(2, 3), "a.weight_mask": torch.ones(3, 2)}, "the mask of"),
+        ({"base.q.lora_A.default.weight": torch.ones(2, 3)}, "LoRA adapters .*merge_and_unload"),
         ({"a.weight_g": torch.ones(5), "a.weight_v": torch.ones(2, 3)}, "does not fit its weight"),
         ({"a.weight_orig": torch.ones(2, 3), "a.weight_u": torch.ones(3), "a.weight_v": torch.ones(3)}, "its vectors"),
     ):

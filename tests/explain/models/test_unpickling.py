@@ -147,3 +147,12 @@ def test_other_ways_of_pickling_get_a_sentence() -> None:
     torch.save(WEIGHTS, stream, pickle_protocol=4)
     with pytest.raises(ModelError, match="pickle protocol"):
         open_checkpoint(stream.getvalue(), "mine.pth")
+
+
+def test_an_optimizer_with_more_tensors_than_the_weights_is_no_model() -> None:
+    network = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    found = read_checkpoint(save({"net": network.state_dict(), "optimizer": optimizer}), "mine.pth")
+    assert set(found) == {"weight", "bias"}

@@ -110,3 +110,9 @@ def test_nesting_is_bounded() -> None:
         content = {"in": content}
     with pytest.raises(ModelError, match="holds no weights"):
         open_checkpoint(save(content), "mine.pth")
+
+
+def test_a_part_of_the_network_that_is_called_like_an_average_is_none() -> None:
+    state = {**GOOD, "ema.conv.weight": torch.ones(3), "ema.conv.bias": torch.ones(3)}
+    chosen = open_checkpoint(save({"model": state}), "mine.pth").choose()
+    assert not chosen.averaged and chosen.tensors.keys() == state.keys()
