@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MAGIC = 0x1950A86A20F9469CFC6C
 """The first number of a file that `torch.save` wrote before it wrote archives."""
 
-_LONGEST_PICKLE = 64 * 2**20
+_LONGEST_PICKLE = 32 * 2**20
 _MOST_STAND_INS = 500
 _MOST_RETRIES = 8
 

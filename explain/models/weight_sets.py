@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _AVERAGES = re.compile(r"(^|[._\-])(ema|swa|polyak|shadow|averaged?|avg)([._\-\d]|$)|ema_?(model|state|weights)", re.I)
 _NOT_WEIGHTS = re.compile(r"optim|sched|scaler|^amp$|momentum|^loops$|^history$|grad|^loss|criterion|metric", re.I)
 _PREFERRED = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params", "ema")
-_MOST_NODES, _DEEPEST = 200_000, 8
+_MOST_NODES, _DEEPEST, _LONGEST_NAME = 200_000, 8, 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +54,28 @@ def _walk(content: Any) -> Iterator[Weights]:
     """Every mapping of names to tensors, as deep as it stands."""
     import torch
 
-    seen = 0
-    waiting: list[tuple[Any, str, int]] = [(content, "", 0)]
-    while waiting:
-        node, path, depth = waiting.pop(0)
-        seen += 1
-        if seen > _MOST_NODES or depth > _DEEPEST:
+    seen: set[int] = set()
+    waiting: deque[tuple[Any, str, int]] = deque([(content, "", 0)])
+    while waiting and len(seen) < _MOST_NODES:
+        node, path, depth = waiting.popleft()
+        if id(node) in seen or depth > _DEEPEST:
             continue
+        seen.add(id(node))
         if isinstance(node, Mapping):
             tensors = {}
             for key, value in node.items():
-                if isinstance(value, NumberArray) and isinstance(key, str):
+                if not isinstance(key, str) or len(key) > _LONGEST_NAME:
+                    continue
+                if isinstance(value, NumberArray):
                     value = value.read()
-                if isinstance(value, torch.Tensor) and isinstance(key, str):
+                if isinstance(value, torch.Tensor):
                     tensors[key] = value
             if tensors and not _NOT_WEIGHTS.search(path.rpartition(".")[2]):
                 versions = getattr(node, "_metadata", None)
                 yield Weights(
                     path, tensors, bool(_AVERAGES.search(path)), versions if isinstance(versions, Mapping) else None
                 )
-            inner = [(str(key), value) for key, value in node.items()]
+            inner = [(str(key)[:80], value) for key, value in node.items()]
         elif isinstance(node, (list, tuple)):
             inner = [(str(index), value) for index, value in enumerate(node[:1000])]
         else:

@@ -183,6 +183,18 @@ def test_a_backbone_from_a_file_is_kept_beside_as_tensors(home: Path) -> None:
         assert torch.equal(model.module(x), expected(x))
 
 
+def test_a_backbone_keeps_what_its_file_says_beside_the_weights(home: Path) -> None:
+    """The tensors are kept without it, so the card has to say it."""
+    torch.manual_seed(0)
+    source = build_architecture(parse_architecture("timm/test_vit"), 5, 3, 96)
+    args = {"model": "test_vit", "img_size": 96, "mean": [0.1, 0.2, 0.3], "crop_pct": 1.0}
+    data = save_torch({"state_dict": source.state_dict(), "args": args})
+    backbone = load_model(build_file_request(data, "mine.pt", architecture="timm/test_vit"), data)
+    save_prompts("birds", make_tensors(width=64), make_card(backbone), data)
+    model = load_model(parse_model("prompts:birds"))
+    assert model.preprocessing == backbone.preprocessing and model.preprocessing.mean == (0.1, 0.2, 0.3)
+
+
 def test_what_does_not_fit_is_a_sentence(photo_vit: LoadedModel, home: Path) -> None:
     for tensors, changes, words in (
         (make_tensors(), {"classes": CLASSES[:2], "class_accuracy": (1.0, 2.0)}, "does not fit 2 classes"),

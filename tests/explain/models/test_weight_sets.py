@@ -116,3 +116,16 @@ def test_a_part_of_the_network_that_is_called_like_an_average_is_none() -> None:
     state = {**GOOD, "ema.conv.weight": torch.ones(3), "ema.conv.bias": torch.ones(3)}
     chosen = open_checkpoint(save({"model": state}), "mine.pth").choose()
     assert not chosen.averaged and chosen.tensors.keys() == state.keys()
+
+
+def test_names_without_end_are_left_out_at_once() -> None:
+    """Every part of a name may be a prefix; a million of them would take hours."""
+    chosen = open_checkpoint(save({"a" + ".a" * 500_000: torch.ones(1), **GOOD}), "mine.pth").choose()
+    assert chosen.tensors.keys() == GOOD.keys()
+
+
+def test_a_mapping_that_holds_itself_ends() -> None:
+    loop: dict[str, Any] = {f"again {number}": None for number in range(50)}
+    for key in loop:
+        loop[key] = loop
+    assert open_checkpoint(save({"loop": loop, "net": GOOD}), "mine.pth").choose().path == "net"
