@@ -167,9 +167,8 @@ def _list_bundled() -> None:
     if chosen is not None:
         model = models[chosen]
         # Whoever shows it a radiograph must read this beside the answer.
-        st.caption(
-            f"{describe_bundled(model)} It knows only {', '.join(model.classes)}, and finds one of them in any picture."
-        )
+        known = _list_classes(model.classes)
+        st.caption(f"{describe_bundled(model)} It knows only {known}, and finds one of them in any picture.")
 
 
 def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
@@ -183,15 +182,22 @@ def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
 def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:
     """The bundled model, with class prompts if there is one, that knows example pictures the one in use does not.
 
-    No other model knows the drawn birds. What is in a photograph is offered only where a bundled model is in use, whose
-    labels are the same words, and knows nothing of what is shown.
+    One that knows all of them goes first. Failing that, no other model knows the drawn birds, and what is in a
+    photograph is offered only where nothing that is shown is known. Photographs count only where a bundled model's
+    labels are in use: another model has other words for what it knows.
     """
-    entries = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
-    known = {name for entry in entries for name in entry.classes} & set(labels)
+    found = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
+    entries = [entry for entry in found if entry.classes]
     bundled = bundled_models()
-    lost = not known and any(set(labels) == set(model.classes) for model in bundled)
-    strangers = {name for entry in entries if lost or entry.seed is not None for name in entry.classes} - set(labels)
-    knowing = [model for model in bundled if strangers & set(model.classes)]
+    unknown = [entry for entry in entries if not {*entry.classes} & {*labels}]
+    if not any({*labels} == {*model.classes} for model in bundled):
+        unknown = [entry for entry in unknown if entry.seed is not None]
+    if not unknown:
+        return None
+    asking = unknown if len(unknown) == len(entries) else [entry for entry in unknown if entry.seed is not None]
+    strangers = {name for entry in asking for name in entry.classes}
+    knowing = [model for model in bundled if all({*entry.classes} & {*model.classes} for entry in entries)]
+    knowing = knowing or [model for model in bundled if strangers & {*model.classes}]
     return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
 
 
@@ -221,9 +227,14 @@ def _list_prompts() -> None:
     )
     if chosen is not None:
         card = trained[chosen]
-        classes = card.classes if len(card.classes) <= _MOST_NAMED else (*card.classes[:_MOST_NAMED], "…")
-        known = escape(", ".join(classes))
+        known = escape(_list_classes(card.classes))
         st.caption(f"{escape(describe_prompts(card))} They know only {known}, and find one of them in any picture.")
+
+
+def _list_classes(classes: Sequence[str]) -> str:
+    """Their names, or the first of many and how many more there are."""
+    more = len(classes) - _MOST_NAMED
+    return ", ".join(classes) if more <= 0 else f"{', '.join(classes[:_MOST_NAMED])} and {more:,} more"
 
 
 def describe_prompts(card: PromptCard) -> str:

@@ -1,8 +1,9 @@
 """The small timm networks that ship with CAMscope.
 
-Those for ten everyday things see 64×64 RGB and answer on an 8×8 grid, those for birds see 96×96 and answer on 12×12, that
-for a thousand things sees 224×224 and answers on 7×7.
+Those for ten everyday things see 64×64 RGB and answer on an 8×8 grid, those for birds see 96×96 and answer on 12×12,
+that for a thousand things sees 224×224 and answers on 7×7.
 """
+
 from collections.abc import Callable, Sequence
 
 import torch
