@@ -11,7 +11,7 @@ from explain.models.request import parse_model
 def test_bundled_files_describe_what_was_trained() -> None:
     """The JSON files repeat the training's classes and normalisation, because reading them must not import torch."""
     listed = bundled_models()
-    names = ["photo-cnn", "photo-vit", "imagenet-cnn", "birds-cnn", "birds-vit"]
+    names = ["imagenet-cnn", "photo-cnn", "photo-vit", "birds-cnn", "birds-vit"]
     assert [model.name for model in listed] == names
     here = [model for model in listed if model.name != "imagenet-cnn"]
     for model, trained, side in zip(here, (photographs, photographs, aviary, aviary), (64, 64, 96, 96), strict=True):
