@@ -201,6 +201,15 @@ def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | 
     return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
 
 
+def find_prompted_for(pictures: Sequence[Picture]) -> str | None:
+    """A bundled model with class prompts that knows every picture shown, where all of them are examples."""
+    entries = [find_bundled(picture.digest) for picture in pictures]
+    for model in bundled_models():
+        if model.prompts and entries and all(entry and {*entry.classes} & {*model.classes} for entry in entries):
+            return model.name
+    return None
+
+
 def describe_bundled(model: BundledModel) -> str:
     """What it is and how often it is right."""
     scores = "" if model.accuracy is None else f" Right on {model.accuracy:.1f} % of its test pictures."

@@ -3,8 +3,8 @@
 An address holds only what differs from the start, so that the plain page has a plain address. Pictures and checkpoints
 are named by their digests: an address tells nobody what a file is called, and gives nobody the file.
 
-The plain address starts with the first model. One that says something but no model means `photo-cnn`, as it did when that
-was the first: what links showed they still show.
+The plain address starts with the first model. One that says something but no model means `photo-cnn`, as it did when
+that was the first: what links showed they still show.
 
 Reading believes nothing. What cannot be meant is left out, and the page says so in one sentence.
 """

@@ -2,12 +2,13 @@
 
 import pytest
 
-from components.choices.model import describe_bundled, find_model_for, read_numbers
+from components.choices.model import describe_bundled, find_model_for, find_prompted_for, read_numbers
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import ModelError
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from tests.support.engine import make_picture
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,13 @@ def test_what_one_model_alone_knows_leads_to_it() -> None:
 def test_what_no_model_knows_leads_nowhere() -> None:
     raccoon = read_examples()["raccoon"]
     assert [find_model_for([raccoon], model.classes) for model in bundled_models()] == [None] * len(bundled_models())
+
+
+def test_prompts_are_offered_that_know_all_that_is_shown() -> None:
+    pictures = read_examples()
+    assert find_prompted_for([pictures["cat"], pictures["hens"]]) == "photo-vit"
+    assert find_prompted_for([pictures["ruby-warbler"]]) == "birds-vit"
+    assert find_prompted_for([pictures["cat"], pictures["ruby-warbler"]]) is None
+    assert find_prompted_for([pictures["coffee"]]) is find_prompted_for([pictures["raccoon"]]) is None
+    own = make_picture(0)
+    assert find_prompted_for([own]) is find_prompted_for([pictures["cat"], own]) is find_prompted_for([]) is None
