@@ -93,7 +93,7 @@ def test_an_address_without_words_is_the_start_again() -> None:
 @pytest.mark.parametrize("name", ["picture", "method", "fuse"])
 def test_nothing_chosen_is_something_to_say(name: str) -> None:
     written = run({name: [""]}).session_state["written"]
-    assert written == ({} if name == "fuse" else {name: [""]})
+    assert written == ({"model": ["photo-cnn"]} if name == "fuse" else {name: [""]})
 
 
 def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None:
@@ -193,7 +193,7 @@ def test_a_checkpoint_is_asked_for_by_its_digest_with_the_form_filled_in() -> No
     for name, value in (("input_size", "1"), ("mean", "a"), ("labels", "mine"), ("channels", "7")):
         wrong = run({**words, f"model.{name}": [value]})
         assert wrong.session_state["misread"] == ["model"]
-        assert wrong.session_state["written"] == {}
+        assert wrong.session_state["written"] == {"model": ["photo-cnn"]}
 
 
 def test_all_of_a_checkpoints_preprocessing_comes_back_with_its_link() -> None:
