@@ -245,7 +245,8 @@ class _Model:
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
         st.session_state.pop(_CHECKPOINT, None)
-        choice, misread = ModelChoice(parse_model(_UNNAMED_MODEL if any(map(_is_ours, words)) else FIRST_MODEL)), []
+        unnamed = _UNNAMED_MODEL if any(map(_says_something_else, words)) else FIRST_MODEL
+        choice, misread = ModelChoice(parse_model(unnamed)), []
         if "model" in words:
             try:
                 choice = self._parse(_read_one(words["model"]), words)
@@ -487,9 +488,9 @@ def _name_words() -> set[str]:
     return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "model"}
 
 
-def _is_ours(name: str) -> bool:
-    """Whether a word may be one of ours: those of settings and of the view have a dot."""
-    return "." in name or name in _name_words()
+def _says_something_else(name: str) -> bool:
+    """Whether a word may be one of ours that says something else than the model: those of settings have a dot."""
+    return name.partition(".")[0] != "model" and ("." in name or name in _name_words())
 
 
 def _is_bounded(values: Sequence[str]) -> bool:
