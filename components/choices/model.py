@@ -22,6 +22,7 @@ from explain.models.labels import KNOWN_SETS
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
 from explain.models.request import ModelRequest, ModelSource, build_file_request, write_size
+from explain.networks.meaning import MEANINGS, Outputs
 from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 from explain.pictures.picture import Picture
 
@@ -36,7 +37,7 @@ _MOST_NAMED = 12
 
 # The fields of the form that asks for a file.
 _ARCHITECTURE, _LABELS, _SIZE = "model-architecture", "model-labels", "model-size"
-_MEAN, _STD, _CHANNELS = "model-mean", "model-std", "model-channels"
+_MEAN, _STD, _CHANNELS, _OUTPUTS = "model-mean", "model-std", "model-channels", "model-outputs"
 _FIT, _RESIZE, _FILTER, _POOL = "model-fit", "model-resize-size", "model-interpolation", "model-global-pool"
 
 _FITS: dict[Framing | None, str] = {
@@ -148,6 +149,39 @@ def await_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedMode
             if choice.request.name != FIRST_MODEL:
                 st.button(f"Use {FIRST_MODEL}", key="model-first", on_click=use_bundled, args=(FIRST_MODEL,))
     return None
+
+
+def pick_outputs(choice: ModelChoice, model: LoadedModel) -> None:
+    """Say beside a model from a file what its numbers are taken to mean, and hear what else they do.
+
+    Args:
+        choice: the model in use.
+        model: the same, loaded.
+    """
+    if model.request.source != "file" or model.prompted is not None:
+        return
+    options: tuple[Outputs, ...] = ("classes", "findings", "value")
+    if len(model.labels) == 1 or model.outputs == "logit":
+        names = model.request.label_names
+        options = ("logit",) if names is not None and len(names) == 2 else ("logit", "value")
+    told = model.outputs in options and (model.request.outputs is not None or model.outputs != "value")
+
+    def declare(outputs: Outputs) -> None:
+        st.session_state[_OUTPUTS] = outputs  # the form, if it is used again, says the same
+        use_choice(ModelChoice(choice.request.model_copy(update={"outputs": outputs}), choice.weights))
+
+    dropdown(
+        "Its numbers are taken as",
+        options,
+        model.outputs if told else None,
+        "outputs-widget",
+        declare,
+        format_func=MEANINGS.__getitem__,
+        placeholder="Not said: shown as it is",
+        help="What a probability is made of: a softmax over classes, a sigmoid of each finding or of the one logit. A "
+        "value has none.",
+        filter_mode=None,
+    )
 
 
 def _list_bundled() -> None:
@@ -307,6 +341,13 @@ def _ask_for_file() -> None:
             key="model-label-file",
             help="One class a line, with or without its number, or JSON or CSV as training scripts write it.",
         )
+        outputs = st.selectbox(
+            "What its numbers mean",
+            [None, *MEANINGS],
+            key=_OUTPUTS,
+            format_func=lambda outputs: "As their count tells" if outputs is None else MEANINGS[outputs],
+            help="Several are classes unless you say otherwise; one alone is shown as it is.",
+        )
         with st.expander("Preprocessing"):
             st.caption("As the network was trained. Left empty: what the architecture was published with.")
             size = st.text_input(
@@ -355,6 +396,7 @@ def _ask_for_file() -> None:
             data,
             file.name,
             architecture=architecture.strip() or None,
+            outputs=outputs,
             labels=None if labels == NUMBERED or label_file is not None else labels,
             label_file=None if label_file is None else label_file.getvalue(),
             input_size=size.strip() or None,
@@ -381,6 +423,7 @@ def fill_form(request: ModelRequest, mean: str, std: str) -> None:
         std: likewise.
     """
     st.session_state[_ARCHITECTURE] = request.architecture or ""
+    st.session_state[_OUTPUTS] = request.outputs
     st.session_state[_LABELS] = request.labels or NUMBERED
     st.session_state[_SIZE] = write_size(request.input_size)
     st.session_state[_MEAN] = mean

@@ -212,6 +212,7 @@ class _Model:
 
     _FIELDS = (
         "architecture",
+        "outputs",
         "labels",
         "input_size",
         "mean",
@@ -252,8 +253,14 @@ class _Model:
                 choice = self._parse(_read_one(words["model"]), words)
             except (ValueError, ModelError):
                 misread = ["model"]
-        now = get_choice().request
-        if choice.request != now and (choice.request.source != "file" or choice.request.digest != now.digest):
+        held = get_choice()
+        now = held.request
+        if choice.request.source == "file" and choice.request.digest == now.digest:
+            # The file is here already. What its numbers mean is said beside it, and so may differ.
+            if held.weights is not None and choice.request.outputs != now.outputs:
+                meant = now.model_copy(update={"outputs": choice.request.outputs})
+                use_choice(ModelChoice(meant, held.weights))
+        elif choice.request != now:
             use_choice(choice)
         return misread
 

@@ -92,7 +92,7 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
     labels = choose_labels(request, shapes.num_classes)
     if shapes.num_classes == 0:
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
-    count = shapes.num_classes or (len(labels) if labels else 1000)
+    count = shapes.num_classes or (1 if request.outputs == "logit" else len(labels) if labels else 1000)
     module = build_architecture(architecture, count, channels, side, global_pool=request.global_pool)
     tensors = _resize_positions(tensors, module)
     load_weights(module, tensors, request.name, str(architecture))
@@ -100,7 +100,7 @@ def load_tensors(request: ModelRequest, everything: Mapping[str, Tensor]) -> Loa
         notes.append("No class names were given, so the classes are numbered.")
     notes += note_assumed(request, preprocessing, told)
     return finish_loading(
-        request, module, None, str(architecture), preprocessing, labels or number_classes(count), notes
+        request, module, None, str(architecture), preprocessing, labels or number_classes(count), notes, count
     )
 
 
@@ -148,7 +148,7 @@ def _load_prompt_cam(
         notes = [*notes, "No class names were given, so the classes are numbered."]
     notes = [*notes, *note_assumed(request, preprocessing, side)]
     names = labels or number_classes(count)
-    return finish_loading(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes)
+    return finish_loading(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes, count)
 
 
 def _resize_positions(tensors: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:

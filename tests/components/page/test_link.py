@@ -223,3 +223,12 @@ def test_trained_prompts_are_named_whether_they_are_here_or_not() -> None:
     assert app.session_state["misread"] == []
     assert app.session_state["written"] == {"model": ["prompts:garden-birds"]}
     assert app.session_state["model"].request.source == "prompts"
+
+
+def test_what_the_numbers_of_a_checkpoint_mean_is_a_word_of_its_link() -> None:
+    words = {"model": [f"file:{ELSEWHERE}"], "model.architecture": ["timm/resnet18"], "model.outputs": ["findings"]}
+    app = run(words)
+    assert app.session_state["misread"] == [] and app.session_state["written"] == words
+    assert app.session_state["model-outputs"] == app.session_state["model"].request.outputs == "findings"
+    wrong = run({**words, "model.outputs": ["softmax"]})
+    assert wrong.session_state["misread"] == ["model"] and wrong.session_state["written"] == {}
