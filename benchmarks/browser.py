@@ -79,10 +79,10 @@ def measure(repeats: int) -> Figures:
 
 
 def open_page(browser: Browser, url: str, width: int, height: int) -> Page:
-    """The dashboard in a browser that has not seen it, with its first map painted."""
+    """The dashboard in a browser that has not seen it, with the first map of `photo-cnn` painted."""
     page = browser.new_context(viewport={"width": width, "height": height}).new_page()
     page.add_init_script(path=PROBE)
-    page.goto(url)
+    page.goto(f"{url}/?model=photo-cnn")
     await_maps(page, "grad-cam", 1)
     return page
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from explain.engine.explanation import Prediction, format_value
+
 
 def describe_duration(seconds: float) -> str:
     """An estimate as people say it: `about 4 s`, `about 2 min`."""
@@ -22,6 +24,12 @@ def format_time(seconds: float) -> str:
 def format_share(probability: float) -> str:
     """A probability, 0…1, in per cent, with a digit more near its ends."""
     return f"{probability:.0%}" if 0.01 <= probability <= 0.99 else f"{probability:.1%}"
+
+
+def format_answer(prediction: Prediction) -> str:
+    """How likely an answer is, in per cent; for a value, the number itself."""
+    share = prediction.probability
+    return format_value(prediction.score) if share is None else format_share(share)
 
 
 def escape(text: str) -> str:

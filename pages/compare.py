@@ -10,6 +10,7 @@ from components.browser.canvas import canvas, read_event
 from components.choices.combination import pick_combination
 from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_settings
+from components.choices.model import find_prompted_for
 from components.maps.buttons import follow_button
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.question import Outcome, Question, explain_models, list_columns, name_columns
@@ -53,7 +54,9 @@ def show_page() -> None:
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
                 usable = [name for name in methods if name not in obstacles]
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
-                twin = None if model.prompted is not None else find_prompted_twin(model.labels)
+                twin = None
+                if model.prompted is None:
+                    twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
                     pictures,

@@ -23,6 +23,7 @@ from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work
+from components.words import format_answer
 from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import break_down, rank_channels
 from explain.maps.heatmap import Heatmap, find_highest_cell
@@ -87,13 +88,12 @@ def _explain(
 
 def _show_network(subject: Subject, entry: PictureExplanation) -> None:
     height, width = subject.model.preprocessing.input_size
-    probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
-    share = "" if probability is None else f" {probability:.0%}"
+    answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), "")
     network(
         subject.model.layers,
         subject.layer,
         f"Picture {width}×{height}",
-        f"{entry.labels[0]}{share}",
+        f"{entry.labels[0]} {answer}".rstrip(),
         key="network",
         on_press=choose_layer,
     )

@@ -70,7 +70,7 @@ class Person:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
-        page.goto(url)
+        page.goto(f"{url}/?model=photo-cnn")
         self.await_row(bundled_pictures()[0].path.name)
 
     def pane(self, name: str) -> Locator:
@@ -379,7 +379,7 @@ def test_a_model_that_fails_leaves_the_page_usable(
     # The pictures, the other models and the way back are still there.
     person.upload("one.png", pictures["one.png"])
     expect(page.get_by_role("button", name="Try again")).to_be_visible(timeout=PATIENCE)
-    page.get_by_role("button", name="Use photo-cnn").click()
+    page.get_by_role("button", name="Use imagenet-cnn").click()
     person.await_row("one.png")
     expect(page.get_by_role("alert")).to_have_count(0)
     assert [person.read_pixels(name) for name in ("grad-cam", "cf-cam")] != maps

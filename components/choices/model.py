@@ -22,6 +22,7 @@ from explain.models.labels import KNOWN_SETS
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
 from explain.models.request import ModelRequest, ModelSource, build_file_request, write_size
+from explain.networks.meaning import MEANINGS, Outputs
 from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 from explain.pictures.picture import Picture
 
@@ -36,7 +37,7 @@ _MOST_NAMED = 12
 
 # The fields of the form that asks for a file.
 _ARCHITECTURE, _LABELS, _SIZE = "model-architecture", "model-labels", "model-size"
-_MEAN, _STD, _CHANNELS = "model-mean", "model-std", "model-channels"
+_MEAN, _STD, _CHANNELS, _OUTPUTS = "model-mean", "model-std", "model-channels", "model-outputs"
 _FIT, _RESIZE, _FILTER, _POOL = "model-fit", "model-resize-size", "model-interpolation", "model-global-pool"
 
 _FITS: dict[Framing | None, str] = {
@@ -150,6 +151,39 @@ def await_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedMode
     return None
 
 
+def pick_outputs(choice: ModelChoice, model: LoadedModel) -> None:
+    """Say beside a model from a file what its numbers are taken to mean, and hear what else they do.
+
+    Args:
+        choice: the model in use.
+        model: the same, loaded.
+    """
+    if model.request.source != "file" or model.prompted is not None:
+        return
+    options: tuple[Outputs, ...] = ("classes", "findings", "value")
+    if len(model.labels) == 1 or model.outputs == "logit":
+        names = model.request.label_names
+        options = ("logit",) if names is not None and len(names) == 2 else ("logit", "value")
+    told = model.outputs in options and (model.request.outputs is not None or model.outputs != "value")
+
+    def declare(outputs: Outputs) -> None:
+        st.session_state[_OUTPUTS] = outputs  # the form, if it is used again, says the same
+        use_choice(ModelChoice(choice.request.model_copy(update={"outputs": outputs}), choice.weights))
+
+    dropdown(
+        "Its numbers are taken as",
+        options,
+        model.outputs if told else None,
+        "outputs-widget",
+        declare,
+        format_func=MEANINGS.__getitem__,
+        placeholder="Not said: shown as it is",
+        help="What a probability is made of: a softmax over classes, a sigmoid of each finding or of the one logit. A "
+        "value has none.",
+        filter_mode=None,
+    )
+
+
 def _list_bundled() -> None:
     models = {model.name: model for model in bundled_models()}
     request = get_choice().request
@@ -167,9 +201,8 @@ def _list_bundled() -> None:
     if chosen is not None:
         model = models[chosen]
         # Whoever shows it a radiograph must read this beside the answer.
-        st.caption(
-            f"{describe_bundled(model)} It knows only {', '.join(model.classes)}, and finds one of them in any picture."
-        )
+        known = _list_classes(model.classes)
+        st.caption(f"{describe_bundled(model)} It knows only {known}, and finds one of them in any picture.")
 
 
 def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
@@ -183,16 +216,32 @@ def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
 def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:
     """The bundled model, with class prompts if there is one, that knows example pictures the one in use does not.
 
-    No other model knows the drawn birds. What is in a photograph is offered only where a bundled model is in use, whose
-    labels are the same words, and knows nothing of what is shown.
+    One that knows all of them goes first. Failing that, no other model knows the drawn birds, and what is in a
+    photograph is offered only where nothing that is shown is known. Photographs count only where a bundled model's
+    labels are in use: another model has other words for what it knows.
     """
-    entries = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
-    known = {name for entry in entries for name in entry.classes} & set(labels)
+    found = [entry for entry in map(find_bundled, (picture.digest for picture in pictures)) if entry is not None]
+    entries = [entry for entry in found if entry.classes]
     bundled = bundled_models()
-    lost = not known and any(set(labels) == set(model.classes) for model in bundled)
-    strangers = {name for entry in entries if lost or entry.seed is not None for name in entry.classes} - set(labels)
-    knowing = [model for model in bundled if strangers & set(model.classes)]
+    unknown = [entry for entry in entries if not {*entry.classes} & {*labels}]
+    if not any({*labels} == {*model.classes} for model in bundled):
+        unknown = [entry for entry in unknown if entry.seed is not None]
+    if not unknown:
+        return None
+    asking = unknown if len(unknown) == len(entries) else [entry for entry in unknown if entry.seed is not None]
+    strangers = {name for entry in asking for name in entry.classes}
+    knowing = [model for model in bundled if all({*entry.classes} & {*model.classes} for entry in entries)]
+    knowing = knowing or [model for model in bundled if strangers & {*model.classes}]
     return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
+
+
+def find_prompted_for(pictures: Sequence[Picture]) -> str | None:
+    """A bundled model with class prompts that knows every picture shown, where all of them are examples."""
+    entries = [find_bundled(picture.digest) for picture in pictures]
+    for model in bundled_models():
+        if model.prompts and entries and all(entry and {*entry.classes} & {*model.classes} for entry in entries):
+            return model.name
+    return None
 
 
 def describe_bundled(model: BundledModel) -> str:
@@ -221,9 +270,14 @@ def _list_prompts() -> None:
     )
     if chosen is not None:
         card = trained[chosen]
-        classes = card.classes if len(card.classes) <= _MOST_NAMED else (*card.classes[:_MOST_NAMED], "…")
-        known = escape(", ".join(classes))
+        known = escape(_list_classes(card.classes))
         st.caption(f"{escape(describe_prompts(card))} They know only {known}, and find one of them in any picture.")
+
+
+def _list_classes(classes: Sequence[str]) -> str:
+    """Their names, or the first of many and how many more there are."""
+    more = len(classes) - _MOST_NAMED
+    return ", ".join(classes) if more <= 0 else f"{', '.join(classes[:_MOST_NAMED])} and {more:,} more"
 
 
 def describe_prompts(card: PromptCard) -> str:
@@ -287,6 +341,13 @@ def _ask_for_file() -> None:
             key="model-label-file",
             help="One class a line, with or without its number, or JSON or CSV as training scripts write it.",
         )
+        outputs = st.selectbox(
+            "What its numbers mean",
+            [None, *MEANINGS],
+            key=_OUTPUTS,
+            format_func=lambda outputs: "As their count tells" if outputs is None else MEANINGS[outputs],
+            help="Several are classes unless you say otherwise; one alone is shown as it is.",
+        )
         with st.expander("Preprocessing"):
             st.caption("As the network was trained. Left empty: what the architecture was published with.")
             size = st.text_input(
@@ -335,6 +396,7 @@ def _ask_for_file() -> None:
             data,
             file.name,
             architecture=architecture.strip() or None,
+            outputs=outputs,
             labels=None if labels == NUMBERED or label_file is not None else labels,
             label_file=None if label_file is None else label_file.getvalue(),
             input_size=size.strip() or None,
@@ -361,6 +423,7 @@ def fill_form(request: ModelRequest, mean: str, std: str) -> None:
         std: likewise.
     """
     st.session_state[_ARCHITECTURE] = request.architecture or ""
+    st.session_state[_OUTPUTS] = request.outputs
     st.session_state[_LABELS] = request.labels or NUMBERED
     st.session_state[_SIZE] = write_size(request.input_size)
     st.session_state[_MEAN] = mean

@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.choices.dropdown import dropdown
 from components.session.carried import PROBABILITY
+from explain.networks.meaning import Outputs
 from explain.passes.look import Score
 
 PREDICTED = -1
@@ -60,15 +61,30 @@ def name_classes(labels: Sequence[str]) -> list[str]:
     return [f"{label} · class {index}" if count[label] > 1 else label for index, label in enumerate(labels)]
 
 
-def pick_score() -> Score:
-    """Offer to explain the probability of the class instead of its score before the softmax."""
+_SCORES: dict[Outputs, str] = {
+    "classes": "Otherwise its score, before the softmax: what speaks for the class itself. The probability also rises "
+    "with whatever speaks against the other classes.",
+    "findings": "Otherwise its score, before the sigmoid. Each finding has a probability of its own.",
+    "logit": "Otherwise its score, before the sigmoid: the number for the one answer, minus the number for the other.",
+    "value": "A value has no probability, and this is not declared to be a logit. Its score is explained.",
+}
+
+
+def pick_score(outputs: Outputs = "classes") -> Score:
+    """Offer to explain the probability of the class instead of its score; not where a model's numbers have none.
+
+    Args:
+        outputs: what the model's numbers mean.
+    """
     probability = st.checkbox(
         "Explain its probability",
         key=PROBABILITY,
         persist_state="session",
-        help="Otherwise its score, before the softmax: what speaks for the class itself. The probability also rises "
-        "with whatever speaks against the other classes.",
+        help=_SCORES[outputs],
     )
+    if probability and outputs == "value":
+        st.caption(f":orange[:material/warning:] {_SCORES[outputs]}")
+        return "logit"
     return "probability" if probability else "logit"
 
 

@@ -64,6 +64,7 @@ class Question:
         """A digest of everything the answer depends on."""
         parts = [
             self.model.fingerprint,
+            self.model.outputs,
             self.layer,
             self.target,
             self.score,
@@ -96,7 +97,7 @@ def name_columns(question: Question) -> dict[str, str]:
     if comparison.by != "classes":
         return {name: name for name in comparison.names}
     labels = [question.model.labels[int(name)] for name in comparison.names]
-    return {str(rank): label for rank, label in enumerate(labels or _LIKELIEST)}
+    return {str(rank): label for rank, label in enumerate(labels or _LIKELIEST[: len(question.model.labels)])}
 
 
 def explain(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> list[Outcome]:

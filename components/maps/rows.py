@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from components.browser.canvas import Choice, Pane, Row
-from components.words import format_share, format_time
+from components.words import format_answer, format_time
 from explain.engine.explanation import PictureExplanation
 from explain.maps.agreement import subtract
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
 from explain.networks.layer import describe_grid
+from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 
@@ -22,6 +23,20 @@ SWITCH_MODEL = "switch-model"
 EXPLAIN_CLASS = "explain-class"
 DIFFERENCE_PANE = "difference"
 """Key of the pane that shows what one map has more than another."""
+
+
+_ANSWERS: dict[Outputs, str] = {
+    "classes": "The likeliest classes. Press one to explain it.",
+    "findings": "The likeliest findings, each by itself. Press one to explain it.",
+    "logit": "Its two answers. Press one to explain it.",
+    "value": "What the model answers with. This is no probability.",
+}
+_BEST: dict[Outputs, str] = {
+    "classes": ", the likeliest class",
+    "findings": ", the likeliest finding",
+    "logit": ", the likelier answer",
+    "value": "",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +109,11 @@ def list_layer_columns(entry: PictureExplanation) -> list[Column]:
 
 def list_class_columns(entry: PictureExplanation) -> list[Column]:
     """A column a class, with its probability where it is one of the likeliest."""
-    shares = {prediction.index: prediction.probability for prediction in entry.predictions}
+    shares = {prediction.index: format_answer(prediction) for prediction in entry.predictions}
     columns = []
     for rank, (target, label) in enumerate(zip(entry.targets, entry.labels, strict=True)):
         maps = {heatmap.method: heatmap for heatmap in entry.maps if heatmap.target == target}
-        sentence = format_share(shares[target]) if target in shares else "not among the five likeliest"
+        sentence = shares.get(target, "not among the five likeliest")
         columns.append(Column(str(rank), label, sentence, entry, maps))
     return columns
 
@@ -111,7 +126,7 @@ def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> 
             columns.append(Column(name, name, "", outcome, {}, outcome.sentence))
             continue
         best = outcome.predictions[0]
-        sentence = f"{best.label} {format_share(best.probability)} · explained: {outcome.labels[0]}"
+        sentence = f"{best.label} {format_answer(best)} · explained: {outcome.labels[0]}"
         columns.append(Column(name, name, sentence, outcome, {heatmap.method: heatmap for heatmap in outcome.maps}))
     return columns
 
@@ -199,10 +214,10 @@ def describe_picture(picture: Picture) -> str:
 
 
 def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None, coming: Mapping[str, str]) -> Row:
-    probability = next((p.probability for p in entry.predictions if p.index == entry.targets[0]), None)
+    answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), None)
     explained = f"Explained: {entry.labels[0]}"
-    share = "" if probability is None else f" ({format_share(probability)})"
-    predicted = ", the likeliest class" if entry.predictions[0].index == entry.targets[0] else ""
+    share = "" if answer is None else f" ({answer})"
+    predicted = _BEST[entry.outputs] if entry.predictions[0].index == entry.targets[0] else ""
     panes = [_build_picture_pane(entry)]
     maps = {heatmap.method: heatmap for heatmap in entry.maps}
     for name in methods:
@@ -224,10 +239,16 @@ def _build_picture_pane(entry: PictureExplanation) -> Pane:
     return Pane(
         key="picture",
         title="Picture",
-        sentence="The likeliest classes. Press one to explain it.",
+        sentence=_ANSWERS[entry.outputs],
         alt=entry.picture.name,
         choices=tuple(
-            Choice(p.label, p.probability, p.index == entry.targets[0], f"{EXPLAIN_CLASS}:{p.index}")
+            Choice(
+                p.label,
+                p.probability or 0.0,
+                p.index == entry.targets[0],
+                f"{EXPLAIN_CLASS}:{p.index}",
+                format_answer(p) if p.probability is None else "",
+            )
             for p in entry.predictions
         ),
     )

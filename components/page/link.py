@@ -3,6 +3,9 @@
 An address holds only what differs from the start, so that the plain page has a plain address. Pictures and checkpoints
 are named by their digests: an address tells nobody what a file is called, and gives nobody the file.
 
+The plain address starts with the first model. One that says something but no model means `photo-cnn`, as it did when
+that was the first: what links showed they still show.
+
 Reading believes nothing. What cannot be meant is left out, and the page says so in one sentence.
 """
 
@@ -57,6 +60,7 @@ Words = dict[str, list[str]]
 """An address after its question mark: each name with its values."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
+_UNNAMED_MODEL = "photo-cnn"
 _MOST_VALUES = 64
 _LONGEST_VALUE = 300
 
@@ -208,6 +212,7 @@ class _Model:
 
     _FIELDS = (
         "architecture",
+        "outputs",
         "labels",
         "input_size",
         "mean",
@@ -223,7 +228,7 @@ class _Model:
     def write(self) -> Words:
         request = get_choice().request
         if request.source == "bundled":
-            return {} if request.name == FIRST_MODEL else {"model": [request.name]}
+            return {"model": [request.name]}
         if request.source in ("hub", "prompts"):
             return {"model": [f"{request.source}:{request.name}"]}
         words = {"model": [f"file:{request.digest}"]}
@@ -241,25 +246,36 @@ class _Model:
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
         st.session_state.pop(_CHECKPOINT, None)
-        try:
-            named = _read_one(words["model"]) if "model" in words else FIRST_MODEL
-            kind, _, digest = named.partition(":")
-            if kind == "file":
-                choice = self._await_checkpoint(digest, words)
-            else:
-                choice = ModelChoice(parse_model(named), from_link=True)
-                if choice.request.source == "prompts" and not is_name(choice.request.name):
-                    raise ValueError("prompts cannot have such a name")
-                if choice.request.source == "hub" and kind != "hub":
-                    raise ValueError("there is no such bundled model")
-                if choice.request.source == "bundled" and choice.request.name not in _name_bundled():
-                    raise ValueError("there is no such bundled model")
-        except (ValueError, ModelError):
-            return ["model"]
-        now = get_choice().request
-        if choice.request != now and (choice.request.source != "file" or choice.request.digest != now.digest):
+        unnamed = _UNNAMED_MODEL if any(map(_says_something_else, words)) else FIRST_MODEL
+        choice, misread = ModelChoice(parse_model(unnamed)), []
+        if "model" in words:
+            try:
+                choice = self._parse(_read_one(words["model"]), words)
+            except (ValueError, ModelError):
+                misread = ["model"]
+        held = get_choice()
+        now = held.request
+        if choice.request.source == "file" and choice.request.digest == now.digest:
+            # The file is here already. What its numbers mean is said beside it, and so may differ.
+            if held.weights is not None and choice.request.outputs != now.outputs:
+                meant = now.model_copy(update={"outputs": choice.request.outputs})
+                use_choice(ModelChoice(meant, held.weights))
+        elif choice.request != now:
             use_choice(choice)
-        return []
+        return misread
+
+    def _parse(self, named: str, words: Mapping[str, Sequence[str]]) -> ModelChoice:
+        kind, _, digest = named.partition(":")
+        if kind == "file":
+            return self._await_checkpoint(digest, words)
+        choice = ModelChoice(parse_model(named), from_link=True)
+        if choice.request.source == "prompts" and not is_name(choice.request.name):
+            raise ValueError("prompts cannot have such a name")
+        if choice.request.source == "hub" and kind != "hub":
+            raise ValueError("there is no such bundled model")
+        if choice.request.source == "bundled" and choice.request.name not in _name_bundled():
+            raise ValueError("there is no such bundled model")
+        return choice
 
     def _await_checkpoint(self, digest: str, words: Mapping[str, Sequence[str]]) -> ModelChoice:
         """A choice that says which file it waits for, with the form beside it filled in."""
@@ -458,6 +474,8 @@ def write_words() -> Words:
     words: Words = {}
     for part in PARTS:
         words |= part.write()
+    if words["model"] == [_UNNAMED_MODEL if len(words) > 1 else FIRST_MODEL]:
+        del words["model"]
     return words
 
 
@@ -475,6 +493,11 @@ def read_words(words: Mapping[str, Sequence[str]]) -> list[str]:
 def _name_words() -> set[str]:
     """The names of all words that have a bounded set of names."""
     return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "model"}
+
+
+def _says_something_else(name: str) -> bool:
+    """Whether a word may be one of ours that says something else than the model: those of settings have a dot."""
+    return name.partition(".")[0] != "model" and ("." in name or name in _name_words())
 
 
 def _is_bounded(values: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from components.choices.layer import AUTO, pick_layer
-from components.choices.model import await_model, offer_model_for, pick_model
+from components.choices.model import await_model, offer_model_for, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
@@ -77,9 +77,10 @@ def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -
     with st.sidebar:
         for note in model.notes:
             st.caption(note)
+        pick_outputs(choice, model)
         offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
-        score = pick_score()
+        score = pick_score(model.outputs)
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
     if layer == AUTO and model.default_layer is not None:
         layer = model.default_layer.name

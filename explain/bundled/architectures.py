@@ -1,6 +1,7 @@
 """The small timm networks that ship with CAMscope.
 
-Those for photographs see 64×64 RGB and answer on an 8×8 grid, those for birds see 96×96 and answer on 12×12.
+Those for ten everyday things see 64×64 RGB and answer on an 8×8 grid, those for birds see 96×96 and answer on 12×12,
+that for a thousand things sees 224×224 and answers on 7×7.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from explain.networks.torchvision_operators import declare_missing_operators
 declare_missing_operators()
 
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg  # noqa: E402
+from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 INPUT_SIZE = 64
@@ -45,6 +47,12 @@ def _build_resnet(
         ),
         num_classes=num_classes,
     )
+
+
+def build_imagenet_cnn(num_classes: int = 1000) -> EfficientNet:
+    """EfficientNet-Lite0 (Google 2020; Tan and Le 2019): inverted residuals without gates, on 112×112 to 7×7 cells."""
+    network: EfficientNet = tf_efficientnet_lite0(num_classes=num_classes)
+    return network
 
 
 class ConvStem(nn.Module):
@@ -101,7 +109,8 @@ def _build_vit(size: int, width: int, depth: int, heads: int, num_classes: int) 
     )
 
 
-BUILDERS: dict[str, Callable[[int], ByobNet | VisionTransformer]] = {
+BUILDERS: dict[str, Callable[[int], ByobNet | EfficientNet | VisionTransformer]] = {
+    "imagenet-cnn": build_imagenet_cnn,
     "photo-cnn": build_photo_cnn,
     "photo-vit": build_photo_vit,
     "birds-cnn": build_birds_cnn,

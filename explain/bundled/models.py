@@ -11,7 +11,7 @@ from explain.networks.prompt_variant import Variant
 from explain.networks.weight_file import read_metadata
 from explain.pictures.geometry import Preprocessing
 
-FIRST_MODEL = "photo-cnn"
+FIRST_MODEL = "imagenet-cnn"
 """The model used where none is named."""
 
 FIRST_VIT = "photo-vit"

@@ -1,4 +1,4 @@
-"""The example pictures that ship with CAMscope. None of them was in any training set; their sources are beside them."""
+"""The example pictures that ship with CAMscope. Their sources are beside them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class BundledPicture:
         name: key on the command line and in links, e.g. `cat`.
         title: what is in it, in a few words.
         path: the JPEG file.
-        classes: the classes of the bundled models that are in it, the most prominent first.
+        classes: the classes of the bundled models that are in it, the most prominent first, those of ten things before
+            those of a thousand; none where no model knows what it shows.
         credit: who made it, and where it comes from.
         licence: SPDX identifier, or `public-domain`.
         seed: what a drawn bird was drawn from; None for photographs. Its species is the first of the classes.

@@ -17,6 +17,7 @@ from explain.maps.render import RenderSettings
 from explain.methods import get_method
 from explain.models.model_folder import open_model_folder
 from explain.models.request import Average, ModelRequest, build_file_request, parse_model
+from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, Interpolation
 from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
@@ -66,6 +67,11 @@ def _declare_flag(name: str, kind: Any, help: str, *names: str) -> inspect.Param
 
 CHECKPOINT = (
     _declare_flag("arch", str, "For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.", "--arch"),
+    _declare_flag(
+        "outputs",
+        Outputs,
+        "For file:PATH: what its numbers mean: classes (softmax), findings (a sigmoid each), logit, value.",
+    ),
     _declare_flag(
         "labels", str, "For file:PATH: imagenet, cifar10, or a file of labels, one a line or as JSON or CSV."
     ),

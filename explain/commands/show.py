@@ -14,6 +14,7 @@ from explain.engine.engine import Engine
 from explain.engine.question import DEFAULT_METHODS
 from explain.maps.fusion import Fusion
 from explain.methods import get_method
+from explain.networks.meaning import describe_assumption
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.decode import decode
@@ -51,6 +52,8 @@ def show(
     loaded = engine.load(request, weights)
     for note in loaded.notes:
         print(f"{request.name}: {note}")
+    if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):
+        print(f"{request.name}: {describe_assumption(loaded.outputs, loaded.labels)}")
     decoded = [decode(read_file(path), path.name, white) for path in pictures]
     explanation = engine.explain(
         decoded,
@@ -67,7 +70,7 @@ def show(
     files = {picture.digest: path for picture, path in zip(decoded, pictures, strict=True)}
     save(explanation, out, chosen_view, files, file)
     for entry in explanation.pictures:
-        print(f"\n{entry.picture.name}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in entry.predictions))
+        print(f"\n{entry.picture.name}: " + ", ".join(p.describe(1, "%") for p in entry.predictions))
         for note in entry.picture.notes:
             print(f"  {note}")
         print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")

@@ -19,6 +19,7 @@ from explain.errors import MethodError
 from explain.maps.heatmap import Heatmap, judge
 from explain.methods import Method, get_method
 from explain.networks.head import find_head
+from explain.networks.meaning import read_answers
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
 from explain.passes.runner import Runner
@@ -138,7 +139,8 @@ def _capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job
     head, runner = None, None
     if "head" in method.needs:
         with machine.prove():
-            head = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
+            weights = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
+        head = read_answers(weights.T, loaded.outputs).T
     if "runner" in method.needs:
         runner = Runner(
             loaded.module,
@@ -148,6 +150,7 @@ def _capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job
             question.score,
             turn=machine.turns(loaded),
             count=machine.count,
+            outputs=loaded.outputs,
         )
     at = (layer.name, question.make_ask(method, target))
     return LayerCapture(
@@ -162,6 +165,7 @@ def _capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job
         prompts=seen.prompts[target] if "prompts" in method.needs else None,
         runner=runner,
         derived=seen.derived[layer.name],
+        outputs=loaded.outputs,
     )
 
 

@@ -25,6 +25,7 @@ from explain.engine.question import (
     find_obstacle,
     find_target,
     name_place,
+    need_probability,
 )
 from explain.engine.sight import Sight
 from explain.errors import MethodError, PictureError, TargetError
@@ -120,11 +121,11 @@ class Engine:
     def predict(
         self, picture: Picture, model: str | ModelRequest | LoadedModel, top: int = 5
     ) -> tuple[Prediction, ...]:
-        """The likeliest classes of a picture with their softmax probabilities, likeliest first."""
+        """The likeliest classes of a picture with their probabilities, likeliest first."""
         sight = Sight(picture, self.load(model))
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
             seen, _ = self._observer.see(sight)
-            return rank_classes(seen.logits, sight.loaded.labels, top)
+            return rank_classes(seen.logits, sight.loaded.labels, top, sight.loaded.outputs)
 
     def explain(
         self,
@@ -147,9 +148,9 @@ class Engine:
             model: see `load`.
             methods: names of methods.
             layer: name of a layer, or `auto` for the model's default; or several.
-            target: class index or label, or `auto` for each picture's likeliest class; or several.
+            target: class index (int) or label (str), or `auto` for each picture's likeliest class; or several.
             settings: by method name; what is not named keeps its default.
-            score: differentiate the class's logit or its softmax probability.
+            score: differentiate the class's logit or its probability, which a value has not.
             fusion: how the maps of several layers become one; see `explain.maps.fusion`.
             augmentation: average the maps over changed views of the picture; see `explain.pictures.augmentation`.
             progress: called before each picture, and now and then by methods that take long.
@@ -188,6 +189,7 @@ class Engine:
     ) -> LayerCapture:
         """What a gradient method is given: for pages and benchmarks that show more than the map."""
         sight = Sight(picture, self.load(model))
+        need_probability(sight.loaded, score)
         where = get_layer(sight.loaded, layer)
         ask = Ask(None if target == "auto" else find_target(sight.loaded, target), score)
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
@@ -200,6 +202,7 @@ class Engine:
                 activations=seen.activations[where.name],
                 gradients=seen.gradients[where.name, ask.of(resolved)],
                 derived=seen.derived[where.name],
+                outputs=sight.loaded.outputs,
             )
 
     def ask_prompts(
@@ -295,13 +298,14 @@ class Engine:
         labels = sight.loaded.labels
         return PictureExplanation(
             picture=sight.picture,
-            predictions=rank_classes(first.logits, labels, 5),
+            predictions=rank_classes(first.logits, labels, 5, sight.loaded.outputs),
             prompt_predictions=rank_classes(look.scores, labels, 5) if look else (),
             targets=tuple(targets),
             labels=tuple(labels[target] for target in targets),
             layers=tuple(layer.name for layer in question.layers),
             maps=tuple(maps),
             unavailable={**question.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
+            outputs=sight.loaded.outputs,
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
+from explain.networks.meaning import Outputs, find_probabilities
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.picture import Picture
@@ -20,20 +21,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class and its softmax probability, 0…1."""
+    """One class, or another answer that a model can give.
+
+    Attributes:
+        index: of the answer.
+        label: its name.
+        probability: 0…1, of classes that exclude each other, of a finding alone, or of an answer of one logit; None for
+            a value, which has none.
+        score: what the network said of it; None where that is not known.
+    """
 
     index: int
     label: str
-    probability: float
+    probability: float | None
+    score: float | None = None
+
+    def describe(self, digits: int, unit: str = " %") -> str:
+        """Name and probability, e.g. `cat 93.1 %`, with that many decimals; for a value, the number."""
+        if self.probability is None:
+            return f"{self.label} {format_value(self.score)}"
+        return f"{self.label} {100 * self.probability:.{digits}f}{unit}"
 
 
-def rank_classes(logits: Tensor, labels: Sequence[str], top: int) -> tuple[Prediction, ...]:
-    """The likeliest classes of scores `(classes,)`, likeliest first."""
-    probabilities = logits.cpu().double().softmax(0)  # not every device has float64
-    best = probabilities.topk(min(top, len(labels)))
+def format_value(value: float | None) -> str:
+    """A number of no known unit, in four digits."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def rank_classes(
+    logits: Tensor, labels: Sequence[str], top: int, outputs: Outputs = "classes"
+) -> tuple[Prediction, ...]:
+    """The likeliest classes of scores `(answers,)`, likeliest first; of values, the highest.
+
+    Args:
+        logits: a score for each answer.
+        labels: a name for each.
+        top: how many at most.
+        outputs: what the scores mean.
+    """
+    scores = logits.cpu().double()  # not every device has float64
+    probabilities = None if outputs == "value" else find_probabilities(scores, outputs)
+    best = scores if probabilities is None else probabilities
     return tuple(
-        Prediction(int(index), labels[int(index)], float(probability))
-        for probability, index in zip(best.values, best.indices, strict=True)
+        Prediction(i, labels[i], None if probabilities is None else float(probabilities[i]), float(scores[i]))
+        for i in best.topk(min(top, len(labels))).indices.tolist()
     )
 
 
@@ -50,6 +81,7 @@ class PictureExplanation:
         layers: names of the explained layers.
         maps: by class, then by layer, then in the order the methods were asked for.
         unavailable: by method name, the sentence why it could not be used.
+        outputs: what the predictions are: classes that exclude each other, findings, the answers of a logit, or values.
     """
 
     picture: Picture
@@ -60,6 +92,7 @@ class PictureExplanation:
     layers: tuple[str, ...]
     maps: tuple[Heatmap, ...]
     unavailable: Mapping[str, str]
+    outputs: Outputs = "classes"
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,15 @@ class Observer:
                     watch.stop_if_cancelled()
                     tensor = self._machine.prepare(sight) if tensor is None else tensor
                     seen.attention[target, question.score] = self._machine.make_room(
-                        partial(look_at_attention, sight.loaded.module, tensor, target, question.score), sight.loaded
+                        partial(
+                            look_at_attention,
+                            sight.loaded.module,
+                            tensor,
+                            target,
+                            question.score,
+                            sight.loaded.outputs,
+                        ),
+                        sight.loaded,
                     )
                     run += self._machine.count(Passes(forward=1, backward=2))
             return seen, run
@@ -143,7 +151,7 @@ class Observer:
 
         def work(some: Sequence[Tensor]) -> tuple[Look, ...]:
             started = time.perf_counter()
-            looks = look_at(loaded.module, torch.cat([*some]), layers, asks)
+            looks = look_at(loaded.module, torch.cat([*some]), layers, asks, loaded.outputs)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

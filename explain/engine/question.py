@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -74,6 +75,7 @@ def build_question(
     complete = complete_settings(methods, settings)
     names = [layer] if isinstance(layer, str) else list(layer)
     targets = [target] if isinstance(target, (int, str)) or not isinstance(target, Sequence) else list(target)
+    need_probability(loaded, score)
     if not names or not targets:
         raise (LayerError if targets else TargetError)("Name at least one layer and one class, or leave them out.")
     unavailable = {
@@ -113,20 +115,47 @@ def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Map
     return {name: complete[name] for name in methods}
 
 
+def need_probability(loaded: LoadedModel, score: Score) -> None:
+    """Refuse to explain the probability of what has none.
+
+    Raises:
+        TargetError: the probability is asked for, and the model answers with a value.
+    """
+    if score == "probability" and loaded.outputs == "value":
+        what = "declared to be a value" if loaded.request.outputs else "not declared to be a logit"
+        raise TargetError(
+            f"“{loaded.request.name}” has no probability to explain: the number it answers with is {what}. Explain its "
+            "score, or declare its outputs as “logit” if that is what they are."
+        )
+
+
 def find_target(loaded: LoadedModel, target: int | str) -> int:
     """Index of a class given by index or label.
 
+    A number is an index. A text is a label or else an index; where it could be both, of two classes, it is refused, and
+    `index:10` says which is meant.
+
     Raises:
-        TargetError: the model has no such class.
+        TargetError: the model has no such class, or the text names two.
     """
-    text = str(target).strip()
     count = len(loaded.labels)
+    if isinstance(target, Integral):
+        if not 0 <= int(target) < count:
+            raise TargetError(f"There is no class {target}: this model knows classes 0 to {count - 1}.")
+        return int(target)
+    text = str(target).strip()
     if not text:
         raise TargetError("Name a class: its label, or its index.")
-    index = int(text) if re.fullmatch(r"[+-]?[0-9]{1,9}", text) else None
-    if index is not None and 0 <= index < count:
-        return index
     named = [i for i, label in enumerate(loaded.labels) if label.casefold() == text.casefold()]
+    number = re.fullmatch(r"(index:)?\s*([+-]?[0-9]{1,9})", text)
+    index = int(number[2]) if number else None
+    if index is not None and 0 <= index < count:
+        if named and named != [index] and not (number and number[1]):
+            raise TargetError(
+                f"“{text}” is the name of class {', '.join(map(str, named))} and the index of the class "
+                f"“{loaded.labels[index]}”. Say index:{named[0]} for the one so named, or index:{index} for the other."
+            )
+        return index
     if len(named) == 1:
         return named[0]
     if named:

@@ -13,8 +13,8 @@ from explain.pictures.picture import Picture
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
 
-SightKey = tuple[str, str, str]
-"""Fingerprint of the model, digest of the picture, name of the view."""
+SightKey = tuple[str, str, str, str]
+"""Fingerprint of the model, what its numbers are taken to mean, digest of the picture, name of the view."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Sight:
     @property
     def key(self) -> SightKey:
         """Equal for equal content, whatever picture and model are called."""
-        return self.loaded.fingerprint, self.picture.digest, self.view.name
+        return self.loaded.fingerprint, self.loaded.outputs, self.picture.digest, self.view.name
 
     @cached_property
     def box(self) -> Box:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
@@ -39,7 +40,7 @@ class FinerCamSettings(Settings):
         "equal",
         "Weights of the classes",
         "Equal: each similar class counts alike. Probability: each counts as its softmax probability, as in the "
-        "authors' code.",
+        "authors' code, for classes that exclude each other.",
         advanced=True,
     )
 
@@ -79,5 +80,18 @@ class Difference:
 def finer_cam(capture: LayerCapture, settings: FinerCamSettings) -> MethodResult:
     """`L = Σ_k α_k A_k` with `α_k` the spatial mean of the gradient of `Difference`: Grad-CAM of another score."""
     weights = capture.need_gradients().mean((1, 2), keepdim=True)
-    warnings = () if len(capture.logits) > 1 else ("There is no other class to compare with: this is Grad-CAM's map.",)
+    warnings: tuple[str, ...] = ()
+    if len(capture.logits) == 1:
+        warnings = ("There is no other class to compare with: this is Grad-CAM's map.",)
+    elif capture.outputs == "logit":
+        warnings = ("The other answer is the same number with another sign: this is Grad-CAM's map, only stronger.",)
+    elif capture.outputs == "value":
+        raise MethodError(
+            "Finer-CAM tells a class from those most like it, and values are no classes. Choose Grad-CAM."
+        )
+    elif capture.outputs == "findings" and settings.weighting == "probability":
+        raise MethodError(
+            "Finer-CAM weighs similar classes by a softmax, which is for classes that exclude each other. Weigh them "
+            "equally."
+        )
     return MethodResult((weights * capture.activations).sum(0), warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
@@ -49,6 +50,11 @@ def shapley_cam(capture: LayerCapture, settings: ShapleyCamSettings) -> MethodRe
 
     These are the Shapley values of the layer's activations where the score is expanded to second order.
     """
+    if settings.utility == "residual softmax" and capture.outputs != "classes":
+        raise MethodError(
+            "The residual softmax of Shapley-CAM is for classes that exclude each other, and this model's outputs are "
+            "none. Explain the score."
+        )
     curvature = capture.need_curvature()
     weights = (capture.need_gradients() - 0.5 * curvature).mean((1, 2), keepdim=True)
     warnings: tuple[str, ...] = ()

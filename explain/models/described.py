@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from explain.errors import ModelError, make_printable
 from explain.models.label_file import order_names
+from explain.networks.meaning import Outputs
 from explain.pictures.geometry import MOST_CHANNELS
 
 LARGEST_INPUT = 2048
@@ -23,6 +24,7 @@ MOST_CLASSES = 100_000
 
 REQUEST_FIELDS = (
     "architecture",
+    "outputs",
     "label_names",
     "input_size",
     "channels",
@@ -132,6 +134,8 @@ def describe_hugging_face(config: Mapping[str, Any], processor: Mapping[str, Any
             if not all(re.fullmatch(r"LABEL_\d+", name) for name in names):
                 found.put("label_names", names, key)
             break
+    if found.get("num_classes") != 1 or config.get("problem_type") != "single_label_classification":
+        found.read("outputs", _read_problem, "problem_type")
     found.read("channels", _read_whole(1, MOST_CHANNELS), "num_channels")
     found.read("input_size", _read_size, "image_size")
     if processor is None:
@@ -361,6 +365,18 @@ def _read_timm_name(given: Any) -> str:
     if not isinstance(given, str) or not re.fullmatch(r"[\w.:/-]{1,150}", given, re.ASCII):
         raise ValueError("no name of a network")
     return "timm/" + given.removeprefix("hf-hub:").removeprefix("hf_hub:").removeprefix("timm/")
+
+
+_PROBLEMS: dict[str, Outputs] = {
+    "single_label_classification": "classes",
+    "multi_label_classification": "findings",
+    "regression": "value",
+}
+"""What transformers calls what the numbers of a head mean."""
+
+
+def _read_problem(given: Any) -> Outputs:
+    return _PROBLEMS[given] if isinstance(given, str) and given in _PROBLEMS else _refuse()
 
 
 def _read_word(given: Any) -> str | None:

@@ -114,7 +114,8 @@ def load_from_hub(request: ModelRequest) -> LoadedModel:
     count = int(config.num_classes)
     labels = choose_labels(request, count) or tuple(config.label_names or ()) or imagenet_labels(count)
     architecture = f"timm/{config.architecture}"
-    return finish_loading(request, module, None, architecture, preprocessing, labels or number_classes(count), [])
+    labels = labels or number_classes(count)
+    return finish_loading(request, module, None, architecture, preprocessing, labels, [], count)
 
 
 @lru_cache(maxsize=1)

@@ -74,7 +74,9 @@ def _load_bundled(request: ModelRequest) -> LoadedModel:
         )
     labels = choose_labels(request, len(model.classes)) or model.classes
     preprocessing = override_preprocessing(model.preprocessing, request)
-    loaded = finish_loading(request, module, prompted, model.architecture, preprocessing, labels, notes)
+    loaded = finish_loading(
+        request, module, prompted, model.architecture, preprocessing, labels, notes, len(model.classes)
+    )
     return replace(loaded, best_layer=model.layer)
 
 
@@ -99,7 +101,8 @@ def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
     load_prompts(prompted, prompts, request.name)
     labels = choose_labels(request, len(card.classes)) or card.classes
     known_as = f"{backbone.fingerprint}+{card.variant} prompts"
-    return finish_loading(request, prompted, prompted, known_as, backbone.preprocessing, labels, [])
+    count = len(card.classes)
+    return finish_loading(request, prompted, prompted, known_as, backbone.preprocessing, labels, [], count)
 
 
 def _read_bundled_weights(file: str, name: str) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from explain.models.preparation import note_normalisation
 from explain.models.request import ModelRequest
 from explain.networks.layer import Layer, default_layer
 from explain.networks.layer_search import find_layers
+from explain.networks.meaning import Outputs, describe_assumption, find_outputs, name_answers
 from explain.pictures.geometry import Preprocessing
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ class LoadedModel:
 
     Attributes:
         request: what was asked for.
-        module: in evaluation mode, its parameters without gradients; answers `(B, classes)`.
+        module: in evaluation mode, its parameters without gradients; answers `(B, numbers)`.
         preprocessing: how a picture becomes its input.
-        labels: a name for each class.
+        labels: a name for each class, or for each other answer it can give.
         fingerprint: SHA-256 over architecture, preprocessing, and the name, type, shape and bytes of every tensor.
         layers: those that can be explained, in the order in which they run.
         prompted: the same network with Prompt-CAM's class prompts, where it has some.
         notes: sentences a person should read once.
         best_layer: name of the layer to explain by default, where that is known of this very model.
+        outputs: what the numbers mean that the module answers with.
     """
 
     request: ModelRequest
@@ -48,6 +50,7 @@ class LoadedModel:
     prompted: PromptedViT | None = None
     notes: tuple[str, ...] = ()
     best_layer: str | None = None
+    outputs: Outputs = "classes"
 
     @property
     def default_layer(self) -> Layer | None:
@@ -63,6 +66,7 @@ def finish_loading(
     preprocessing: Preprocessing,
     labels: Sequence[str],
     notes: Sequence[str],
+    count: int | None = None,
 ) -> LoadedModel:
     """Freeze the network, find its layers, take its fingerprint: the end of every way to load a model.
 
@@ -72,12 +76,22 @@ def finish_loading(
         prompted: the same network with class prompts, where it has some. It may be `module` itself.
         architecture: name of what was built; part of the fingerprint.
         preprocessing: how a picture becomes the input.
-        labels: a name for each class.
+        labels: a name for each number, or the two answers of one; see `choose_labels`.
         notes: sentences a person should read once.
+        count: how many numbers the network answers with; left out, as many as there are labels.
 
     Raises:
-        ModelError: the network cannot work on an input of that size.
+        ModelError: the network cannot work on an input of that size, or its numbers cannot mean what is declared.
     """
+    labels, count = tuple(labels), len(labels) if count is None else count
+    outputs = find_outputs(request.outputs, count, len(labels))
+    if prompted is not None and outputs != "classes":
+        raise ModelError(
+            "Class prompts tell classes apart that exclude each other, at least two. Leave out what its outputs mean, "
+            "or choose another model."
+        )
+    if request.outputs is None and count == 1:
+        notes = [*notes, describe_assumption(outputs, labels)]
     for part in (module, prompted):
         if part is not None:
             part.eval().requires_grad_(False)
@@ -90,7 +104,9 @@ def finish_loading(
         notes = [*notes, "No layer of this model lies on the picture, so it can classify but nothing can be explained."]
     notes = [*notes, *note_normalisation(request, preprocessing), *_note_repeated(request.label_names)]
     fingerprint = _fingerprint(architecture, preprocessing, prompted if prompted is not None else module, module)
-    return LoadedModel(request, module, preprocessing, tuple(labels), fingerprint, layers, prompted, tuple(notes))
+    return LoadedModel(
+        request, module, preprocessing, labels, fingerprint, layers, prompted, tuple(notes), outputs=outputs
+    )
 
 
 def _note_repeated(names: Sequence[str] | None) -> list[str]:
@@ -117,29 +133,39 @@ def _fingerprint(architecture: str, preprocessing: Preprocessing, *modules: nn.M
 
 
 def choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] | None:
-    """The names a request gives, checked against the number of classes; None where it gives none.
+    """The names a request gives, checked against how many numbers the model answers with; None where it gives none.
+
+    The two answers of one logit always have names: `no pneumonia` and `pneumonia` where that is the one name given.
 
     Args:
         request: its `label_names` go before its `labels`.
-        count: classes of the model; None where it has no head to count them on, and any number will do.
+        count: numbers of the model; None where it has no head to count them on, and any number will do.
 
     Raises:
-        ModelError: the label set is not known, or there are more or fewer names than classes.
+        ModelError: the label set is not known, or there are more or fewer names than numbers.
     """
-    if request.label_names is not None:
-        labels, source = request.label_names, "The label file"
-    elif request.labels is not None:
+    labels, source = request.label_names, "The label file"
+    if labels is None and request.labels is not None:
         labels, source = known_labels(request.labels), f"The label set {request.labels}"
-    else:
-        return None
-    if count is not None and len(labels) != count:
+    labels = None if labels is None else tell_apart(labels)
+    if request.outputs == "logit" and count is None:
+        count = 1
+    if count == 1 and request.outputs in (None, "logit"):
+        if labels is not None and len(labels) > 2:
+            raise ModelError(
+                f"{source} has {len(labels):,} names, but the model answers with one number. Give its name, or one for "
+                "each side of 0."
+            )
+        if request.outputs == "logit" or (labels is not None and len(labels) == 2):
+            return name_answers(labels)
+    if labels is not None and count is not None and len(labels) != count:
         extra = ""
         if len(labels) == count + 1:
             extra = f" If “{labels[0]}” is a heading or a background, leave it out."
         raise ModelError(
             f"{source} has {len(labels):,} names, but the model has {count:,} classes. Give one name a class.{extra}"
         )
-    return tell_apart(labels)
+    return labels
 
 
 def get_layer(model: LoadedModel, name: str = "auto") -> Layer:

@@ -122,7 +122,7 @@ def load_tensors(
     labels = choose_labels(request, known)
     if known == 0:
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
-    count = known or (len(labels) if labels else 1000)
+    count = known or (1 if request.outputs == "logit" else len(labels) if labels else 1000)
     module = build_architecture(architecture, count, channels, side, global_pool=pooling)
     if head.path is not None and head.layers is not None:
         module.set_submodule(head.path, head.layers.eval())
@@ -133,7 +133,8 @@ def load_tensors(
         notes.append("No class names were given, so the classes are numbered.")
     notes += note_assumed(request, preprocessing, told)
     known_as = f"{architecture} {pooling}" if pooling else str(architecture)
-    return finish_loading(request, module, None, known_as, preprocessing, labels or number_classes(count), notes)
+    names = labels or number_classes(count)
+    return finish_loading(request, module, None, known_as, preprocessing, names, notes, count)
 
 
 _LEAST_FOUND, _MOST_OWN = 0.85, 30
@@ -215,7 +216,7 @@ def _load_prompt_cam(
         notes = [*notes, "No class names were given, so the classes are numbered."]
     notes = [*notes, *note_assumed(request, preprocessing, side)]
     names = labels or number_classes(count)
-    return finish_loading(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes)
+    return finish_loading(request, prompted, prompted, f"{architecture}+prompts", preprocessing, names, notes, count)
 
 
 def _resize_positions(tensors: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
 from explain.models.label_file import read_labels
+from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.settings import read_refusal
 
@@ -69,6 +70,7 @@ class ModelRequest(BaseModel):
         source: ships with CAMscope, is fetched from the hub, was handed over as a file, or is prompts trained here.
         name: `photo-cnn`, a timm name, what the file is called, or what the prompts are called.
         architecture: `timm/NAME` or `torchvision/NAME`; needed for files, known otherwise.
+        outputs: what the numbers of its head mean; what is left out is told from their count, see `find_outputs`.
         labels: a known label set, `imagenet` or `cifar10`.
         label_names: the names themselves, from a label file.
         input_size: side of the model's square input in pixels, or height and width; what is left out here keeps the
@@ -89,6 +91,7 @@ class ModelRequest(BaseModel):
     source: ModelSource
     name: str = Field(min_length=1, max_length=200)
     architecture: str | None = None
+    outputs: Outputs | None = None
     labels: str | None = None
     label_names: tuple[str, ...] | None = None
     input_size: InputSize | None = None
@@ -127,6 +130,7 @@ def build_file_request(
     name: str,
     *,
     architecture: str | None = None,
+    outputs: Outputs | None = None,
     labels: str | None = None,
     label_file: bytes | None = None,
     label_names: tuple[str, ...] | None = None,
@@ -146,6 +150,7 @@ def build_file_request(
         data: the file's bytes.
         name: what the file is called.
         architecture: `timm/NAME` or `torchvision/NAME`.
+        outputs: see `ModelRequest`.
         labels: a known label set, `imagenet` or `cifar10`.
         label_file: the bytes of a file of class names, see `read_labels`, in place of `labels`.
         label_names: the names themselves, in place of both.
@@ -171,6 +176,7 @@ def build_file_request(
                 "source": "file",
                 "name": name[:200] or "checkpoint",
                 "architecture": architecture,
+                "outputs": outputs,
                 "labels": labels,
                 "label_names": read_labels(label_file) if label_file is not None else label_names,
                 "input_size": input_size,

@@ -21,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 
 from explain.errors import MethodError, ModelError, TargetError
 from explain.networks.layer import Grid
-from explain.passes.look import Score
+from explain.networks.meaning import Outputs, read_answers
+from explain.passes.look import Score, choose_scores
 
 Pooling = Literal["token", "average", "attention"]
 """How the head reads the tokens: a class token (or two), the mean of the patches, or an attention pool."""
@@ -79,7 +80,9 @@ def find_attention_obstacle(module: nn.Module) -> str | None:
         return _obstacles[module]
 
 
-def look_at_attention(module: nn.Module, picture: Tensor, target: int, score: Score) -> AttentionCapture:
+def look_at_attention(
+    module: nn.Module, picture: Tensor, target: int, score: Score, outputs: Outputs = "classes"
+) -> AttentionCapture:
     """Run the network once and differentiate twice: the score of the class with respect to the attention of all blocks,
     and the score after each block with respect to that block's own. The second costs about as much as the first,
     because each part of it goes back through one block alone.
@@ -89,6 +92,7 @@ def look_at_attention(module: nn.Module, picture: Tensor, target: int, score: Sc
         picture: `(1, C, H, W)`.
         target: the class.
         score: what is differentiated.
+        outputs: what the numbers mean that the network answers with.
 
     Raises:
         MethodError: the attention of this model cannot be read.
@@ -102,12 +106,12 @@ def look_at_attention(module: nn.Module, picture: Tensor, target: int, score: Sc
             raise MethodError(f"This method {trace}")
         if not torch.isfinite(trace.scores).all():
             raise ModelError("This model's scores are not numbers: its weights are damaged or do not fit.")
-        if not 0 <= target < trace.scores.shape[1]:
-            raise TargetError(f"There is no class {target}: this model knows classes 0 to {trace.scores.shape[1] - 1}.")
+        count = read_answers(trace.scores, outputs).shape[1]
+        if not 0 <= target < count:
+            raise TargetError(f"There is no class {target}: this model knows classes 0 to {count - 1}.")
 
         def value(scores: Tensor) -> Tensor:
-            scores = scores.float()
-            return (scores if score == "logit" else scores.softmax(1))[0, target]
+            return choose_scores(scores.float(), score, outputs)[0, target]
 
         read = trace.attention if trace.pool is None else [*trace.attention, trace.pool]
         gradients = torch.autograd.grad(value(trace.scores), read, retain_graph=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from explain.networks.layer import Layer
+    from explain.networks.meaning import Outputs
     from explain.passes.attention import AttentionCapture
     from explain.passes.prompts import PromptCapture
     from explain.passes.runner import Runner
@@ -64,16 +65,17 @@ class LayerCapture:
 
     Attributes:
         layer: where it was taken.
-        target: index of the explained class.
-        logits: `(classes,)`.
+        target: index of the explained class, or other answer.
+        logits: the score of each, `(answers,)`.
         activations: `(C, h, w)`.
         gradients: of what the method differentiates there, `(C, h, w)`; None where no method asked.
         curvature: the Hessian of the same times the activations, `(C, h, w)`; None where no method asked.
-        head: weights `(classes, C)` of a linear head right after a global average of this layer.
+        head: weights `(answers, C)` of a linear head right after a global average of this layer.
         attention: of every block of a transformer, with its gradients.
         prompts: for a model with Prompt-CAM prompts.
         runner: runs the network again, for methods that must.
         derived: values kept with the activations of this picture and layer; the class is not part of it.
+        outputs: what the numbers mean that the network answers with.
     """
 
     layer: Layer
@@ -87,6 +89,7 @@ class LayerCapture:
     prompts: PromptCapture | None = None
     runner: Runner | None = None
     derived: Derived = field(default_factory=Derived)
+    outputs: Outputs = "classes"
 
     def need_gradients(self) -> Tensor:
         """`gradients`, which the method declared."""

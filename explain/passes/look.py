@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from explain.errors import LayerError, TargetError
+from explain.networks.meaning import Outputs, find_probabilities, read_answers
 from explain.networks.output import first_tensor, read_scores, replace_first_tensor
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from explain.networks.layer import Layer
 
 Score = Literal["logit", "probability"]
-"""What is differentiated: the class's logit, or its softmax probability."""
+"""What is differentiated: the class's logit, or its probability, which `Outputs` says how to make."""
 
 PassPrecision = Literal["full", "half"]
 """Of a network's arithmetic: float32 throughout, or bfloat16 where torch's autocast finds it safe."""
@@ -51,12 +52,22 @@ class Ask:
         return replace(self, target=target)
 
 
+def choose_scores(numbers: Tensor, score: Score, outputs: Outputs) -> Tensor:
+    """From what a network answers with, `(n, outputs)`, to what is explained of each of its answers, `(n, answers)`.
+
+    Raises:
+        ModelError: the probability is asked for, and a value has none.
+    """
+    answers = read_answers(numbers, outputs)
+    return answers if score == "logit" else find_probabilities(answers, outputs)
+
+
 @dataclass(frozen=True)
 class Look:
     """What one picture's forward pass left, and one backward pass for each ask.
 
     Attributes:
-        logits: `(classes,)`.
+        logits: the score of each class, or of each other answer, `(answers,)`.
         asks: what was differentiated, each with the class it came to.
         activations: by layer name, `(C, h, w)`.
         gradients: by layer name and ask, `(C, h, w)`.
@@ -70,7 +81,13 @@ class Look:
     curvatures: dict[tuple[str, Ask], Tensor]
 
 
-def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: Sequence[Ask] = ()) -> tuple[Look, ...]:
+def look_at(
+    module: nn.Module,
+    pictures: Tensor,
+    layers: Sequence[Layer],
+    asks: Sequence[Ask] = (),
+    outputs: Outputs = "classes",
+) -> tuple[Look, ...]:
     """Run the network once over all pictures and keep what the methods need.
 
     The graph starts at the output of the shallowest layer asked for, so that nothing before it is differentiated, and
@@ -81,6 +98,7 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
         pictures: `(B, C, H, W)`.
         layers: where to look.
         asks: what to differentiate, for every picture.
+        outputs: what the numbers mean that the network answers with.
 
     Returns:
         A look for each picture.
@@ -121,7 +139,7 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
             handle = module.get_submodule(layer.name).register_forward_hook(watch(layer))
             stack.callback(handle.remove)
         # A copy, because autograd cannot keep what was made in the caller's inference mode.
-        logits = read_scores(module(pictures.clone()), len(pictures))
+        logits = read_answers(read_scores(module(pictures.clone()), len(pictures)), outputs)
         for layer in layers:
             if layer.name not in kept:
                 raise LayerError(f"The layer “{layer.name}” does not run in this model. Choose another layer.")
@@ -136,7 +154,9 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
         tensors = [kept[layer.name] for layer in layers]
         for number in range(len(asks)):
             last = number + 1 == len(asks)
-            gradients, curvatures = _differentiate(logits, [own[number] for own in resolved], tensors, keep=not last)
+            own = [asked[number] for asked in resolved]
+            scores = logits if own[0].score == "logit" else find_probabilities(logits, outputs)
+            gradients, curvatures = _differentiate(scores, own, tensors, keep=not last)
             for index, layer in enumerate(layers):
                 maps = layer.to_map(gradients[index])
                 for row, look in enumerate(looks):
@@ -151,14 +171,13 @@ def look_at(module: nn.Module, pictures: Tensor, layers: Sequence[Layer], asks: 
 
 
 def _differentiate(
-    logits: Tensor, asks: Sequence[Ask], tensors: Sequence[Tensor], keep: bool
+    scores: Tensor, asks: Sequence[Ask], tensors: Sequence[Tensor], keep: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Gradients, and curvatures where asked, of one ask a picture at each tensor. Pictures do not mix: each picture's
     scores depend on its own part of a tensor alone.
     """
     import torch
 
-    scores = logits if asks[0].score == "logit" else logits.softmax(1)
     if not scores.requires_grad:  # no layer asked for has a part in the scores
         zeros = [torch.zeros_like(tensor) for tensor in tensors]
         return zeros, zeros if asks[0].curvature else []

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from explain.errors import Cancelled, ModelError
 from explain.networks.device import attempt, release_memory
+from explain.networks.meaning import Outputs
 from explain.networks.output import read_scores
 from explain.passes.backward import guide, split_score
 from explain.passes.count import Passes
 from explain.passes.folding import PASSES, Forwards, fold
-from explain.passes.look import Ask, PassPrecision, Score, look_at
+from explain.passes.look import Ask, PassPrecision, Score, choose_scores, look_at
 from explain.passes.tail import Tail, find_tail, standing_in
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Runner:
         score: see `explain.passes.look.Score`.
         turn: held while the network runs.
         count: told of every pass.
+        outputs: what the numbers mean that the network answers with.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class Runner:
         score: Score,
         turn: AbstractContextManager[Any] | None = None,
         count: Callable[[Passes], Any] | None = None,
+        outputs: Outputs = "classes",
     ):
         self.picture = picture
         self.layer = layer
         self.target = target
         self.score = score
+        self.outputs = outputs
         self.spent = Passes()
         self._module = module
         self._turn = nullcontext() if turn is None else turn
@@ -149,7 +153,7 @@ class Runner:
         def work(rows: range) -> Tensor:
             pictures = make(rows)
             with self._turn:
-                looks = look_at(self._module, pictures, (self.layer,), (ask,))
+                looks = look_at(self._module, pictures, (self.layer,), (ask,), self.outputs)
             return torch.stack([look.gradients[self.layer.name, ask] for look in looks])
 
         return self._in_chunks(work, count, _BYTES_GRAPH * self.picture.nbytes, Passes(1, 1))
@@ -211,8 +215,8 @@ class Runner:
             return find_tail(self._module, self.layer, self.picture)
 
     def _pick(self, scores: Tensor) -> Tensor:
-        """Of logits `(n, classes)` the score of the class, `(n,)`."""
-        return (scores if self.score == "logit" else scores.softmax(1))[:, self.target]
+        """Of the network's numbers `(n, outputs)` the score of the class, `(n,)`."""
+        return choose_scores(scores, self.score, self.outputs)[:, self.target]
 
     def _read(self, output: Any, count: int) -> Tensor:
         return self._pick(read_scores(output, count))

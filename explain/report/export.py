@@ -142,5 +142,5 @@ def _name_map(entry: PictureExplanation, heatmap: Heatmap) -> str:
 
 
 def describe_predictions(entry: PictureExplanation, count: int = 3) -> str:
-    """The likeliest classes in one line, e.g. `cat 93 %, dog 5 %`."""
-    return ", ".join(f"{p.label} {100 * p.probability:.0f} %" for p in entry.predictions[:count])
+    """The likeliest classes in one line, e.g. `cat 93 %, dog 5 %`; for a value, the number."""
+    return ", ".join(prediction.describe(0) for prediction in entry.predictions[:count])

@@ -20,6 +20,7 @@ from explain.errors import ExplainError
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
 from explain.models.request import ModelRequest
+from explain.networks.meaning import Outputs
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.scaling import MOST_WHITE, RULES
@@ -34,11 +35,12 @@ class _Entry(BaseModel):
 
 
 class PredictionEntry(_Entry):
-    """One of a picture's likeliest classes."""
+    """One of a picture's likeliest classes; see `Prediction`. Those of the first manifests have no score."""
 
     index: int
     label: str
-    probability: float
+    probability: float | None
+    score: float | None = None
 
 
 class PictureEntry(_Entry):
@@ -62,10 +64,11 @@ class PictureEntry(_Entry):
 
 
 class ModelEntry(_Entry):
-    """The model; `file` is where its checkpoint was."""
+    """The model; `file` is where its checkpoint was, and `outputs` what its numbers were taken to mean."""
 
     request: ModelRequest
     fingerprint: str
+    outputs: Outputs | None = None
     file: str | None = None
 
 
@@ -134,7 +137,8 @@ def build_manifest(
                 name=entry.picture.name,
                 digest=digest,
                 predictions=tuple(
-                    PredictionEntry(index=p.index, label=p.label, probability=p.probability) for p in entry.predictions
+                    PredictionEntry(index=p.index, label=p.label, probability=p.probability, score=p.score)
+                    for p in entry.predictions
                 ),
                 size=entry.picture.size,
                 notes=entry.picture.notes,
@@ -164,7 +168,10 @@ def build_manifest(
             for heatmap in entry.maps
         ]
     model = ModelEntry(
-        request=explanation.model.request, fingerprint=explanation.model.fingerprint, file=point_to(model_file)
+        request=explanation.model.request,
+        fingerprint=explanation.model.fingerprint,
+        outputs=explanation.model.outputs,
+        file=point_to(model_file),
     )
     return Manifest(
         pictures=tuple(pictures),

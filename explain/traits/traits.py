@@ -195,7 +195,9 @@ def look_with_eyes_of(
         box=box,
         scores=freeze(scores),
         probabilities=freeze(probabilities),
-        predictions=tuple(Prediction(int(i), loaded.labels[i], float(probabilities[i])) for i in order),
+        predictions=tuple(
+            Prediction(int(i), loaded.labels[i], float(probabilities[i]), float(scores[i])) for i in order
+        ),
         classes=tuple(
             _view_class(capture, target, loaded.labels[target], float(probabilities[target]), box, traits)
             for target, capture in captures.items()

@@ -18,7 +18,7 @@ def go_to(page: Page, name: str) -> None:
 def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
     page: Page, app_url: str, requests: Any
 ) -> None:
-    page.goto(f"{app_url}/layers")
+    page.goto(f"{app_url}/layers?model=photo-cnn")
     chosen = page.locator('.network .block[aria-pressed="true"]')
     expect(chosen).to_have_attribute("title", "stages.1 · 8×8 cells · 320 channels", timeout=PATIENCE)
     chosen.focus()
@@ -37,7 +37,7 @@ def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
 
 
 def test_the_line_is_dragged_and_the_map_and_the_slider_follow(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}/clusters")
+    page.goto(f"{app_url}/clusters?model=photo-cnn")
     line = page.locator(LINE)
     expect(line).to_have_attribute("aria-valuenow", "0.3", timeout=PATIENCE)
     image = page.locator(".st-key-map img").first

@@ -38,12 +38,37 @@ def read_maps(dashboard: Any) -> dict[tuple[str, str], bytes]:
     }
 
 
-def test_the_plain_page_has_a_plain_address(dashboard: Any) -> None:
+def test_the_plain_page_has_a_plain_address(open_dashboard: Open) -> None:
+    dashboard = open_dashboard({})
     assert dashboard.words == {}
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.0).run()
-    assert dashboard.words == {"cf-cam.sigma": "2"}
+    assert dashboard.words == {"model": "imagenet-cnn", "cf-cam.sigma": "2"}
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(1.0).run()
     assert dashboard.words == {}
+
+
+@pytest.mark.parametrize("words", [{"cf-cam.sigma": "2"}, {"view.opacity": "0.7"}, {"method": "grad-cam"}])
+def test_a_link_without_a_model_shows_the_one_it_always_meant(open_dashboard: Open, words: dict[str, str]) -> None:
+    """Such links were made when `photo-cnn` was the first model."""
+    old = open_dashboard(words)
+    assert old.test.selectbox(key="bundled").value == "photo-cnn"
+    assert old.words == words
+    assert read_maps(old) == read_maps(open_dashboard({**words, "model": "photo-cnn"}))
+
+
+def test_every_model_keeps_its_link(open_dashboard: Open) -> None:
+    for name in ("imagenet-cnn", "photo-cnn", "birds-vit"):
+        one = open_dashboard({})
+        if name != "imagenet-cnn":
+            one.test.selectbox(key="bundled").set_value(name).run()
+        assert one.words == ({} if name == "imagenet-cnn" else {"model": name})
+        assert open_dashboard(one.words).test.selectbox(key="bundled").value == name
+        one.pick("methods-front", ["grad-cam"])
+        assert open_dashboard(one.words).test.selectbox(key="bundled").value == name
+
+
+def test_words_of_others_do_not_make_an_old_link(open_dashboard: Open) -> None:
+    assert open_dashboard({"utm_source": "mail"}).test.selectbox(key="bundled").value == "imagenet-cnn"
 
 
 def test_a_link_shows_the_same_maps_to_another_session(open_dashboard: Open, engine: Engine) -> None:

@@ -75,12 +75,14 @@ class Choice:
         share: length of the bar, 0…1; written out as per cent.
         chosen: whether it is the one explained.
         action: comes back in `CanvasEvent.action`.
+        text: written in place of the share, such as a number that is no share.
     """
 
     label: str
     share: float
     chosen: bool
     action: str
+    text: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -179,7 +179,7 @@ class Pane {
       button.title = choice.label;
       button.style.setProperty("--share", `${choice.share * 100}%`);
       write(label, choice.label);
-      write(share, formatShare(choice.share));
+      write(share, choice.text || formatShare(choice.share));
     });
   }
 

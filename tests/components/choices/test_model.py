@@ -2,11 +2,13 @@
 
 import pytest
 
-from components.choices.model import describe_bundled, find_model_for, read_numbers
+from components.choices.model import describe_bundled, find_model_for, find_prompted_for, read_numbers
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import ModelError
 from explain.pictures.decode import decode
+from explain.pictures.picture import Picture
+from tests.support.engine import make_picture
 
 
 @pytest.mark.parametrize(
@@ -29,9 +31,16 @@ def test_bundled_models_say_how_often_they_are_right() -> None:
     assert "%" not in describe_bundled(model.model_copy(update={"accuracy": None}))
 
 
+def read_examples() -> dict[str, Picture]:
+    return {entry.name: decode(entry.path.read_bytes(), entry.path.name) for entry in bundled_pictures()}
+
+
+def classes_of(name: str) -> tuple[str, ...]:
+    return next(model.classes for model in bundled_models() if model.name == name)
+
+
 def test_drawn_birds_name_the_model_that_knows_them() -> None:
-    photo, birds = bundled_models()[0].classes, bundled_models()[-1].classes
-    pictures = {entry.name: decode(entry.path.read_bytes(), entry.path.name) for entry in bundled_pictures()}
+    photo, birds, pictures = classes_of("photo-cnn"), classes_of("birds-cnn"), read_examples()
     cat, finch = pictures["cat"], pictures["crested-finch"]
     assert find_model_for([finch, cat], photo) == "birds-vit"
     assert find_model_for([finch, cat], birds) is None
@@ -39,3 +48,34 @@ def test_drawn_birds_name_the_model_that_knows_them() -> None:
     assert find_model_for([cat], photo) is None
     assert find_model_for([cat], ("tabby", "tiger cat")) is None
     assert find_model_for([], photo) is None
+
+
+def test_what_one_model_alone_knows_leads_to_it() -> None:
+    photo, birds, thousand = (classes_of(name) for name in ("photo-vit", "birds-vit", "imagenet-cnn"))
+    pictures = read_examples()
+    cat, coffee, finch, kingfisher = (pictures[name] for name in ("cat", "coffee", "crested-finch", "kingfisher"))
+    for alone in ("coffee", "guitar-and-drums", "orchestra"):
+        assert find_model_for([pictures[alone]], photo) == find_model_for([pictures[alone]], birds) == "imagenet-cnn"
+        assert find_model_for([pictures[alone]], thousand) is None
+    assert find_model_for([cat, coffee], photo) == "imagenet-cnn", "it knows both"
+    assert find_model_for([cat, coffee], thousand) is None
+    assert find_model_for([kingfisher], thousand) == "photo-vit", "ImageNet has none"
+    assert find_model_for([cat, kingfisher], thousand) == "photo-vit", "it knows both"
+    assert find_model_for([coffee, finch], birds) is None and find_model_for([coffee, finch], thousand) == "birds-vit"
+    assert find_model_for([coffee], ("espresso maker",)) is None, "another model has other words"
+    assert find_model_for([finch], ("espresso maker",)) == "birds-vit"
+
+
+def test_what_no_model_knows_leads_nowhere() -> None:
+    raccoon = read_examples()["raccoon"]
+    assert [find_model_for([raccoon], model.classes) for model in bundled_models()] == [None] * len(bundled_models())
+
+
+def test_prompts_are_offered_that_know_all_that_is_shown() -> None:
+    pictures = read_examples()
+    assert find_prompted_for([pictures["cat"], pictures["hens"]]) == "photo-vit"
+    assert find_prompted_for([pictures["ruby-warbler"]]) == "birds-vit"
+    assert find_prompted_for([pictures["cat"], pictures["ruby-warbler"]]) is None
+    assert find_prompted_for([pictures["coffee"]]) is find_prompted_for([pictures["raccoon"]]) is None
+    own = make_picture(0)
+    assert find_prompted_for([own]) is find_prompted_for([pictures["cat"], own]) is find_prompted_for([]) is None

@@ -93,7 +93,7 @@ def test_an_address_without_words_is_the_start_again() -> None:
 @pytest.mark.parametrize("name", ["picture", "method", "fuse"])
 def test_nothing_chosen_is_something_to_say(name: str) -> None:
     written = run({name: [""]}).session_state["written"]
-    assert written == ({} if name == "fuse" else {name: [""]})
+    assert written == ({"model": ["photo-cnn"]} if name == "fuse" else {name: [""]})
 
 
 def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None:
@@ -223,3 +223,12 @@ def test_trained_prompts_are_named_whether_they_are_here_or_not() -> None:
     assert app.session_state["misread"] == []
     assert app.session_state["written"] == {"model": ["prompts:garden-birds"]}
     assert app.session_state["model"].request.source == "prompts"
+
+
+def test_what_the_numbers_of_a_checkpoint_mean_is_a_word_of_its_link() -> None:
+    words = {"model": [f"file:{ELSEWHERE}"], "model.architecture": ["timm/resnet18"], "model.outputs": ["findings"]}
+    app = run(words)
+    assert app.session_state["misread"] == [] and app.session_state["written"] == words
+    assert app.session_state["model-outputs"] == app.session_state["model"].request.outputs == "findings"
+    wrong = run({**words, "model.outputs": ["softmax"]})
+    assert wrong.session_state["misread"] == ["model"] and wrong.session_state["written"] == {}

@@ -98,7 +98,7 @@ def test_an_empty_library_points_to_the_studio() -> None:
     assert not app.exception
     assert "You have no prompts yet" in spoken(app)
     assert [link.proto.label for link in app.get("page_link")] == ["Train prompts in the Studio"]
-    assert app.session_state["chosen"].name == "photo-cnn"
+    assert app.session_state["chosen"].name == "imagenet-cnn"
 
 
 def test_prompts_are_picked_like_any_model(keep: Callable[..., PromptCard]) -> None:

@@ -57,7 +57,7 @@ def test_show_on_the_vit_writes_four_maps_and_sees_a_cat(run: Run, cat: Path, tm
 
 def test_replay_is_bit_for_bit_and_notices_a_changed_map(run: Run, cat: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(f"show {cat} --out {out} --set cf-cam.eps=2 --target dog --score probability")
+    run(f"show {cat} --model photo-cnn --out {out} --set cf-cam.eps=2 --target dog --score probability")
     status, printed, _ = run(f"replay {out / 'manifest.json'}")
     assert status == 0
     assert "3 of 3 maps are the same, bit for bit." in printed
@@ -105,8 +105,8 @@ def test_bundled_pictures_replay_without_being_named(run: Run, tmp_path: Path) -
     [
         ("show {cat} --out {out} --model no-such-model", "no-such-model"),
         ("show {cat} --out {out} --layer layer9", "layer9"),
-        ("show {cat} --out {out} --target zebra", "no class “zebra”"),
-        ("show {cat} --out {out} --target 10", "There is no class 10: this model knows classes 0 to 9."),
+        ("show {cat} --out {out} --target tomato", "no class “tomato”"),
+        ("show {cat} --out {out} --target 1000", "There is no class 1000: this model knows classes 0 to 999."),
         ("show {cat} --out {out} --methods grad-cam,score-kam", "There is no method “score-kam”"),
         ("show {cat} --out {out} --set cf-cam.eps=900", "CF-CAM does not take eps = '900'"),
         ("show {cat} --out {out} --set cf-cam.epsilon=9", "CF-CAM does not take epsilon"),
