@@ -252,7 +252,7 @@ def refuse_misfit(module: nn.Module, tensors: Mapping[str, Tensor], name: str, a
     ]
     if missing or unexpected or reshaped:
         shared = len(expected) - len(missing) - len(reshaped)
-        if missing and not unexpected and not reshaped and shared * 10 > len(expected):
+        if not unexpected and len(missing) > len(reshaped):
             start = (
                 f"“{name}” lacks {len(missing)} of the {len(expected)} tensors of {architecture}: it holds a part of "
                 "the network, or a smaller one. Save the whole state_dict()."
