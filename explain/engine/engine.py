@@ -268,17 +268,19 @@ class Engine:
     ) -> PictureExplanation:
         """One picture's answer; `run` are the passes already run for it."""
         watch.stop_if_cancelled()
-        first, own = self._observer.see_all(sight, question, watch)
+        first, own, failed = self._observer.see_all(sight, question, watch)
         run += own
         # Every view explains the classes of the picture as it is.
         fixed = replace(question, targets=tuple(dict.fromkeys(first.resolve(t) for t in question.targets)))
+        fixed = fixed.without(failed)
         drawn = []
         for number, view in enumerate(views):
             at, seen = sight, first
             if number:
                 at = replace(sight, view=view)
-                seen, own = self._observer.see_all(at, fixed, watch)
+                seen, own, failed = self._observer.see_all(at, fixed, watch)
                 run += own
+                fixed = fixed.without(failed)
             part = watch.part(number / len(views), (number + 1) / len(views))
             with self._memory.keeping_account(at):
                 drawn.append(draw_all(self._machine, at, seen, fixed, part))
@@ -287,14 +289,14 @@ class Engine:
             (method.name, name_place(method, layer, sight.loaded), target)
             for target in targets
             for layer in question.layers
-            for method in question.methods
+            for method in fixed.methods
         ]
         maps = []
         for key in dict.fromkeys(keys):
             if all(key in one.maps for one in drawn):
                 heatmap = average([one.maps[key] for one in drawn], views)
                 maps.append(replace(heatmap, passes=run + heatmap.passes))
-        look = first.prompt_look if any("prompts" in method.needs for method in question.methods) else None
+        look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
         labels = sight.loaded.labels
         return PictureExplanation(
             picture=sight.picture,
@@ -304,7 +306,7 @@ class Engine:
             labels=tuple(labels[target] for target in targets),
             layers=tuple(layer.name for layer in question.layers),
             maps=tuple(maps),
-            unavailable={**question.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
+            unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,13 @@ class Question:
         """What a method wants differentiated for a class."""
         objective = method.objective(self.settings[method.name]) if method.objective else None
         return Ask(target, self.score, objective, "curvature" in method.needs)
+
+    def without(self, failed: Mapping[str, str]) -> Question:
+        """The same but for methods that failed on the way, whose sentences are by their names."""
+        if not failed:
+            return self
+        methods = tuple(method for method in self.methods if method.name not in failed)
+        return replace(self, methods=methods, unavailable={**self.unavailable, **failed})
 
 
 MapKey = tuple[str, str, int]

@@ -127,7 +127,7 @@ def runs_out_of_memory(error: BaseException) -> bool:
     import torch
 
     text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or (
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError)
         and any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
     )
@@ -141,7 +141,7 @@ def attempt(work: Callable[[], T]) -> tuple[T] | None:
     """
     try:
         return (work(),)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not runs_out_of_memory(error):
             raise
     return None
