@@ -104,6 +104,11 @@ class Engine:
         """Where models run and in which precision, in a short phrase."""
         return self._machine.description
 
+    @property
+    def batch(self) -> int:
+        """How many pictures go through the network at once."""
+        return self._batch or (1 if self.device == "cpu" else _BATCH)
+
     def load(self, model: str | ModelRequest | LoadedModel, weights: bytes | None = None) -> LoadedModel:
         """Load a model, or give back the one already loaded. The same weights are kept once, whatever they are called.
 
@@ -168,7 +173,7 @@ class Engine:
         whole = Watch(progress, cancel)
         explained = []
         ahead: dict[str, Passes] = {}
-        batch = self._batch or (1 if self.device == "cpu" else _BATCH)
+        batch = self.batch
         for done, sight in enumerate(sights):
             watch = whole.part(done / len(sights), (done + 1) / len(sights), sight.picture.name)
             watch.report(0.0)
