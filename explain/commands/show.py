@@ -21,6 +21,7 @@ from explain.engine.question import DEFAULT_METHODS, build_question
 from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
 from explain.maps.fusion import Fusion
 from explain.methods import get_method
+from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
@@ -74,6 +75,9 @@ def show(
     if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):
         print(f"{request.name}: {describe_assumption(loaded.outputs, loaded.labels)}")
     build_question(loaded, names, layer, target, settings, score)  # refused before a picture is read
+    for written, found in zip(layer, (get_layer(loaded, name) for name in layer), strict=True):
+        if written not in ("auto", found.name):
+            print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     ask = partial(
         engine.explain,
         model=loaded,
