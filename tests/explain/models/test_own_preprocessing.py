@@ -49,7 +49,7 @@ def test_torchvisions_transforms_give_their_own_input(given: Any) -> None:
     expected = given(Image.fromarray(picture.pixels))
     found = prepare(picture, read_preprocessing(given)).tensor[0]
     assert found.shape == expected.shape
-    assert float((found - expected).abs().mean()) < 0.02 * float(expected.std())
+    assert float((found - expected).abs().mean()) < 0.03 * float(expected.std())
 
 
 @pytest.mark.parametrize(
