@@ -81,7 +81,7 @@ def _open_path(path: Path, text: str) -> Picture:
     if text.partition(":")[0].lower() in ("http", "https", "ftp", "s3", "gs") and "//" in text:
         raise PictureError(f"{text} is an address. CAMscope fetches nothing: download the picture and name its file.")
     if expand_home(path).is_dir():
-        raise PictureError(f"{path} is a folder. Name the pictures in it: sorted(Path({text!r}).glob('*.jpg')).")
+        raise PictureError(f"{path} is a directory. Name the pictures in it: sorted(Path({text!r}).glob('*.jpg')).")
     return decode(read_file(path, PictureError), path.name)
 
 

@@ -219,7 +219,7 @@ def make_file_name(name: str, longest: int = _LONGEST_NAME) -> str:
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
     if len(plain) > longest:
         start = (longest - 2) // 3
-        plain = f"{plain[:start]}..{plain[start + 2 - longest :]}"
+        plain = f"{plain[:start].rstrip('.-')}..{plain[start + 2 - longest :].lstrip('.-')}"
     return plain or "picture"
 
 

@@ -144,7 +144,7 @@ def test_what_is_no_picture_is_a_sentence(given: Any, sentence: str) -> None:
 
 
 def test_a_folder_and_a_broken_file_are_sentences(file: Path) -> None:
-    with pytest.raises(PictureError, match=r"is a folder\. Name the pictures in it"):
+    with pytest.raises(PictureError, match=r"is a directory\. Name the pictures in it"):
         open_pictures(file.parent)
     cut = file.with_name("cut.png")
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(cut)
