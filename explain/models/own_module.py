@@ -174,14 +174,17 @@ def _count_channels(module: nn.Module) -> int:
     """Channels of the input, by the first convolution; 3 where there is none.
 
     Raises:
-        ModelError: it takes neither grey nor colour.
+        ModelError: it takes neither grey nor colour, of which alone the usual preparation is known.
     """
     from torch import nn
 
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     channels = 3 if first is None else first.in_channels
     if channels not in (1, 3):
-        raise ModelError(f"The network takes {channels} channels. Only grey (1) and colour (3) can be given to it.")
+        raise ModelError(
+            f"The network takes {channels} channels, of which nobody knows how they were prepared. Say preprocessing="
+            f"{{'input_size': …, 'channels': {channels}, 'mean': (…), 'std': (…)}}, with a number for each."
+        )
     return channels
 
 
