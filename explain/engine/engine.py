@@ -38,6 +38,7 @@ from explain.models.loaded import LoadedModel, get_layer
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
+from explain.networks.meaning import Outputs
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Score
@@ -125,6 +126,7 @@ class Engine:
         preprocessing: Any = None,
         labels: Labels = None,
         architecture: str | None = None,
+        outputs: Outputs | None = None,
     ) -> LoadedModel:
         """Load a model, or give back the one already loaded. The same weights are kept once, whatever they are called.
 
@@ -135,6 +137,7 @@ class Engine:
             preprocessing: of a network of one's own; see `explain.models.own_module.hand_over`.
             labels: names of the classes of a network of one's own, or of a path's a known set.
             architecture: of a path's checkpoint, `timm/NAME` or `torchvision/NAME`.
+            outputs: what the numbers of a network of one's own, or of a path's, mean; see `ModelRequest`.
 
         Raises:
             ModelError: it cannot be found or read.
@@ -146,7 +149,9 @@ class Engine:
         if isinstance(model, Path):
             weights = read_file(model, ModelError)
             label_set = labels if isinstance(labels, str) else None
-            model = build_file_request(weights, model.name, architecture=architecture, labels=label_set)
+            model = build_file_request(
+                weights, model.name, architecture=architecture, labels=label_set, outputs=outputs
+            )
         if isinstance(model, str):
             model = parse_model(model)
         if isinstance(model, ModelRequest):
@@ -158,7 +163,7 @@ class Engine:
                 f"A model cannot be a {type(model).__name__}. Give the name of one, the path of a checkpoint, or a "
                 "torch.nn.Module."
             )
-        own = hand_over(model, preprocessing, labels)
+        own = hand_over(model, preprocessing, labels, outputs)
         return self._machine.shelf.load(own.request, make=lambda: load_own(own))
 
     def predict(self, picture: Picture, model: Model, top: int = 5) -> tuple[Prediction, ...]:
@@ -183,6 +188,7 @@ class Engine:
         cancel: threading.Event | None = None,
         preprocessing: Any = None,
         labels: Labels = None,
+        outputs: Outputs | None = None,
     ) -> Explanation:
         """Explain pictures by several methods, which share one pass of the network for each picture.
 
@@ -202,12 +208,13 @@ class Engine:
             cancel: when set, work stops with `Cancelled` before the next picture, method or chunk of passes.
             preprocessing: see `load`.
             labels: see `load`.
+            outputs: see `load`.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
                 listed in the result's `unavailable`, with the reason.
         """
-        loaded = self.load(model, preprocessing=preprocessing, labels=labels)
+        loaded = self.load(model, preprocessing=preprocessing, labels=labels, outputs=outputs)
         if not isinstance(model, (str, Path, ModelRequest)):
             layer = name_modules(model, layer)
         question = build_question(loaded, methods, layer, target, settings or {}, score)

@@ -6,13 +6,14 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from explain.errors import ExplainError, LayerError, ModelError
 from explain.models.labels import known_labels, number_classes
 from explain.models.loaded import LoadedModel, finish_loading
 from explain.models.own_preprocessing import read_preprocessing
 from explain.models.request import ModelRequest
+from explain.networks.meaning import Outputs
 from explain.networks.trace import trace_network
 from explain.pictures.geometry import Preprocessing
 
@@ -42,7 +43,9 @@ class OwnModule:
     request: ModelRequest
 
 
-def hand_over(module: nn.Module, preprocessing: Any = None, labels: Labels = None) -> OwnModule:
+def hand_over(
+    module: nn.Module, preprocessing: Any = None, labels: Labels = None, outputs: Outputs | None = None
+) -> OwnModule:
     """Describe a network of somebody's own.
 
     Args:
@@ -50,6 +53,7 @@ def hand_over(module: nn.Module, preprocessing: Any = None, labels: Labels = Non
         preprocessing: see `read_preprocessing`; left out, timm's own where the network has it, else 224 pixels and
             ImageNet's mean and standard deviation, which a note says.
         labels: see `Labels`; left out, the classes are numbered.
+        outputs: what its numbers mean; see `ModelRequest`.
 
     Raises:
         ModelError: it cannot be looked into, or something is not said in words that are known.
@@ -65,6 +69,8 @@ def hand_over(module: nn.Module, preprocessing: Any = None, labels: Labels = Non
     else:
         chosen = _guess_preprocessing(module, notes)
     names = _read_labels(labels)
+    if outputs is not None and outputs not in get_args(Outputs):
+        raise ModelError(f"Outputs cannot be “{outputs}”. Take one of: {', '.join(get_args(Outputs))}.")
     kind = type(module)
     digest = hashlib.sha256(f"{_describe(module)}\n{chosen.model_dump_json()}\n".encode())
     for name, tensor in sorted(module.state_dict().items()):
@@ -77,6 +83,7 @@ def hand_over(module: nn.Module, preprocessing: Any = None, labels: Labels = Non
         name=kind.__name__[:200] or "module",
         architecture=f"{kind.__module__}.{kind.__qualname__}",
         label_names=names,
+        outputs=outputs,
         digest=digest.hexdigest(),
     )
     return OwnModule(module, chosen, names, tuple(notes), request)
@@ -136,11 +143,11 @@ def load_own(own: OwnModule) -> LoadedModel:
     count = int(answer.shape[1])
     if own.labels is None:
         notes.append("No class names were given, so the classes are numbered.")
-    elif len(own.labels) != count:
+    elif len(own.labels) != count and not (count == 1 and len(own.labels) == 2):
         raise ModelError(f"{len(own.labels):,} class names were given for {count:,} classes. Give one name a class.")
-    return finish_loading(
-        own.request, module, None, f"module {own.request.digest}", chosen, own.labels or number_classes(count), notes
-    )
+    names = own.labels or number_classes(count)
+    architecture = f"module {own.request.digest}"
+    return finish_loading(own.request, module, None, architecture, chosen, names, notes, count)
 
 
 def _unwrap(module: nn.Module) -> nn.Module:

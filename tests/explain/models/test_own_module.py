@@ -205,3 +205,12 @@ def test_the_lines_of_the_readme_take_it(engine: Engine, mine: Mine) -> None:
     picture = bundled_pictures()[0].path
     explanation = engine.explain(picture, mine, "grad-cam", preprocessing={"input_size": 64}, labels=list("abcd"))
     assert explanation.pictures[0].labels[0] in "abcd"
+
+
+def test_what_its_numbers_mean_may_be_said(engine: Engine, mine: Mine) -> None:
+    findings = engine.load(mine, preprocessing=SMALL, outputs="findings")
+    assert findings.outputs == "findings" and engine.load(mine, preprocessing=SMALL).outputs == "classes"
+    one = engine.load(Mine(classes=1), preprocessing=SMALL, labels=["no", "yes"], outputs="logit")
+    assert one.outputs == "logit" and one.labels == ("no", "yes")
+    with pytest.raises(ModelError, match="Outputs cannot be “numbers”"):
+        engine.load(mine, preprocessing=SMALL, outputs="numbers")  # type: ignore[arg-type]
