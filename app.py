@@ -5,12 +5,14 @@ from pathlib import Path
 import streamlit as st
 
 from components.session.carried import carry_choices
+from components.session.reconnect import keep_sessions
 
 ASSETS = Path(__file__).parent / "assets"
 
 # A picture of our own: Streamlit would fetch a named icon for the browser's tab from another host.
 st.set_page_config(page_title="CAMscope", page_icon=ASSETS / "icon.png", layout="wide", initial_sidebar_state=310)
 st.html(ASSETS / "style.css")
+keep_sessions()
 
 
 def compare() -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from explain.errors import ExplainError, StorageError
@@ -112,6 +113,49 @@ def _refuse(error: OSError) -> StorageError:
 def read_file(path: Path, kind: type[ExplainError] = ExplainError) -> bytes:
     """The file's bytes; one that cannot be read is an error of the given kind, with the reason in a sentence."""
     try:
-        return path.read_bytes()
+        return expand_home(path).read_bytes()
     except (OSError, ValueError) as error:  # a ValueError is a name that no file can have
         raise kind(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def expand_home(path: Path) -> Path:
+    """The path with the person's home in place of `~`; as it is where nobody has that home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+@contextlib.contextmanager
+def refusing_to_write(folder: Path) -> Iterator[None]:
+    """While entered, what the disk refuses is a sentence.
+
+    Raises:
+        ExplainError: a file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ExplainError(
+            f"Nothing can be written to {folder}: {error.strerror or error}. Name another folder."
+        ) from None
+
+
+def check_folder(folder: Path) -> Path:
+    """Refuse a folder that cannot be made or written, before the work whose results it is to hold. Leaves nothing.
+
+    Returns:
+        The folder, with the home in place of `~`.
+
+    Raises:
+        ExplainError: nothing can be written there.
+    """
+    folder = expand_home(folder)
+    with refusing_to_write(folder), contextlib.ExitStack() as stack:
+        for place in reversed([folder, *folder.parents]):
+            if not place.exists():
+                place.mkdir()
+                stack.callback(place.rmdir)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    return folder

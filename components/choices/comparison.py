@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import streamlit as st
 
-from components.choices.target import name_classes
+from components.choices.target import name_classes, offer_classes
 from explain.bundled.models import bundled_models
 from explain.networks.layer import Layer
 
@@ -69,7 +69,10 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
     if by == "layers":
         options = {layer.name: f"{layer.name} · {layer.describe_grid()}" for layer in layers}
     elif by == "classes":
-        options = {str(index): name for index, name in enumerate(name_classes(labels))}
+        wanted = [name for name in st.session_state.get(WITH, []) if name.isdecimal() and int(name) < len(labels)]
+        with st.container(width=520):
+            offered = sorted(offer_classes(labels, f"{WITH}-search", [*map(int, wanted)]))
+        options = {str(index): name for index, name in zip(offered, name_classes(labels, offered), strict=True)}
     else:
         options = {name: name for name in dict.fromkeys([model, *(bundled.name for bundled in bundled_models())])}
     st.session_state[WITH] = [name for name in st.session_state.get(WITH, []) if name in options]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -17,6 +18,10 @@ PREDICTED = -1
 TARGET = "target"
 """Key of the session's state: index and name of the class to explain, or None for each picture's likeliest."""
 
+MOST_LISTED = 2000
+"""Classes of which a list in the browser holds all."""
+
+_MOST_FOUND = 50
 _NOTE = "target-note"
 
 
@@ -40,10 +45,11 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
                 chosen = None
                 st.session_state[_NOTE] = f"{model} knows no class “{label}”: its likeliest class is explained instead."
             st.session_state[TARGET] = chosen
-    named = name_classes(labels)
+    offered = offer_classes(labels, "target-search", () if chosen is None else chosen[:1], choose=choose_target)
+    named = dict(zip(offered, name_classes(labels, offered), strict=True))
     dropdown(
         "Class",
-        [PREDICTED, *range(len(labels))],
+        [PREDICTED, *offered],
         PREDICTED if chosen is None else chosen[0],
         "target-widget",
         lambda index: choose_target(index, labels),
@@ -55,10 +61,77 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
     return None if chosen is None else chosen[0]
 
 
-def name_classes(labels: Sequence[str]) -> list[str]:
-    """Names that tell all classes apart: ImageNet has two cranes, and Streamlit finds a choice again by its text."""
+def offer_classes(
+    labels: Sequence[str],
+    key: str,
+    chosen: Sequence[int],
+    choose: Callable[[int, Sequence[str]], None] | None = None,
+) -> list[int]:
+    """Indices of the classes that a list offers: all, or of very many those that a search field finds.
+
+    A browser that is sent 20,000 names with each run is slow to open the list, to search it, and to go on.
+
+    Args:
+        labels: names of the model's classes.
+        key: the search field's.
+        chosen: indices that are offered at all events.
+        choose: told of a class whose very name, or index, is written into the field.
+    """
+    if len(labels) <= MOST_LISTED:
+        return list(range(len(labels)))
+
+    def read() -> None:
+        index = find_exactly(labels, st.session_state.get(key, ""))
+        if index is not None and choose is not None:
+            choose(index, labels)
+
+    text = st.text_input(
+        "Search the classes",
+        key=key,
+        placeholder="Part of a name, or an index",
+        on_change=read,
+        help=f"The model knows {len(labels):,} classes. The list below has those found, {_MOST_FOUND} at most.",
+    )
+    found = search_classes(labels, text or "")
+    if not found:
+        st.caption(f"None of the {len(labels):,} classes is called that.")
+    return list(dict.fromkeys([*chosen, *found]))
+
+
+def search_classes(labels: Sequence[str], text: str, most: int = _MOST_FOUND) -> list[int]:
+    """Indices of the classes whose names hold every word of a text, likeliest meant first; the first ones for none."""
+    words = text.casefold().split()
+    whole = " ".join(words)
+    folded = ((index, label.casefold()) for index, label in enumerate(labels))
+    found = [(index, label) for index, label in folded if all(word in label for word in words)]
+    if words:
+        found.sort(key=lambda pair: (pair[1] != whole, not pair[1].startswith(whole), len(pair[1]), pair[0]))
+    indices = [index for index, _ in found[:most]]
+    exact = find_exactly(labels, text)
+    return list(dict.fromkeys([*([] if exact is None else [exact]), *indices]))[:most]
+
+
+def find_exactly(labels: Sequence[str], text: str) -> int | None:
+    """The one class of that name, or of that index where none is called so; None where there is none, or several."""
+    wanted = text.strip().casefold()
+    named = [index for index, label in enumerate(labels) if label.casefold() == wanted]
+    if named:
+        return named[0] if len(named) == 1 else None
+    return int(wanted) if re.fullmatch(r"[0-9]{1,9}", wanted) and int(wanted) < len(labels) else None
+
+
+def name_classes(labels: Sequence[str], indices: Sequence[int] | None = None) -> list[str]:
+    """Names that tell all classes apart: ImageNet has two cranes, and Streamlit finds a choice again by its text.
+
+    Args:
+        labels: of all classes.
+        indices: which are named; left out, all.
+    """
     count = Counter(labels)
-    return [f"{label} · class {index}" if count[label] > 1 else label for index, label in enumerate(labels)]
+    return [
+        f"{labels[index]} · class {index}" if count[labels[index]] > 1 else labels[index]
+        for index in (range(len(labels)) if indices is None else indices)
+    ]
 
 
 _SCORES: dict[Outputs, str] = {

@@ -21,7 +21,7 @@ from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, Interpolation
 from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
-from explain.storage import read_file
+from explain.storage import read_file, refusing_to_write
 from explain.training.recipe import PromptRecipe
 
 app = typer.Typer(
@@ -113,12 +113,10 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
     Raises:
         ExplainError: nothing can be written there.
     """
-    try:
+    with refusing_to_write(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
             (folder / name).write_bytes(data)
-    except OSError as error:
-        raise ExplainError(f"Nothing can be written to {folder}: {error.strerror or error}.") from None
 
 
 def encode_json(data: Any) -> bytes:

@@ -33,7 +33,7 @@ from explain.maps.render import encode_png
 from explain.pictures.decode import decode
 from explain.pictures.painting import Paint, paint_over, swap_region
 from explain.pictures.picture import Picture
-from explain.storage import read_file
+from explain.storage import check_folder, expand_home, read_file
 from explain.training.outcome import Epoch, Report
 from explain.training.recipe import change_recipe, choose_recipe
 from explain.training.saving import train_and_save
@@ -127,6 +127,7 @@ def traits(
     **checkpoint: Any,
 ) -> None:
     """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
+    out = check_folder(out)
     request, weights, _ = read_model(model, **checkpoint)
     decoded = decode(read_file(picture), picture.name)
     engine = Engine()
@@ -157,16 +158,17 @@ def gallery(
     **checkpoint: Any,
 ) -> None:
     """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
+    out = check_folder(out)
     request, weights, _ = read_model(model, **checkpoint)
     engine = Engine()
     loaded = engine.load(request, weights)
     target = find_target(loaded, class_)
-    files = list_class_files(pictures, loaded.labels[target])
+    files = list_class_files(expand_home(pictures), loaded.labels[target])
 
     def read() -> Iterator[Picture]:
         for path in files:
             try:
-                yield decode(read_file(path), path.name)
+                yield decode(read_file(path, PictureError), path.name)
             except PictureError as error:
                 print(f"left out: {error}", file=sys.stderr)
 
@@ -204,6 +206,7 @@ def surgery(
     if len(corners) % 2:
         raise ExplainError(f"--outline takes pairs of numbers, x,y,x,y,x,y, but {outline} has {len(corners)} numbers.")
     region: Any = read_numbers("--box", box) or list(zip(corners[::2], corners[1::2], strict=True))
+    out = check_folder(out)
     request, weights, _ = read_model(model, **checkpoint)
     before = decode(read_file(picture), picture.name)
     if swap is not None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,23 +14,34 @@ import typer
 
 from explain.bundled.models import FIRST_MODEL, find_prompted_twin
 from explain.commands.flags import CHECKPOINT, ModelName, White, app, read_model, read_settings, read_view, with_flags
+from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
-from explain.engine.question import DEFAULT_METHODS
+from explain.engine.explanation import Explanation, PictureExplanation
+from explain.engine.question import DEFAULT_METHODS, build_question
+from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
 from explain.maps.fusion import Fusion
 from explain.methods import get_method
+from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
+from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
-from explain.report.export import save
+from explain.pictures.picture import Picture
+from explain.report.export import Report, save
 from explain.report.replay import replay_manifest
-from explain.storage import read_file
+from explain.storage import check_folder, expand_home, read_file
+
+LeaveOut = Callable[[str], None]
+"""Told why a picture is left out, in a sentence."""
+
+_log = logging.getLogger(__name__)
 
 
 @app.command()
 @with_flags(CHECKPOINT)
 def show(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
     model: ModelName = FIRST_MODEL,
     layer: Annotated[list[str], typer.Option(help="Name of a layer, or auto; may be given several times.")] = ["auto"],  # noqa: B006 - Typer copies it
@@ -43,10 +58,15 @@ def show(
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
     **checkpoint: Any,
 ) -> None:
-    """Explain pictures and write overlays, raw maps and a manifest that replays."""
+    """Explain pictures and write overlays, raw maps and a manifest that replays.
+
+    What cannot be read is named and left out, and the others are explained: the exit status is then 1.
+    """
     names = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
+    out = check_folder(out)
+    files = list_pictures(pictures, out)
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
@@ -54,35 +74,40 @@ def show(
         print(f"{request.name}: {note}")
     if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):
         print(f"{request.name}: {describe_assumption(loaded.outputs, loaded.labels)}")
-    decoded = [decode(read_file(path), path.name, white) for path in pictures]
-    explanation = engine.explain(
-        decoded,
-        loaded,
-        names,
+    build_question(loaded, names, layer, target, settings, score)  # refused before a picture is read
+    for written, found in zip(layer, (get_layer(loaded, name) for name in layer), strict=True):
+        if written not in ("auto", found.name):
+            print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
+    ask = partial(
+        engine.explain,
+        model=loaded,
+        methods=names,
         layer=layer,
         target=target,
         settings=settings,
         score=score,
         fusion=fusion,
         augmentation=augmentation,
-        progress=lambda share, text: print(f"[{share:4.0%}] {text}", file=sys.stderr),
     )
-    files = {picture.digest: path for picture, path in zip(decoded, pictures, strict=True)}
-    save(explanation, out, chosen_view, files, file)
-    for entry in explanation.pictures:
-        print(f"\n{entry.picture.name}: " + ", ".join(p.describe(1, "%") for p in entry.predictions))
-        for note in entry.picture.notes:
-            print(f"  {note}")
-        print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")
-        for heatmap in entry.maps:
-            low, high = heatmap.range
-            title = get_method(heatmap.method).title
-            if len(entry.layers) * len(entry.targets) > 1:
-                title += f", {heatmap.layer}, {heatmap.label}"
-            print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
-        for name, reason in entry.unavailable.items():
-            print(f"  {get_method(name).title:<12} not available: {reason} {_suggest_prompted(loaded.labels)}")
-    print(f"\nComputed on {explanation.device}. Written to {out}. Not for diagnostic use.")
+    left_out: list[str] = []
+
+    def leave_out(sentence: str) -> None:
+        left_out.append(sentence)
+        if len(files) > 1:
+            print(f"left out: {sentence}", file=sys.stderr)
+
+    with Report(out, chosen_view, file) as report:
+        for start in range(0, len(files), engine.batch):
+            some = files[start : start + engine.batch]
+            progress = partial(_say_progress, start / len(files), len(some) / len(files))
+            _show_some(some, partial(decode, white=white), partial(ask, progress=progress), report, leave_out)
+            engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
+    if not report.count:
+        raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {len(files)} files could be explained.")
+    print(f"\nComputed on {engine.description}. Written to {out}. Not for diagnostic use.")
+    if left_out:
+        print(f"{len(left_out)} of {len(files)} pictures left out; the reasons are above.", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -96,7 +121,8 @@ def replay(
     out: Annotated[Path | None, typer.Option(help="Also write the replayed explanation into this folder.")] = None,
 ) -> None:
     """Make the maps of a manifest again and compare them bit for bit."""
-    report = replay_manifest(manifest, pictures or [], weights, maps)
+    out = None if out is None else check_folder(out)
+    report = replay_manifest(manifest, [expand_home(place) for place in pictures or []], weights, maps)
     for line in report.lines:
         print(line)
     if out is not None:
@@ -104,6 +130,109 @@ def replay(
             save(explanation, out / f"{index + 1:02d}")
     if not report.reproduced:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file to be read: one that was named or looks like a picture is told of where it cannot be."""
+
+    path: Path
+    wanted: bool
+
+
+def list_pictures(given: Sequence[Path], out: Path) -> list[_File]:
+    """The files to read: those that are named, and all in the folders that are, by their names.
+
+    Args:
+        given: files and folders; `~` is the person's home.
+        out: where results go: an earlier run's are no pictures to be explained.
+
+    Raises:
+        ExplainError: a folder holds no file.
+    """
+    files = []
+    for path in map(expand_home, given):
+        if not path.is_dir():
+            files.append(_File(path, wanted=True))
+            continue
+        inside = sorted(
+            (parts, found)
+            for found, parts in walk_folder(path)
+            if not is_junk(parts) and out.resolve() not in found.resolve().parents
+        )
+        if not inside:
+            raise ExplainError(f"The folder {path} holds no pictures. Name another one.")
+        files += [_File(found, GivenFile(parts, bytes).looks_like_picture) for parts, found in inside]
+    return files
+
+
+def _show_some(
+    files: Sequence[_File],
+    read: Callable[[bytes, str], Picture],
+    ask: Callable[[Sequence[Picture]], Explanation],
+    report: Report,
+    leave_out: LeaveOut,
+) -> None:
+    """Read some files, explain them together, write and print what is said of each. Nothing of them is held longer."""
+    places: dict[str, Path] = {}
+    pictures = []
+    for file in files:
+        try:
+            if file.path.is_file() and file.path.stat().st_size > MAX_BYTES:
+                raise PictureError(f"“{file.path.name}”: {say_too_large()}")
+            pictures.append(read(read_file(file.path), file.path.name))
+            places[pictures[-1].digest] = file.path
+        except ExplainError as error:
+            if file.wanted:
+                leave_out(str(error))
+    for explanation in _ask_about(pictures, ask, leave_out):
+        report.add(explanation, places)
+        for entry in explanation.pictures:
+            _print_entry(entry, explanation.model.labels)
+
+
+def _ask_about(
+    pictures: Sequence[Picture], ask: Callable[[Sequence[Picture]], Explanation], leave_out: LeaveOut
+) -> list[Explanation]:
+    """The answer to some pictures; where one of them stands in the way, to each of the others alone."""
+    if not pictures:
+        return []
+    try:
+        return [ask(pictures)]
+    except (Cancelled, DeviceError):
+        raise
+    except Exception as error:
+        if len(pictures) > 1:
+            return [answer for picture in pictures for answer in _ask_about([picture], ask, leave_out)]
+        if isinstance(error, ExplainError):
+            leave_out(f"“{pictures[0].name}”: {error}")
+        else:
+            _log.exception("A picture could not be explained")
+            leave_out(f"“{pictures[0].name}” could not be explained: {type(error).__name__}: {error}")
+        return []
+
+
+def _say_progress(before: float, part: float, share: float, text: str) -> None:
+    """Progress of some of the pictures, as that of all."""
+    print(f"[{before + part * share:4.0%}] {text}", file=sys.stderr)
+
+
+def _print_entry(entry: PictureExplanation, labels: tuple[str, ...]) -> None:
+    """What is said of a picture."""
+    print(f"\n{entry.picture.name}: " + ", ".join(p.describe(1, "%") for p in entry.predictions))
+    for note in entry.picture.notes:
+        print(f"  {note}")
+    print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")
+    for heatmap in entry.maps:
+        low, high = heatmap.range
+        title = get_method(heatmap.method).title
+        if len(entry.layers) * len(entry.targets) > 1:
+            title += f", {heatmap.layer}, {heatmap.label}"
+        print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
+    for name, reason in entry.unavailable.items():
+        method = get_method(name)
+        suggestion = _suggest_prompted(labels) if "prompts" in method.needs else ""
+        print(f"  {method.title:<12} not available: {reason} {suggestion}".rstrip())
 
 
 def _suggest_prompted(labels: tuple[str, ...]) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from explain.engine.failure import excuse
 from explain.engine.machine import Machine
 from explain.engine.memory import Seen
 from explain.engine.question import MapKey, Question, name_place
 from explain.engine.sight import Sight
-from explain.errors import MethodError
 from explain.maps.heatmap import Heatmap, judge
 from explain.methods import Method, get_method
 from explain.networks.head import find_head
@@ -78,8 +78,8 @@ def draw_all(machine: Machine, sight: Sight, seen: Seen, question: Question, wat
         part = watch.part(before / whole, (before + passes[number]) / whole, job.method.title)
         try:
             drawn.maps[job.method.name, where, job.target] = _see_map(machine, sight, seen, question, job, part)
-        except MethodError as error:
-            drawn.unavailable[job.method.name] = str(error)
+        except Exception as error:
+            drawn.unavailable[job.method.name] = excuse(job.method, error)
             failed.add((job.method.name, where))
     return drawn
 

@@ -7,20 +7,23 @@ is called to *see* may be answered from memory; to *look* always runs the networ
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import average, draw_all
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
+from explain.engine.handed_over import Given, open_pictures
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import (
     DEFAULT_METHODS,
+    Layers,
     Question,
+    Targets,
     build_question,
     find_obstacle,
     find_target,
@@ -28,21 +31,28 @@ from explain.engine.question import (
     need_probability,
 )
 from explain.engine.sight import Sight
-from explain.errors import MethodError, PictureError, TargetError
+from explain.errors import MethodError, ModelError, TargetError
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel, get_layer
-from explain.models.request import ModelRequest, parse_model
+from explain.models.own_module import Labels, hand_over, load_own, name_modules
+from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
+from explain.networks.meaning import Outputs
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Score
 from explain.passes.prompts import PromptCapture
 from explain.pictures.augmentation import Augmentation, View, list_views
-from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.progress import Progress, Watch
 from explain.storage import read_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Model = Union[str, Path, ModelRequest, LoadedModel, "nn.Module"]
+"""A model in any of the ways in which it may be given; see `Engine.load`."""
 
 _BATCH = 16  # on a device that works on pictures side by side
 
@@ -104,23 +114,59 @@ class Engine:
         """Where models run and in which precision, in a short phrase."""
         return self._machine.description
 
-    def load(self, model: str | ModelRequest | LoadedModel, weights: bytes | None = None) -> LoadedModel:
+    @property
+    def batch(self) -> int:
+        """How many pictures go through the network at once."""
+        return self._batch or (1 if self.device == "cpu" else _BATCH)
+
+    def load(
+        self,
+        model: Model,
+        weights: bytes | None = None,
+        preprocessing: Any = None,
+        labels: Labels = None,
+        architecture: str | None = None,
+        outputs: Outputs | None = None,
+    ) -> LoadedModel:
         """Load a model, or give back the one already loaded. The same weights are kept once, whatever they are called.
 
         Args:
-            model: `photo-cnn`, a timm name, or a request.
+            model: `photo-cnn`, a timm name, a request, the path of a checkpoint (or `file:` and the path), or a network
+                of one's own, which is copied and may be trained further.
             weights: the checkpoint's bytes, for a request whose source is a file.
+            preprocessing: of a network of one's own; see `explain.models.own_module.hand_over`.
+            labels: names of the classes of a network of one's own, or of a path's a known set.
+            architecture: of a path's checkpoint, `timm/NAME` or `torchvision/NAME`.
+            outputs: what the numbers of a network of one's own, or of a path's, mean; see `ModelRequest`.
 
         Raises:
             ModelError: it cannot be found or read.
         """
         if isinstance(model, LoadedModel):
             return self._machine.shelf.admit(model)
-        return self._machine.shelf.load(parse_model(model) if isinstance(model, str) else model, weights)
+        if isinstance(model, str) and model.strip().startswith("file:"):
+            model = Path(model.strip().removeprefix("file:"))
+        if isinstance(model, Path):
+            weights = read_file(model, ModelError)
+            label_set = labels if isinstance(labels, str) else None
+            model = build_file_request(
+                weights, model.name, architecture=architecture, labels=label_set, outputs=outputs
+            )
+        if isinstance(model, str):
+            model = parse_model(model)
+        if isinstance(model, ModelRequest):
+            return self._machine.shelf.load(model, weights)
+        import torch
 
-    def predict(
-        self, picture: Picture, model: str | ModelRequest | LoadedModel, top: int = 5
-    ) -> tuple[Prediction, ...]:
+        if not isinstance(model, torch.nn.Module):
+            raise ModelError(
+                f"A model cannot be a {type(model).__name__}. Give the name of one, the path of a checkpoint, or a "
+                "torch.nn.Module."
+            )
+        own = hand_over(model, preprocessing, labels, outputs)
+        return self._machine.shelf.load(own.request, make=lambda: load_own(own))
+
+    def predict(self, picture: Picture, model: Model, top: int = 5) -> tuple[Prediction, ...]:
         """The likeliest classes of a picture with their probabilities, likeliest first."""
         sight = Sight(picture, self.load(model))
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
@@ -129,25 +175,30 @@ class Engine:
 
     def explain(
         self,
-        pictures: Picture | str | Path | Sequence[Picture | str | Path],
-        model: str | ModelRequest | LoadedModel = FIRST_MODEL,
-        methods: Sequence[str] = DEFAULT_METHODS,
-        layer: str | Sequence[str] = "auto",
-        target: int | str | Sequence[int | str] = "auto",
+        pictures: Given | Iterable[Given],
+        model: Model = FIRST_MODEL,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: Layers = "auto",
+        target: Targets = "auto",
         settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
         score: Score = "logit",
         fusion: Fusion = "none",
         augmentation: Augmentation = "none",
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
+        preprocessing: Any = None,
+        labels: Labels = None,
+        outputs: Outputs | None = None,
     ) -> Explanation:
         """Explain pictures by several methods, which share one pass of the network for each picture.
 
         Args:
-            pictures: one or several, decoded or as paths of files.
+            pictures: one or several: paths of files, their bytes, Pillow's pictures, arrays or tensors of them, decoded
+                ones. Arrays are `(H, W, 3)`, tensors `(3, H, W)`; uint8, or floats in 0…1 before any normalisation.
             model: see `load`.
-            methods: names of methods.
-            layer: name of a layer, or `auto` for the model's default; or several.
+            methods: names of methods, or one.
+            layer: name of a layer, as the network or a tutorial writes it (`layer4[-1]`), the part of one's own network
+                itself, or `auto` for the model's default; or several.
             target: class index (int) or label (str), or `auto` for each picture's likeliest class; or several.
             settings: by method name; what is not named keeps its default.
             score: differentiate the class's logit or its probability, which a value has not.
@@ -155,20 +206,27 @@ class Engine:
             augmentation: average the maps over changed views of the picture; see `explain.pictures.augmentation`.
             progress: called before each picture, and now and then by methods that take long.
             cancel: when set, work stops with `Cancelled` before the next picture, method or chunk of passes.
+            preprocessing: see `load`.
+            labels: see `load`.
+            outputs: see `load`.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
                 listed in the result's `unavailable`, with the reason.
         """
-        loaded = self.load(model)
+        loaded = self.load(model, preprocessing=preprocessing, labels=labels, outputs=outputs)
+        if not isinstance(model, (str, Path, ModelRequest)):
+            layer = name_modules(model, layer)
         question = build_question(loaded, methods, layer, target, settings or {}, score)
+        for name, known in ((fusion, get_args(Fusion)), (augmentation, get_args(Augmentation))):
+            if name not in known:
+                raise MethodError(f"“{name}” is not known here. Take one of: {', '.join(known)}.")
         views = list_views(augmentation)
-        given = [pictures] if isinstance(pictures, (Picture, str, Path)) else pictures
-        sights = [Sight(_open(picture), loaded, views[0]) for picture in given]
+        sights = [Sight(picture, loaded, views[0]) for picture in open_pictures(pictures)]
         whole = Watch(progress, cancel)
         explained = []
         ahead: dict[str, Passes] = {}
-        batch = self._batch or (1 if self.device == "cpu" else _BATCH)
+        batch = self.batch
         for done, sight in enumerate(sights):
             watch = whole.part(done / len(sights), (done + 1) / len(sights), sight.picture.name)
             watch.report(0.0)
@@ -182,7 +240,7 @@ class Engine:
     def capture(
         self,
         picture: Picture,
-        model: str | ModelRequest | LoadedModel,
+        model: Model,
         layer: str = "auto",
         target: int | str = "auto",
         score: Score = "logit",
@@ -208,7 +266,7 @@ class Engine:
     def ask_prompts(
         self,
         picture: Picture,
-        model: str | ModelRequest | LoadedModel,
+        model: Model,
         targets: Sequence[int | str] = ("auto",),
         cancel: threading.Event | None = None,
     ) -> dict[int, PromptCapture]:
@@ -268,17 +326,19 @@ class Engine:
     ) -> PictureExplanation:
         """One picture's answer; `run` are the passes already run for it."""
         watch.stop_if_cancelled()
-        first, own = self._observer.see_all(sight, question, watch)
+        first, own, failed = self._observer.see_all(sight, question, watch)
         run += own
         # Every view explains the classes of the picture as it is.
         fixed = replace(question, targets=tuple(dict.fromkeys(first.resolve(t) for t in question.targets)))
+        fixed = fixed.without(failed)
         drawn = []
         for number, view in enumerate(views):
             at, seen = sight, first
             if number:
                 at = replace(sight, view=view)
-                seen, own = self._observer.see_all(at, fixed, watch)
+                seen, own, failed = self._observer.see_all(at, fixed, watch)
                 run += own
+                fixed = fixed.without(failed)
             part = watch.part(number / len(views), (number + 1) / len(views))
             with self._memory.keeping_account(at):
                 drawn.append(draw_all(self._machine, at, seen, fixed, part))
@@ -287,14 +347,14 @@ class Engine:
             (method.name, name_place(method, layer, sight.loaded), target)
             for target in targets
             for layer in question.layers
-            for method in question.methods
+            for method in fixed.methods
         ]
         maps = []
         for key in dict.fromkeys(keys):
             if all(key in one.maps for one in drawn):
                 heatmap = average([one.maps[key] for one in drawn], views)
                 maps.append(replace(heatmap, passes=run + heatmap.passes))
-        look = first.prompt_look if any("prompts" in method.needs for method in question.methods) else None
+        look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
         labels = sight.loaded.labels
         return PictureExplanation(
             picture=sight.picture,
@@ -304,12 +364,6 @@ class Engine:
             labels=tuple(labels[target] for target in targets),
             layers=tuple(layer.name for layer in question.layers),
             maps=tuple(maps),
-            unavailable={**question.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
+            unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
         )
-
-
-def _open(picture: Picture | str | Path) -> Picture:
-    if isinstance(picture, Picture):
-        return picture
-    return decode(read_file(Path(picture), PictureError), Path(picture).name)

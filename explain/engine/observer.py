@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from explain.engine.failure import excuse
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory, Seen
 from explain.engine.question import Question, part_asks
 from explain.engine.sight import Sight
+from explain.errors import ExplainError, MethodError
 from explain.passes.count import Passes
-from explain.passes.look import Ask, Look, look_at
+from explain.passes.look import Ask, Look, Score, look_at
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
 from explain.progress import Watch
 
@@ -64,43 +66,78 @@ class Observer:
                 return {}
             asks = part_asks(question.list_asks(), loaded)[0]
             tensors = [self._machine.prepare(sight) for sight in fresh]
-            for sight, look in zip(fresh, self._look(loaded, tensors, question.layers, asks), strict=True):
+            try:
+                looks = self._look(loaded, tensors, question.layers, asks)
+            except Exception as error:
+                if _concerns_all(error):
+                    raise
+                return {}  # each picture is then seen alone, and the method that fails is found there
+            for sight, look in zip(fresh, looks, strict=True):
                 seen = Seen()
                 seen.add(look)
                 with self._memory.keeping_account(sight):
                     self._memory.keep(sight, seen)
             return {sight.picture.digest: Passes(1, len(asks)) for sight in fresh}
 
-    def see_all(self, sight: Sight, question: Question, watch: Watch) -> tuple[Seen, Passes]:
-        """Everything the methods need but for passes of their own, in as few passes of the network as that takes."""
+    def see_all(self, sight: Sight, question: Question, watch: Watch) -> tuple[Seen, Passes, dict[str, str]]:
+        """Everything the methods need but for passes of their own, in as few passes of the network as that takes.
+
+        Returns:
+            What is known now; the passes run for it; by method name, the sentence why what it needs cannot be had.
+
+        Raises:
+            ExplainError: the network cannot look at this picture at all.
+        """
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
             watch.stop_if_cancelled()
-            seen, run = self.see(sight, question.layers, question.list_asks())
-            needs = frozenset().union(*(method.needs for method in question.methods))
-            if "prompts" in needs:
-                run += self.see_prompts(sight, seen)[1]
-            tensor = None
+            failed: dict[str, str] = {}
+            try:
+                seen, run = self.see(sight, question.layers, question.list_asks())
+            except Exception as error:
+                if _concerns_all(error):
+                    raise
+                seen, run = self._see_one_by_one(sight, question, failed)
             for target in dict.fromkeys(seen.resolve(target) for target in question.targets):
-                if "prompts" in needs:
-                    self.see_prompt(sight, seen, target)
-                if "attention" in needs and (target, question.score) not in seen.attention:
-                    from explain.passes.attention import look_at_attention
-
+                for need in ("prompts", "attention"):
+                    needing = [m for m in question.methods if need in m.needs and m.name not in failed]
+                    if not needing:
+                        continue
                     watch.stop_if_cancelled()
-                    tensor = self._machine.prepare(sight) if tensor is None else tensor
-                    seen.attention[target, question.score] = self._machine.make_room(
-                        partial(
-                            look_at_attention,
-                            sight.loaded.module,
-                            tensor,
-                            target,
-                            question.score,
-                            sight.loaded.outputs,
-                        ),
-                        sight.loaded,
-                    )
-                    run += self._machine.count(Passes(forward=1, backward=2))
-            return seen, run
+                    try:
+                        see = self._see_prompts_of if need == "prompts" else self._see_attention
+                        run += see(sight, seen, target, question.score)
+                    except Exception as error:
+                        failed.update({method.name: excuse(method, error) for method in needing})
+            return seen, run, failed
+
+    def _see_one_by_one(self, sight: Sight, question: Question, failed: dict[str, str]) -> tuple[Seen, Passes]:
+        """What can be seen where something that is differentiated fails: each method's own part by itself."""
+        seen, run = self.see(sight, question.layers)  # where this fails, so does the network itself
+        for method in question.methods:
+            if method.differentiates:
+                asks = [question.make_ask(method, target) for target in question.targets]
+                try:
+                    run += self.see(sight, question.layers, asks)[1]
+                except Exception as error:
+                    failed[method.name] = excuse(method, error)
+        return seen, run
+
+    def _see_prompts_of(self, sight: Sight, seen: Seen, target: int, _score: Score) -> Passes:
+        """What the class prompts look at."""
+        run = self.see_prompts(sight, seen)[1]
+        self.see_prompt(sight, seen, target)
+        return run
+
+    def _see_attention(self, sight: Sight, seen: Seen, target: int, score: Score) -> Passes:
+        """The attention of every block, with its gradients."""
+        if (target, score) in seen.attention:
+            return Passes()
+        from explain.passes.attention import look_at_attention
+
+        tensor, loaded = self._machine.prepare(sight), sight.loaded
+        work = partial(look_at_attention, loaded.module, tensor, target, score, loaded.outputs)
+        seen.attention[target, score] = self._machine.make_room(work, loaded)
+        return self._machine.count(Passes(forward=1, backward=2))
 
     def see(self, sight: Sight, layers: Sequence[Layer] = (), asks: Sequence[Ask] = ()) -> tuple[Seen, Passes]:
         """What is known of a sight, after running the network once more if something asked for is missing. The model's
@@ -158,3 +195,10 @@ class Observer:
             return looks
 
         return self._machine.make_room_in_halves(work, tensors, loaded)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether no method can be helped by looking again without the others: the model, the layer or the device is
+    refused, or the person stopped it.
+    """
+    return isinstance(error, ExplainError) and not isinstance(error, MethodError)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from explain.networks.layer import Layer
 
 DEFAULT_METHODS = ("grad-cam", "eigen-cam", "cf-cam", "prompt-cam")
+
+Layers = str | Sequence[str | None] | None
+"""Layers as a caller names them; None is the model's default."""
+
+Targets = Any
+"""Classes as a caller names them: index, label or `auto`, NumPy's and torch's numbers, or several."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,13 @@ class Question:
         objective = method.objective(self.settings[method.name]) if method.objective else None
         return Ask(target, self.score, objective, "curvature" in method.needs)
 
+    def without(self, failed: Mapping[str, str]) -> Question:
+        """The same but for methods that failed on the way, whose sentences are by their names."""
+        if not failed:
+            return self
+        methods = tuple(method for method in self.methods if method.name not in failed)
+        return replace(self, methods=methods, unavailable={**self.unavailable, **failed})
+
 
 MapKey = tuple[str, str, int]
 """Method, where it looked, class."""
@@ -61,9 +74,9 @@ MapKey = tuple[str, str, int]
 
 def build_question(
     loaded: LoadedModel,
-    methods: Sequence[str],
-    layer: str | Sequence[str],
-    target: int | str | Sequence[int | str],
+    methods: str | Sequence[str],
+    layer: Layers,
+    target: Targets,
     settings: Mapping[str, Settings | Mapping[str, Any]],
     score: Score,
 ) -> Question:
@@ -72,23 +85,79 @@ def build_question(
     Raises:
         LayerError, TargetError, MethodError: something named does not exist, or nothing is named.
     """
-    complete = complete_settings(methods, settings)
-    names = [layer] if isinstance(layer, str) else list(layer)
-    targets = [target] if isinstance(target, (int, str)) or not isinstance(target, Sequence) else list(target)
-    need_probability(loaded, score)
-    if not names or not targets:
+    complete = complete_settings(list_methods(methods), settings)
+    layers, targets = list_layers(loaded, layer), list_targets(target)
+    if not layers or not targets:
         raise (LayerError if targets else TargetError)("Name at least one layer and one class, or leave them out.")
+    if score not in get_args(Score):
+        raise TargetError(f"There is no score “{score}”. Take {' or '.join(get_args(Score))}.")
+    need_probability(loaded, score)
     unavailable = {
         name: obstacle for name in complete if (obstacle := find_obstacle(get_method(name), loaded)) is not None
     }
     return Question(
-        layers=tuple(dict.fromkeys(get_layer(loaded, name) for name in names)),
+        layers=tuple(dict.fromkeys(layers)),
         targets=tuple(dict.fromkeys(None if t == "auto" else find_target(loaded, t) for t in targets)),
         methods=tuple(get_method(name) for name in complete if name not in unavailable),
         settings=complete,
         score=score,
         unavailable=unavailable,
     )
+
+
+def list_methods(methods: str | Sequence[str]) -> list[str]:
+    """Names of methods, of one name, several with commas between, or a list.
+
+    Raises:
+        MethodError: something is no name.
+    """
+    names = methods.split(",") if isinstance(methods, str) else methods
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise MethodError('Name methods as text: methods="grad-cam", or a list of names.')
+    return [name.strip() for name in names if name.strip()]
+
+
+def list_layers(loaded: LoadedModel, layer: Layers) -> list[Layer]:
+    """The layers that are meant by names, by the network's own modules, or by nothing: the default.
+
+    Raises:
+        LayerError: something is neither, or is no layer of the network.
+    """
+    given = layer if isinstance(layer, (list, tuple)) else [layer]
+    found = []
+    for one in given:
+        if one is not None and not isinstance(one, str):
+            raise LayerError(
+                f'A layer is named by text, not by a {type(one).__name__}: layer="layer4". In code that has the '
+                "module alone, its name is found by model.named_modules()."
+            )
+        found.append(get_layer(loaded, "auto" if one is None else one))
+    return found
+
+
+def list_targets(target: Targets) -> list[int | str]:
+    """Classes by index or label, or `auto`, of one or several: also NumPy's and torch's numbers.
+
+    Raises:
+        TargetError: something is neither a whole number nor text.
+    """
+    if hasattr(target, "tolist"):  # NumPy's and torch's, which need not be imported for that
+        target = target.tolist()
+    if target is None or isinstance(target, (str, int, float)):
+        target = [target]
+    if not isinstance(target, Iterable) or isinstance(target, Mapping):
+        raise TargetError(f"A class is an index or a label, not a {type(target).__name__}.")
+    return [_read_target(one) for one in target]
+
+
+def _read_target(target: Any) -> int | str:
+    if hasattr(target, "tolist"):
+        target = target.tolist()
+    if target is None:
+        return "auto"
+    if isinstance(target, (int, str)) and not isinstance(target, bool):
+        return target
+    raise TargetError(f"A class is an index or a label, not {target!r:.60}. Several are a list of them.")
 
 
 def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Mapping[str, Any]]) -> dict[str, Settings]:
@@ -101,6 +170,8 @@ def complete_settings(methods: Sequence[str], given: Mapping[str, Settings | Map
     for name in dict.fromkeys([*methods, *given]):
         method = get_method(name)
         values = given.get(name, {})
+        if not isinstance(values, (Settings, Mapping)):
+            raise MethodError(f"Settings of {method.title} are given by name: {{{name!r}: {{…}}}}, not {values!r:.60}.")
         if isinstance(values, Settings):
             values = values.model_dump()
         try:

@@ -58,8 +58,16 @@ class Shelf:
         with self._lock:
             return sum(kept.bytes_kept for kept in self._kept.values())
 
-    def load(self, request: ModelRequest, weights: bytes | None = None) -> LoadedModel:
-        """Load a model, or give back the one already loaded. Those who ask at once wait for the first."""
+    def load(
+        self, request: ModelRequest, weights: bytes | None = None, make: Callable[[], LoadedModel] | None = None
+    ) -> LoadedModel:
+        """Load a model, or give back the one already loaded. Those who ask at once wait for the first.
+
+        Args:
+            request: which.
+            weights: the checkpoint's bytes, for a file.
+            make: makes it, where it is not loaded by its name.
+        """
         import torch
 
         from explain.models.load import load_model, pin_request
@@ -72,7 +80,7 @@ class Shelf:
             if found is None:
                 # Weights made in a caller's inference mode could never be part of a graph.
                 with torch.inference_mode(False):
-                    found = self.admit(load_model(request, weights))
+                    found = self.admit(load_model(request, weights) if make is None else make())
                 with self._lock:
                     kept = self._kept.get(found.fingerprint)
                     if kept is not None and kept.module is found.module:  # not given up meanwhile

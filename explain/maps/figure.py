@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -40,6 +40,13 @@ class FigurePane:
     low: float = 0.0
     high: float = 0.0
     note: str = ""
+
+    def fitted(self) -> FigurePane:
+        """The same with its picture no larger than the figure draws it, where it waits for others."""
+        size, fitted = self.pixels.shape[:2], _fit(self.pixels)
+        if fitted[0] * fitted[1] >= size[0] * size[1]:
+            return self
+        return replace(self, pixels=_resize(self.pixels), box=self.box.resized(size, fitted))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,15 +175,24 @@ def _draw_body(pane: FigurePane, settings: RenderSettings) -> np.ndarray:
 
 def _paint(pane: FigurePane, settings: RenderSettings) -> np.ndarray:
     """The pane's picture fitted into the cell, with its map. The map is drawn at that size, so its edges stay clean."""
-    height, width = pane.pixels.shape[:2]
-    factor = min(_CELL / width, _CELL * _TALLEST / height)
-    fitted_width, fitted_height = max(1, round(width * factor)), max(1, round(height * factor))
-    filter_ = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    pixels = cv2.resize(pane.pixels, (fitted_width, fitted_height), interpolation=filter_)
+    pixels = _resize(pane.pixels)
     if pane.values is None:
         return pixels
-    box = pane.box.resized((height, width), (fitted_height, fitted_width))
+    box = pane.box.resized(pane.pixels.shape[:2], pixels.shape[:2])
     return overlay(pixels, pane.values, box, pane.low, pane.high, settings)
+
+
+def _fit(pixels: np.ndarray) -> tuple[int, int]:
+    """Height and width that a picture has in its cell."""
+    height, width = pixels.shape[:2]
+    factor = min(_CELL / width, _CELL * _TALLEST / height)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _resize(pixels: np.ndarray) -> np.ndarray:
+    height, width = _fit(pixels)
+    filter_ = cv2.INTER_AREA if width * height < pixels.shape[0] * pixels.shape[1] else cv2.INTER_CUBIC
+    return cv2.resize(pixels, (width, height), interpolation=filter_)
 
 
 def _draw_bar(pane: FigurePane, settings: RenderSettings) -> np.ndarray:

@@ -39,7 +39,7 @@ class GuidedBackpropagationSettings(Settings):
     count_passes=lambda _layer, _settings: 1,
 )
 def guided_backpropagation(capture: LayerCapture, settings: GuidedBackpropagationSettings) -> MethodResult:
-    """`R_l = 1[f_l > 0] · 1[R_{l+1} > 0] · R_{l+1}` at every ReLU (section 3.4), by captum, down to the pixels.
+    """`R_l = 1[f_l > 0] · 1[R_{l+1} > 0] · R_{l+1}` at every ReLU (section 3.4), down to the pixels.
 
     Raises:
         MethodError: the network has no ReLUs, or too few.

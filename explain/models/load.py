@@ -48,6 +48,11 @@ def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedMod
         return load_from_hub(request)
     if request.source == "prompts":
         return _load_trained_prompts(pin_request(request))
+    if request.source == "module":
+        raise ModelError(
+            f"“{request.name}” is a network of somebody's own, handed over in Python. It cannot be had by its name: "
+            "hand it over again, in Python."
+        )
     return load_file(request, weights)
 
 

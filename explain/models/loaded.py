@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from explain.errors import LayerError, ModelError
@@ -14,6 +13,7 @@ from explain.models.labels import known_labels, tell_apart
 from explain.models.preparation import note_normalisation
 from explain.models.request import ModelRequest
 from explain.networks.layer import Layer, default_layer
+from explain.networks.layer_names import find_layer
 from explain.networks.layer_search import find_layers
 from explain.networks.meaning import Outputs, describe_assumption, find_outputs, name_answers
 from explain.pictures.geometry import Preprocessing
@@ -169,10 +169,10 @@ def choose_labels(request: ModelRequest, count: int | None) -> tuple[str, ...] |
 
 
 def get_layer(model: LoadedModel, name: str = "auto") -> Layer:
-    """The layer of that name, or the model's default for `auto`.
+    """The layer of that name, as the network or a tutorial writes it (`layer4[-1]`), or the model's default for `auto`.
 
     Raises:
-        LayerError: there is none; the text lists the nearest names.
+        LayerError: there is none; the text names the nearest.
     """
     if model.default_layer is None:
         raise LayerError(
@@ -181,10 +181,4 @@ def get_layer(model: LoadedModel, name: str = "auto") -> Layer:
         )
     if name == "auto":
         return model.default_layer
-    by_name = {layer.name: layer for layer in model.layers}
-    if name not in by_name:
-        near = get_close_matches(name, by_name, n=5, cutoff=0.4) or list(by_name)[-5:]
-        raise LayerError(
-            f"There is no layer “{name}” that can be explained. Nearest: {', '.join(near)}; “auto” takes the best one."
-        )
-    return by_name[name]
+    return find_layer(model.module, model.layers, name)

@@ -17,8 +17,8 @@ from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.settings import read_refusal
 
-ModelSource = Literal["bundled", "hub", "file", "prompts"]
-"""Where a model comes from."""
+ModelSource = Literal["bundled", "hub", "file", "prompts", "module"]
+"""Where a model comes from; a module is handed over in Python, and cannot be named elsewhere."""
 
 Average = Literal["averaged", "raw"]
 """Which weights of a checkpoint: those averaged over the training's last steps, or those of its very last step."""
@@ -67,8 +67,9 @@ class ModelRequest(BaseModel):
     """Which model, in words that can be written down: for the manifest, links and cache keys.
 
     Attributes:
-        source: ships with CAMscope, is fetched from the hub, was handed over as a file, or is prompts trained here.
-        name: `photo-cnn`, a timm name, what the file is called, or what the prompts are called.
+        source: ships with CAMscope, is fetched from the hub, was handed over as a file or a module, or is prompts
+            trained here.
+        name: `photo-cnn`, a timm name, what the file, the prompts or the module's class are called.
         architecture: `timm/NAME` or `torchvision/NAME`; needed for files, known otherwise.
         outputs: what the numbers of its head mean; what is left out is told from their count, see `find_outputs`.
         labels: a known label set, `imagenet` or `cifar10`.
@@ -83,7 +84,7 @@ class ModelRequest(BaseModel):
         interpolation: see `Preprocessing`.
         global_pool: how a timm network sums its last layer up, where that is not its own way: `avg`, `max`, `token` …
         weights: which of a checkpoint's weights; what is left out takes averaged ones where there are some.
-        digest: SHA-256 of the checkpoint's bytes, or `PromptCard.digest`; files and prompts only.
+        digest: SHA-256 of the checkpoint's bytes, `PromptCard.digest`, or of a module and its weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,7 +114,8 @@ def parse_model(text: str) -> ModelRequest:
         ModelError: no name is given.
     """
     kind, colon, rest = text.strip().partition(":")
-    source, name = (kind, rest.strip()) if colon and kind in get_args(ModelSource) else ("", text.strip())
+    named = colon and kind in get_args(ModelSource) and kind != "module"
+    source, name = (kind, rest.strip()) if named else ("", text.strip())
     if not name or len(name) > 200:
         raise ModelError(f"Name a model: a bundled one such as {FIRST_MODEL}, a timm model, file:PATH or prompts:NAME.")
     if source == "prompts":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -21,6 +22,7 @@ Precision = Literal["float32", "float16", "bfloat16"]
 network, and everything the methods make of it, is float32 at all events."""
 
 _VARIABLES = {"device": "CAMSCOPE_DEVICE", "precision": "CAMSCOPE_PRECISION"}
+_DEVICES = r"(auto|cpu|mps|cuda(:[0-9]+)?)"
 
 
 class DeviceSettings(BaseModel):
@@ -33,7 +35,7 @@ class DeviceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")
+    device: str = Field("auto", pattern=f"^{_DEVICES}$")
     precision: Precision = "float32"
 
 
@@ -65,6 +67,8 @@ def find_device(name: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = name.partition(":")
+    if not re.fullmatch(_DEVICES, name):
+        raise DeviceError(f"There is no device “{name}”. Take auto, cpu, cuda, cuda:0 or mps.")
     if kind == "cuda":
         there = torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count()
     else:
@@ -127,7 +131,7 @@ def runs_out_of_memory(error: BaseException) -> bool:
     import torch
 
     text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or (
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError)
         and any(words in text for words in ("out of memory", "can't allocate memory", "not enough memory"))
     )
@@ -141,7 +145,7 @@ def attempt(work: Callable[[], T]) -> tuple[T] | None:
     """
     try:
         return (work(),)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not runs_out_of_memory(error):
             raise
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from explain.errors import LayerError
@@ -31,6 +31,7 @@ class Layer:
         channels: length of the vector at each cell.
         layout: order of the output's axes; `NLC` are tokens, row by row.
         prefix_tokens: tokens before those of the patches (class token, registers, prompts); `NLC` only.
+        aliases: names of other modules that give the very same tensor; not part of what the layer is.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Layer:
     channels: int
     layout: Layout
     prefix_tokens: int = 0
+    aliases: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def cells(self) -> int:

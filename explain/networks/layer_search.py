@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from explain.networks.layer import Grid, Layer, default_layer
@@ -57,7 +58,14 @@ def find_layers(module: nn.Module, channels: int, input_size: tuple[int, int]) -
     if _ends_early(found, records, path):
         found = sorted({*found, *_find_in_branches(records, path)}, key=records.index)
     found = _drop_reordered(found, on_trunk)
-    return tuple(record.layer for record in _thin_out(found) if record.layer)
+    return tuple(_name_aliases(record, records) for record in _thin_out(found))
+
+
+def _name_aliases(record: Record, records: list[Record]) -> Layer:
+    """The record's layer, with the names of all modules that gave the very same tensor."""
+    assert record.layer is not None
+    same = (r.name for r in records if r.vertex == record.vertex is not None and r.calls == 1 and r is not record)
+    return replace(record.layer, aliases=tuple(same))
 
 
 def _find_blocks(trunk: list[Record], records: list[Record]) -> tuple[set[str], set[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +19,10 @@ Pick = Callable[["Tensor"], "Tensor"]
 
 
 def guide(module: nn.Module, picture: Tensor, pick: Pick) -> Tensor:
-    """Guided backpropagation to the picture, `(C, H, W)`, by captum: every ReLU hands down only what is positive.
+    """Guided backpropagation to the picture, `(C, H, W)`: every ReLU hands down only what is positive.
+
+    A ReLU that knows nothing of the picture, such as one in the network that makes Swin V2's position bias, has
+    nothing to hand down.
 
     Args:
         module: in evaluation mode, frozen. Only one thread may run it at a time.
@@ -31,23 +33,24 @@ def guide(module: nn.Module, picture: Tensor, pick: Pick) -> Tensor:
         MethodError: fewer than half of the network's activation functions are ReLU modules.
     """
     import torch
-    from captum.attr import GuidedBackprop
 
-    class Scored(torch.nn.Module):
-        """The network with the one score for its answer."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = module
-
-        def forward(self, pictures: Tensor) -> Tensor:
-            return pick(read_scores(self.network(pictures.clone()), len(pictures)))
+    def watch(_part: nn.Module, _inputs: Any, output: Tensor) -> None:
+        # Registered before anything can work on the tensor in place, and so of the tensor as it was.
+        if output.requires_grad:
+            output.register_hook(lambda gradient: gradient.clamp(min=0))
 
     _need_relus(module)
-    # captum warns of its hooks each time. Silenced for good: undoing it would not be safe beside other threads.
-    warnings.filterwarnings("ignore", "Setting backward hooks on ReLU activations", UserWarning)
-    gradients = GuidedBackprop(Scored()).attribute(picture.detach().clone().requires_grad_(True))
-    return gradients[0].detach().float()
+    with ExitStack() as stack:
+        for part in module.modules():
+            if isinstance(part, torch.nn.ReLU):
+                stack.callback(part.register_forward_hook(watch).remove)
+        own = picture.detach().clone().requires_grad_(True)
+        with torch.enable_grad():
+            score = pick(read_scores(module(own.clone()), 1))[0]
+            if not score.requires_grad:
+                return torch.zeros_like(own)[0].float()
+            (gradient,) = torch.autograd.grad(score, [own], allow_unused=True, materialize_grads=True)
+    return gradient[0].float()
 
 
 def _need_relus(module: nn.Module) -> None:

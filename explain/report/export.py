@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -14,19 +17,28 @@ from explain.maps.figure import FigurePane, FigureRow, figure
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import RenderSettings, encode_png, overlay, value_range
 from explain.methods import get_method
-from explain.report.manifest import build_manifest, name_map
+from explain.report.manifest import Manifest, build_manifest, join_manifests, name_map
+from explain.storage import expand_home, refusing_to_write
 
 
 def encode_maps(explanation: Explanation) -> bytes:
     """The raw maps as NPZ, float32, under the keys the manifest gives."""
-    maps = {
-        name_map(index, heatmap): heatmap.values
-        for index, entry in enumerate(explanation.pictures)
-        for heatmap in entry.maps
-    }
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **maps)
+    with _open_npz(buffer) as npz:
+        for index, entry in enumerate(explanation.pictures):
+            _write_maps(npz, index, entry)
     return buffer.getvalue()
+
+
+def _open_npz(file: IO[bytes] | Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
+
+
+def _write_maps(npz: zipfile.ZipFile, index: int, entry: PictureExplanation) -> None:
+    """Add a picture's maps, as `np.savez_compressed` would have, which wants all of them at once."""
+    for heatmap in entry.maps:
+        with npz.open(f"{name_map(index, heatmap)}.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, heatmap.values, allow_pickle=False)
 
 
 def encode_manifest(
@@ -42,14 +54,12 @@ def encode_manifest(
 
 def encode_figure(explanation: Explanation, view: RenderSettings) -> bytes:
     """The comparison as one PNG: a row a picture, the picture itself first and then a pane a method."""
-    model = explanation.model.request.name
-    rows = [
-        FigureRow(
-            " · ".join([entry.picture.name, ", ".join(entry.labels), model, *entry.layers]), _build_panes(entry, view)
-        )
-        for entry in explanation.pictures
-    ]
-    return figure(rows, view)
+    return figure([_build_row(explanation, entry, view) for entry in explanation.pictures], view)
+
+
+def _build_row(explanation: Explanation, entry: PictureExplanation, view: RenderSettings) -> FigureRow:
+    named = [entry.picture.name, ", ".join(entry.labels), explanation.model.request.name, *entry.layers]
+    return FigureRow(" · ".join(named), _build_panes(entry, view))
 
 
 def find_ranges(entry: PictureExplanation, view: RenderSettings) -> dict[str, tuple[float, float]]:
@@ -91,26 +101,126 @@ def save(
 
     Returns:
         The folder.
+
+    Raises:
+        ExplainError: nothing can be written there.
     """
-    view = view or RenderSettings()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, entry in enumerate(explanation.pictures):
-        ranges = find_ranges(entry, view)
-        for heatmap in entry.maps:
-            if heatmap.key in ranges:
-                what = make_file_name(heatmap.key.replace("/", "-"))
-                name = f"{index + 1:02d}-{make_file_name(Path(entry.picture.name).stem)}-{what}.png"
-                (folder / name).write_bytes(encode_png(draw_overlay(entry, heatmap, view)))
-    (folder / "figure.png").write_bytes(encode_figure(explanation, view))
-    (folder / "maps.npz").write_bytes(encode_maps(explanation))
-    (folder / "manifest.json").write_bytes(encode_manifest(explanation, folder, picture_files, model_file))
-    return folder
+    with Report(folder, view, model_file) as report:
+        report.add(explanation, picture_files)
+    return report.folder
 
 
-def make_file_name(name: str) -> str:
-    """A name as part of a file name: letters, digits, dot, dash and underline, at most 60 of them."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "picture"
+_MOST_ROWS = 20  # of one figure: 1,000 photographs would make one of 400,000 pixels
+
+
+class Report:
+    """A folder of what `save` writes, filled while the answers come, so that none is held longer than it takes.
+
+    A context: what was added is whole when it is left, whatever happened. Figures of more than 20 pictures go on in
+    `figure-2.png` and so on. Nothing is made before the first answer is added.
+
+    Args:
+        folder: see `save`, as all that follow.
+        view: how maps are drawn.
+        model_file: the checkpoint the manifest names.
+
+    Attributes:
+        folder: where to.
+        count: pictures so far.
+
+    Raises:
+        ExplainError: nothing can be written there.
+    """
+
+    def __init__(self, folder: str | Path, view: RenderSettings | None = None, model_file: Path | None = None) -> None:
+        self.folder = expand_home(Path(folder))
+        self._view = view or RenderSettings()
+        self._model_file = model_file
+        self._npz: zipfile.ZipFile | None = None
+        self._manifests: list[Manifest] = []  # of a picture each; those of 1,000 take some megabytes
+        self._rows: list[FigureRow] = []
+        self._figures = 0
+        self.count = 0
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with refusing_to_write(self.folder):
+            if self._npz is not None:
+                self._npz.close()
+            if self._manifests:
+                self._write_figure()
+                whole = join_manifests(self._manifests)
+                (self.folder / "manifest.json").write_bytes(whole.model_dump_json(indent=2).encode())
+
+    def add(self, explanation: Explanation, picture_files: Mapping[str, Path] | None = None) -> None:
+        """Write what an answer holds; one by the same model, asked for in the same way as those before."""
+        if not explanation.pictures:
+            return
+        with refusing_to_write(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self._npz is None:
+                self._npz = _open_npz(self.folder / "maps.npz")
+            for entry in explanation.pictures:
+                only = replace(explanation, pictures=(entry,))
+                for name, heatmap in name_overlays(self.count, entry, find_ranges(entry, self._view)):
+                    (self.folder / name).write_bytes(encode_png(draw_overlay(entry, heatmap, self._view)))
+                _write_maps(self._npz, self.count, entry)
+                self._manifests.append(
+                    build_manifest(only, self.folder, picture_files, self._model_file, first=self.count)
+                )
+                row = _build_row(explanation, entry, self._view)
+                self._rows.append(FigureRow(row.label, [pane.fitted() for pane in row.panes]))
+                self.count += 1
+                if len(self._rows) == _MOST_ROWS:
+                    self._write_figure()
+
+    def _write_figure(self) -> None:
+        """The rows that are in no figure yet; without any, only where there would be no figure at all."""
+        if self._rows or not self._figures:
+            self._figures += 1
+            name = "figure.png" if self._figures == 1 else f"figure-{self._figures}.png"
+            (self.folder / name).write_bytes(figure(self._rows, self._view))
+            self._rows = []
+
+
+def name_overlays(index: int, entry: PictureExplanation, shown: Iterable[str]) -> list[tuple[str, Heatmap]]:
+    """A file name for each map of a picture, no two the same, not even where upper and lower case are.
+
+    Args:
+        index: the picture's place in the request.
+        entry: what was answered of it.
+        shown: keys of the maps that can be drawn.
+    """
+    wanted = set(shown)
+    start = f"{index + 1:02d}-{make_file_name(Path(entry.picture.name).stem)}"
+    named: dict[str, tuple[str, Heatmap]] = {}
+    for heatmap in entry.maps:
+        if heatmap.key not in wanted:
+            continue
+        target = str(heatmap.target)
+        layer = make_file_name(heatmap.layer, _LONGEST_NAME - len(heatmap.method) - len(target) - 2)
+        name = f"{start}-{make_file_name(heatmap.method)}-{layer}-{target}"
+        number = 1
+        while (free := name if number == 1 else f"{name}-{number}").casefold() in named:
+            number += 1
+        named[free.casefold()] = (f"{free}.png", heatmap)
+    return list(named.values())
+
+
+_LONGEST_NAME = 60
+
+
+def make_file_name(name: str, longest: int = _LONGEST_NAME) -> str:
+    """A name as part of a file name: letters, digits, dot, dash and underline; in place of the middle of one that is
+    too long stand two dots, because what tells layers apart stands at the end, and what tells pictures apart anywhere.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
+    if len(plain) > longest:
+        start = (longest - 2) // 3
+        plain = f"{plain[:start].rstrip('.-')}..{plain[start + 2 - longest :].lstrip('.-')}"
+    return plain or "picture"
 
 
 def _build_panes(entry: PictureExplanation, view: RenderSettings) -> list[FigurePane]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -116,6 +116,7 @@ def build_manifest(
     folder: Path | None = None,
     picture_files: Mapping[str, Path] | None = None,
     model_file: Path | None = None,
+    first: int = 0,
 ) -> Manifest:
     """Describe an explanation.
 
@@ -124,13 +125,14 @@ def build_manifest(
         folder: where the manifest will lie; needed to write paths.
         picture_files: by digest, where pictures came from.
         model_file: where the checkpoint came from.
+        first: place of its first picture in the request, where it is a part of one; see `join_manifests`.
     """
 
     def point_to(path: Path | None) -> str | None:
         return None if path is None or folder is None else Path(os.path.relpath(path, folder)).as_posix()
 
     pictures, maps = [], []
-    for index, entry in enumerate(explanation.pictures):
+    for index, entry in enumerate(explanation.pictures, first):
         digest = entry.picture.source or entry.picture.digest
         pictures.append(
             PictureEntry(
@@ -182,6 +184,13 @@ def build_manifest(
         augmentation=explanation.augmentation,
         versions=find_versions(explanation.device),
     )
+
+
+def join_manifests(parts: Sequence[Manifest]) -> Manifest:
+    """One manifest of those of the pictures of one request, in their order."""
+    pictures = tuple(entry for part in parts for entry in part.pictures)
+    maps = tuple(entry for part in parts for entry in part.maps)
+    return parts[0].model_copy(update={"pictures": pictures, "maps": maps})
 
 
 def name_map(index: int, heatmap: Heatmap) -> str:

@@ -399,13 +399,12 @@ def _encode_picture(_pixels: np.ndarray, digest: str, longest_side: int) -> tupl
 
 
 def _publish(data: bytes, kind: str, name: str, place: str) -> str:
-    """An address at which the browser gets a file once, instead of with every update.
+    """An address, from the app's own on, at which the browser gets a file once, instead of with every update.
 
     The name holds a digest because Streamlit names files above 1 MiB by a sample of their bytes, under which two scans
     can be one.
     """
     if not runtime.exists():
         return ""
-    address = runtime.get_instance().media_file_mgr.add(data, kind, place, file_name=name)
-    folder = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{folder}{address}" if folder else address
+    # Seen from where the app lies, which only the browser knows: a proxy may have taken a path off on the way here.
+    return runtime.get_instance().media_file_mgr.add(data, kind, place, file_name=name).lstrip("/")

@@ -18,8 +18,15 @@ export default function mount(component) {
   };
 }
 
+// Where the app lies: behind a proxy that takes a path off, the server does not know. Streamlit's own script was found
+// there, whatever page is open; without it, the page's own folder is taken.
+function findApp() {
+  const own = [...document.scripts].map(({ src }) => /^(.*\/)static\/js\/[^/]*$/.exec(src)).find(Boolean);
+  return own ? own[1] : document.baseURI;
+}
+
 async function start(slot, parentElement, address) {
-  script ??= import(new URL(address, document.baseURI).href);
+  script ??= import(new URL(address, findApp()).href);
   try {
     const { Grid } = await script;
     if (slot.gone || slot.grid) return;

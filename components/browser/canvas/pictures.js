@@ -3,6 +3,7 @@
 const NATIVE_PIXELS = 1 << 19; // up to here a whole picture is always painted at its own resolution
 const PIXELS_KEPT = 1 << 26;
 
+const APP = new URL("..", import.meta.url); // where the app lies: this script is in its folder of files, as pictures are
 const pictures = new Map();
 
 // A decoded picture and its halvings, each made when first wanted.
@@ -59,7 +60,7 @@ function loadPicture({ url, key }) {
   pictures.delete(key);
   if (!entry) {
     entry = { size: 0 };
-    entry.loading = fetch(url)
+    entry.loading = fetch(new URL(url, APP))
       .then((answer) => (answer.ok ? answer.blob() : Promise.reject(new Error(`${answer.status}`))))
       .then((blob) => createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" }))
       .then((bitmap) => {

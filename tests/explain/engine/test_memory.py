@@ -151,6 +151,7 @@ def test_many_requests_leave_nothing_behind(
     )
     register(make_method("failing", lambda _c, _s: 1 // 0))
     engine = Engine("cpu", capture_bytes=200_000, model_bytes=4 * count_weights(build_model("vit")))
+    monkeypatch.setattr("explain.engine.failure._log.disabled", True)  # pytest would keep each failure, and its tensors
     rng = np.random.default_rng(0)
     stopped = threading.Event()
 
@@ -166,8 +167,8 @@ def test_many_requests_leave_nothing_behind(
         layers = [model.layers[index].name for index in rng.integers(len(model.layers), size=2)]
         methods = [str(rng.choice(DEFAULT_METHODS))]
         if kind == 1:
-            with pytest.raises(ZeroDivisionError):
-                engine.explain(picture, model, [*methods, "failing"])
+            (entry,) = engine.explain(picture, model, [*methods, "failing"]).pictures
+            assert "failing" in entry.unavailable
         elif kind == 2:
             stopped.clear()
             with pytest.raises(Cancelled):
