@@ -9,7 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from explain.bundled.models import FIRST_MODEL, find_prompted_twin
-from explain.commands.flags import CHECKPOINT, ModelName, White, app, read_model, read_settings, read_view, with_flags
+from explain.commands.flags import (
+    CHECKPOINT,
+    ModelName,
+    White,
+    app,
+    keep_recipe,
+    read_model,
+    read_settings,
+    read_view,
+    with_flags,
+)
 from explain.engine.engine import Engine
 from explain.engine.question import DEFAULT_METHODS
 from explain.maps.fusion import Fusion
@@ -49,6 +59,7 @@ def show(
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
+    keep_recipe(loaded, **checkpoint)
     for note in loaded.notes:
         print(f"{request.name}: {note}")
     decoded = [decode(read_file(path), path.name, white) for path in pictures]

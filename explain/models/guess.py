@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, cast
 
 from explain.errors import ModelError
 from explain.models.architectures import Architecture, Family, build_architecture, list_architectures
+from explain.models.fitting import fit_to_network
+from explain.models.hugging_face import rename_hugging_face
+from explain.models.renamings import rename_dense_net, rename_monai, unwrap
+from explain.networks.torchvision_operators import declare_missing_operators
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Shape = tuple[int, ...]
 
@@ -37,7 +41,11 @@ _SIDE_HEADS = ("aux1.", "aux2.", "AuxLogits.")
 
 _FAMILIES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (r"layer1\.0\.conv1\.", ("resnet", "senet"), ("resnet", "resnext", "wide_resnet")),
-    (r"layer1\.0\.conv[12]\.(0|bn0|conv|radix|convs?)\.|layer1\.0\.convs\.", ("resnest", "sknet", "tresnet", "res2net"), ()),
+    (
+        r"layer1\.0\.conv[12]\.(0|bn0|conv|radix|convs?)\.|layer1\.0\.convs\.",
+        ("resnest", "sknet", "tresnet", "res2net"),
+        (),
+    ),
     (r"denseblock1\.denselayer1\.", ("densenet",), ("densenet",)),
     (r"features\.(module\.)?0\.weight$", ("vgg",), ("vgg", "alexnet", "squeezenet")),
     (r"(inception3a|inception4a)\.branch1\.", (), ("googlenet",)),
@@ -115,29 +123,71 @@ def is_sure(candidates: Sequence[Candidate]) -> bool:
     """Whether the first is good enough to be used without asking: next to all agrees, and no other comes close."""
     if not candidates or candidates[0].share < LIKELY:
         return False
-    return candidates[0].share >= SURE or len(candidates) < 2 or candidates[0].share - candidates[1].share > 0.01
+    first = candidates[0]
+    others = [other for other in candidates[1:] if _forget_size(other) != _forget_size(first)]
+    return first.share >= SURE or not others or first.share - others[0].share > 0.01
+
+
+def _forget_size(candidate: Candidate) -> str:
+    """The name without the input size at its end: the same network at another size is no other network."""
+    return re.sub(r"(_window\d+)?_\d+$", "", candidate.architecture)
 
 
 @lru_cache(maxsize=32)
 def _guess(items: tuple[tuple[str, Shape], ...], named: str | None, prefer: Family) -> tuple[Candidate, ...]:
     if not 2 <= len(items) <= _MOST_TENSORS:
         return ()
-    shapes = {rename(name): shape for name, shape in items}
-    first = [*_list_named(named)]
+    given = dict(items)
+    shapes = rename(given)
+    first = list(_list_named(named))
     found = _compare_all(shapes, first)
-    if not found or max(c.share for c, _ in found) < SURE:
+    if _find_best(found) < SURE:
         family = [known for known in _list_family(shapes) if known not in first]
         found += _compare_all(shapes, family)
-        if max((c.share for c, _ in found), default=0.0) < LIKELY:
+        if _find_best(found) < LIKELY:
             seen = {*first, *family}
             found += _compare_all(shapes, [known for known in _list_all() if known not in seen])
+        if _find_best(found) < SURE:
+            found = [_refit(given, candidate, outline) for candidate, outline in found]
     return _group(found, [str(known) for known in first], prefer)
 
 
-def rename(name: str) -> str:
-    """A name without the marks of DataParallel and of torch.compile, and with DenseNet's old dots taken out."""
-    parts = [part for part in name.split(".") if part not in ("module", "_orig_mod")]
-    return re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)", r"\1", ".".join(parts))
+_Known = tuple[tuple[str, Shape], ...]
+"""Names and shapes of an architecture, in order; twins have the same."""
+
+
+def _find_best(found: list[tuple[Candidate, _Known]]) -> float:
+    return max((candidate.share for candidate, _ in found), default=0.0)
+
+
+def rename(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Names as timm and torchvision write them today: without PyTorch's wrappers and the names of other libraries."""
+    from torch import nn
+
+    tensors = unwrap(_outline_tensors(shapes))
+    for step in (rename_dense_net, rename_monai, lambda given: rename_hugging_face(given, nn.Identity())):
+        tensors = step(tensors) or tensors
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _outline_tensors(shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
+    """Tensors of these shapes that hold nothing."""
+    import torch
+
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+
+
+def _refit(shapes: Mapping[str, Shape], candidate: Candidate, known: _Known) -> tuple[Candidate, _Known]:
+    """The candidate again, after all that loading would do with the file's names for this very architecture."""
+    family, _, name = candidate.architecture.partition("/")
+    try:
+        module = build_architecture(Architecture(cast(Family, family), name), _CLASSES, 3, None, "meta")
+        fitted = fit_to_network(_outline_tensors(shapes), module)
+    except Exception:  # a library's own renaming may want to see values, which there are none of
+        return candidate, known
+    inside = {key: tuple(tensor.shape) for key, tensor in fitted.tensors.items()}
+    again = compare(inside, _outlines.get(candidate.architecture) or dict(known), candidate.architecture)
+    return (replace(again, prefix=fitted.prefix), known) if again.share > candidate.share else (candidate, known)
 
 
 def _list_named(named: str | None) -> list[Architecture]:
@@ -155,6 +205,7 @@ def _list_named(named: str | None) -> list[Architecture]:
 
 def _list_family(shapes: Mapping[str, Shape]) -> list[Architecture]:
     """The members of every family that has names like these."""
+    declare_missing_operators()
     import timm
 
     text = "\n".join(shapes)
@@ -179,9 +230,7 @@ def _list_all() -> Iterable[Architecture]:
 Outline = dict[str, Shape]
 
 
-def _compare_all(
-    shapes: Mapping[str, Shape], candidates: Iterable[Architecture]
-) -> list[tuple[Candidate, tuple[tuple[str, Shape], ...]]]:
+def _compare_all(shapes: Mapping[str, Shape], candidates: Iterable[Architecture]) -> list[tuple[Candidate, _Known]]:
     found = []
     allowed = 8 + len(shapes) // 12
     for architecture in candidates:
@@ -279,9 +328,7 @@ def _find_prefix(shapes: Mapping[str, Shape], outline: Mapping[str, Shape]) -> s
     return min(found, key=lambda prefix: (-found[prefix], len(prefix)))
 
 
-def _group(
-    found: list[tuple[Candidate, tuple[tuple[str, Shape], ...]]], named: list[str], prefer: Family
-) -> tuple[Candidate, ...]:
+def _group(found: list[tuple[Candidate, _Known]], named: list[str], prefer: Family) -> tuple[Candidate, ...]:
     """One candidate for those whose outlines are the same, ranked."""
 
     def plainness(candidate: Candidate) -> tuple[bool, bool, bool, int, str]:
@@ -289,7 +336,7 @@ def _group(
         special = _SPECIAL.search(name) is not None
         return candidate.architecture not in named, special, family != prefer, len(name), name
 
-    groups: dict[tuple[tuple[str, Shape], ...], list[Candidate]] = {}
+    groups: dict[_Known, list[Candidate]] = {}
     for candidate, outline in found:
         groups.setdefault(outline, []).append(candidate)
     leaders = []
