@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from explain.commands.flags import CHECKPOINT, Json, app, keep_recipe, read_model, with_flags, write_files
 from explain.engine.engine import Engine
-from explain.models.inspection import Inspection, inspect_file
 from explain.models.recipes import encode_recipe
 from explain.pictures.decode import decode
 from explain.storage import read_file
+
+if TYPE_CHECKING:
+    from explain.models.inspection import Inspection
 
 
 @app.command()
@@ -26,6 +28,8 @@ def inspect(
     **checkpoint: Any,
 ) -> None:
     """Say what is in a checkpoint: architecture, classes, input and all else, each with the reason."""
+    from explain.models.inspection import inspect_file  # which takes torch
+
     request, weights, _ = read_model(f"file:{str(file).removeprefix('file:')}", **checkpoint)
     assert weights is not None
     found = inspect_file(request, weights)
