@@ -251,6 +251,7 @@ def compare(shapes: Mapping[str, Shape], outline: Mapping[str, Shape], architect
     """
     prefix = _find_prefix(shapes, outline)
     inside = {name[len(prefix) :]: shape for name, shape in shapes.items() if name.startswith(prefix)}
+    inside = _follow_pooling(inside, outline)
     heads = [name for name, shape in outline.items() if shape and shape[0] == _CLASSES]
     roots = tuple({name.partition(".")[0] + "." for name in heads})
     fits = [name for name in heads if _is_head(inside.get(name), outline[name])]
@@ -289,6 +290,15 @@ def compare(shapes: Mapping[str, Shape], outline: Mapping[str, Shape], architect
         missing=tuple(missing),
         extra=tuple(extra),
     )
+
+
+def _follow_pooling(inside: Mapping[str, Shape], outline: Mapping[str, Shape]) -> Mapping[str, Shape]:
+    """A vision transformer calls its last normalisation by another name when it averages: it is the same network."""
+    for theirs, ours in (("fc_norm", "norm"), ("norm", "fc_norm")):
+        other, own = f"{theirs}.weight", f"{ours}.weight"
+        if other in inside and other not in outline and own in outline and own not in inside:
+            return {re.sub(rf"^{theirs}\.", f"{ours}.", name): shape for name, shape in inside.items()}
+    return inside
 
 
 def _is_head(given: Shape | None, wanted: Shape) -> bool:

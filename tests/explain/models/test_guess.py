@@ -81,7 +81,7 @@ def test_the_same_network_at_another_size_is_no_other_network() -> None:
     del shapes["norm.weight"], shapes["norm.bias"]
     shapes |= {"fc_norm.weight": (192,), "fc_norm.bias": (192,)}
     candidates = guess_architecture(shapes)
-    assert candidates[0].architecture == "timm/vit_tiny_patch16_224" and is_sure(candidates)
+    assert candidates[0].architecture == "timm/vit_tiny_patch16_224" and is_sure(candidates), candidates
 
 
 def test_what_the_file_says_decides_between_twins() -> None:
