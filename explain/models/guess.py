@@ -292,7 +292,7 @@ def compare(shapes: Mapping[str, Shape], outline: Mapping[str, Shape], architect
     )
 
 
-def _follow_pooling(inside: Mapping[str, Shape], outline: Mapping[str, Shape]) -> Mapping[str, Shape]:
+def _follow_pooling(inside: dict[str, Shape], outline: Mapping[str, Shape]) -> dict[str, Shape]:
     """A vision transformer calls its last normalisation by another name when it averages: it is the same network."""
     for theirs, ours in (("fc_norm", "norm"), ("norm", "fc_norm")):
         other, own = f"{theirs}.weight", f"{ours}.weight"
