@@ -53,7 +53,7 @@ def test_a_folder_is_a_model(tmp_path: Path, inside: str, capsys: pytest.Capture
     folder = write_folder(tmp_path / "my-tagger", CONFIG, network)
     request, data, file = read_model(f"file:{folder / inside}", arch=None)
     assert file == folder / "model.safetensors" and request.name == (inside or "my-tagger")
-    assert "my-tagger: From config.json" in capsys.readouterr().out or inside
+    assert "my-tagger: From config.json" in capsys.readouterr().err or inside
     model = load_model(request, data)
     assert model.labels == ("daisy", "rose", "tulip")
     assert model.preprocessing == Preprocessing(
