@@ -31,7 +31,7 @@ _CLASSES = 1013
 
 SURE, LIKELY = 0.995, 0.9
 _MOST_CANDIDATES = 5
-_MOST_TENSORS = 20_000
+_MOST_TENSORS, _MOST_STRANGE = 6_000, 60
 _BOOKKEEPING = re.compile(
     r"(num_batches_tracked|total_ops|total_params|relative_position_index|relative_coords_table|attn_mask|position_ids"
     r"|attention_bias_idxs|filt|rel_pos_idx)$"
@@ -232,7 +232,7 @@ Outline = dict[str, Shape]
 
 def _compare_all(shapes: Mapping[str, Shape], candidates: Iterable[Architecture]) -> list[tuple[Candidate, _Known]]:
     found = []
-    allowed = 8 + len(shapes) // 12
+    allowed = min(8 + len(shapes) // 12, _MOST_STRANGE)
     for architecture in candidates:
         outline = _outline(architecture, shapes, allowed)
         if outline is not None:
@@ -362,7 +362,10 @@ class _GivenUp(BaseException):
 
 
 _outlines: dict[str, Outline] = {}
-_MOST_OUTLINES = 400
+_given_up: dict[frozenset[tuple[Shape, int]], set[str]] = {}
+"""By the shapes of a file, however it names them, what it is not."""
+
+_MOST_OUTLINES, _MOST_GIVEN_UP = 400, 16
 
 
 def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: int) -> Outline | None:
@@ -378,6 +381,12 @@ def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: i
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     left = Counter(shapes.values())
+    key = frozenset(left.items())
+    if key not in _given_up and len(_given_up) >= _MOST_GIVEN_UP:
+        _given_up.clear()
+    refused = _given_up.setdefault(key, set())
+    if str(architecture) in refused:
+        return None
     mine = threading.get_ident()
     strange = 0
 
@@ -398,6 +407,7 @@ def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: i
     try:
         module = build_architecture(architecture, _CLASSES, 3, None, "meta")
     except (_GivenUp, ModelError):
+        refused.add(str(architecture))
         return None
     finally:
         handle.remove()
