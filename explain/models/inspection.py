@@ -136,7 +136,8 @@ def inspect_file(request: ModelRequest, weights: bytes) -> Inspection:
             ) from None
     findings += _find_head(best, opened.chosen)
     if loaded is not None:
-        findings += _describe_loaded(settled, loaded, opened)
+        rows = [finding.found for finding in findings if finding.subject == "classes"]
+        findings += _describe_loaded(settled, loaded, opened, rows)
         notes = (*notes, *loaded.notes)
     return Inspection(settled, opened.candidates, tuple(findings), problem, loaded, tuple(dict.fromkeys(notes)))
 
@@ -281,7 +282,7 @@ def _has_head(best: Candidate, chosen: Weights) -> bool:
     return best.num_classes is not None or bool(_list_replaced(best, chosen))
 
 
-def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened) -> list[Finding]:
+def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened, rows: list[str]) -> list[Finding]:
     """What the model that comes of it takes, with where each value is from."""
     completed = complete_request(settled, opened.checkpoint.settings).request
     preprocessing = loaded.preprocessing
@@ -337,7 +338,10 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
             settled.labels or (list(loaded.labels) if named else None),
         )
     )
-    if "outputs" in ModelRequest.model_fields and len(loaded.labels) == 1:
+    outputs = settled.recipe.get("outputs")
+    if outputs is not None:
+        findings.append(Finding("outputs", outputs, "as told", "outputs", outputs))
+    elif "outputs" in ModelRequest.model_fields and any(row == "1" for row in rows):
         findings.append(
             Finding("outputs", "one number", "a logit of yes or no, or a value: only you can tell", "outputs", None)
         )

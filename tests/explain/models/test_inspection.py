@@ -47,7 +47,8 @@ def test_a_plain_file_in_a_wrapper() -> None:
 def test_averages_positions_and_the_training_s_options() -> None:
     tensors = build(VIT).state_dict()
     args = argparse.Namespace(model="vit_tiny_patch16_384", mean=[0.1, 0.2, 0.3], std=None, interpolation="bicubic")
-    _, by_subject = look({"state_dict": tensors, "state_dict_ema": tensors, "args": args, "epoch": 1})
+    raw = {key: tensor + 1 for key, tensor in tensors.items()}
+    _, by_subject = look({"state_dict": raw, "state_dict_ema": tensors, "args": args, "epoch": 1})
     assert by_subject["weights"].value == "averaged" and "state_dict_ema" in by_subject["weights"].found
     assert by_subject["architecture"].found == VIT and by_subject["architecture"].reason.startswith("The file says so")
     assert by_subject["input size"].value == 384
