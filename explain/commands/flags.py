@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from explain.bundled.models import FIRST_MODEL, FIRST_VIT
-from explain.errors import ExplainError
+from explain.errors import ExplainError, StorageError
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
 from explain.models.model_folder import open_model_folder
+from explain.models.recipes import decode_recipe, encode_recipe, forget_recipe, recall_recipe, remember_recipe
 from explain.models.request import Average, ModelRequest, build_file_request, parse_model
 from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, Interpolation
@@ -23,6 +26,9 @@ from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
 from explain.storage import read_file, refusing_to_write
 from explain.training.recipe import PromptRecipe
+
+if TYPE_CHECKING:
+    from explain.models.loaded import LoadedModel
 
 app = typer.Typer(
     add_completion=False,
@@ -34,12 +40,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 ModelName = Annotated[
     str,
-    typer.Option("--model", help=f"{FIRST_MODEL}, the name of a timm model, prompts:NAME, or file:PATH with --arch."),
+    typer.Option("--model", help=f"{FIRST_MODEL}, the name of a timm model, prompts:NAME, or file:PATH."),
 ]
 
 PromptedModel = Annotated[
     str,
-    typer.Option("--model", help=f"One with class prompts: {FIRST_VIT}, prompts:NAME, or file:PATH with --arch."),
+    typer.Option("--model", help=f"One with class prompts: {FIRST_VIT}, prompts:NAME, or file:PATH."),
 ]
 
 White = Annotated[
@@ -66,7 +72,7 @@ def _declare_flag(name: str, kind: Any, help: str, *names: str) -> inspect.Param
 
 
 CHECKPOINT = (
-    _declare_flag("arch", str, "For file:PATH: timm/NAME or torchvision/NAME, e.g. torchvision/resnet18.", "--arch"),
+    _declare_flag("arch", str, "For file:PATH: timm/NAME or torchvision/NAME; guessed where it can be told.", "--arch"),
     _declare_flag(
         "outputs",
         Outputs,
@@ -83,6 +89,8 @@ CHECKPOINT = (
     _declare_flag("std", str, "For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5."),
     _declare_flag("channels", int, "For file:PATH: 3 for colour, 1 for grey, up to 6 for bands."),
     _declare_flag("global_pool", str, "For file:PATH: pooling of a timm network, e.g. avg, max or token."),
+    _declare_flag("recipe", Path, "For file:PATH: a TOML file with all of these, as inspect FILE --write makes it."),
+    _declare_flag("forget_recipe", bool, "For file:PATH: forget what is remembered of the file.", "--forget-recipe"),
     _declare_flag("weights", Average, "For file:PATH: averaged or raw, of a checkpoint that holds both."),
 )
 """What a checkpoint cannot say of itself; the arguments of `read_model`."""
@@ -170,7 +178,8 @@ def read_view(values: list[str]) -> RenderSettings:
 def read_model(model: str, **checkpoint: Any) -> tuple[ModelRequest, bytes | None, Path | None]:
     """The request, and for a file its bytes and path.
 
-    What a folder's config.json says is taken where the flags are silent.
+    Where the flags are silent a recipe is taken; where none is given and no architecture is named, what is remembered
+    of the file; and then what a folder's config.json says.
 
     Args:
         model: what `--model` says.
@@ -187,8 +196,18 @@ def read_model(model: str, **checkpoint: Any) -> tuple[ModelRequest, bytes | Non
         return parse_model(model), None, None
     folder = open_model_folder(Path(model.removeprefix("file:")))
     data = read_file(folder.weights)
-    labels = given.pop("labels", None)
+    digest = hashlib.sha256(data).hexdigest()
+    recipe, labels = given.pop("recipe", None), given.pop("labels", None)
+    if given.pop("forget_recipe", False):
+        forget_recipe(digest)
+    before: dict[str, Any] = {}
+    if recipe is not None:
+        before = decode_recipe(read_file(recipe), str(recipe))
+    elif "arch" not in given:
+        before = recall_recipe(digest) or {}
     if labels is not None:
+        before.pop("label_names", None)
+        before.pop("labels", None)
         folder.known.pop("label_names", None)
         is_file = Path(labels).is_file()
         given |= {"label_file": read_file(Path(labels))} if is_file else {"labels": labels}
@@ -198,8 +217,35 @@ def read_model(model: str, **checkpoint: Any) -> tuple[ModelRequest, bytes | Non
         if name in given:
             given[name] = read_numbers(f"--{name}", given[name])
     for note in folder.notes:
-        print(f"{folder.name}: {note}")
-    return build_file_request(data, folder.name, **{**folder.known, **given}), data, folder.weights
+        print(f"{folder.name}: {note}", file=sys.stderr)
+    if {"labels", "label_names"} & set(before):
+        folder.known.pop("label_names", None)
+    known = encode_recipe({**folder.known, **before}) if folder.known or before else None
+    return build_file_request(data, folder.name, recipe=known, **given), data, folder.weights
+
+
+def keep_recipe(loaded: LoadedModel, **checkpoint: Any) -> None:
+    """Remember what was said of a file that could be loaded, and say so where it is news.
+
+    Args:
+        loaded: what came of it.
+        checkpoint: values of the flags of `CHECKPOINT`.
+    """
+    request = loaded.request
+    said = {name for name, value in checkpoint.items() if value is not None} - {"forget_recipe"}
+    if request.source != "file" or request.digest is None or not said:
+        return
+    try:
+        news = remember_recipe(request.digest, request.recipe)
+    except StorageError as error:
+        print(f"{request.name}: {error}", file=sys.stderr)
+        return
+    if news:
+        print(
+            f"{request.name}: what was said of this file is remembered: next time file:PATH alone will do. "
+            "--forget-recipe forgets it.",
+            file=sys.stderr,
+        )
 
 
 def read_numbers(flag: str, text: str | None) -> tuple[float, ...] | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from explain.bundled.models import bundled_models
-from explain.commands.flags import CHECKPOINT, Json, app, read_model, with_flags
+from explain.commands.flags import CHECKPOINT, Json, app, keep_recipe, read_model, with_flags
 from explain.engine.engine import Engine
 from explain.methods import all_methods
 from explain.models.hub import search_hub
@@ -53,6 +53,7 @@ def layers(
     """List the layers of a model that can be explained, from stem to head."""
     request, weights, _ = read_model(model, **checkpoint)
     loaded = Engine().load(request, weights)
+    keep_recipe(loaded, **checkpoint)
     default = loaded.default_layer
     if as_json:
         rows = [

@@ -20,6 +20,7 @@ from explain.commands.flags import (
     Top,
     app,
     encode_json,
+    keep_recipe,
     read_model,
     read_numbers,
     with_flags,
@@ -52,7 +53,7 @@ def train_prompts(
     ],
     out: Annotated[str, typer.Option(help="Name for the prompts; --model prompts:NAME then uses them.")],
     backbone: Annotated[
-        str, typer.Option(help=f"A ViT: {FIRST_VIT}, the name of a timm model, or file:PATH with --arch.")
+        str, typer.Option(help=f"A ViT: {FIRST_VIT}, the name of a timm model, or file:PATH.")
     ] = FIRST_VIT,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
@@ -73,8 +74,10 @@ def train_prompts(
     print(file=sys.stderr)
     for skipped in dataset.skipped:
         print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
-    request, weights, _ = read_model(backbone, **{flag.name: flags.pop(flag.name) for flag in CHECKPOINT})
+    checkpoint = {flag.name: flags.pop(flag.name) for flag in CHECKPOINT}
+    request, weights, _ = read_model(backbone, **checkpoint)
     loaded = Engine().load(request, weights)
+    keep_recipe(loaded, **checkpoint)
     given = {name: value for name, value in flags.items() if value is not None}
     recipe = change_recipe(choose_recipe(dataset, loaded), given)
 
@@ -131,7 +134,9 @@ def traits(
     request, weights, _ = read_model(model, **checkpoint)
     decoded = decode(read_file(picture), picture.name)
     engine = Engine()
-    view = look_with_eyes_of(engine, decoded, engine.load(request, weights), class_, top)
+    loaded = engine.load(request, weights)
+    keep_recipe(loaded, **checkpoint)
+    view = look_with_eyes_of(engine, decoded, loaded, class_, top)
     files = {"figure.png": encode_figure(decoded, view), "maps.npz": encode_maps(view)}
     write_files(out, {**files, "traits.json": encode_json(view.as_data())})
     print(", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
@@ -162,6 +167,7 @@ def gallery(
     request, weights, _ = read_model(model, **checkpoint)
     engine = Engine()
     loaded = engine.load(request, weights)
+    keep_recipe(loaded, **checkpoint)
     target = find_target(loaded, class_)
     files = list_class_files(expand_home(pictures), loaded.labels[target])
 
@@ -215,7 +221,9 @@ def surgery(
     else:
         after = paint_over(before, region, paint)
     engine = Engine()
-    answer = answer_surgery(engine, before, after, engine.load(request, weights), class_, top)
+    loaded = engine.load(request, weights)
+    keep_recipe(loaded, **checkpoint)
+    answer = answer_surgery(engine, before, after, loaded, class_, top)
     files = {"altered.png": encode_png(after.pixels), "surgery.json": encode_json(answer.as_data())}
     figures = {"before.png": encode_figure(before, answer.before), "after.png": encode_figure(after, answer.after)}
     write_files(out, files | figures)

@@ -13,7 +13,17 @@ from typing import Annotated, Any
 import typer
 
 from explain.bundled.models import FIRST_MODEL, find_prompted_twin
-from explain.commands.flags import CHECKPOINT, ModelName, White, app, read_model, read_settings, read_view, with_flags
+from explain.commands.flags import (
+    CHECKPOINT,
+    ModelName,
+    White,
+    app,
+    keep_recipe,
+    read_model,
+    read_settings,
+    read_view,
+    with_flags,
+)
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
@@ -70,6 +80,7 @@ def show(
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
+    keep_recipe(loaded, **checkpoint)
     for note in loaded.notes:
         print(f"{request.name}: {note}")
     if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):

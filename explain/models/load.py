@@ -13,6 +13,7 @@ from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.own_file import load_file, load_tensors
 from explain.models.preparation import override_preprocessing
 from explain.models.prompt_library import read_card, read_prompts
+from explain.models.recipes import recall_recipe
 from explain.models.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -53,7 +54,21 @@ def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedMod
             f"“{request.name}” is a network of somebody's own, handed over in Python. It cannot be had by its name: "
             "hand it over again, in Python."
         )
-    return load_file(request, weights)
+    return _load_own_file(request, weights)
+
+
+def _load_own_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
+    """A person's file; its architecture is guessed where the request names none."""
+    notes: tuple[str, ...] = ()
+    settled = request
+    if request.architecture is None and weights is not None:
+        from explain.models.inspection import settle_request
+
+        settled, notes = settle_request(request, weights)
+    loaded = load_file(settled, weights)
+    if request.architecture is not None and recall_recipe(request.digest) == request.recipe:
+        notes = ("What is used here is remembered of this file; forget_recipe, or --forget-recipe, forgets it.",)
+    return replace(loaded, notes=(*notes, *loaded.notes)) if notes else loaded
 
 
 def _load_bundled(request: ModelRequest) -> LoadedModel:

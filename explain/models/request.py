@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.errors import ModelError
 from explain.models.label_file import read_labels
+from explain.models.recipes import decode_recipe, recall_recipe
 from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.settings import read_refusal
@@ -70,7 +71,7 @@ class ModelRequest(BaseModel):
         source: ships with CAMscope, is fetched from the hub, was handed over as a file or a module, or is prompts
             trained here.
         name: `photo-cnn`, a timm name, what the file, the prompts or the module's class are called.
-        architecture: `timm/NAME` or `torchvision/NAME`; needed for files, known otherwise.
+        architecture: `timm/NAME` or `torchvision/NAME`; guessed for files where it is left out, known otherwise.
         outputs: what the numbers of its head mean; what is left out is told from their count, see `find_outputs`.
         labels: a known label set, `imagenet` or `cifar10`.
         label_names: the names themselves, from a label file.
@@ -105,6 +106,11 @@ class ModelRequest(BaseModel):
     global_pool: Annotated[str, StringConstraints(pattern="^[a-z]{1,12}$")] | None = None
     weights: Average | None = None
     digest: str | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What is said of the model, whichever file it is: see `explain.models.recipes`."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"source", "name", "digest"})
 
 
 def parse_model(text: str) -> ModelRequest:
@@ -145,8 +151,12 @@ def build_file_request(
     interpolation: str | None = None,
     global_pool: str | None = None,
     weights: str | None = None,
+    recipe: bytes | None = None,
 ) -> ModelRequest:
     """The request for a person's own checkpoint, known by the digest of its bytes. Does not read the weights.
+
+    Where neither an architecture nor a recipe is given, what is remembered of the file is taken; and where nothing is,
+    the architecture is guessed from the weights when they are loaded.
 
     Args:
         data: the file's bytes.
@@ -166,35 +176,44 @@ def build_file_request(
         interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`.
         global_pool: of a timm network.
         weights: `averaged` or `raw`.
+        recipe: the bytes of a TOML file, see `explain.models.recipes`; all that is given beside it goes first.
 
     Raises:
-        ModelError: no architecture is given, or a value is out of its bounds.
+        ModelError: a value is out of its bounds, or the recipe is none.
     """
-    if not architecture:
-        raise ModelError("A checkpoint needs its architecture: timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
+    digest = hashlib.sha256(data).hexdigest()
+    names = read_labels(label_file) if label_file is not None else label_names
+    given = {
+        "architecture": architecture or None,
+        "outputs": outputs,
+        "labels": labels,
+        "label_names": names,
+        "input_size": input_size,
+        "mean": mean,
+        "std": std,
+        "channels": channels,
+        "fit": fit,
+        "resize_size": resize_size,
+        "interpolation": interpolation,
+        "global_pool": global_pool,
+        "weights": weights,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if recipe is not None:
+        before = decode_recipe(recipe)
+    else:
+        before = {} if "architecture" in given else recall_recipe(digest) or {}
+    if {"labels", "label_names"} & set(given):
+        before = {key: value for key, value in before.items() if key not in ("labels", "label_names")}
     try:
         return ModelRequest.model_validate(
-            {
-                "source": "file",
-                "name": name[:200] or "checkpoint",
-                "architecture": architecture,
-                "outputs": outputs,
-                "labels": labels,
-                "label_names": read_labels(label_file) if label_file is not None else label_names,
-                "input_size": input_size,
-                "mean": mean,
-                "std": std,
-                "channels": channels,
-                "fit": fit,
-                "resize_size": resize_size,
-                "interpolation": interpolation,
-                "global_pool": global_pool,
-                "weights": weights,
-                "digest": hashlib.sha256(data).hexdigest(),
-            }
+            {**before, **given, "source": "file", "name": name[:200] or "checkpoint", "digest": digest}
         )
     except ValidationError as error:
         refusal = read_refusal(error)
+        if refusal.field not in ModelRequest.model_fields:
+            known = ", ".join(key for key in ModelRequest.model_fields if key not in ("source", "name", "digest"))
+            raise ModelError(f"A recipe has no “{refusal.field[:60]}”. It has: {known}.") from None
         field_name = refusal.field.replace("_", " ")
         reason = refusal.reason.removeprefix("value error, ")
         raise ModelError(f"The {field_name} cannot be {refusal.given}: {reason}.") from None

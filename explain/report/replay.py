@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError, ModelError
 from explain.methods import get_method
+from explain.models.loaded import LoadedModel
 from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
@@ -55,11 +57,7 @@ def replay_manifest(
     manifest = read_manifest(read_file(path))
     expected = _read_maps(maps or path.parent / "maps.npz")
     engine = Engine()
-    loaded = engine.load(manifest.model.request, _read_weights(manifest, path.parent, weights))
-    if loaded.fingerprint != manifest.model.fingerprint:
-        raise ModelError(
-            f"{manifest.model.request.name} is not the model of the manifest: its weights or its preprocessing differ."
-        )
+    loaded = _load_model(engine, manifest, _read_weights(manifest, path.parent, weights))
     lines = _compare_versions(manifest, engine.description)
     explanations = []
     same = 0
@@ -98,6 +96,21 @@ def replay_manifest(
                 lines.append(f"{title}: differs in size, {before.shape} then and {again.values.shape} now.")
     lines.append(f"{same} of {len(manifest.maps)} maps are the same, bit for bit.")
     return Replay(tuple(lines), same == len(manifest.maps), tuple(explanations))
+
+
+def _load_model(engine: Engine, manifest: Manifest, weights: bytes | None) -> LoadedModel:
+    """The model of the manifest, known by its fingerprint."""
+    request = manifest.model.request
+    loaded = engine.load(request, weights)
+    if loaded.fingerprint == manifest.model.fingerprint:
+        return loaded
+    if request.source == "file" and request.weights is None:
+        # Before averages were taken of a file that holds them, what stands beside them was.
+        with contextlib.suppress(ModelError):  # it holds one set of weights
+            raw = engine.load(request.model_copy(update={"weights": "raw"}), weights)
+            if raw.fingerprint == manifest.model.fingerprint:
+                return raw
+    raise ModelError(f"{request.name} is not the model of the manifest: its weights or its preprocessing differ.")
 
 
 def _read_maps(path: Path) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """A replay makes every map again, says of each whether it is the same, and asks for what it misses."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from explain.bundled.pictures import bundled_pictures
+from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError, ModelError
+from explain.models.request import build_file_request
+from explain.networks.torchvision_operators import declare_missing_operators
 from explain.report.export import save
 from explain.report.replay import replay_manifest
+
+declare_missing_operators()
+
+import timm  # noqa: E402
 
 
 @pytest.fixture
@@ -120,3 +129,21 @@ def test_maps_that_are_none_are_a_sentence(folder: Path) -> None:
     (folder / "maps.npz").unlink()
     with pytest.raises(ExplainError, match=r"maps\.npz cannot be read"):
         replay_manifest(folder / "manifest.json")
+
+
+def test_a_manifest_from_before_averages_were_taken_has_the_weights_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / "trained.pt"
+    torch.manual_seed(0)
+    raw, averaged = (timm.create_model("resnet18", num_classes=3).state_dict() for _ in range(2))
+    content = io.BytesIO()
+    torch.save({"state_dict": raw, "state_dict_ema": averaged}, content)
+    file.write_bytes(content.getvalue())
+    given = {"architecture": "timm/resnet18", "input_size": 64, "weights": "raw"}
+    engine = Engine("cpu")
+    loaded = engine.load(build_file_request(file.read_bytes(), file.name, **given), file.read_bytes())
+    out = save(engine.explain(bundled_pictures()[0].path, loaded, ["grad-cam"]), tmp_path / "out")
+    path = change_manifest(out, lambda data: data["model"]["request"].pop("weights"))
+    assert replay_manifest(path, weights=file).reproduced
+    path = change_manifest(out, lambda data: data["model"]["request"].update(weights="averaged"))
+    with pytest.raises(ModelError, match="is not the model of the manifest"):
+        replay_manifest(path, weights=file)
