@@ -147,6 +147,8 @@ def _guess(items: tuple[tuple[str, Shape], ...], named: str | None, prefer: Fami
         if _find_best(found) < LIKELY:
             seen = {*first, *family}
             found += _compare_all(shapes, [known for known in _list_all() if known not in seen])
+        if not found:  # a part of a network, whose family its names still tell
+            found = _compare_all(shapes, [*first, *family], len(shapes))
         if _find_best(found) < SURE:
             found = [_refit(given, candidate, outline) for candidate, outline in found]
     return _group(found, [str(known) for known in first], prefer)
@@ -186,7 +188,8 @@ def _refit(shapes: Mapping[str, Shape], candidate: Candidate, known: _Known) -> 
     except Exception:  # a library's own renaming may want to see values, which there are none of
         return candidate, known
     inside = {key: tuple(tensor.shape) for key, tensor in fitted.tensors.items()}
-    again = compare(inside, _outlines.get(candidate.architecture) or dict(known), candidate.architecture)
+    whole = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    again = compare(inside, whole, candidate.architecture)
     return (replace(again, prefix=fitted.prefix), known) if again.share > candidate.share else (candidate, known)
 
 
@@ -230,9 +233,12 @@ def _list_all() -> Iterable[Architecture]:
 Outline = dict[str, Shape]
 
 
-def _compare_all(shapes: Mapping[str, Shape], candidates: Iterable[Architecture]) -> list[tuple[Candidate, _Known]]:
+def _compare_all(
+    shapes: Mapping[str, Shape], candidates: Iterable[Architecture], allowed: int | None = None
+) -> list[tuple[Candidate, _Known]]:
+    """The candidates of whose parameters no more than allowed are not the file's, compared with it."""
     found = []
-    allowed = min(8 + len(shapes) // 12, _MOST_STRANGE)
+    allowed = min(8 + len(shapes) // 12, _MOST_STRANGE) if allowed is None else allowed
     for architecture in candidates:
         outline = _outline(architecture, shapes, allowed)
         if outline is not None:
@@ -361,9 +367,11 @@ class _GivenUp(BaseException):
     """The network being built is not the one looked for. No `Exception`, so that no builder takes it for its own."""
 
 
-_outlines: dict[str, Outline] = {}
-_given_up: dict[frozenset[tuple[Shape, int]], set[str]] = {}
-"""By the shapes of a file, however it names them, what it is not."""
+_outlines: dict[str, tuple[Outline, Counter[Shape]]] = {}
+"""By name, an architecture's tensors, and the shapes of the parameters that were registered while it was built."""
+
+_given_up: dict[tuple[frozenset[tuple[Shape, int]], int], set[str]] = {}
+"""By the shapes of a file, however it names them, and what was allowed, what it is not."""
 
 _MOST_OUTLINES, _MOST_GIVEN_UP = 400, 16
 
@@ -377,11 +385,13 @@ def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: i
         allowed: how many may be of other shapes: a head, a stem, position tables.
     """
     if str(architecture) in _outlines:
-        return _outlines[str(architecture)]
+        # By the same rule as below: what is answered must not depend on which files were looked at before.
+        known, parameters = _outlines[str(architecture)]
+        return known if (parameters - Counter(shapes.values())).total() <= allowed else None
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     left = Counter(shapes.values())
-    key = frozenset(left.items())
+    key = (frozenset(left.items()), allowed)
     if key not in _given_up and len(_given_up) >= _MOST_GIVEN_UP:
         _given_up.clear()
     refused = _given_up.setdefault(key, set())
@@ -389,6 +399,7 @@ def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: i
         return None
     mine = threading.get_ident()
     strange = 0
+    registered: Counter[Shape] = Counter()
 
     def watch(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
         nonlocal strange
@@ -396,6 +407,7 @@ def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: i
         if parameter is None or threading.get_ident() != mine:
             return
         shape = tuple(parameter.shape)
+        registered[shape] += 1
         if left[shape] > 0:
             left[shape] -= 1
         else:
@@ -413,5 +425,5 @@ def _outline(architecture: Architecture, shapes: Mapping[str, Shape], allowed: i
         handle.remove()
     outline = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     if len(_outlines) < _MOST_OUTLINES:
-        _outlines[str(architecture)] = outline
+        _outlines[str(architecture)] = (outline, registered)
     return outline

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from explain.models import guess
 from explain.models.architectures import Architecture, build_architecture
 from explain.models.guess import guess_architecture, is_sure
 
@@ -119,3 +120,15 @@ def test_other_threads_may_build_networks_meanwhile() -> None:
     done.set()
     thread.join()
     assert faults == []
+
+
+def test_what_was_looked_at_before_changes_no_answer() -> None:
+    name = Architecture("torchvision", "squeezenet1_1")
+    whole = outline(str(name))
+    part = dict(list(whole.items())[:30])
+    answers = []
+    for _ in range(2):
+        guess._given_up.clear()
+        answers.append([guess._outline(name, part, allowed) is None for allowed in (10, 21, 22)])
+        assert guess._outline(name, whole, 10) is not None  # and is kept from now on
+    assert answers == [[True, True, False]] * 2
