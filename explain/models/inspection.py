@@ -371,7 +371,7 @@ def _explain_size(opened: _Opened) -> str | None:
 def _say_unknown(name: str) -> str:
     return (
         f"“{name}” holds weights, but no network of timm or torchvision is made of tensors of such names and shapes. "
-        "Name its architecture, e.g. torchvision/resnet18; of a network of your own, give the module itself from Python."
+        "Name its architecture, e.g. torchvision/resnet18; of a network of your own, give the module from Python."
     )
 
 
