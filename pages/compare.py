@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -9,20 +10,20 @@ import streamlit as st
 from components.browser.canvas import canvas, read_event
 from components.choices.combination import pick_combination
 from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
-from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_settings
-from components.choices.model import find_prompted_for
+from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
+from components.choices.model import find_prompted_for, list_knowing
 from components.maps.buttons import follow_button
 from components.maps.downloads import Shown, offer_downloads
-from components.maps.question import Outcome, Question, explain_models, list_columns, name_columns
-from components.maps.rows import GRID, build_column_rows, build_rows, list_model_columns
-from components.maps.waiting import say_stopped, show_pictures, watch_outcomes
+from components.maps.missing import say_left_out, say_missing, say_missing_by_model
+from components.maps.question import Question, explain_models, gather, list_columns, name_columns
+from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
+from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_subject, say_no_picture, show_heading
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, link_to_page
 from components.session.work import Place, Work, is_stopped
 from explain.bundled.models import find_prompted_twin
-from explain.engine.explanation import Explanation, PictureExplanation
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -50,10 +51,11 @@ def show_page() -> None:
         elif not methods:
             st.info("No method is chosen. Choose one or several on the left.", icon=":material/layers:")
         else:
-            with st.container(key="comparison", horizontal=True, vertical_alignment="bottom", gap="medium"):
-                comparison = pick_comparison(model.layers, first, model.labels, model.request.name)
-                usable = [name for name in methods if name not in obstacles]
+            with st.container(key="comparison", horizontal=True, vertical_alignment="center", gap="small"):
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
+                knowing = list_knowing(pictures)
+                comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
+                usable = [name for name in methods if name not in obstacles]
                 twin = None
                 if model.prompted is None:
                     twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
@@ -72,22 +74,31 @@ def show_page() -> None:
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
             shown = Shown()
-            _compare(engine, question, difference, agree, shown)
+            _compare(engine, question, (difference, agree), shown, obstacles)
             shown.offered = shown.explanation is not None
             if shown.offered:
                 offer_downloads(shown)
+            elif comparison.by == "models":
+                say_left_out(comparison.names, knowing)
             if "cf-cam" in methods:
                 link_to_page("clusters", "How CF-CAM groups the channels", ":material/bubble_chart:")
 
 
 @st.fragment
 @show_faults
-def _compare(engine: Engine, question: Question, difference: tuple[str, str] | None, agree: bool, shown: Shown) -> None:
+def _compare(
+    engine: Engine,
+    question: Question,
+    between: tuple[tuple[str, str] | None, bool],
+    shown: Shown,
+    obstacles: Mapping[str, str],
+) -> None:
     """Sliders and grid. Moving a slider reruns only this, so it holds nothing that a slider does not change: each
     element costs the server a millisecond or two, and the browser several.
     """
+    difference, agree = between
     follow_button(read_event(GRID), question.model)
-    settings = show_settings(question.methods, question.usable)
+    settings = show_pane_settings(question.methods, [*question.usable, *question.lent])
     keep_link()
     key = question.make_key(settings)
     place = Place("grid")
@@ -95,7 +106,7 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
         with place.container():
             say_stopped()
         return
-    outcomes: list[Outcome] = []
+    answered = Answered(())
     if question.comparison.by == "models":
         work = Work(lambda work: explain_models(engine, question, settings, work))
         found = place.watch(work, "Explaining …", stop_key=key)
@@ -103,33 +114,27 @@ def _compare(engine: Engine, question: Question, difference: tuple[str, str] | N
             (picture, list_model_columns(by_model)) for picture, by_model in zip(question.pictures, found, strict=True)
         ]
     else:
-        outcomes = watch_outcomes(engine, question, settings, place, key, get_view())
-        columns = list_columns(question, outcomes)
+        answered = watch_answers(engine, question, settings, place, key, get_view())
+        columns = list_columns(question, answered.outcomes)
     with place.container():
         if question.comparison.by == "methods":
-            rows = build_rows(outcomes, question.methods, question.twin, difference=difference)
+            rows = build_rows(answered, question.asked, difference=difference)
         else:
-            rows = build_column_rows(columns, question.methods, difference)
-        answer = canvas(rows, get_view(), key=GRID)
+            rows = build_column_rows(columns, question.asked, difference)
+        answer = canvas(rows, get_view(), key=GRID, news=True, below="agreement-matrix" if agree else "")
+        if question.comparison.by == "models":
+            say_missing_by_model(columns, question.methods)
+        else:
+            say_missing(question, answered, obstacles)
         if agree:
             # Plotly takes longer to import than anything else on this page.
             from components.maps.agreement import show_agreement
 
             show_agreement(rows)
         shown.view = answer.view
-        explained = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureExplanation))
-        if explained:
-            combination = question.combination
-            shown.explanation = Explanation(
-                question.model,
-                explained,
-                question.score,
-                combination.fusion,
-                combination.augmentation,
-                engine.description,
-            )
-            if shown.offered is False:
-                st.rerun()  # what had been stopped went on: the page lacks the buttons
+        shown.explanation = gather(question, answered, engine.description)
+        if shown.explanation is not None and shown.offered is False:
+            st.rerun()  # what had been stopped went on: the page lacks the buttons
         passes = engine.passes
         st.caption(
             f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "

@@ -42,7 +42,6 @@ ELSEWHERE = {
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/gallery/__init__.py": "tests/browser/test_dashboard.py",
     "components/choices/combination.py": "tests/pages/test_links.py",
-    "components/choices/comparison.py": "tests/pages/test_compare.py",
     "components/choices/layer.py": "tests/pages/test_layers.py",
     "components/choices/methods.py": "tests/pages/test_compare.py",
     "components/choices/one_method.py": "tests/pages/test_layers.py",
@@ -52,6 +51,7 @@ ELSEWHERE = {
     "components/maps/clusters.py": "tests/pages/test_clusters.py",
     "components/maps/downloads.py": "tests/browser/test_dashboard.py",
     "components/maps/frames.py": "tests/pages/test_layers.py",
+    "components/maps/headings.py": "tests/components/maps/test_rows.py",
     "components/maps/layers.py": "tests/pages/test_layers.py",
     "components/maps/question.py": "tests/pages/test_compare.py",
     "components/maps/waiting.py": "tests/pages/test_compare.py",

@@ -20,11 +20,12 @@ DIFFERENCE = "compare-difference"
 AGREEMENT = "agreement"
 
 _FIRST_LAYERS = 4
+_WIDTH = 360  # of a list beside what it is compared by
 _PLACEHOLDERS: dict[CompareBy, str] = {
     "methods": "",
     "layers": f"{_FIRST_LAYERS} layers from the input to the answer",
     "classes": "Each picture's three likeliest classes",
-    "models": "Every bundled model",
+    "models": "Every bundled model that knows the picture",
 }
 
 
@@ -42,7 +43,9 @@ class Comparison:
     names: tuple[str, ...] = ()
 
 
-def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], model: str) -> Comparison:
+def pick_comparison(
+    layers: Sequence[Layer], first: str, labels: Sequence[str], model: str, knowing: Sequence[str]
+) -> Comparison:
     """Offer what to compare by, and then which layers, classes or models, beside each other in the caller's row.
 
     Args:
@@ -50,6 +53,7 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         first: name of the layer chosen on the left, which is always among those compared.
         labels: names of the model's classes.
         model: the model's name.
+        knowing: names of the bundled models that know the pictures, compared where none is chosen.
     """
     st.session_state.setdefault(BY, "methods")
     by = st.segmented_control(
@@ -59,6 +63,7 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         format_func=str.capitalize,
         on_change=lambda: st.session_state.pop(WITH, None),
         persist_state="session",
+        label_visibility="collapsed",
         width="content",
         required=True,
     )
@@ -70,13 +75,13 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
         options = {layer.name: f"{layer.name} · {layer.describe_grid()}" for layer in layers}
     elif by == "classes":
         wanted = [name for name in st.session_state.get(WITH, []) if name.isdecimal() and int(name) < len(labels)]
-        with st.container(width=520):
+        with st.container(width=_WIDTH):
             offered = sorted(offer_classes(labels, f"{WITH}-search", [*map(int, wanted)]))
         options = {str(index): name for index, name in zip(offered, name_classes(labels, offered), strict=True)}
     else:
         options = {name: name for name in dict.fromkeys([model, *(bundled.name for bundled in bundled_models())])}
     st.session_state[WITH] = [name for name in st.session_state.get(WITH, []) if name in options]
-    with st.container(width=520):
+    with st.container(width=_WIDTH):
         chosen = st.multiselect(
             by.capitalize(),
             [*options],
@@ -84,12 +89,12 @@ def pick_comparison(layers: Sequence[Layer], first: str, labels: Sequence[str], 
             key=WITH,
             placeholder=_PLACEHOLDERS[by],
             persist_state="session",
+            label_visibility="collapsed",
         )
     if by == "layers" and not chosen:
-        chosen = _spread([layer.name for layer in layers], first)
+        chosen = spread_layers(layers, first)
     if by == "models" and not chosen:
-        alike = {bundled.name for bundled in bundled_models() if set(bundled.classes) == set(labels)} | {model}
-        chosen = [name for name in options if len(alike) == 1 or name in alike]
+        chosen = [name for name in options if name == model or name in knowing]
     order = {name: place for place, name in enumerate(options)}
     return Comparison(by, tuple(sorted(chosen, key=order.__getitem__)))
 
@@ -106,7 +111,7 @@ def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
         if st.session_state.get(f"{DIFFERENCE}-{side}") not in columns:
             st.session_state.pop(f"{DIFFERENCE}-{side}", None)
     # The lists are made once they are opened: each moved slider would make them again.
-    popover = st.popover("Difference of two", icon=":material/compare:", key=DIFFERENCE, on_change="rerun")
+    popover = st.popover("Difference", icon=":material/compare:", key=DIFFERENCE, on_change="rerun")
     if popover.open:
         common: dict[str, Any] = {
             "options": [*columns],
@@ -127,15 +132,33 @@ def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
 
 def pick_agreement() -> bool:
     """Offer to say how far the maps of a row agree."""
-    return st.toggle("How far do they agree?", key=AGREEMENT, persist_state="session")
+    return st.toggle(
+        "Agreement",
+        key=AGREEMENT,
+        persist_state="session",
+        help="How far do the maps of a picture agree? Measured, with a matrix below the maps.",
+    )
 
 
-def _spread(names: Sequence[str], always: str) -> list[str]:
-    """A few names from the first to the last, evenly, among them the one that must be."""
-    if len(names) <= _FIRST_LAYERS:
-        return list(names)
-    chosen = {names[round(i * (len(names) - 1) / (_FIRST_LAYERS - 1))] for i in range(_FIRST_LAYERS)}
-    if always not in chosen:
-        chosen.discard(names[-1])
-        chosen.add(always)
+def spread_layers(layers: Sequence[Layer], always: str) -> list[str]:
+    """Names of a few layers from the input to the answer, of as many different grids as there are, among them the one
+    that must be. Of a grid the last layer stands for all, as it knows most; what room is left is spread evenly.
+    """
+    names = [layer.name for layer in layers]
+    of_grid = {layer.grid: layer.name for layer in layers}
+    of_grid |= {layer.grid: layer.name for layer in layers if layer.name == always}
+    chosen = [name for name in names if name in of_grid.values()]
+    if len(chosen) > _FIRST_LAYERS:
+        others = [name for name in chosen if name != always]
+        chosen = [*_take_evenly(others, _FIRST_LAYERS - 1), always]
+    else:
+        rest = [name for name in names if name not in chosen]
+        chosen += _take_evenly(rest, min(_FIRST_LAYERS - len(chosen), len(rest)))
     return [name for name in names if name in chosen]
+
+
+def _take_evenly(names: Sequence[str], count: int) -> list[str]:
+    """That many names, from the first to the last; the first where it is one."""
+    if count < 2:
+        return list(names[:count])
+    return [names[round(place * (len(names) - 1) / (count - 1))] for place in range(count)]

@@ -109,13 +109,18 @@ def _show_group(
         on_change=read,
         args=(key, offered),
     )
+    for reason, named in group_obstacles(offered, obstacles).items():
+        st.caption(f"{', '.join(named)}: {reason}")
+
+
+def group_obstacles(methods: Sequence[str], obstacles: Mapping[str, str]) -> dict[str, list[str]]:
+    """By the reason why they cannot work on a model, the titles of methods; those that can are left out."""
     titles: dict[str, list[str]] = {}
-    for name in offered:
+    for name in methods:
         if name in obstacles:
             title = get_method(name).title
             titles.setdefault(obstacles[name].removeprefix(title).strip(), []).append(title)
-    for reason, named in titles.items():
-        st.caption(f"{', '.join(named)}: {reason}")
+    return titles
 
 
 def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, Settings]:
@@ -147,6 +152,38 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
     return {method.name: get_settings(method.settings, name_settings(method.name)) for method in chosen}
 
 
+def show_pane_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, Settings]:
+    """The sliders of the chosen methods for a grid: each method's in a container of its own, which the grid opens under
+    the title of its pane. Takes and gives back what `show_settings` does.
+    """
+    chosen = [get_method(name) for name in methods]
+    with st.container(key="pane-settings"):
+        for method in (method for method in chosen if method.name in usable and has_settings(method)):
+            main, folded = split_names(method.settings)
+            with st.container(key=name_pane_settings(method.name), horizontal=True, gap="small"):
+                for name in main:
+                    with st.container(width=245):
+                        show_setting(method.settings, name, name_settings(method.name), f"{method.title} · ")
+                if folded or method.presets:
+                    # What is folded away is made once it is opened: each moved slider would make it again.
+                    key = f"more-{method.name}"
+                    more = st.expander("More settings", key=key, type="compact", on_change="rerun")
+                    if more.open:
+                        with more:
+                            _show_folded(method.name, titled=False)
+    return {method.name: get_settings(method.settings, name_settings(method.name)) for method in chosen}
+
+
+def has_settings(method: Method) -> bool:
+    """Whether there is anything to set."""
+    return bool(method.settings.model_fields)
+
+
+def name_pane_settings(method: str) -> str:
+    """Key of the container that holds a method's settings for a grid."""
+    return f"settings-{method}"
+
+
 def follow_settings(methods: Sequence[str]) -> None:
     """Let the sliders of methods that need no pass of their own speak while they are dragged. Call it last."""
     quick = [method for method in map(get_method, methods) if "runner" not in method.needs]
@@ -155,9 +192,10 @@ def follow_settings(methods: Sequence[str]) -> None:
     )
 
 
-def _show_folded(name: str) -> None:
+def _show_folded(name: str, titled: bool = True) -> None:
     method = get_method(name)
-    st.markdown(f"**{method.title}**")
+    if titled:
+        st.markdown(f"**{method.title}**")
     if method.presets:
         show_presets(method.presets, method.settings, name_settings(name))
     for setting in split_names(method.settings)[1]:

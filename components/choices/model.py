@@ -15,7 +15,7 @@ from components.session.front_door import link_to_page
 from components.session.work import Place, Work
 from components.words import escape
 from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models
-from explain.bundled.pictures import find_bundled
+from explain.bundled.pictures import bundled_pictures, find_bundled
 from explain.errors import ModelError
 from explain.models.hub import HubModel, is_downloaded, search_hub
 from explain.models.labels import KNOWN_SETS
@@ -233,6 +233,21 @@ def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | 
     knowing = [model for model in bundled if all({*entry.classes} & {*model.classes} for entry in entries)]
     knowing = knowing or [model for model in bundled if strangers & {*model.classes}]
     return max(knowing, key=lambda model: model.prompts is not None).name if knowing else None
+
+
+def list_knowing(pictures: Sequence[Picture]) -> list[str]:
+    """Names of the bundled models that know what the pictures show: all of them, or at least one of them.
+
+    What nobody has described, and what no model knows, is taken for a photograph.
+    """
+    models = bundled_models()
+    photographed = {name for entry in bundled_pictures() if entry.seed is None for name in entry.classes}
+    found = [find_bundled(picture.digest) for picture in pictures]
+    shown = [{*entry.classes} if entry is not None and entry.classes else photographed for entry in found]
+    known = [{model.name for model in models if classes & {*model.classes}} for classes in shown]
+    every = set.intersection(*known) if known else set()
+    some = every or set.union(set(), *known)
+    return [model.name for model in models if model.name in some]
 
 
 def find_prompted_for(pictures: Sequence[Picture]) -> str | None:

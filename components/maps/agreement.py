@@ -13,11 +13,20 @@ from components.maps.rows import DIFFERENCE_PANE
 from explain.maps.agreement import rank_correlations
 from explain.pictures.geometry import Box
 
+MATRIX = "agreement-matrix"
+"""Key of the container with the matrices."""
+
 
 def show_agreement(rows: Sequence[Row]) -> None:
-    """A matrix of rank correlations for every row that has at least two maps."""
+    """A matrix of rank correlations for every row that has at least two maps of its model."""
+    with st.container(key=MATRIX):
+        _show_matrices(rows)
+
+
+def _show_matrices(rows: Sequence[Row]) -> None:
     for row in rows:
-        panes = [pane for pane in row.panes if pane.values is not None and pane.key != DIFFERENCE_PANE]
+        mapped = [pane for pane in row.panes if pane.values is not None and pane.key != DIFFERENCE_PANE]
+        panes = [pane for pane in mapped if not pane.origin]
         if len(panes) < 2:
             continue
         whole = Box.whole(row.pixels.shape[:2])
@@ -32,6 +41,8 @@ def show_agreement(rows: Sequence[Row]) -> None:
             config={"displayModeBar": False},
         )
         st.caption(describe_agreement(matrix, [pane.title for pane in panes]))
+        if len(panes) < len(mapped):
+            st.caption(f"Left out, as of another model: {', '.join(pane.title for pane in mapped if pane.origin)}.")
     st.caption(
         "Spearman's rank correlation of the places: 1 where two maps order the places alike, 0 where they have nothing "
         "in common. What is below zero counts as nothing. Agreement is no proof that either map is right."

@@ -5,9 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from components.browser.canvas import CanvasEvent
-from components.choices.model import use_bundled
 from components.choices.target import choose_target
-from components.maps.rows import EXPLAIN_CLASS, SWITCH_MODEL
+from components.maps.rows import EXPLAIN_CLASS
 from explain.models.loaded import LoadedModel
 
 
@@ -23,8 +22,6 @@ def follow_button(event: CanvasEvent | None, model: LoadedModel) -> None:
     if event is None:
         return
     action, _, value = event.action.partition(":")
-    if action == SWITCH_MODEL:
-        use_bundled(value)
-    elif action == EXPLAIN_CLASS and value.isdigit():
+    if action == EXPLAIN_CLASS and value.isdigit():
         choose_target(int(value), model.labels)
     st.rerun()

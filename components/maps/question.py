@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 from components.choices.combination import Combination
 from components.choices.comparison import Comparison
 from components.maps.rows import (
+    Answered,
+    Asked,
     Column,
     Failure,
+    Loan,
+    Outcome,
     list_class_columns,
     list_layer_columns,
 )
 from components.session.work import Work
-from explain.engine.explanation import PictureExplanation
+from explain.bundled.kinds import find_prompts_for
+from explain.engine.explanation import Explanation, PictureExplanation
 from explain.errors import Cancelled, ExplainError
 from explain.methods import Settings, get_method
 from explain.models.loaded import LoadedModel
@@ -27,7 +32,6 @@ from explain.pictures.picture import Picture
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
 
-Outcome = PictureExplanation | Failure
 _LIKELIEST = ("Likeliest class", "Second likeliest", "Third likeliest")
 _log = logging.getLogger(__name__)
 
@@ -46,7 +50,7 @@ class Question:
         combination: further layers, and views.
         comparison: what the columns are.
         usable: the methods that work on the model.
-        twin: a bundled model with prompts that knows the same classes, unless this model has prompts itself.
+        twin: a bundled model with prompts that knows the same classes, or the pictures; None where this one has some.
     """
 
     model: LoadedModel
@@ -58,7 +62,26 @@ class Question:
     combination: Combination
     comparison: Comparison
     usable: Sequence[str]
-    twin: str | None
+    twin: str | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """What all rows have in common."""
+        return Asked(self.methods, self.usable, self.model.request.name, self.score)
+
+    @property
+    def cannot(self) -> list[str]:
+        """The methods chosen that the model cannot do."""
+        return [name for name in self.methods if name not in self.usable]
+
+    @property
+    def lent(self) -> list[str]:
+        """The methods chosen that may come from another model, which is only asked beside a bundled one: a person's own
+        is compared with itself.
+        """
+        if self.comparison.by != "methods" or self.model.request.source != "bundled":
+            return []
+        return [name for name in self.cannot if "prompts" in get_method(name).needs]
 
     def make_key(self, settings: Mapping[str, Settings]) -> str:
         """A digest of everything the answer depends on."""
@@ -83,9 +106,9 @@ def list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[
         if isinstance(outcome, Failure):
             columns.append((outcome.picture, [Column("failed", "", "", outcome, {}, outcome.sentence)]))
         elif question.comparison.by == "layers":
-            columns.append((outcome.picture, list_layer_columns(outcome)))
+            columns.append((outcome.picture, list_layer_columns(outcome, question.cannot)))
         elif question.comparison.by == "classes":
-            columns.append((outcome.picture, list_class_columns(outcome)))
+            columns.append((outcome.picture, list_class_columns(outcome, question.cannot)))
     return columns
 
 
@@ -98,6 +121,51 @@ def name_columns(question: Question) -> dict[str, str]:
         return {name: name for name in comparison.names}
     labels = [question.model.labels[int(name)] for name in comparison.names]
     return {str(rank): label for rank, label in enumerate(labels or _LIKELIEST[: len(question.model.labels)])}
+
+
+def answer(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> Answered:
+    """Ask the engine about every picture, and another model for what this one cannot do."""
+    outcomes = explain(engine, question, settings, work)
+    return Answered(tuple(outcomes), _borrow(engine, question, outcomes, settings, work))
+
+
+def _borrow(
+    engine: Engine, question: Question, outcomes: Sequence[Outcome], settings: Mapping[str, Settings], work: Work
+) -> dict[str, Loan]:
+    """By picture, the maps of a bundled model with class prompts that knows the class explained, by its name or kind.
+
+    Where none does there is no loan: a map of a class that nobody asked for would be no answer.
+    """
+    loans = {}
+    for outcome in outcomes if question.lent else ():
+        found = None if isinstance(outcome, Failure) else find_prompts_for(outcome.labels[0])
+        if found is None:
+            continue
+        name, label = found
+        model = engine.load(name)
+        part = replace(
+            question,
+            model=model,
+            pictures=[outcome.picture],
+            layer="auto",
+            target=model.labels.index(label),
+            methods=question.lent,
+            combination=Combination(augmentation=question.combination.augmentation),
+            usable=question.lent,
+        )
+        (lent,) = explain(engine, part, settings, work)
+        if isinstance(lent, PictureExplanation):
+            loans[outcome.picture.digest] = Loan(name, lent)
+    return loans
+
+
+def gather(question: Question, answered: Answered, device: str) -> Explanation | None:
+    """All that the model in use answered, as one; None where that is nothing, or where columns are models."""
+    explained = tuple(outcome for outcome in answered.outcomes if isinstance(outcome, PictureExplanation))
+    if not explained:
+        return None
+    combination = question.combination
+    return Explanation(question.model, explained, question.score, combination.fusion, combination.augmentation, device)
 
 
 def explain(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> list[Outcome]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from components.browser.canvas import Choice, Pane, Row
+from components.choices.methods import has_settings, name_pane_settings
+from components.maps.headings import describe_explained, describe_layers, describe_target, say_score
 from components.words import format_answer, format_time
 from explain.engine.explanation import PictureExplanation
 from explain.maps.agreement import subtract
@@ -13,13 +15,13 @@ from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
 from explain.networks.layer import describe_grid
 from explain.networks.meaning import Outputs
+from explain.passes.look import Score
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 
 GRID = "canvas"
 """Key of the canvas that shows the comparison."""
 
-SWITCH_MODEL = "switch-model"
 EXPLAIN_CLASS = "explain-class"
 DIFFERENCE_PANE = "difference"
 """Key of the pane that shows what one map has more than another."""
@@ -31,12 +33,6 @@ _ANSWERS: dict[Outputs, str] = {
     "logit": "Its two answers. Press one to explain it.",
     "value": "What the model answers with. This is no probability.",
 }
-_BEST: dict[Outputs, str] = {
-    "classes": ", the likeliest class",
-    "findings": ", the likeliest finding",
-    "logit": ", the likelier answer",
-    "value": "",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,27 +43,61 @@ class Failure:
     sentence: str
 
 
+Outcome = PictureExplanation | Failure
+
+
+@dataclass(frozen=True, eq=False)
+class Loan:
+    """What another model answers for a picture, in place of one that cannot: which, and its answer."""
+
+    model: str
+    entry: PictureExplanation
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What came of a question: an outcome a picture, and by the pictures' digests what other models were asked."""
+
+    outcomes: Sequence[Outcome]
+    loans: Mapping[str, Loan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What all rows have in common.
+
+    Attributes:
+        methods: the methods chosen, in order.
+        usable: those that work on the model. Others have no pane, unless another model lends its map.
+        model: the model's name.
+        score: what of the class is explained.
+    """
+
+    methods: Sequence[str]
+    usable: Sequence[str]
+    model: str = ""
+    score: Score = "logit"
+
+
 def build_rows(
-    outcomes: Sequence[PictureExplanation | Failure],
-    methods: Sequence[str],
-    twin: str | None,
+    answered: Answered,
+    asked: Asked,
     coming: Mapping[str, str] | None = None,
     difference: tuple[str, str] | None = None,
 ) -> list[Row]:
     """Describe every picture's row.
 
     Args:
-        outcomes: one a picture.
-        methods: the columns, in order.
-        twin: a bundled model with prompts that knows the same classes, offered where the model has no prompts.
+        answered: what came of the question.
+        asked: the question.
         coming: methods whose maps are still being made, and what is said of them until then.
         difference: two of the methods, of which the second is subtracted from the first in a pane of its own.
     """
     return [
         _build_failed_row(outcome)
         if isinstance(outcome, Failure)
-        else _subtract(_build_row(outcome, methods, twin, coming or {}), difference)
-        for outcome in outcomes
+        else _subtract(_build_row(outcome, asked, answered.loans.get(outcome.picture.digest), coming or {}), difference)
+        for outcome in answered.outcomes
     ]
 
 
@@ -82,6 +112,8 @@ class Column:
         outcome: what the engine answered.
         maps: by method.
         missing: what is said where a method has no map here, unless the engine named a reason.
+        cannot: methods that the model cannot do.
+        told: what is the same in all columns of the row, for its heading.
     """
 
     key: str
@@ -90,9 +122,15 @@ class Column:
     outcome: PictureExplanation | Failure
     maps: Mapping[str, Heatmap]
     missing: str = "This map is missing."
+    cannot: Sequence[str] = ()
+    told: str = ""
+
+    def lacks(self, method: str) -> bool:
+        """Whether the model cannot do a method, so that there is nothing to show."""
+        return method in self.cannot
 
 
-def list_layer_columns(entry: PictureExplanation) -> list[Column]:
+def list_layer_columns(entry: PictureExplanation, cannot: Sequence[str] = ()) -> list[Column]:
     """A column a layer. Methods that do not look at one layer stand in the first."""
     columns = []
     for number, layer in enumerate(entry.layers):
@@ -103,18 +141,19 @@ def list_layer_columns(entry: PictureExplanation) -> list[Column]:
         }
         grids = {f"{describe_grid(m.values.shape)} cells" for m in maps.values() if m.layer == layer}
         missing = "This method does not look at one layer. Its map stands in the first column."
-        columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing))
+        columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing, cannot, describe_target(entry)))
     return columns
 
 
-def list_class_columns(entry: PictureExplanation) -> list[Column]:
+def list_class_columns(entry: PictureExplanation, cannot: Sequence[str] = ()) -> list[Column]:
     """A column a class, with its probability where it is one of the likeliest."""
     shares = {prediction.index: format_answer(prediction) for prediction in entry.predictions}
     columns = []
     for rank, (target, label) in enumerate(zip(entry.targets, entry.labels, strict=True)):
         maps = {heatmap.method: heatmap for heatmap in entry.maps if heatmap.target == target}
         sentence = shares.get(target, "not among the five likeliest")
-        columns.append(Column(str(rank), label, sentence, entry, maps))
+        told = ", ".join(describe_layers(entry))
+        columns.append(Column(str(rank), label, sentence, entry, maps, cannot=cannot, told=told))
     return columns
 
 
@@ -126,31 +165,35 @@ def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> 
             columns.append(Column(name, name, "", outcome, {}, outcome.sentence))
             continue
         best = outcome.predictions[0]
-        sentence = f"{best.label} {format_answer(best)} · explained: {outcome.labels[0]}"
-        columns.append(Column(name, name, sentence, outcome, {heatmap.method: heatmap for heatmap in outcome.maps}))
+        layers = "".join(f" · {layer}" for layer in describe_layers(outcome))
+        sentence = f"{best.label} {format_answer(best)} · explained: {outcome.labels[0]}{layers}"
+        maps = {heatmap.method: heatmap for heatmap in outcome.maps}
+        columns.append(Column(name, name, sentence, outcome, maps, cannot=[*outcome.unavailable]))
     return columns
 
 
 def build_column_rows(
     pictures: Sequence[tuple[Picture, Sequence[Column]]],
-    methods: Sequence[str],
+    asked: Asked,
     difference: tuple[str, str] | None = None,
 ) -> list[Row]:
-    """A row for each picture and method, with a pane for each column.
+    """A row for each picture and method that has something to show, with a pane for each column that has.
 
     Args:
         pictures: each with its columns.
-        methods: names of the methods.
+        asked: the question.
         difference: keys of two columns, of which the second is subtracted from the first in a pane of its own.
     """
     rows = []
     for picture, columns in pictures:
-        for name in methods:
+        for name in asked.methods:
             method = get_method(name)
-            panes = [Pane(key="picture", title="Picture", sentence="As it is.", alt=picture.name)]
-            shown = columns
-            if not any(name in column.maps for column in columns):
-                shown = columns[:1]  # the reason once, not in every column
+            panes = [Pane(key="picture", title="Picture", alt=picture.name)]
+            shown = [column for column in columns if not column.lacks(name)]
+            if not shown:
+                continue
+            if not any(name in column.maps for column in shown):
+                shown = shown[:1]  # the reason once, not in every column
             for column in shown:
                 heatmap = column.maps.get(name)
                 if heatmap is not None and isinstance(column.outcome, PictureExplanation):
@@ -160,6 +203,7 @@ def build_column_rows(
                         title=column.title,
                         sentence=column.sentence,
                         alt=f"{method.title} at {heatmap.layer} for “{heatmap.label}” on {picture.name}",
+                        settings="",
                     )
                 else:
                     unavailable = {} if isinstance(column.outcome, Failure) else column.outcome.unavailable
@@ -174,10 +218,19 @@ def build_column_rows(
                 pixels=picture.pixels,
                 digest=picture.digest,
                 panes=panes,
-                detail=method.sentence,
+                detail=_describe_columns(columns, asked),
+                notes=(describe_picture(picture),),
+                settings=_name_settings(name),
             )
             rows.append(_subtract(row, difference))
     return rows
+
+
+def _describe_columns(columns: Sequence[Column], asked: Asked) -> str:
+    """What the columns of a row have in common: model, and class or layer."""
+    told = columns[0].told
+    shared = [told, asked.model] if told.startswith("Explained") else [asked.model, told]
+    return " · ".join(part for part in [*shared, *say_score(asked.score)] if part)
 
 
 def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:
@@ -213,25 +266,25 @@ def describe_picture(picture: Picture) -> str:
     return " ".join([f"{width} × {height} pixels.", *picture.notes])
 
 
-def _build_row(entry: PictureExplanation, methods: Sequence[str], twin: str | None, coming: Mapping[str, str]) -> Row:
-    answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), None)
-    explained = f"Explained: {entry.labels[0]}"
-    share = "" if answer is None else f" ({answer})"
-    predicted = _BEST[entry.outputs] if entry.predictions[0].index == entry.targets[0] else ""
+def _build_row(entry: PictureExplanation, asked: Asked, loan: Loan | None, coming: Mapping[str, str]) -> Row:
     panes = [_build_picture_pane(entry)]
     maps = {heatmap.method: heatmap for heatmap in entry.maps}
-    for name in methods:
+    lent = {} if loan is None else {heatmap.method: heatmap for heatmap in loan.entry.maps}
+    for name in asked.methods:
         if name in maps:
             panes.append(_build_map_pane(entry, maps[name]))
-        else:
-            panes.append(_build_missing_pane(entry, name, twin, coming.get(name, "This map is missing.")))
+        elif loan is not None and name in lent:
+            panes.append(_build_lent_pane(loan, lent[name]))
+        elif name in asked.usable:
+            panes.append(_build_missing_pane(entry, name, coming.get(name, "This map is missing.")))
     return Row(
         key=entry.picture.digest,
         label=entry.picture.name,
         pixels=entry.picture.pixels,
         digest=entry.picture.digest,
         panes=panes,
-        detail=f"{explained}{share}{predicted} · {describe_picture(entry.picture)}",
+        detail=describe_explained(entry, asked.model, asked.score),
+        notes=(describe_picture(entry.picture),),
     )
 
 
@@ -271,22 +324,46 @@ def _build_map_pane(entry: PictureExplanation, heatmap: Heatmap) -> Pane:
         values=heatmap.values,
         box=heatmap.box,
         alt=f"{method.title} for “{heatmap.label}” on {entry.picture.name}",
+        settings=_name_settings(heatmap.method),
     )
 
 
-def _build_missing_pane(entry: PictureExplanation, name: str, twin: str | None, otherwise: str) -> Pane:
+def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
+    """A map of another model, which says so, and what that model finds likeliest where it is something else."""
+    entry = loan.entry
+    pane = _build_map_pane(entry, heatmap)
+    answer = next((f" {format_answer(p)}" for p in entry.predictions if p.index == heatmap.target), "")
+    warnings = list(pane.warnings)
+    best = entry.predictions[0]
+    if best.index != heatmap.target:
+        warnings.insert(0, f"{loan.model} itself finds “{best.label}” likeliest ({format_answer(best)}).")
+    return replace(
+        pane,
+        origin=f"from {loan.model}: {heatmap.label}{answer}",
+        sentence=f"From {loan.model}, for {heatmap.label}{answer}. {pane.sentence}",
+        warnings=tuple(warnings),
+        alt=f"{pane.title} of {loan.model} for “{heatmap.label}” on {entry.picture.name}",
+    )
+
+
+def _build_missing_pane(entry: PictureExplanation, name: str, otherwise: str) -> Pane:
     method = get_method(name)
     return Pane(
         key=name,
         title=method.title,
         sentence=method.sentence,
         message=entry.unavailable.get(name, otherwise),
-        action=(f"Switch to {twin}", f"{SWITCH_MODEL}:{twin}") if twin and "prompts" in method.needs else None,
         alt=f"{method.title} on {entry.picture.name}",
+        settings=_name_settings(name),
     )
+
+
+def _name_settings(method: str) -> str:
+    """Where the settings of a method are on the page; empty where it has none."""
+    return name_pane_settings(method) if has_settings(get_method(method)) else ""
 
 
 def _build_failed_row(failure: Failure) -> Row:
     picture = failure.picture
     pane = Pane(key="picture", title="Picture", message=failure.sentence, alt=picture.name)
-    return Row(picture.digest, picture.name, picture.pixels, picture.digest, [pane], describe_picture(picture))
+    return Row(picture.digest, picture.name, picture.pixels, picture.digest, [pane], notes=(describe_picture(picture),))

@@ -10,10 +10,11 @@ import streamlit as st
 
 from components.browser.canvas import Pane, Row, canvas
 from components.choices.methods import METHODS
-from components.maps.question import Outcome, Question, explain
-from components.maps.rows import build_rows, describe_picture
+from components.maps.question import Question, answer
+from components.maps.rows import Answered, build_rows, describe_picture
 from components.session.work import Place, Work, go_on
 from components.words import describe_duration
+from explain.engine.question import DEFAULT_METHODS
 from explain.maps.render import RenderSettings
 from explain.methods import Settings, get_method
 from explain.pictures.picture import Picture
@@ -34,20 +35,20 @@ def show_pictures(pictures: Sequence[Picture], view: RenderSettings) -> None:
     panes = [Pane("picture", "Picture")]
     panes += [
         Pane(name, get_method(name).title, get_method(name).sentence, message="Coming …")
-        for name in st.session_state.get(METHODS, ())
+        for name in st.session_state.get(METHODS, DEFAULT_METHODS)
     ]
-    rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, describe_picture(p)) for p in pictures]
-    canvas(rows, view, key="waiting")
+    rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, notes=(describe_picture(p),)) for p in pictures]
+    canvas(rows, view, key="waiting", news=True)
 
 
-def watch_outcomes(
+def watch_answers(
     engine: Engine,
     question: Question,
     settings: Mapping[str, Settings],
     place: Place,
     stop_key: str,
     view: RenderSettings,
-) -> list[Outcome]:
+) -> Answered:
     """What the engine answers. The maps of quick methods stand on the page while slow ones are being made.
 
     Args:
@@ -60,10 +61,10 @@ def watch_outcomes(
     """
     slow = [name for name in question.methods if "runner" in get_method(name).needs]
     quick = [name for name in question.methods if name not in slow]
-    first: list[Outcome] = []
+    first: Answered | None = None
     if slow and quick:
         part = replace(question, methods=quick)
-        work = Work(lambda work: explain(engine, part, settings, work))
+        work = Work(lambda work: answer(engine, part, settings, work))
         first = place.watch(work, "Explaining …", stop_key=stop_key)
 
     coming = {}
@@ -72,11 +73,11 @@ def watch_outcomes(
         coming[name] = "Coming …" if seconds is None else f"Coming … {describe_duration(seconds)} a picture"
 
     def show_quick() -> None:
-        if first:
-            canvas(build_rows(first, question.methods, question.twin, coming), view, key="meanwhile")
+        if first is not None:
+            canvas(build_rows(first, question.asked, coming), view, key="meanwhile", news=True)
 
     return place.watch(
-        Work(lambda work: explain(engine, question, settings, work)),
+        Work(lambda work: answer(engine, question, settings, work)),
         "Explaining …",
         stop_key=stop_key,
         meanwhile=show_quick,

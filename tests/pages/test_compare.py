@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import resource
 from collections.abc import Callable
@@ -46,11 +47,41 @@ def test_an_example_is_explained_without_a_click(dashboard: Any) -> None:
     assert [choice["share"] for choice in choices] == sorted((c["share"] for c in choices), reverse=True)
 
 
-def test_prompt_cam_on_a_cnn_offers_the_model_that_can(dashboard: Any) -> None:
+def test_prompt_cam_beside_a_cnn_is_lent_by_the_model_that_can(dashboard: Any, engine: Engine) -> None:
     pane = dashboard.pane("prompt-cam")
-    assert "prompts" in pane["message"]
-    assert pane["map"] is None
-    assert pane["action"] == ["Switch to photo-vit", "switch-model:photo-vit"]
+    assert pane["origin"].startswith("from photo-vit: cat ")
+    (alone,) = engine.explain(bundled_pictures()[0].path, "photo-vit", ["prompt-cam"], target="cat").pictures[0].maps
+    assert np.array_equal(dashboard.values("prompt-cam"), alone.values)
+    assert "Prompt-CAM is from photo-vit: not in the files below" in dashboard.sentences
+    dashboard.test.slider(key="setting:prompt-cam.traits").set_value(1).run()
+    assert not np.array_equal(dashboard.values("prompt-cam"), alone.values)
+    dashboard.test.toggle(key="agreement").set_value(True).run()
+    assert "Left out, as of another model: Prompt-CAM." in dashboard.sentences
+    dashboard.test.button(key="missing-switch").click().run()
+    assert dashboard.test.selectbox(key="bundled").value == "photo-vit"
+    assert dashboard.pane("prompt-cam")["origin"] == ""
+    assert "missing-switch" not in {button.key for button in dashboard.test.button}
+
+
+def test_a_page_of_its_own_opens_with_all_four_methods(open_dashboard: Callable[..., Any]) -> None:
+    dashboard = open_dashboard({})
+    assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", *MAPS, "prompt-cam"]
+    assert all(dashboard.values(name).max() > 0 for name in (*MAPS, "prompt-cam"))
+    entry = bundled_pictures()[0]
+    best = dashboard.pane("picture")["choices"][0]
+    assert best["chosen"] and best["label"] in entry.classes
+    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit: {entry.classes[0]} ")
+    assert not any("itself finds" in warning for warning in dashboard.pane("prompt-cam")["warnings"])
+    heading = dashboard.rows[0]["detail"]
+    assert f"Explained: {best['label']}" in heading and "imagenet-cnn · layer bn2, 7×7 cells" in heading
+
+
+def test_a_method_that_nobody_can_lend_is_a_line_and_no_pane(open_dashboard: Callable[..., Any]) -> None:
+    coffee = next(entry for entry in bundled_pictures() if entry.name == "coffee")
+    digest = hashlib.sha256(coffee.path.read_bytes()).hexdigest()
+    dashboard = open_dashboard({"model": "imagenet-cnn", "picture": digest, "method": ["grad-cam", "prompt-cam"]})
+    assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", "grad-cam"]
+    assert r"Not for imagenet\-cnn: Prompt-CAM needs a ViT with trained class prompts" in dashboard.sentences
 
 
 def test_good_and_bad_files_are_uploaded_together(dashboard: Any, cat: bytes) -> None:
@@ -101,14 +132,14 @@ def test_sliders_run_no_pass_and_move_only_their_map(dashboard: Any, engine: Eng
 
 def test_a_preset_moves_the_sliders(dashboard: Any, engine: Engine) -> None:
     passes = engine.passes
-    dashboard.open("more-settings")
+    dashboard.open("more-cf-cam")
     preset = dashboard.test.selectbox(key="setting:cf-cam:preset")
     preset.set_value("published").run()
     assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 5.0
-    dashboard.open("more-settings")
+    dashboard.open("more-cf-cam")
     assert dashboard.test.selectbox(key="setting:cf-cam.weights").value == "softmax"
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(1.0).run()
-    dashboard.open("more-settings")
+    dashboard.open("more-cf-cam")
     assert dashboard.test.selectbox(key="setting:cf-cam:preset").value == "own settings"
     assert engine.passes == passes
 
@@ -127,6 +158,7 @@ def test_the_probability_can_be_explained_instead(dashboard: Any) -> None:
     dashboard.test.checkbox(key="probability").check().run()
     after = dashboard.values("grad-cam")
     assert not np.allclose(after / np.abs(after).max(), before / np.abs(before).max(), atol=1e-3)
+    assert "by its probability" in dashboard.rows[0]["detail"]
     assert not dashboard.test.exception
 
 
@@ -307,7 +339,7 @@ def test_a_computed_tomogram(dashboard: Any) -> None:
     path = Path(str(get_testdata_file("CT_small.dcm")))
     dashboard.upload((path.name, path.read_bytes()))
     assert [row["label"] for row in dashboard.rows] == ["CT_small.dcm"]
-    assert "128 × 128" in dashboard.rows[0]["detail"]
+    assert "128 × 128" in dashboard.rows[0]["notes"][0]
     assert not dashboard.test.error
 
 
@@ -343,12 +375,16 @@ def test_models_side_by_side_each_at_its_best_layer(dashboard: Any, engine: Engi
     dashboard.pick("methods-front", ["grad-cam", "prompt-cam"])
     dashboard.pick("compare-by", "models")
     assert not dashboard.test.exception
-    assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", "photo-cnn", "photo-vit"]
+    names = [pane["key"] for pane in dashboard.rows[0]["panes"]]
+    assert names == ["picture", "photo-cnn", "imagenet-cnn", "photo-vit"]
     for model in ("photo-cnn", "photo-vit"):
         (alone,) = engine.explain(bundled_pictures()[0].path, model, ["grad-cam"]).pictures[0].maps
         assert np.array_equal(dashboard.values(model), alone.values)
-    assert "prompts" in dashboard.pane("photo-cnn", 1)["message"]
+    assert [pane["key"] for pane in dashboard.rows[1]["panes"]] == ["picture", "photo-vit"]
     assert dashboard.values("photo-vit", 1).max() > 0
+    assert r"Not for photo\-cnn: Prompt-CAM." in dashboard.sentences
+    assert "Left out, as they do not know what is shown: birds-cnn and birds-vit." in dashboard.sentences
+    assert "Figure, raw maps and manifest are of one model" in dashboard.sentences
 
 
 def test_the_difference_of_two_and_how_far_they_agree(dashboard: Any) -> None:

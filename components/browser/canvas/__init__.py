@@ -44,7 +44,18 @@ MOST_CORNERS = 4096
 """Of an outline that the browser reports; it thins out longer ones. No hand's stroke needs more."""
 
 _FOLDER = Path(__file__).parent
-_PARTS = ("arithmetic.js", "pictures.js", "regions.js", "scene.js", "hand.js", "pane.js", "canvas.js")
+_PARTS = (
+    "arithmetic.js",
+    "pictures.js",
+    "regions.js",
+    "scene.js",
+    "hand.js",
+    "columns.js",
+    "drawer.js",
+    "news.js",
+    "pane.js",
+    "canvas.js",
+)
 
 
 class LookSettings(Settings):
@@ -101,6 +112,8 @@ class Pane:
         action: a button in the pane: its label, and the word that comes back in `CanvasEvent.action`.
         alt: what the pane shows, in words: method and class. Where the peak lies is added here.
         choices: classes to choose from, below the picture.
+        origin: which other model the map is from, and its class; stands beside the title.
+        settings: key of the container on the page whose settings open under the title; empty for none.
     """
 
     key: str
@@ -114,6 +127,8 @@ class Pane:
     action: tuple[str, str] | None = None
     alt: str = ""
     choices: tuple[Choice, ...] = ()
+    origin: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +156,8 @@ class Row:
         panes: from left to right.
         detail: what else names the row, e.g. the class with its probability.
         outlines: parts of the picture to show.
+        notes: sentences on the picture, below it.
+        settings: as a pane's, where all panes of the row share them.
     """
 
     key: str
@@ -150,6 +167,8 @@ class Row:
     panes: Sequence[Pane]
     detail: str = ""
     outlines: Sequence[Outline] = ()
+    notes: Sequence[str] = ()
+    settings: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,7 +230,9 @@ _SCRIPT_DIGEST = hashlib.sha256(_SCRIPT).hexdigest()
 _mount = st.components.v2.component("camscope_canvas", js=(_FOLDER / "loader.js").read_text(encoding="utf-8"))
 
 
-def canvas(rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = False) -> CanvasAnswer:
+def canvas(
+    rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = False, news: bool = False, below: str = ""
+) -> CanvasAnswer:
     """Show the grid.
 
     Args:
@@ -219,6 +240,9 @@ def canvas(rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = 
         view: how maps are shown at first. Later on the person's own choice stands until a different `view` is given.
         key: the component's key on the page.
         drawing: say when a box or lasso is drawn, which `read_drawn` then gives.
+        news: say on top, with the way there, what is new and not in view: maps and pictures since the last grid that
+            had news.
+        below: key of a container below the grid that news lead to as well, once it is there; its words are its label.
     """
     wanted = _read_wanted(st.session_state.get(key))
     data = {
@@ -226,6 +250,8 @@ def canvas(rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = 
         "view": view.model_dump(),
         "rows": [_describe_row(row, key, row.digest in wanted) for row in rows],
         "drawing": drawing,
+        "news": news,
+        "below": below,
     }
     result = _mount(
         key=key,
@@ -296,7 +322,7 @@ def _read_event(reported: Any) -> CanvasEvent | None:
 def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
     """A row as the browser gets it; `whole` if every pixel of a large picture is wanted."""
     height, width = row.pixels.shape[:2]
-    notes = []
+    notes = list(row.notes)
     boxes = [pane.box for pane in row.panes if pane.values is not None and pane.box is not None]
     if not all(box.covers((height, width)) for box in boxes):
         notes.append("Hatched: cropped away, the model did not see it.")
@@ -315,6 +341,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
         },
         "panes": [_describe_pane(pane, height, width) for pane in row.panes],
         "outlines": [_describe_outline(outline) for outline in row.outlines],
+        "settings": row.settings,
     }
 
 
@@ -352,6 +379,8 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
         "message": message,
         "action": list(pane.action) if pane.action else None,
         "choices": [asdict(choice) for choice in pane.choices],
+        "origin": pane.origin,
+        "settings": pane.settings,
         "alt": alt,
         "box": [float(edge) for edge in box],
         "map": None

@@ -1,8 +1,5 @@
 // The grid: rows of panes, the toolbar above them, and what it tells Python.
 
-const NARROWEST = 170; // CSS pixels of a pane when all of a row stand side by side
-const NARROWEST_WRAPPED = 165; // two of a row still stand side by side on a phone
-const GAP = 16;
 const SCENES_KEPT = 64;
 
 // Bring the children of `parent` in line with `described`, matched by key; those that stay keep their place and state.
@@ -38,7 +35,9 @@ export class Grid {
     this.solo = null;
     this.hand = new Hand(this);
     this.toolbar = new Toolbar(this);
+    this.drawers = new Drawers(this);
     this.list = make("div", "rows", this.element);
+    this.news = new News(this);
     this.sheet = new Sheet(this.element);
     make("p", "unseen", this.element, { id: "canvas-hint" }).textContent = "Press question mark for the list of keys.";
     this.status = make("p", "unseen", this.element, { role: "status" });
@@ -46,7 +45,7 @@ export class Grid {
     const ahead = { rootMargin: "50%", scrollMargin: "50%" };
     this.onScreen = new IntersectionObserver((entries) => this.notice(entries), ahead);
     this.sizes = new ResizeObserver(() => {
-      for (const row of this.rows.values()) row.arrange();
+      this.arrange();
       this.requestPaint();
     });
     this.sizes.observe(this.list);
@@ -70,10 +69,18 @@ export class Grid {
     if (this.reportedView === null) this.reportedView = given;
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
+    this.arrange();
+    this.news.update(data);
     this.showTools();
     this.drawing = data.drawing;
     this.stale = true;
     this.paint();
+  }
+
+  arrange() {
+    for (const row of this.rows.values()) row.arrange(this.rows.size > 1);
+    this.toolbar.fit();
+    this.drawers.place();
   }
 
   get firstPane() {
@@ -242,6 +249,8 @@ export class Grid {
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     clearTimeout(this.saying);
     this.hand.end();
+    this.drawers.end();
+    this.news.hide();
     this.ending.abort();
     this.onScreen.disconnect();
     this.sizes.disconnect();
@@ -254,6 +263,8 @@ class Toolbar {
   constructor(grid) {
     this.controls = [];
     const element = make("div", "toolbar", grid.element);
+    this.element = element;
+    this.settings = [];
     const views = make("div", "group", element, { role: "group", "aria-label": "How the maps are shown" });
     this.addControls(views, SHARED.settings, () => grid.view, grid.changeView.bind(grid));
     this.addControls(views, SHARED.look, () => grid.look, grid.changeLook.bind(grid));
@@ -273,6 +284,36 @@ class Toolbar {
     this.addButton(tools, "swipe", "Swipe", "A divider between picture and map (s)", swipe, () => grid.swiping);
     this.addButton(tools, "reset", "Reset", "Show everything as it was at first", () => grid.reset());
     this.addButton(tools, "keys", "?", "Keys (?)", () => grid.sheet.show());
+    // What goes first where there is no room; how strongly the maps show stays.
+    this.foldable = [...this.settings.slice(1).reverse(), ...[...tools.children].reverse()];
+    this.more = make("button", "small more", element, { type: "button", "data-tool": "more" });
+    this.more.addEventListener("click", () => this.unfold(!element.classList.contains("unfolded")));
+    this.unfold(false);
+  }
+
+  unfold(open) {
+    this.element.classList.toggle("unfolded", open);
+    this.more.setAttribute("aria-expanded", String(open));
+    this.more.textContent = open ? "Less ▴" : "More ▾";
+    this.width = null;
+    this.fit();
+  }
+
+  // One line: what has no room on it is behind the button at its end.
+  fit() {
+    const { element, foldable, more } = this;
+    if (element.clientWidth === this.width) return;
+    this.width = element.clientWidth;
+    for (const item of foldable) item.classList.remove("folded");
+    if (element.classList.contains("unfolded")) return;
+    more.hidden = true;
+    const isFull = () => element.scrollWidth > element.clientWidth;
+    if (!isFull()) return;
+    more.hidden = false;
+    for (const item of foldable) {
+      if (!isFull()) break;
+      item.classList.add("folded");
+    }
   }
 
   addButton(parent, name, text, title, act, isOn) {
@@ -286,6 +327,7 @@ class Toolbar {
   addControls(parent, settings, read, change) {
     for (const [name, setting] of Object.entries(settings)) {
       const label = make("label", "control", parent, { title: setting.description });
+      this.settings.push(label);
       make("span", "control-name", label).textContent = setting.title;
       const add = setting.enum ? this.addChoice : setting.type === "boolean" ? this.addSwitch : this.addSlider;
       const show = add.call(this, label, name, setting, (value) => change(name, value));
@@ -364,6 +406,7 @@ class Row {
     this.label = make("h3", "row-label", header);
     this.detail = make("span", "row-detail", header);
     this.notes = make("p", "row-notes", header);
+    this.gear = new Gear(header, header, (byKeyboard) => grid.drawers.toggle(key, null, this.settings, byKeyboard));
     this.list = make("div", "panes", this.element);
     this.panes = new Map();
     this.described = null;
@@ -377,10 +420,12 @@ class Row {
     return this.scene.size;
   }
 
-  update({ label, detail, notes, picture, panes, outlines }) {
+  update({ label, detail, notes, picture, panes, outlines, settings }) {
     write(this.label, label);
     this.label.title = label;
     write(this.detail, detail);
+    this.settings = settings;
+    this.gear.update(settings, label);
     this.scene = this.grid.getScene(picture.digest);
     this.scene.resize({ width: picture.width, height: picture.height });
     this.element.style.setProperty("--ratio", String(picture.width / picture.height));
@@ -389,19 +434,20 @@ class Row {
     this.given = notes;
     this.outlines = outlines;
     reconcile(this.panes, panes, this.list, (key) => new Pane(this, key));
-    this.arrange();
+    const leader = this.panes.get("picture");
+    if (leader) leader.element.append(this.notes);
+    else this.gear.button.before(this.notes);
     if (!known) this.load(picture);
     if (picture.whole) this.loadWhole(picture);
     this.showNotes();
   }
 
-  // All panes side by side while there is room; else lines of equal length, so that none is left over alone.
-  arrange() {
-    const count = this.panes.size;
-    const fit = (narrowest) => Math.max(1, Math.floor((this.list.clientWidth + GAP) / (narrowest + GAP)));
-    const columns = count <= fit(NARROWEST) ? count : Math.ceil(count / Math.ceil(count / fit(NARROWEST_WRAPPED)));
+  arrange(several) {
+    const leading = this.list.firstElementChild?.dataset.pane === "picture";
+    const columns = chooseColumns(this.panes.size, this.list.clientWidth, leading, several);
     this.list.style.setProperty("--columns", String(columns));
     this.list.classList.toggle("single", columns === 1);
+    this.list.classList.toggle("led", leading && columns > 1 && columns < this.panes.size);
   }
 
   load({ digest, first }) {

@@ -33,13 +33,14 @@ class Pane {
       "data-pane": key,
       "data-version": "0",
     });
-    const head = make("div", "pane-head", this.element);
+    const head = make("header", "pane-head", this.element);
     this.title = make("h4", "pane-title", head);
+    this.origin = make("span", "pane-origin", head);
+    this.gear = new Gear(head, head, (byKeyboard) => row.grid.drawers.toggle(row.key, key, this.settings, byKeyboard));
     this.enlarge = make("button", "small", head, { type: "button", "data-tool": "full-screen" });
     const icon = makeShape("svg", "icon", this.enlarge, { viewBox: "0 0 16 16", "aria-hidden": "true" });
     makeShape("path", "", icon, { d: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4" });
     this.enlarge.addEventListener("click", () => row.grid.toggleSolo(this));
-    this.sentence = make("p", "pane-sentence", this.element);
     this.stage = make("div", "stage", this.element);
     this.canvas = make("canvas", "", this.stage, { role: "img", tabindex: "0", "aria-describedby": "canvas-hint" });
     this.context = this.canvas.getContext("2d", { alpha: false });
@@ -62,6 +63,7 @@ class Pane {
     this.middle = make("span", "number", this.scale);
     this.high = make("span", "number", this.scale);
     this.inside = make("p", "inside number", this.element);
+    this.sentence = make("p", "pane-sentence", this.element);
     this.time = make("p", "pane-time number", this.element);
     this.button = make("button", "action", this.element, { type: "button" });
     this.button.addEventListener("click", () => row.grid.act(row.key, key, this.action));
@@ -88,6 +90,10 @@ class Pane {
     this.title.title = described.title;
     this.enlarge.setAttribute("aria-label", `Full screen: ${described.title}`);
     this.enlarge.title = "Full screen (f)";
+    write(this.origin, described.origin);
+    this.origin.title = described.origin;
+    this.settings = described.settings;
+    this.gear.update(described.settings, described.title);
     write(this.time, described.time);
     write(this.sentence, described.sentence);
     this.sentence.title = described.sentence;

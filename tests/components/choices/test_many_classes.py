@@ -20,7 +20,7 @@ def show() -> None:
     st.session_state["answer"] = pick_target(labels, "mine")
     if st.session_state.get("compare"):
         st.session_state[BY] = "classes"
-        st.session_state["compared"] = pick_comparison([], "auto", labels, "mine").names
+        st.session_state["compared"] = pick_comparison([], "auto", labels, "mine", []).names
 
 
 @pytest.fixture

@@ -1,9 +1,25 @@
 """From an answer of the engine to rows of panes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from components.maps.rows import Failure, build_rows, describe_passes
+from components.browser.canvas import Row
+from components.maps.headings import describe_explained
+from components.maps.rows import (
+    Answered,
+    Asked,
+    Failure,
+    Loan,
+    Outcome,
+    build_column_rows,
+    build_rows,
+    describe_passes,
+    list_class_columns,
+    list_layer_columns,
+    list_model_columns,
+)
 from explain.engine.explanation import PictureExplanation, Prediction
 from explain.maps.heatmap import Heatmap
 from explain.methods import all_methods
@@ -39,15 +55,27 @@ def explained(*maps: Heatmap, prompts: tuple[Prediction, ...] = (), **unavailabl
     return PictureExplanation(PICTURE, predictions, prompts, (3,), ("cat",), ("layer4",), maps, missing)
 
 
+def rows(
+    *outcomes: Outcome,
+    methods: tuple[str, ...] = (),
+    usable: tuple[str, ...] | None = None,
+    loans: dict[str, Loan] | None = None,
+    coming: dict[str, str] | None = None,
+) -> list[Row]:
+    asked = Asked(methods, methods if usable is None else usable, "resnet")
+    return build_rows(Answered(outcomes, loans or {}), asked, coming)
+
+
 def test_a_row_names_its_picture_class_and_what_reading_did() -> None:
-    (row,) = build_rows([explained(heat("grad-cam"))], ["grad-cam"], None)
+    (row,) = rows(explained(heat("grad-cam")), methods=("grad-cam",))
     assert (row.key, row.digest, row.label) == ("d1", "d1", "cat.png")
-    assert row.detail == "Explained: cat (20%) · 60 × 40 pixels. Turned upright."
+    assert row.detail == "Explained: cat (20%) · resnet · layer layer4, 4×4 cells"
+    assert row.notes == ("60 × 40 pixels. Turned upright.",)
 
 
 def test_columns_stand_in_the_order_asked_for_with_what_belongs_to_each_map() -> None:
     entry = explained(heat("eigen-cam", warnings=("Careful.",)), heat("grad-cam"))
-    (row,) = build_rows([entry], ["grad-cam", "eigen-cam"], None)
+    (row,) = rows(entry, methods=("grad-cam", "eigen-cam"))
     assert [pane.title for pane in row.panes] == ["Picture", "Grad-CAM", "Eigen-CAM"]
     assert row.panes[2].warnings == ("Careful.",)
     assert row.panes[1].box == (10.0, 0.0, 50.0, 40.0)
@@ -55,7 +83,7 @@ def test_columns_stand_in_the_order_asked_for_with_what_belongs_to_each_map() ->
 
 
 def test_the_explained_class_is_the_pressed_one() -> None:
-    (row,) = build_rows([explained()], [], None)
+    (row,) = rows(explained())
     assert [(c.label, c.chosen, c.action) for c in row.panes[0].choices] == [
         ("dog", False, "explain-class:5"),
         ("cat", True, "explain-class:3"),
@@ -75,26 +103,66 @@ def test_time_and_passes(seconds: float, passes: Passes, text: str) -> None:
     assert describe_passes(heat("grad-cam", seconds, passes)) == text
 
 
-@pytest.mark.parametrize("twin", ["photo-vit", None])
-def test_a_missing_prompt_cam_offers_a_twin_where_there_is_one(twin: str | None) -> None:
-    (row,) = build_rows([explained(prompt_cam="It has none.")], ["prompt-cam"], twin)
-    assert row.panes[1].message == "It has none."
-    assert row.panes[1].action == (("Switch to photo-vit", "switch-model:photo-vit") if twin else None)
+def test_what_a_model_cannot_do_has_no_pane() -> None:
+    (row,) = rows(
+        explained(heat("grad-cam"), prompt_cam="It has none."), methods=("grad-cam", "prompt-cam"), usable=("grad-cam",)
+    )
+    assert [pane.key for pane in row.panes] == ["picture", "grad-cam"]
+
+
+def test_what_fails_for_now_keeps_its_pane_and_its_settings() -> None:
+    (row,) = rows(explained(cf_cam="Not at this layer."), methods=("cf-cam",))
+    assert (row.panes[1].message, row.panes[1].settings) == ("Not at this layer.", "settings-cf-cam")
+
+
+def test_a_lent_map_names_its_model_its_class_and_what_that_model_finds_likelier() -> None:
+    loan = Loan("photo-vit", explained(heat("prompt-cam"), prompts=(Prediction(5, "dog", 0.6),)))
+    (row,) = rows(explained(prompt_cam="It has none."), methods=("prompt-cam",), usable=(), loans={"d1": loan})
+    pane = row.panes[1]
+    assert pane.origin == "from photo-vit: cat 20%"
+    assert pane.sentence.startswith("From photo-vit, for cat 20%. ")
+    assert pane.warnings == ("photo-vit itself finds “dog” likeliest (70%).",)
+    assert pane.alt == "Prompt-CAM of photo-vit for “cat” on cat.png"
 
 
 def test_prompts_that_see_another_class_say_so() -> None:
     entry = explained(heat("prompt-cam"), prompts=(Prediction(2, "bird", 0.9),))
-    (row,) = build_rows([entry], ["prompt-cam"], None)
+    (row,) = rows(entry, methods=("prompt-cam",))
     assert row.panes[1].warnings == ("The prompts find “bird” likeliest, the model's own head “dog”.",)
 
 
 def test_a_failure_keeps_the_picture_and_says_why() -> None:
-    rows = build_rows([Failure(PICTURE, "It broke."), explained(heat("grad-cam"))], ["grad-cam"], None)
-    assert [pane.message for pane in rows[0].panes] == ["It broke."]
-    assert rows[0].label == "cat.png"
-    assert rows[1].panes[1].values is not None
+    failed, made = rows(Failure(PICTURE, "It broke."), explained(heat("grad-cam")), methods=("grad-cam",))
+    assert [pane.message for pane in failed.panes] == ["It broke."]
+    assert failed.label == "cat.png"
+    assert made.panes[1].values is not None
 
 
 def test_what_is_still_being_made_says_how_long_it_takes() -> None:
-    (row,) = build_rows([explained()], ["grad-cam"], None, {"grad-cam": "Coming … about 4 s a picture"})
+    (row,) = rows(explained(), methods=("grad-cam",), coming={"grad-cam": "Coming … about 4 s a picture"})
     assert row.panes[1].message == "Coming … about 4 s a picture"
+
+
+def test_the_heading_says_that_the_probability_is_explained_and_which_layers_are_fused() -> None:
+    entry = replace(explained(heat("grad-cam")), layers=("layer3", "layer4"))
+    told = describe_explained(entry, "resnet", "probability")
+    assert told == "Explained: cat (20%) · by its probability · resnet · layers layer3 + layer4, 4×4 cells"
+
+
+def test_columns_that_a_model_cannot_fill_are_left_out_and_so_is_a_row_of_them() -> None:
+    able = explained(heat("grad-cam"), heat("prompt-cam"), prompts=(Prediction(5, "dog", 0.6),))
+    unable = explained(heat("grad-cam"), prompt_cam="It has none.")
+    asked = Asked(("grad-cam", "prompt-cam"), ("grad-cam",), "resnet")
+    both = build_column_rows([(PICTURE, list_model_columns({"resnet": unable, "vit": able}))], asked)
+    assert [[pane.key for pane in row.panes] for row in both] == [["picture", "resnet", "vit"], ["picture", "vit"]]
+    (row,) = build_column_rows([(PICTURE, list_model_columns({"resnet": unable}))], asked)
+    assert row.label == "cat.png · Grad-CAM"
+    assert row.panes[1].sentence == "dog 70% · explained: cat · layer layer4, 4×4 cells"
+
+
+def test_layers_and_classes_side_by_side_name_the_model_and_what_they_share() -> None:
+    entry, asked = explained(heat("grad-cam")), Asked(("grad-cam",), ("grad-cam",), "resnet")
+    (by_layer,) = build_column_rows([(PICTURE, list_layer_columns(entry))], asked)
+    (by_class,) = build_column_rows([(PICTURE, list_class_columns(entry))], asked)
+    assert by_layer.detail == "Explained: cat (20%) · resnet"
+    assert by_class.detail == "resnet · layer layer4, 4×4 cells"
