@@ -184,6 +184,8 @@ def take(page: Page, kind: str, methods: Sequence[str], act: Callable[[], None])
 def measure_sliders(page: Page, repeats: int) -> Figures:
     """Milliseconds from the release of a slider to four new maps, by slider and by what moved it."""
     measured: Figures = {}
+    page.locator(".st-key-grid [data-pane=cf-cam] [data-tool=settings]").first.click()
+    settle(page)
     generator = np.random.default_rng(0)
     for name, label in SLIDERS.items():
         slider = page.get_by_role("slider", name=label)

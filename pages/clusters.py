@@ -20,11 +20,13 @@ from components.maps.clusters import (
     list_steps,
 )
 from components.maps.frames import LARGE, SMALL, TINY, describe_range, prepare_ground, show_map
+from components.maps.headings import describe_explained
 from components.page.link import keep_link
 from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work
+from components.words import escape
 from explain.engine.explanation import PictureExplanation
 from explain.methods.cf_cam.clustering import measure_eps
 from explain.methods.cf_cam.settings import CfCamSettings
@@ -60,6 +62,7 @@ def _show(subject: Subject) -> None:
             st.info(entry.unavailable.get(METHOD, "There is no map of this layer."), icon=":material/layers:")
             return
         heatmap = entry.maps[0]
+        st.caption(escape(describe_explained(entry, subject.model.request.name, subject.score)))
         capture = subject.engine.capture(picture, subject.model, subject.layer, entry.targets[0], subject.score)
         view = cluster_view(capture, settings)
         steps = list_steps()

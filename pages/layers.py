@@ -12,6 +12,7 @@ from components.choices.one_method import list_quick_methods, pick_method
 from components.choices.one_picture import pick_one
 from components.maps.formula import show_formula
 from components.maps.frames import LARGE, SMALL, Ground, describe_range, prepare_ground, show_map
+from components.maps.headings import describe_explained
 from components.maps.layers import (
     build_channel_cards,
     build_layer_cards,
@@ -23,7 +24,7 @@ from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work
-from components.words import format_answer
+from components.words import escape, format_answer
 from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import break_down, rank_channels
 from explain.maps.heatmap import Heatmap, find_highest_cell
@@ -54,6 +55,7 @@ def _show(subject: Subject) -> None:
     maps = {heatmap.layer: heatmap for heatmap in entry.maps if heatmap.method == method}
     layer = next(layer for layer in subject.model.layers if layer.name == subject.layer)
     with place.container():
+        st.caption(escape(describe_explained(entry, subject.model.request.name, subject.score, layer)))
         _show_network(subject, entry)
         ground = prepare_ground(picture, SMALL)
         items = build_layer_cards(subject.model.layers, maps, ground, signed)

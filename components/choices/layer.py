@@ -28,7 +28,8 @@ def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> st
     names = [layer.name for layer in layers]
     chosen = st.session_state.get(LAYER, AUTO)
     if chosen != AUTO and chosen not in names:
-        st.session_state[_NOTE] = f"{model} has no layer “{chosen}”: its best layer is explained instead."
+        said = f"{model} has no layer “{chosen}”: its best layer is explained instead."
+        st.session_state[_NOTE] = (model, said)
         chosen = st.session_state[LAYER] = AUTO
     described = {layer.name: _describe(layer, place, len(layers)) for place, layer in enumerate(layers, 1)}
     described[AUTO] = f"Best: {default.name} · {_grid(default)}" if default is not None else "Best"
@@ -42,8 +43,9 @@ def pick_layer(layers: Sequence[Layer], default: Layer | None, model: str) -> st
         help="Where in the network to look, from the input to the answer. Late layers know what a thing is, early ones "
         "where its edges are. “Best” is the last layer that still tells places apart.",
     )
-    if _NOTE in st.session_state:
-        st.caption(st.session_state[_NOTE])
+    about, said = st.session_state.get(_NOTE, ("", ""))
+    if about == model:  # of another one it is no news any more
+        st.caption(said)
     return chosen
 
 

@@ -43,7 +43,8 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
                 chosen = (list(labels).index(label), label)
             else:
                 chosen = None
-                st.session_state[_NOTE] = f"{model} knows no class “{label}”: its likeliest class is explained instead."
+                said = f"{model} knows no class “{label}”: its likeliest class is explained instead."
+                st.session_state[_NOTE] = (model, said)
             st.session_state[TARGET] = chosen
     offered = offer_classes(labels, "target-search", () if chosen is None else chosen[:1], choose=choose_target)
     named = dict(zip(offered, name_classes(labels, offered), strict=True))
@@ -56,8 +57,9 @@ def pick_target(labels: Sequence[str], model: str) -> int | None:
         format_func=lambda index: "Likeliest of each picture" if index == PREDICTED else named[index],
         help="The class whose score is explained. Type to search. A class can also be chosen below each picture.",
     )
-    if _NOTE in st.session_state:
-        st.caption(st.session_state[_NOTE])
+    about, said = st.session_state.get(_NOTE, ("", ""))
+    if about == model:  # of another one it is no news any more
+        st.caption(said)
     return None if chosen is None else chosen[0]
 
 

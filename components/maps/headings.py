@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from components.words import format_answer
 from explain.engine.explanation import PictureExplanation
 from explain.maps.heatmap import Heatmap
@@ -9,6 +11,9 @@ from explain.methods import get_method
 from explain.networks.layer import describe_grid
 from explain.networks.meaning import Outputs
 from explain.passes.look import Score
+
+if TYPE_CHECKING:
+    from explain.networks.layer import Layer
 
 _BEST: dict[Outputs, str] = {
     "classes": ", the likeliest class",
@@ -18,17 +23,19 @@ _BEST: dict[Outputs, str] = {
 }
 
 
-def describe_explained(entry: PictureExplanation, model: str, score: Score = "logit") -> str:
+def describe_explained(
+    entry: PictureExplanation, model: str, score: Score = "logit", layer: Layer | None = None
+) -> str:
     """Class, model and layer of a picture's maps.
 
     Args:
         entry: what the engine answered.
         model: the model's name.
         score: what of the class is explained; that it is the probability is said.
+        layer: the one shown, where more were asked; left out, all.
     """
-    return " · ".join(
-        part for part in [describe_target(entry), *say_score(score), model, *describe_layers(entry)] if part
-    )
+    layers = describe_layers(entry) if layer is None else [f"layer {layer.name}, {layer.describe_grid()} cells"]
+    return " · ".join([describe_target(entry), *say_score(score), model, *layers])
 
 
 def describe_target(entry: PictureExplanation) -> str:

@@ -30,10 +30,11 @@ def say_missing(question: Question, answered: Answered, obstacles: Mapping[str, 
     lenders = sorted({loan.model for loan in loans if loan is not None})
     if lenders:
         titles = _list(get_method(name).title for name in question.lent)
-        sentences.append(
-            f"{titles} {'is' if len(question.lent) == 1 else 'are'} from {_list(lenders)}: not in the files below, and "
-            "not compared with the other maps."
-        )
+        verb = "is" if len(question.lent) == 1 else "are"
+        whose = f"{titles} {verb} from {_list(lenders)}"
+        if None in loans:
+            whose = f"Where {_list(lenders)} knows the class, {titles} {verb} from it"
+        sentences.append(f"{whose}: not in the files below, and not compared with the other maps.")
     _say(sentences, question.twin or next(iter(lenders), None))
 
 

@@ -106,9 +106,9 @@ def list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[
         if isinstance(outcome, Failure):
             columns.append((outcome.picture, [Column("failed", "", "", outcome, {}, outcome.sentence)]))
         elif question.comparison.by == "layers":
-            columns.append((outcome.picture, list_layer_columns(outcome, question.cannot)))
+            columns.append((outcome.picture, list_layer_columns(outcome, question.model.request.name, question.cannot)))
         elif question.comparison.by == "classes":
-            columns.append((outcome.picture, list_class_columns(outcome, question.cannot)))
+            columns.append((outcome.picture, list_class_columns(outcome, question.model.request.name, question.cannot)))
     return columns
 
 

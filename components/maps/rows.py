@@ -26,6 +26,7 @@ EXPLAIN_CLASS = "explain-class"
 DIFFERENCE_PANE = "difference"
 """Key of the pane that shows what one map has more than another."""
 
+_EACH_MODEL = "Each model at its best layer"
 
 _ANSWERS: dict[Outputs, str] = {
     "classes": "The likeliest classes. Press one to explain it.",
@@ -113,7 +114,7 @@ class Column:
         maps: by method.
         missing: what is said where a method has no map here, unless the engine named a reason.
         cannot: methods that the model cannot do.
-        told: what is the same in all columns of the row, for its heading.
+        told: what all columns of the row have in common, for its heading.
     """
 
     key: str
@@ -130,9 +131,9 @@ class Column:
         return method in self.cannot
 
 
-def list_layer_columns(entry: PictureExplanation, cannot: Sequence[str] = ()) -> list[Column]:
+def list_layer_columns(entry: PictureExplanation, model: str, cannot: Sequence[str] = ()) -> list[Column]:
     """A column a layer. Methods that do not look at one layer stand in the first."""
-    columns = []
+    columns, told = [], f"{describe_target(entry)} · {model}"
     for number, layer in enumerate(entry.layers):
         maps = {
             heatmap.method: heatmap
@@ -141,18 +142,17 @@ def list_layer_columns(entry: PictureExplanation, cannot: Sequence[str] = ()) ->
         }
         grids = {f"{describe_grid(m.values.shape)} cells" for m in maps.values() if m.layer == layer}
         missing = "This method does not look at one layer. Its map stands in the first column."
-        columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing, cannot, describe_target(entry)))
+        columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing, cannot, told))
     return columns
 
 
-def list_class_columns(entry: PictureExplanation, cannot: Sequence[str] = ()) -> list[Column]:
+def list_class_columns(entry: PictureExplanation, model: str, cannot: Sequence[str] = ()) -> list[Column]:
     """A column a class, with its probability where it is one of the likeliest."""
     shares = {prediction.index: format_answer(prediction) for prediction in entry.predictions}
-    columns = []
+    columns, told = [], " · ".join([model, *describe_layers(entry)])
     for rank, (target, label) in enumerate(zip(entry.targets, entry.labels, strict=True)):
         maps = {heatmap.method: heatmap for heatmap in entry.maps if heatmap.target == target}
         sentence = shares.get(target, "not among the five likeliest")
-        told = ", ".join(describe_layers(entry))
         columns.append(Column(str(rank), label, sentence, entry, maps, cannot=cannot, told=told))
     return columns
 
@@ -162,13 +162,14 @@ def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> 
     columns = []
     for name, outcome in outcomes.items():
         if isinstance(outcome, Failure):
-            columns.append(Column(name, name, "", outcome, {}, outcome.sentence))
+            columns.append(Column(name, name, "", outcome, {}, outcome.sentence, told=_EACH_MODEL))
             continue
         best = outcome.predictions[0]
         layers = "".join(f" · {layer}" for layer in describe_layers(outcome))
         sentence = f"{best.label} {format_answer(best)} · explained: {outcome.labels[0]}{layers}"
         maps = {heatmap.method: heatmap for heatmap in outcome.maps}
-        columns.append(Column(name, name, sentence, outcome, maps, cannot=[*outcome.unavailable]))
+        cannot = [*outcome.unavailable]
+        columns.append(Column(name, name, sentence, outcome, maps, cannot=cannot, told=_EACH_MODEL))
     return columns
 
 
@@ -218,19 +219,12 @@ def build_column_rows(
                 pixels=picture.pixels,
                 digest=picture.digest,
                 panes=panes,
-                detail=_describe_columns(columns, asked),
+                detail=" · ".join(filter(None, [columns[0].told, *say_score(asked.score), method.sentence])),
                 notes=(describe_picture(picture),),
                 settings=_name_settings(name),
             )
             rows.append(_subtract(row, difference))
     return rows
-
-
-def _describe_columns(columns: Sequence[Column], asked: Asked) -> str:
-    """What the columns of a row have in common: model, and class or layer."""
-    told = columns[0].told
-    shared = [told, asked.model] if told.startswith("Explained") else [asked.model, told]
-    return " · ".join(part for part in [*shared, *say_score(asked.score)] if part)
 
 
 def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:

@@ -102,3 +102,10 @@ def find_prompted(engine: Engine, model: LoadedModel, body: Place) -> LoadedMode
         "another model above."
     )
     return await_model(engine, ModelChoice(ModelRequest(source="bundled", name=name)), body)
+
+
+def describe_looker(model: str, chosen: str) -> str:
+    """Which model answers in a view, in a sentence, also where it is not the one chosen."""
+    if model == chosen:
+        return f"Model: {model}, by its class prompts."
+    return f"Model: {model}, by its class prompts. The one chosen on the left, {chosen}, has none."

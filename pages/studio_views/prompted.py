@@ -11,7 +11,8 @@ from components.page.link import keep_link
 from components.page.subject import say_no_picture
 from components.session.engine import await_engine
 from components.session.work import Place
-from components.studio.views import find_prompted
+from components.studio.views import describe_looker, find_prompted
+from components.words import escape
 from explain.engine.engine import Engine
 from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
@@ -33,6 +34,7 @@ def pick_prompted_subject(
         offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
     keep_link()
+    st.caption(escape(describe_looker(model.request.name, choice.request.name)))
     if with_pictures and not pictures:
         with body.container():
             say_no_picture()

@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from explain.bundled.pictures import bundled_pictures
+from explain.methods import all_methods
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
@@ -53,6 +54,11 @@ def upload(page: Page, *files: tuple[str, bytes]) -> None:
     field.set_input_files([{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files])
 
 
+def open_settings(page: Page, name: str) -> None:
+    """Open a method's settings under the title of its pane."""
+    pane(page, name).locator("[data-tool=settings]").click()
+
+
 def read_passes(page: Page) -> str:
     return page.get_by_text("Passes of the network").inner_text()
 
@@ -68,6 +74,7 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     expect(pane(page, "picture").locator(".choice").first).to_contain_text("cat")
 
     passes = read_passes(page)
+    open_settings(page, "cf-cam")
     for label in ("DBSCAN eps", "Gaussian sigma"):
         before = {name: read_pixels(page, name) for name in METHODS}
         version = pane(page, "cf-cam").get_attribute("data-version")
@@ -90,6 +97,77 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     assert read_pixels(page, "grad-cam") != before
     assert requests
     assert requests.to_other_hosts == []
+
+
+Frame = dict[str, float]
+
+
+def frame_of(found: Locator) -> Frame:
+    frame = found.bounding_box()
+    assert frame is not None
+    return frame
+
+
+def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> None:
+    """Where the first map is, how wide panes are from four to eight methods, that settings cover no map, and that what
+    is new and out of view is said.
+    """
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(app_url)
+    await_picture(page, bundled_pictures()[0].path.name)
+    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit: cat", timeout=PATIENCE)
+    page.mouse.move(1, 1)
+
+    def measure(name: str = "grad-cam") -> Frame:
+        page.wait_for_timeout(150)
+        return frame_of(pane(page, name).locator(".stage"))
+
+    toolbar = page.locator(".st-key-grid .toolbar")
+    for size, top, width in (((1400, 900), 300, 260), ((1024, 768), 300, 200), ((390, 844), 420, 160)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        frame = measure()
+        assert frame["y"] <= top and frame["width"] >= width, (size, frame)
+        assert frame["y"] + frame["height"] <= size[1], "all of a map is on the first screen"
+        assert frame_of(toolbar)["height"] <= 48, "the tools are one line"
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert measure("prompt-cam")["y"] + measure("prompt-cam")["height"] <= 900, "all four are on the first screen"
+
+    before = measure("cf-cam")
+    open_settings(page, "cf-cam")
+    slider = page.get_by_role("slider", name="CF-CAM").first
+    expect(slider).to_be_visible()
+    after, handle = measure("cf-cam"), frame_of(page.locator(".st-key-settings-cf-cam"))
+    title = frame_of(pane(page, "cf-cam").locator(".pane-title"))
+    assert title["y"] < handle["y"] and handle["y"] + handle["height"] <= after["y"] + 1, "between title and map"
+    assert before["x"] - 1 <= handle["x"] and handle["width"] <= before["width"] + 1
+    assert after["y"] + after["height"] <= 900, "and the map that they change is in view"
+    open_settings(page, "cf-cam")
+    expect(slider).to_be_hidden()
+
+    widths = [measure()["width"]]
+    page.get_by_role("button", name="All 30 methods").click()
+    for name in ("xgrad-cam", "layer-cam", "hires-cam", "fem"):
+        title = all_methods()[name].title
+        page.get_by_test_id("stPopoverBody").get_by_role("button", name=title, exact=True).click()
+        expect(pane(page, name)).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+        widths.append(measure()["width"])
+    assert all(0.7 < later / earlier <= 1.001 for earlier, later in zip(widths, widths[1:], strict=False)), widths
+    page.keyboard.press("Escape")
+
+    page.set_viewport_size({"width": 1400, "height": 560})
+    news = page.locator(".st-key-grid .news")
+    agreement = page.get_by_text("Agreement", exact=True)
+    agreement.scroll_into_view_if_needed()
+    top = measure()["y"]
+    agreement.click()
+    expect(news).to_have_text("How far the maps agree is ready below ↓", timeout=PATIENCE)
+    assert measure()["y"] == top, "nothing moves for it"
+    news.get_by_role("button").click()
+    expect(page.locator(".st-key-agreement-matrix")).to_be_in_viewport(timeout=PATIENCE)
+    expect(news).to_be_hidden()
+    agreement.scroll_into_view_if_needed()
+    page.get_by_role("button", name=f"Add {bundled_pictures()[3].title} to the comparison").click()
+    expect(news).to_have_text(f"{bundled_pictures()[3].path.name} is ready below ↓", timeout=PATIENCE)
 
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:

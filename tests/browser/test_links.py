@@ -57,6 +57,7 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
     await_rows(page, "cat.jpg", "horses.jpg")
     assert read_words(page) == words
     expect(page.locator("[data-setting=opacity]")).to_have_value("0.8")
+    pane(page, "cf-cam").first.locator("[data-tool=settings]").click()
     slider = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
     expect(slider).to_have_attribute("aria-valuetext", "1.0")
     before, runs = read_pixels(page, "cf-cam"), len(sent)
@@ -87,7 +88,7 @@ def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:
     page.goto(f"{app_url}/?present=1")
     await_rows(page, FILES[0])
     sidebar, toolbar = page.get_by_test_id("stSidebar"), page.locator(".st-key-grid .toolbar")
-    controls = [sidebar, toolbar, page.get_by_test_id("stHeader"), page.locator(".st-key-settings")]
+    controls = [sidebar, toolbar, page.get_by_test_id("stHeader"), page.locator(".st-key-comparison")]
     for control in controls:
         expect(control).to_be_hidden()
     expect(page.get_by_text("Not for diagnostic use")).to_be_visible()

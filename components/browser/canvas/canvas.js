@@ -78,7 +78,8 @@ export class Grid {
   }
 
   arrange() {
-    for (const row of this.rows.values()) row.arrange(this.rows.size > 1);
+    const most = Math.max(0, ...[...this.rows.values()].map(({ panes }) => panes.size));
+    for (const row of this.rows.values()) row.arrange(this.rows.size > 1 ? most : 0);
     this.toolbar.fit();
     this.drawers.place();
   }
@@ -442,9 +443,10 @@ class Row {
     this.showNotes();
   }
 
-  arrange(several) {
+  // Of several rows the longest has `most` panes, and all have columns of one width.
+  arrange(most) {
     const leading = this.list.firstElementChild?.dataset.pane === "picture";
-    const columns = chooseColumns(this.panes.size, this.list.clientWidth, leading, several);
+    const columns = chooseColumns(most || this.panes.size, this.list.clientWidth, leading, most > 0);
     this.list.style.setProperty("--columns", String(columns));
     this.list.classList.toggle("single", columns === 1);
     this.list.classList.toggle("led", leading && columns > 1 && columns < this.panes.size);

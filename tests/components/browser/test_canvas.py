@@ -138,6 +138,9 @@ def read_pixels(canvas: Locator) -> np.ndarray:
 
 def choose(grid: Locator, view: RenderSettings) -> None:
     """Set every control of the toolbar."""
+    more = grid.locator("[data-tool=more]")
+    if more.is_visible() and more.get_attribute("aria-expanded") == "false":
+        more.click()
     grid.locator("[data-setting=signed]").set_checked(False)
     grid.locator("[data-setting=colour_table]").select_option(view.colour_table)
     grid.locator("[data-setting=signed]").set_checked(view.signed)

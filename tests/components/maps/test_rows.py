@@ -162,7 +162,8 @@ def test_columns_that_a_model_cannot_fill_are_left_out_and_so_is_a_row_of_them()
 
 def test_layers_and_classes_side_by_side_name_the_model_and_what_they_share() -> None:
     entry, asked = explained(heat("grad-cam")), Asked(("grad-cam",), ("grad-cam",), "resnet")
-    (by_layer,) = build_column_rows([(PICTURE, list_layer_columns(entry))], asked)
-    (by_class,) = build_column_rows([(PICTURE, list_class_columns(entry))], asked)
-    assert by_layer.detail == "Explained: cat (20%) · resnet"
-    assert by_class.detail == "resnet · layer layer4, 4×4 cells"
+    (by_layer,) = build_column_rows([(PICTURE, list_layer_columns(entry, "resnet"))], asked)
+    (by_class,) = build_column_rows([(PICTURE, list_class_columns(entry, "resnet"))], asked)
+    sentence = all_methods()["grad-cam"].sentence
+    assert by_layer.detail == f"Explained: cat (20%) · resnet · {sentence}"
+    assert by_class.detail == f"resnet · layer layer4, 4×4 cells · {sentence}"
