@@ -87,7 +87,7 @@ def _say(sentences: Sequence[str], switch: str | None = None) -> None:
         return
     with st.container(key="missing", horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(" ".join(sentences), width="content")
-        if st.button(f"Switch to {switch}", key="missing-switch", type="tertiary"):
+        if st.button(f"Switch to {switch}", key="missing-switch"):
             use_bundled(switch)
             st.rerun()
 

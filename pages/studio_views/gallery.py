@@ -17,7 +17,7 @@ from explain.errors import ExplainError
 from explain.models.loaded import LoadedModel
 from explain.training.run import TrainingRun
 from explain.traits.gallery import Gallery, collect_gallery
-from pages.studio_views.prompted import pick_prompted_subject
+from pages.studio_views.prompted import name_looker, pick_prompted_subject
 
 
 def show_view(body: Place) -> None:
@@ -26,6 +26,7 @@ def show_view(body: Place) -> None:
     if subject is not None:
         engine, model, _, target = subject
         with body.container():
+            name_looker(model)
             _show_collection(engine, model, target)
 
 

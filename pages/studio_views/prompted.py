@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.choices.model import await_model, offer_model_for, pick_model
+from components.choices.model import await_model, get_choice, offer_model_for, pick_model
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_target
 from components.page.link import keep_link
@@ -34,9 +34,13 @@ def pick_prompted_subject(
         offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
     keep_link()
-    st.caption(escape(describe_looker(model.request.name, choice.request.name)))
     if with_pictures and not pictures:
         with body.container():
             say_no_picture()
         return None
     return engine, model, pictures, target
+
+
+def name_looker(model: LoadedModel) -> None:
+    """Say above a view which model answers, which may be another one than that chosen."""
+    st.caption(escape(describe_looker(model.request.name, get_choice().request.name)))

@@ -24,7 +24,7 @@ from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.traits.surgery import Answer, answer_surgery
 from explain.traits.traits import EyesView, look_with_eyes_of
-from pages.studio_views.prompted import pick_prompted_subject
+from pages.studio_views.prompted import name_looker, pick_prompted_subject
 
 _SURGERY_TRAITS = 3
 
@@ -34,6 +34,7 @@ def show_view(body: Place) -> None:
     subject = pick_prompted_subject(body)
     if subject is not None:
         with body.container():
+            name_looker(subject[1])
             _show_surgery(*subject)
 
 

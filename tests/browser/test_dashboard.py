@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
         page.get_by_test_id("stPopoverBody").get_by_role("button", name=title, exact=True).click()
         expect(pane(page, name)).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
         widths.append(measure()["width"])
-    assert all(0.7 < later / earlier <= 1.001 for earlier, later in zip(widths, widths[1:], strict=False)), widths
+    assert all(0.7 < later / earlier <= 1.001 for earlier, later in pairwise(widths)), widths
     page.keyboard.press("Escape")
 
     page.set_viewport_size({"width": 1400, "height": 560})

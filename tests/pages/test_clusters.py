@@ -39,6 +39,7 @@ def read_view(engine: Engine, **settings: Any) -> Any:
 def test_curve_embedding_cards_and_map_are_there(clusters: Any, engine: Engine) -> None:
     assert not clusters.test.exception
     assert not clusters.test.error
+    assert ", the likeliest class · photo-cnn · layer " in clusters.sentences.replace("\\", "")
     view = read_view(engine)
     knee = clusters.component("knee")
     assert knee["steps"][knee["at"]][0] == 0.3

@@ -201,6 +201,11 @@ def test_another_model_keeps_the_class_by_name_and_gives_up_the_layer_with_a_wor
     assert "cat" in dashboard.rows[0]["detail"]
     assert dashboard.test.selectbox(key="layer-widget").value == "auto"
     assert f"photo-vit has no layer “{layer}”" in dashboard.sentences
+    dashboard.test.selectbox(key="bundled").set_value("imagenet-cnn").run()
+    assert "imagenet-cnn knows no class “cat”" in dashboard.sentences
+    assert "photo-vit has no layer" not in dashboard.sentences, "of another model it is no news"
+    dashboard.test.selectbox(key="bundled").set_value("photo-vit").run()
+    assert "knows no class" not in dashboard.sentences
     assert dashboard.values("prompt-cam").max() > 0
     dashboard.test.slider(key="setting:prompt-cam.traits").set_value(1).run()
     assert not dashboard.test.exception

@@ -42,6 +42,9 @@ def test_every_layer_has_a_block_and_a_map(layers: Any, engine: Engine) -> None:
     assert not layers.test.exception
     assert not layers.test.error
     model = engine.load("photo-cnn")
+    assert model.default_layer is not None
+    said = f"the likeliest class · photo-cnn · layer {model.default_layer.name}, {model.default_layer.describe_grid()}"
+    assert said in layers.sentences.replace("\\", "")
     names = [layer.name for layer in model.layers]
     blocks = layers.component("network")["blocks"]
     assert [block["key"] for block in blocks] == names
