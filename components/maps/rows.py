@@ -326,9 +326,10 @@ def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
     """A map of another model, which says so, and what that model finds likeliest where it is something else."""
     entry = loan.entry
     pane = _build_map_pane(entry, heatmap)
-    answer = next((f" {format_answer(p)}" for p in entry.predictions if p.index == heatmap.target), "")
+    predictions = entry.prompt_predictions or entry.predictions  # by prompts, where it is they that look
+    answer = next((f" {format_answer(p)}" for p in predictions if p.index == heatmap.target), "")
     warnings = list(pane.warnings)
-    best = entry.predictions[0]
+    best = predictions[0]
     if best.index != heatmap.target:
         warnings.insert(0, f"{loan.model} itself finds “{best.label}” likeliest ({format_answer(best)}).")
     return replace(

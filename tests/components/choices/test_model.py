@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.choices.model import describe_bundled, find_model_for, find_prompted_for, read_numbers
+from components.choices.model import describe_bundled, find_model_for, find_prompted_for, list_knowing, read_numbers
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import ModelError
@@ -79,3 +79,15 @@ def test_prompts_are_offered_that_know_all_that_is_shown() -> None:
     assert find_prompted_for([pictures["coffee"]]) is find_prompted_for([pictures["raccoon"]]) is None
     own = make_picture(0)
     assert find_prompted_for([own]) is find_prompted_for([pictures["cat"], own]) is find_prompted_for([]) is None
+
+
+def test_models_are_compared_that_know_the_pictures() -> None:
+    pictures = read_examples()
+    photographs = ["imagenet-cnn", "photo-cnn", "photo-vit"]
+    assert sorted(list_knowing([pictures["cat"]])) == photographs
+    assert list_knowing([pictures["coffee"]]) == ["imagenet-cnn"]
+    assert sorted(list_knowing([pictures["crested-finch"]])) == ["birds-cnn", "birds-vit"]
+    assert sorted(list_knowing([make_picture(0)])) == sorted(list_knowing([pictures["raccoon"]])) == photographs
+    everything = sorted(model.name for model in bundled_models())
+    assert sorted(list_knowing([pictures["cat"], pictures["crested-finch"]])) == everything, "none knows both"
+    assert list_knowing([]) == []

@@ -116,12 +116,13 @@ def test_what_fails_for_now_keeps_its_pane_and_its_settings() -> None:
 
 
 def test_a_lent_map_names_its_model_its_class_and_what_that_model_finds_likelier() -> None:
-    loan = Loan("photo-vit", explained(heat("prompt-cam"), prompts=(Prediction(5, "dog", 0.6),)))
+    prompts = (Prediction(5, "dog", 0.6), Prediction(3, "cat", 0.3))
+    loan = Loan("photo-vit", explained(heat("prompt-cam"), prompts=prompts))
     (row,) = rows(explained(prompt_cam="It has none."), methods=("prompt-cam",), usable=(), loans={"d1": loan})
     pane = row.panes[1]
-    assert pane.origin == "from photo-vit: cat 20%"
-    assert pane.sentence.startswith("From photo-vit, for cat 20%. ")
-    assert pane.warnings == ("photo-vit itself finds “dog” likeliest (70%).",)
+    assert pane.origin == "from photo-vit: cat 30%"
+    assert pane.sentence.startswith("From photo-vit, for cat 30%. ")
+    assert pane.warnings == ("photo-vit itself finds “dog” likeliest (60%).",)
     assert pane.alt == "Prompt-CAM of photo-vit for “cat” on cat.png"
 
 
