@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from components.session.carried import carry_choices
+from components.session.faults import guard_callbacks, show_faults
 from components.session.reconnect import keep_sessions
 
 ASSETS = Path(__file__).parent / "assets"
@@ -13,6 +14,7 @@ ASSETS = Path(__file__).parent / "assets"
 st.set_page_config(page_title="CAMscope", page_icon=ASSETS / "icon.png", layout="wide", initial_sidebar_state=310)
 st.html(ASSETS / "style.css")
 keep_sessions()
+guard_callbacks()
 
 
 def compare() -> None:
@@ -64,4 +66,4 @@ page = st.navigation(
     position="top",
 )
 carry_choices(page.url_path)
-page.run()
+show_faults(page.run)()
