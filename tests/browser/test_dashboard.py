@@ -67,7 +67,7 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     page: Page, app_url: str, requests: Any, cat: bytes
 ) -> None:
     page.goto(app_url)
-    await_picture(page, bundled_pictures()[0].path.name)
+    await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat), ("broken.png", b"no picture"))
     await_picture(page, "chelsea.png")
     expect(page.get_by_role("alert").filter(has_text="broken.png")).to_be_visible(timeout=PATIENCE)
@@ -172,7 +172,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:
     page.goto(app_url)
-    await_picture(page, bundled_pictures()[0].path.name)
+    await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
     files = {}
@@ -193,7 +193,7 @@ def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> Non
     """Watched in every frame while pictures are changed: a row's maps say which picture they are of."""
     page.goto(app_url)
     first, second = (entry for entry in bundled_pictures()[:2])
-    await_picture(page, first.path.name)
+    await_picture(page, first.title)
     page.evaluate(
         """() => {
             window.seen = new Set();
@@ -214,9 +214,9 @@ def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> Non
     )
     for entry in (second, first, second):
         page.get_by_role("button", name=f"Explain {entry.title}", exact=True).click()
-        await_picture(page, entry.path.name)
+        await_picture(page, entry.title)
     seen = [json.loads(text) for text in page.evaluate("[...window.seen]")]
-    assert {label for label, _ in seen} == {first.path.name, second.path.name}
+    assert {label for label, _ in seen} == {first.title, second.title}
     assert [pair for pair in seen if pair[0] not in pair[1]] == []
 
 
@@ -228,7 +228,7 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
         for page in pages:
             page.goto(app_url)
         for page in pages:
-            await_picture(page, bundled_pictures()[0].path.name)
+            await_picture(page, bundled_pictures()[0].title)
         for page, name, data in zip(pages, ("one.png", "two.png"), (cat, noise), strict=True):
             upload(page, (name, data))
         for page, name in zip(pages, ("one.png", "two.png"), strict=True):
