@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -52,11 +52,15 @@ def find_cautions(pictures: Sequence[Picture], model: LoadedModel) -> dict[str, 
 
 
 def show_cautions(pictures: Sequence[Picture], model: LoadedModel) -> None:
-    """The cautions on a page without rows, each once."""
-    for number, caution in enumerate(dict.fromkeys(find_cautions(pictures, model).values())):
+    """The cautions on a page without rows: each sentence once, and each remedy once beside those that it is for."""
+    remedies: dict[Caution, list[str]] = {}
+    for caution in dict.fromkeys(find_cautions(pictures, model).values()):
+        remedies.setdefault(replace(caution, sentence=""), []).append(caution.sentence)
+    for number, (remedy, sentences) in enumerate(remedies.items()):
         with st.container(key=f"caution-{number}", horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f":orange[:material/warning:] **:orange[{escape(caution.sentence)}]**", width="content")
-            st.button(caution.remedy, key=f"caution-use-{number}", on_click=follow_caution, args=(caution.model,))
+            for sentence in sentences:
+                st.markdown(f":orange[:material/warning: **{escape(sentence)}**]", width="content")
+            st.button(remedy.remedy, key=f"caution-use-{number}", on_click=follow_caution, args=(remedy.model,))
 
 
 def follow_caution(model: str | None) -> None:

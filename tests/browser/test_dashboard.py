@@ -188,6 +188,25 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
     keys = {name.removesuffix(".npy") for name in zipfile.ZipFile(files["Raw maps"]).namelist()}
     assert keys == {entry["key"] for entry in manifest["maps"]}
 
+    # A pane that fills the screen says what it is not for, on the picture itself.
+    stage = pane(page, "grad-cam").locator(".stage")
+    read_stamp = "stage => getComputedStyle(stage, '::after').content"
+    assert stage.evaluate(read_stamp) == "none"
+    stage.locator("canvas").first.press("f")
+    page.wait_for_function("document.fullscreenElement !== null")
+    assert stage.evaluate(read_stamp) == '"Not for diagnostic use"'
+    stage.locator("canvas").first.press("f")
+    page.wait_for_function("document.fullscreenElement === null")
+
+    # What the model cannot know is said in the row's heading, with the model that does.
+    caution = page.locator(".st-key-grid .row-caution")
+    expect(caution).to_be_hidden()
+    page.get_by_role("button", name="Explain A crested finch, drawn", exact=True).click()
+    expect(caution).to_contain_text("This looks like a drawing.", timeout=PATIENCE)
+    caution.get_by_role("button", name="Use birds-vit, which knows it").click()
+    expect(caution).to_be_hidden(timeout=PATIENCE)
+    expect(pane(page, "picture").locator(".choice").first).to_contain_text("crested finch")
+
 
 def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> None:
     """Watched in every frame while pictures are changed: a row's maps say which picture they are of."""

@@ -22,6 +22,7 @@ export class Grid {
   constructor(parentElement) {
     this.element = make("div", "grid", parentElement, { "data-testid": "canvas-grid", "data-version": "0" });
     make("style", "", this.element).textContent = SHARED.styles;
+    this.element.style.setProperty("--disclaimer", JSON.stringify(SHARED.disclaimer));
     this.rows = new Map();
     this.scenes = new Map();
     this.view = null;

@@ -54,7 +54,6 @@ class Pane {
     this.across = make("div", "cross across", this.stage);
     this.down = make("div", "cross down", this.stage);
     this.readout = make("div", "readout number", this.stage);
-    make("div", "disclaimer", this.stage).textContent = SHARED.disclaimer;
     this.message = make("div", "message", this.stage);
     this.messageText = make("p", "", this.message);
     this.scale = make("div", "scale", this.element);
