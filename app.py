@@ -5,7 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from components.session.carried import carry_choices
+from components.session.faults import guard_callbacks, show_faults
 from components.session.reconnect import keep_sessions
+from components.session.uploads import keep_uploads_in_memory
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -13,6 +15,8 @@ ASSETS = Path(__file__).parent / "assets"
 st.set_page_config(page_title="CAMscope", page_icon=ASSETS / "icon.png", layout="wide", initial_sidebar_state=310)
 st.html(ASSETS / "style.css")
 keep_sessions()
+keep_uploads_in_memory()
+guard_callbacks()
 
 
 def compare() -> None:
@@ -64,4 +68,4 @@ page = st.navigation(
     position="top",
 )
 carry_choices(page.url_path)
-page.run()
+show_faults(page.run)()

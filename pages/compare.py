@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from components.browser.canvas import canvas, read_event
+from components.choices.caution import find_cautions
 from components.choices.combination import pick_combination
 from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
@@ -70,6 +71,7 @@ def show_page() -> None:
                     comparison,
                     usable,
                     twin,
+                    find_cautions(pictures, model),
                 )
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
@@ -137,8 +139,9 @@ def _compare(
             st.rerun()  # what had been stopped went on: the page lacks the buttons
         passes = engine.passes
         st.caption(
-            f"Passes of the network since the start: {passes.forward} forward, {passes.backward} backward. "
-            f"The maps of a picture share them; sliders need none. Runs on {engine.description}."
+            f"Passes of the network since the server started, for everyone who uses it: {passes.forward} forward, "
+            f"{passes.backward} backward. The maps of a picture share them; sliders need none. Runs on "
+            f"{engine.description}."
         )
     follow_settings(question.methods)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,11 @@ def test_the_other_pages(name: str, title: str) -> None:
     assert not page.exception
     assert not page.error
     assert page.title[0].value == title
+    # A person may go to a paper. Nothing else leads to another host.
+    led_to = {
+        address for element in page for address in re.findall(r"https?://[^/\s)]+", str(getattr(element, "proto", "")))
+    }
+    assert led_to == ({"https://arxiv.org"} if name == "methods" else set())
 
 
 @pytest.mark.usefixtures("home")

@@ -71,7 +71,7 @@ class Person:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         page.goto(f"{url}/?model=photo-cnn")
-        self.await_row(bundled_pictures()[0].path.name)
+        self.await_row(bundled_pictures()[0].title)
 
     def pane(self, name: str) -> Locator:
         return self.page.locator(f'.st-key-grid [data-pane="{name}"]')
@@ -192,7 +192,7 @@ def test_two_persons_at_once_never_see_each_others_map(
         )
 
     for person, own in zip(persons, pictures, strict=True):
-        seen = [entry for entry in person.page.evaluate("window.seen") if entry[0] != bundled_pictures()[0].path.name]
+        seen = [entry for entry in person.page.evaluate("window.seen") if entry[0] != bundled_pictures()[0].title]
         assert {label for label, *_ in seen} == {own}
         assert all(own in alt for _, _, alt, _ in seen)
         maps = [(method, address) for _, method, _, address in seen if method != "picture"]

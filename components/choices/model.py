@@ -81,6 +81,11 @@ def use_bundled(name: str) -> None:
     use_choice(ModelChoice(ModelRequest(source="bundled", name=name)))
 
 
+def ask_for_own() -> None:
+    """Turn to the form for a file of the person's own from the next run on; the model in use stays until then."""
+    st.session_state["model-goes-to"] = "file"
+
+
 def use_choice(choice: ModelChoice) -> None:
     """Use this model from the next run on, or from `pick_model` on in this one."""
     st.session_state[_STATE] = choice
@@ -203,14 +208,6 @@ def _list_bundled() -> None:
         # Whoever shows it a radiograph must read this beside the answer.
         known = _list_classes(model.classes)
         st.caption(f"{describe_bundled(model)} It knows only {known}, and finds one of them in any picture.")
-
-
-def offer_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> None:
-    """Say which bundled model knows the example pictures shown, where the one in use, with these labels, does not."""
-    name = find_model_for(pictures, labels)
-    if name is not None:
-        st.caption("The model in use has never seen anything like this.")
-        st.button(f"Use {name}, which knows it", key="model-for-examples", on_click=use_bundled, args=(name,))
 
 
 def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:

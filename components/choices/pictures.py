@@ -6,22 +6,30 @@ import base64
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import get_args
 
 import cv2
 import streamlit as st
 
 from components.browser.gallery import GalleryItem, Pressed, gallery
+from components.choices.dropdown import dropdown
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_BYTES, READABLE
 from explain.pictures.decode import decode
+from explain.pictures.naming import Names, hide_name, is_hidden
 from explain.pictures.picture import Picture
 
 MOST_PICTURES = 24
 MOST_BYTES = 512 * 2**20
 """Of the pixels a session keeps."""
+
+NAMES = "names"
+"""Key of the session's state: whose file names are hidden."""
+
+NAME_MODES: dict[Names, str] = {"auto": "Hidden for DICOM files", "hidden": "Hidden for all files", "shown": "Shown"}
 
 _THUMBNAIL = 144  # pixels of the shorter side: twice what is shown, for fine screens
 
@@ -33,42 +41,52 @@ class Tray:
     """What a session has at hand. It lives in the session's state and outlasts a change of page.
 
     Attributes:
-        own: pictures the person brought, by digest, in the order they came.
+        own: pictures the person brought, by digest, in the order they came, as their files are called.
+        numbers: of these, by digest: the first picture that came is 1.
         thumbnails: of these, by digest.
         shown: keys of the pictures to explain: names of examples, digests of the person's own.
         awaited: digests of pictures that a link shows and that have yet to be uploaded.
         problems: sentences on files that could not be read at the last upload.
+        notes: sentences on files that were read, but brought nothing new.
         uploads: how many uploads there were; a new number empties the upload field.
         photos: how many photos were taken.
     """
 
     own: dict[str, Picture] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     thumbnails: dict[str, str] = field(default_factory=dict)
     shown: list[str] = field(default_factory=lambda: [bundled_pictures()[0].name])
     awaited: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     uploads: int = 0
     photos: int = 0
 
-    def take(self, files: Sequence[tuple[str, bytes]]) -> None:
+    def take(self, files: Sequence[tuple[str, bytes]], names: Names = "auto") -> None:
         """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
-        self.problems = []
-        taken = []
-        for name, data in files:
+        self.problems, self.notes = [], []
+        taken: list[str] = []
+        for place, (name, data) in enumerate(files, start=1):
+            said = f"File {place}" if is_hidden(names, _looks_like_dicom(data)) else name
             try:
-                picture = decode(data, name)
+                picture = replace(decode(data, said), name=name)
             except PictureError as error:
                 self.problems.append(str(error))
                 continue
             except Exception:
                 _log.exception("A file could not be read as a picture")
-                self.problems.append(f"“{name}” could not be read as a picture. Save it as PNG or JPEG and try again.")
+                self.problems.append(f"“{said}” could not be read as a picture. Save it as PNG or JPEG and try again.")
                 continue
             kept = [other for digest, other in self.own.items() if digest != picture.digest]
             if len(kept) >= MOST_PICTURES or count_bytes([*kept, picture]) > MOST_BYTES:
-                self.problems.append(f"There is no room left for “{name}”. Remove some of your pictures first.")
+                self.problems.append(f"There is no room left for “{said}”. Remove some of your pictures first.")
                 continue
+            if picture.digest in self.own:
+                before = self.name(picture.digest, names)
+                same = "" if before == said else f" as “{before}”: it is the same picture"
+                self.notes.append(f"“{said}” is here already{same}.")
             self.own[picture.digest] = picture
+            self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
             self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
                 taken.append(picture.digest)
@@ -76,7 +94,7 @@ class Tray:
             return
         if self.awaited:
             self.problems += [
-                f"“{self.own[digest].name}” is not a picture that the link shows: its content differs."
+                f"“{self.name(digest, names)}” is not a picture that the link shows: its content differs."
                 for digest in taken
                 if digest not in self.awaited
             ]
@@ -84,6 +102,14 @@ class Tray:
         self.awaited = [digest for digest in self.awaited if digest not in arrived]
         stay = [key for key in self.shown if key not in taken and (key in self.own or arrived)]
         self.shown = stay + taken
+
+    def give(self, digest: str, names: Names) -> Picture:
+        """One of the person's own pictures, as it is called where others may see it."""
+        return hide_name(self.own[digest], self.numbers[digest], names)
+
+    def name(self, digest: str, names: Names) -> str:
+        """What one of them is called there."""
+        return self.give(digest, names).name
 
     def show_only(self, key: str) -> None:
         """Show this picture alone."""
@@ -110,9 +136,8 @@ def pick_pictures() -> list[Picture]:
     """Offer the examples, the upload and the camera, and give back what is to be explained, in the order shown."""
     tray = get_tray()
     examples = {picture.name: picture for picture in bundled_pictures()}
-    items = [
-        GalleryItem(digest, picture.name, tray.thumbnails[digest], own=True) for digest, picture in tray.own.items()
-    ]
+    names = get_names()
+    items = [GalleryItem(digest, tray.name(digest, names), tray.thumbnails[digest], own=True) for digest in tray.own]
     items += [GalleryItem(name, entry.title, _example_thumbnail(name)) for name, entry in examples.items()]
     st.markdown("Pictures")
     gallery(items, tray.shown, "gallery", _press)
@@ -126,11 +151,34 @@ def pick_pictures() -> list[Picture]:
     )
     for problem in tray.problems:
         st.error(problem)
+    for note in tray.notes:
+        st.info(note)
+    dropdown(
+        "Names of your files",
+        get_args(Names),
+        names,
+        "names-widget",
+        lambda chosen: st.session_state.update({NAMES: chosen}),
+        format_func=NAME_MODES.__getitem__,
+        help="A file's name may be a patient's. A hidden one stands in no heading, figure or manifest, nor on a slide: "
+        "the picture is called by its number and a part of its digest.",
+        filter_mode=None,
+    )
     if st.toggle("Use the camera", key="camera-on"):
         st.camera_input("Take a photo", key="camera", on_change=_take_photo, label_visibility="collapsed")
     order = list_keys()
     shown = sorted((key for key in tray.shown if key in tray.own or key in examples), key=order.index)
-    return [tray.own[key] if key in tray.own else _read_example(key) for key in shown]
+    return [_give(key) for key in shown]
+
+
+def get_names() -> Names:
+    """Whose file names are hidden in this session."""
+    return st.session_state.get(NAMES, "auto")
+
+
+def _give(key: str) -> Picture:
+    tray = get_tray()
+    return tray.give(key, get_names()) if key in tray.own else _read_example(key)
 
 
 def list_keys() -> list[str]:
@@ -140,8 +188,7 @@ def list_keys() -> list[str]:
 
 def list_pictures() -> dict[str, Picture]:
     """All pictures at hand, by numbered names, because two files may have the same name."""
-    own = get_tray().own
-    found = [own[key] if key in own else _read_example(key) for key in list_keys()]
+    found = map(_give, list_keys())
     return {f"{number} · {picture.name}": picture for number, picture in enumerate(found, start=1)}
 
 
@@ -172,7 +219,7 @@ def _take_uploads() -> None:
     tray = get_tray()
     files = st.session_state[f"upload-{tray.uploads}"]
     tray.uploads += 1
-    tray.take([(file.name, file.getvalue()) for file in files])
+    tray.take([(file.name, file.getvalue()) for file in files], get_names())
 
 
 def _take_photo() -> None:
@@ -180,13 +227,19 @@ def _take_photo() -> None:
     if photo is not None:
         tray = get_tray()
         tray.photos += 1
-        tray.take([(f"Photo {tray.photos}", photo.getvalue())])
+        tray.take([(f"Photo {tray.photos}", photo.getvalue())], get_names())
+
+
+def _looks_like_dicom(data: bytes) -> bool:
+    from explain.pictures.dicom import is_dicom  # loads pydicom, which the page is painted without
+
+    return is_dicom(data)
 
 
 @st.cache_resource(show_spinner=False)
 def _read_example(name: str) -> Picture:
     entry = next(entry for entry in bundled_pictures() if entry.name == name)
-    return decode(entry.path.read_bytes(), entry.path.name)
+    return decode(entry.path.read_bytes(), entry.title)
 
 
 @st.cache_resource(show_spinner=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from components.browser.canvas import CanvasEvent
+from components.choices.caution import follow_caution
 from components.choices.target import choose_target
-from components.maps.rows import EXPLAIN_CLASS
+from components.maps.rows import CAUTION, EXPLAIN_CLASS
 from explain.models.loaded import LoadedModel
 
 
@@ -22,6 +23,8 @@ def follow_button(event: CanvasEvent | None, model: LoadedModel) -> None:
     if event is None:
         return
     action, _, value = event.action.partition(":")
-    if action == EXPLAIN_CLASS and value.isdigit():
+    if action == CAUTION:
+        follow_caution(value or None)
+    elif action == EXPLAIN_CLASS and value.isdigit():
         choose_target(int(value), model.labels)
     st.rerun()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.combination import Combination
 from components.choices.comparison import Comparison
 from components.maps.rows import (
@@ -51,6 +52,7 @@ class Question:
         comparison: what the columns are.
         usable: the methods that work on the model.
         twin: a bundled model with prompts that knows the same classes, or the pictures; None where this one has some.
+        cautions: what must be said before the answer, by the digest of the picture.
     """
 
     model: LoadedModel
@@ -63,11 +65,14 @@ class Question:
     comparison: Comparison
     usable: Sequence[str]
     twin: str | None = None
+    cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
 
     @property
     def asked(self) -> Asked:
         """What all rows have in common."""
-        return Asked(self.methods, self.usable, self.model.request.name, self.score)
+        # Of columns that are models, each answers for itself.
+        cautions = NO_CAUTIONS if self.comparison.by == "models" else self.cautions
+        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions)
 
     @property
     def cannot(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.browser.canvas import Choice, Pane, Row
+from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.methods import has_settings, name_pane_settings
 from components.maps.headings import describe_explained, describe_layers, describe_target, say_score
 from components.words import format_answer, format_time
@@ -23,6 +24,7 @@ GRID = "canvas"
 """Key of the canvas that shows the comparison."""
 
 EXPLAIN_CLASS = "explain-class"
+CAUTION = "caution"
 DIFFERENCE_PANE = "difference"
 """Key of the pane that shows what one map has more than another."""
 
@@ -72,12 +74,14 @@ class Asked:
         usable: those that work on the model. Others have no pane, unless another model lends its map.
         model: the model's name.
         score: what of the class is explained.
+        cautions: what must be said first, by the digest of the picture.
     """
 
     methods: Sequence[str]
     usable: Sequence[str]
     model: str = ""
     score: Score = "logit"
+    cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
 
 
 def build_rows(
@@ -94,12 +98,21 @@ def build_rows(
         coming: methods whose maps are still being made, and what is said of them until then.
         difference: two of the methods, of which the second is subtracted from the first in a pane of its own.
     """
-    return [
+    rows = [
         _build_failed_row(outcome)
         if isinstance(outcome, Failure)
         else _subtract(_build_row(outcome, asked, answered.loans.get(outcome.picture.digest), coming or {}), difference)
         for outcome in answered.outcomes
     ]
+    return [_warn(row, asked.cautions) for row in rows]
+
+
+def _warn(row: Row, cautions: Mapping[str, Caution]) -> Row:
+    """The row with the caution for its picture, where there is one."""
+    caution = cautions.get(row.digest)
+    if caution is None:
+        return row
+    return replace(row, caution=caution.sentence, remedy=(caution.remedy, f"{CAUTION}:{caution.model or ''}"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +128,7 @@ class Column:
         missing: what is said where a method has no map here, unless the engine named a reason.
         cannot: methods that the model cannot do.
         told: what all columns of the row have in common, for its heading.
+        caution: what must be said of this column alone, first of its warnings.
     """
 
     key: str
@@ -125,6 +139,7 @@ class Column:
     missing: str = "This map is missing."
     cannot: Sequence[str] = ()
     told: str = ""
+    caution: str = ""
 
     def lacks(self, method: str) -> bool:
         """Whether the model cannot do a method, so that there is nothing to show."""
@@ -169,7 +184,8 @@ def list_model_columns(outcomes: Mapping[str, PictureExplanation | Failure]) -> 
         sentence = f"{best.label} {format_answer(best)} · explained: {outcome.labels[0]}{layers}"
         maps = {heatmap.method: heatmap for heatmap in outcome.maps}
         cannot = [*outcome.unavailable]
-        columns.append(Column(name, name, sentence, outcome, maps, cannot=cannot, told=_EACH_MODEL))
+        column = Column(name, name, sentence, outcome, maps, cannot=cannot, told=_EACH_MODEL, caution=outcome.caution)
+        columns.append(column)
     return columns
 
 
@@ -203,6 +219,7 @@ def build_column_rows(
                         pane,
                         title=column.title,
                         sentence=column.sentence,
+                        warnings=(*filter(None, [column.caution]), *pane.warnings),
                         alt=f"{method.title} at {heatmap.layer} for “{heatmap.label}” on {picture.name}",
                         settings="",
                     )
@@ -223,7 +240,7 @@ def build_column_rows(
                 notes=(describe_picture(picture),),
                 settings=_name_settings(name),
             )
-            rows.append(_subtract(row, difference))
+            rows.append(_warn(_subtract(row, difference), asked.cautions))
     return rows
 
 

@@ -29,7 +29,7 @@ from components.choices.methods import METHODS, name_settings
 from components.choices.model import ModelChoice, fill_form, get_choice, read_numbers, use_choice
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
-from components.choices.pictures import MOST_PICTURES, get_tray, read_example_digests
+from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.target import TARGET
 from components.maps.layers import SIGNED
 from components.maps.rows import GRID
@@ -205,6 +205,21 @@ class _Pictures:
         return ["picture"] if asked != given else []
 
 
+class _Names:
+    """Whether all file names are hidden. That none is, is for the person to say, and not for a link."""
+
+    def write(self) -> Words:
+        return {"names": ["hidden"]} if get_names() == "hidden" else {}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        asked = words.get("names")
+        if asked == ["hidden"]:
+            st.session_state[NAMES] = "hidden"
+        elif get_names() == "hidden":
+            st.session_state[NAMES] = "auto"
+        return [] if asked in (None, ["hidden"]) else ["names"]
+
+
 class _Model:
     """The model: a bundled one, timm's or trained prompts by name, a checkpoint by digest with all that the file itself
     does not say.
@@ -302,8 +317,8 @@ class _Model:
         fill_form(request, given.get("mean", ""), given.get("std", ""))
         return ModelChoice(
             request,
-            problem=f"This link shows a checkpoint that is not on this server ({shorten(digest)}). Give the file on "
-            f"the left to see it; the rest of the form is filled in.{beside}",
+            problem=f"This link shows a checkpoint that is not open in this window ({shorten(digest)}). Choose the "
+            f"file on the left to see it; the rest of the form is filled in.{beside}",
         )
 
 
@@ -379,6 +394,7 @@ def _write_value(value: Any) -> str:
 
 PARTS: Sequence[Part] = (
     _Pictures(),
+    _Names(),
     _Model(),
     Entry("class", TARGET, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("probability", PROBABILITY, False, _read_flag, _write_flag),
@@ -456,12 +472,17 @@ def show_link_notes() -> None:
         several = len(tray.awaited) > 1
         with st.container(key="awaited", horizontal=True, vertical_alignment="center"):
             st.info(
-                f"This link shows {'pictures that are' if several else 'a picture that is'} not on this server "
+                f"This link shows {'pictures that are' if several else 'a picture that is'} not open in this window "
                 f"({', '.join(map(shorten, tray.awaited))}). Upload the {'files' if several else 'file'} to see "
                 f"{'them' if several else 'it'}.",
                 icon=":material/upload_file:",
             )
-            st.button("Do without", key="awaited-forget", on_click=tray.awaited.clear, width="content")
+            st.button(
+                f"Continue without {'them' if several else 'it'}",
+                key="awaited-forget",
+                on_click=tray.awaited.clear,
+                width="content",
+            )
 
 
 def get_view() -> RenderSettings:
@@ -492,7 +513,7 @@ def read_words(words: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _name_words() -> set[str]:
     """The names of all words that have a bounded set of names."""
-    return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "model"}
+    return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "names", "model"}
 
 
 def _says_something_else(name: str) -> bool:

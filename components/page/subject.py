@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.choices.caution import show_cautions
 from components.choices.layer import AUTO, pick_layer
-from components.choices.model import await_model, offer_model_for, pick_model, pick_outputs
+from components.choices.model import await_model, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
@@ -78,7 +79,6 @@ def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -
         for note in model.notes:
             st.caption(note)
         pick_outputs(choice, model)
-        offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
         score = pick_score(model.outputs)
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
@@ -104,6 +104,7 @@ def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
                 icon=":material/layers:",
             )
         else:
+            show_cautions(subject.pictures, subject.model)
             show(subject)
 
 

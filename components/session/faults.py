@@ -1,13 +1,14 @@
-"""What nobody expected: the log gets the whole story, the person one calm sentence."""
+"""What nobody expected: the log gets the whole story, the person one calm sentence. No box of Streamlit's own, ever."""
 
 from __future__ import annotations
 
 import functools
 import logging
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import streamlit as st
+from streamlit.runtime.state.session_state import SessionState
 
 from explain.errors import ExplainError
 
@@ -18,20 +19,67 @@ UNEXPECTED = (
     "page. The reason is in the server's log."
 )
 
+_PENDING = "fault"  # what a callback failed with, until the page is drawn
+_DOOR = "_run_callback_and_record_rerun"
+
 _log = logging.getLogger(__name__)
 
 
 def show_faults(draw: Callable[P, None]) -> Callable[P, None]:
-    """Draw a part of a page; show what it refuses as its sentence, and anything else as one that names no internals."""
+    """Draw a part of a page; show what it refuses as its sentence, and anything else as one that names no internals.
+    What a callback failed with before is shown above it.
+    """
 
     @functools.wraps(draw)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        pending = st.session_state.pop(_PENDING, None)
+        if pending is not None:
+            _say(pending)
         try:
             draw(*args, **kwargs)
-        except ExplainError as error:
-            st.error(str(error), icon=":material/error:")
-        except Exception:
-            _log.exception("A part of the page could not be drawn")
-            st.error(UNEXPECTED, icon=":material/error:")
+        except Exception as error:
+            _say(_describe(error, "A part of the page could not be drawn"))
 
     return guarded
+
+
+def guard_callbacks() -> bool:
+    """Let no callback of any widget end in Streamlit's own box: what it fails with is shown by `show_faults`.
+
+    Streamlit has no option for it, but one door through which it calls every callback, of widgets and of components. A
+    guard there holds for those that nobody thought of, too. Once for the server's life.
+
+    Returns:
+        Whether that could be done.
+    """
+    call: Callable[..., None] | None = getattr(SessionState, _DOOR, None)
+    if call is None:
+        _log.warning("Streamlit calls callbacks elsewhere now: what they fail with is shown as it sees fit")
+        return False
+    if hasattr(call, "guarded"):
+        return True
+
+    def call_guarded(self: SessionState, votes: Any, run: Callable[[], None]) -> None:
+        def run_guarded() -> None:
+            try:
+                run()
+            except Exception as error:
+                st.session_state[_PENDING] = _describe(error, "What was pressed could not be done")
+
+        call(self, votes, run_guarded)
+
+    call_guarded.guarded = True  # type: ignore[attr-defined]
+    setattr(SessionState, _DOOR, call_guarded)
+    return True
+
+
+def _describe(error: Exception, what: str) -> str:
+    """The sentence for a person; the log has the rest."""
+    if isinstance(error, ExplainError):
+        return str(error)
+    _log.error(what, exc_info=error)
+    return UNEXPECTED
+
+
+def _say(sentence: str) -> None:
+    st.error(sentence, icon=":material/error:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +21,10 @@ FIRST_VIT = "photo-vit"
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
+Knows = Literal["photographs", "drawings"]
+"""The kind of picture that a bundled model was trained on."""
+
+
 class BundledModel(BaseModel):
     """A model that ships with CAMscope, as its JSON file in the models' folder describes it.
 
@@ -29,6 +34,7 @@ class BundledModel(BaseModel):
         architecture: name of its builder in `explain.bundled.architectures`.
         place: where it stands in the list; models of one place are in the order of their names.
         classes: a name for each class.
+        knows: the kind of picture it was trained on.
         preprocessing: how a picture becomes its input.
         weights: file beside the JSON.
         prompts: file with Prompt-CAM prompts, or None.
@@ -46,6 +52,7 @@ class BundledModel(BaseModel):
     architecture: str
     place: int = 0
     classes: tuple[str, ...]
+    knows: Knows = "photographs"
     preprocessing: Preprocessing
     weights: str
     prompts: str | None = None

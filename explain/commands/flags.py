@@ -22,6 +22,7 @@ from explain.models.recipes import decode_recipe, encode_recipe, forget_recipe, 
 from explain.models.request import Average, ModelRequest, build_file_request, parse_model
 from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, Interpolation
+from explain.pictures.naming import Names
 from explain.pictures.scaling import MOST_WHITE
 from explain.settings import read_refusal
 from explain.storage import read_file, refusing_to_write
@@ -55,6 +56,13 @@ White = Annotated[
         max=MOST_WHITE,
         help="The number that is white in PNG, TIFF, PGM and JPEG 2000 files of 16 bits, e.g. 4095; the same for a "
         "whole series. Left out, the bits that each file uses say it.",
+    ),
+]
+NameMode = Annotated[
+    Names,
+    typer.Option(
+        "--names",
+        help="Whose file names stay out of what is written: those of DICOM files (auto), all (hidden), none (shown).",
     ),
 ]
 

@@ -16,6 +16,7 @@ from explain.commands.flags import (
     RECIPE,
     Classes,
     Json,
+    NameMode,
     PromptedModel,
     Top,
     app,
@@ -32,6 +33,7 @@ from explain.engine.question import find_target
 from explain.errors import ExplainError, PictureError
 from explain.maps.render import encode_png
 from explain.pictures.decode import decode
+from explain.pictures.naming import hide_name
 from explain.pictures.painting import Paint, paint_over, swap_region
 from explain.pictures.picture import Picture
 from explain.storage import check_folder, expand_home, read_file
@@ -127,12 +129,13 @@ def traits(
     model: PromptedModel = FIRST_VIT,
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
+    names: NameMode = "auto",
     **checkpoint: Any,
 ) -> None:
     """Look at a picture through the eyes of classes: the most important heads of each class's prompt."""
     out = check_folder(out)
     request, weights, _ = read_model(model, **checkpoint)
-    decoded = decode(read_file(picture), picture.name)
+    decoded = hide_name(decode(read_file(picture), picture.name), 1, names)
     engine = Engine()
     loaded = engine.load(request, weights)
     keep_recipe(loaded, **checkpoint)
@@ -160,6 +163,7 @@ def gallery(
     model: PromptedModel = FIRST_VIT,
     top: Top = 4,
     crops: Annotated[int, typer.Option(min=1, help="How many pictures each head shows.")] = 6,
+    names: NameMode = "auto",
     **checkpoint: Any,
 ) -> None:
     """Make a class's field guide: where each head of its prompt looks most, over many pictures."""
@@ -172,9 +176,9 @@ def gallery(
     files = list_class_files(expand_home(pictures), loaded.labels[target])
 
     def read() -> Iterator[Picture]:
-        for path in files:
+        for number, path in enumerate(files, start=1):
             try:
-                yield decode(read_file(path, PictureError), path.name)
+                yield hide_name(decode(read_file(path, PictureError), path.name), number, names)
             except PictureError as error:
                 print(f"left out: {error}", file=sys.stderr)
 
@@ -203,6 +207,7 @@ def surgery(
     model: PromptedModel = FIRST_VIT,
     class_: Classes = ["auto"],  # noqa: B006 - Typer copies it
     top: Top = 4,
+    names: NameMode = "auto",
     **checkpoint: Any,
 ) -> None:
     """Paint over or swap a region of a picture and see what the classes make of it."""
@@ -214,7 +219,7 @@ def surgery(
     region: Any = read_numbers("--box", box) or list(zip(corners[::2], corners[1::2], strict=True))
     out = check_folder(out)
     request, weights, _ = read_model(model, **checkpoint)
-    before = decode(read_file(picture), picture.name)
+    before = hide_name(decode(read_file(picture), picture.name), 1, names)
     if swap is not None:
         part: Any = read_numbers("--place", place)
         after = swap_region(before, region, decode(read_file(swap), swap.name), part, feather)

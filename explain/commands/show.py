@@ -16,6 +16,7 @@ from explain.bundled.models import FIRST_MODEL, find_prompted_twin
 from explain.commands.flags import (
     CHECKPOINT,
     ModelName,
+    NameMode,
     White,
     app,
     keep_recipe,
@@ -65,6 +66,7 @@ def show(
     fusion: Annotated[Fusion, typer.Option(help="Make one map of those of several layers.")] = "none",
     augmentation: Annotated[Augmentation, typer.Option(help="Average over changed views of the picture.")] = "none",
     white: White = None,
+    names: NameMode = "auto",
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
     **checkpoint: Any,
 ) -> None:
@@ -72,7 +74,7 @@ def show(
 
     What cannot be read is named and left out, and the others are explained: the exit status is then 1.
     """
-    names = [name.strip() for name in methods.split(",") if name.strip()]
+    chosen = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
     out = check_folder(out)
@@ -85,14 +87,14 @@ def show(
         print(f"{request.name}: {note}")
     if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):
         print(f"{request.name}: {describe_assumption(loaded.outputs, loaded.labels)}")
-    build_question(loaded, names, layer, target, settings, score)  # refused before a picture is read
+    build_question(loaded, chosen, layer, target, settings, score)  # refused before a picture is read
     for written, found in zip(layer, (get_layer(loaded, name) for name in layer), strict=True):
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     ask = partial(
         engine.explain,
         model=loaded,
-        methods=names,
+        methods=chosen,
         layer=layer,
         target=target,
         settings=settings,
@@ -107,7 +109,7 @@ def show(
         if len(files) > 1:
             print(f"left out: {sentence}", file=sys.stderr)
 
-    with Report(out, chosen_view, file) as report:
+    with Report(out, chosen_view, file, names) as report:
         for start in range(0, len(files), engine.batch):
             some = files[start : start + engine.batch]
             progress = partial(_say_progress, start / len(files), len(some) / len(files))
@@ -138,7 +140,7 @@ def replay(
         print(line)
     if out is not None:
         for index, explanation in enumerate(report.explanations):
-            save(explanation, out / f"{index + 1:02d}")
+            save(explanation, out / f"{index + 1:02d}", names="shown")  # they are called as in the manifest
     if not report.reproduced:
         raise typer.Exit(1)
 
@@ -197,9 +199,10 @@ def _show_some(
             if file.wanted:
                 leave_out(str(error))
     for explanation in _ask_about(pictures, ask, leave_out):
+        first = report.count + 1
         report.add(explanation, places)
-        for entry in explanation.pictures:
-            _print_entry(entry, explanation.model.labels)
+        for number, entry in enumerate(explanation.pictures, first):
+            _print_entry(entry, explanation.model.labels, report.name(entry.picture, number))
 
 
 def _ask_about(
@@ -228,9 +231,15 @@ def _say_progress(before: float, part: float, share: float, text: str) -> None:
     print(f"[{before + part * share:4.0%}] {text}", file=sys.stderr)
 
 
-def _print_entry(entry: PictureExplanation, labels: tuple[str, ...]) -> None:
-    """What is said of a picture."""
-    print(f"\n{entry.picture.name}: " + ", ".join(p.describe(1, "%") for p in entry.predictions))
+def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str) -> None:
+    """What is said of a picture, which may be written under another name."""
+    name = entry.picture.name
+    print(
+        f"\n{name if written == name else f'{name}, written as {written}'}: "
+        + ", ".join(p.describe(1, "%") for p in entry.predictions)
+    )
+    if entry.caution:
+        print(f"  Caution: {entry.caution}")
     for note in entry.picture.notes:
         print(f"  {note}")
     print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
+from explain.bundled.caution import caution_of
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import average, draw_all
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
@@ -355,7 +356,7 @@ class Engine:
                 heatmap = average([one.maps[key] for one in drawn], views)
                 maps.append(replace(heatmap, passes=run + heatmap.passes))
         look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
-        labels = sight.loaded.labels
+        labels, request = sight.loaded.labels, sight.loaded.request
         return PictureExplanation(
             picture=sight.picture,
             predictions=rank_classes(first.logits, labels, 5, sight.loaded.outputs),
@@ -366,4 +367,5 @@ class Engine:
             maps=tuple(maps),
             unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
+            caution=caution_of(request.name, sight.picture) if request.source == "bundled" else "",
         )

@@ -82,6 +82,7 @@ class PictureExplanation:
         maps: by class, then by layer, then in the order the methods were asked for.
         unavailable: by method name, the sentence why it could not be used.
         outputs: what the predictions are: classes that exclude each other, findings, the answers of a logit, or values.
+        caution: a sentence where a bundled model never saw a picture of this kind, so that its answer means little.
     """
 
     picture: Picture
@@ -93,6 +94,7 @@ class PictureExplanation:
     maps: tuple[Heatmap, ...]
     unavailable: Mapping[str, str]
     outputs: Outputs = "classes"
+    caution: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,10 +51,11 @@ class FigurePane:
 
 @dataclass(frozen=True, eq=False)
 class FigureRow:
-    """One picture with its maps. `label` names it."""
+    """One picture with its maps. `label` names it, and `caution` says below that why little is to be made of it."""
 
     label: str
     panes: Sequence[FigurePane]
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class _Style:
 _INK, _MUTED, _AMBER = (23, 26, 31), (88, 95, 106), (146, 64, 0)
 _HEADING, _LABEL, _TITLE = _Style(24, 600, _INK), _Style(19, 600, _INK), _Style(17, 600, _INK)
 _TEXT, _NUMBERS, _NOTE = _Style(14, 400, _MUTED), _Style(13, 400, _MUTED), _Style(14, 500, _AMBER)
+_CAUTION, _STAMP, _FOOTER = _Style(16, 600, _AMBER), _Style(17, 700, _AMBER), _Style(22, 700, _AMBER)
 _CELL, _GAP, _MARGIN, _BAR = 384, 24, 32, 10
 _TALLEST = 1.5  # of the cell's width
 _drawing = threading.Lock()  # OpenCV's font keeps the letters it has drawn, for one thread at a time
@@ -93,9 +95,9 @@ def figure(rows: Sequence[FigureRow], settings: RenderSettings, title: str = "",
     with _drawing:
         strips = [_draw_text(title, width, _HEADING), _space(_GAP // 2, width)] if title else []
         for row in rows:
-            strips += [_draw_text(row.label, width, _LABEL), _space(6, width)]
+            strips += [_draw_label(row.label, width), _draw_text(row.caution, width, _CAUTION), _space(6, width)]
             strips += [_draw_row(row, width, settings), _space(_GAP, width)]
-        strips.append(_draw_text(footer, width, _TEXT))
+        strips.append(_draw_text(footer, width, _FOOTER))
     sheet = np.concatenate(strips)
     return encode_png(np.pad(sheet, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), constant_values=255))
 
@@ -144,6 +146,18 @@ def _draw_text(text: str, width: int, style: _Style) -> np.ndarray:
     sheet = _space(len(lines) * style.line, width)
     for number, line in enumerate(lines):
         _write(sheet, line, 0, number * style.line, style)
+    return sheet
+
+
+def _draw_label(label: str, width: int) -> np.ndarray:
+    """The name of a row, and at its right what must be read with it, should the row be cut out of the figure."""
+    stamp = _measure(DISCLAIMER, _STAMP)
+    if width < 2 * stamp:  # one column: the stamp has a line of its own
+        return np.concatenate([_draw_text(label, width, _LABEL), _draw_text(DISCLAIMER, width, _STAMP)])
+    name = _draw_text(label, width - stamp - _GAP, _LABEL)
+    sheet = _space(max(len(name), _STAMP.line), width)
+    sheet[: len(name), : name.shape[1]] = name
+    _write(sheet, DISCLAIMER, width, 0, _STAMP, anchor=1)
     return sheet
 
 

@@ -1,11 +1,13 @@
 """Radiological pictures: the first frame of a DICOM file, as its own window shows it.
 
-Only the elements that describe the pixels are read; those that describe the patient never leave the file.
+Only the elements that describe the pixels are read, and the kind of machine; those that describe the patient never
+leave the file.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -63,6 +65,7 @@ _ELEMENTS = [
     "DoubleFloatPixelData",
     "PixelData",
 ]
+_UNNAMED = "OT"  # the standard's word for any other machine
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
@@ -105,6 +108,17 @@ def read(data: bytes, rules: int = RULES) -> tuple[np.ndarray, list[str]]:
         raise PictureError("There is not enough memory to read the picture. Choose a smaller one.") from None
     except Exception:
         raise PictureError("The DICOM file is damaged or breaks the standard. Export it again.") from None
+
+
+def read_modality(data: bytes) -> str:
+    """The kind of machine a readable file comes from, by the standard's letters: `CT`, `MR`, `DX`; `OT` if unsaid."""
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, force=True, specific_tags=["Modality"])
+        said = str(dataset.get("Modality") or _UNNAMED).strip().upper()
+    except Exception:
+        return _UNNAMED
+    # The standard's codes are short capitals; whatever else stands there might be anything.
+    return said if re.fullmatch("[A-Z]{2,8}", said) else _UNNAMED
 
 
 def _dataset(data: bytes) -> Any:

@@ -12,7 +12,10 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"8BPS", f"Photoshop documents cannot be read. {_SAVE}"),
     (b"\x93NUMPY", "A NumPy array cannot be read, for it does not say what its numbers mean. Save it as PNG or TIFF."),
     (b"\x89HDF\r\n\x1a\n", "An HDF5 file cannot be read. Save one picture of it as PNG or TIFF."),
-    (b"PK\x03\x04", "A zip archive is no picture. Unpack it, and give the pictures in it."),
+    (
+        b"PK\x03\x04",
+        "A zip archive is no picture. Unpack it and give the pictures in it; to learn from, the Studio takes it whole.",
+    ),
     (
         b"\x1f\x8b",
         "A gzip file cannot be read. If it is a NIfTI volume (.nii.gz), export one slice of it as PNG or TIFF; "

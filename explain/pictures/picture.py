@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from explain.pictures.kind import Kind, tell_kind
 from explain.pictures.scaling import RULES
 
 _ALTERED = " (altered)"
@@ -28,6 +30,7 @@ class Picture:
         source: SHA-256 of the file's bytes, hexadecimal; empty where there is no such file.
         white: the number that a person said was white, where it was used.
         rules: by which rules it was decoded; see `explain.pictures.scaling.RULES`.
+        modality: of a DICOM file, the kind of machine it comes from, e.g. `CT`; None for every other file.
     """
 
     name: str
@@ -38,6 +41,12 @@ class Picture:
     source: str = ""
     white: int | None = None
     rules: int = RULES
+    modality: str | None = None
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What kind of picture it is, by what its file says or else by its pixels."""
+        return tell_kind(self.pixels) if self.modality is None else "scan"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,7 +86,8 @@ def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
     digest = hashlib.sha256(f"altered\n{values.dtype} {values.shape}\n".encode())
     digest.update(np.ascontiguousarray(values).data)
     name = picture.name if picture.name.endswith(_ALTERED) else picture.name + _ALTERED
-    return build_picture(name, values, digest.hexdigest(), (*picture.notes, note))
+    altered = build_picture(name, values, digest.hexdigest(), (*picture.notes, note))
+    return replace(altered, modality=picture.modality)
 
 
 def _shown(values: np.ndarray) -> np.ndarray:

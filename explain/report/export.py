@@ -17,6 +17,8 @@ from explain.maps.figure import FigurePane, FigureRow, figure
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import RenderSettings, encode_png, overlay, value_range
 from explain.methods import get_method
+from explain.pictures.naming import Names, hide_name
+from explain.pictures.picture import Picture
 from explain.report.manifest import Manifest, build_manifest, join_manifests, name_map
 from explain.storage import expand_home, refusing_to_write
 
@@ -59,7 +61,7 @@ def encode_figure(explanation: Explanation, view: RenderSettings) -> bytes:
 
 def _build_row(explanation: Explanation, entry: PictureExplanation, view: RenderSettings) -> FigureRow:
     named = [entry.picture.name, ", ".join(entry.labels), explanation.model.request.name, *entry.layers]
-    return FigureRow(" · ".join(named), _build_panes(entry, view))
+    return FigureRow(" · ".join(named), _build_panes(entry, view), entry.caution)
 
 
 def find_ranges(entry: PictureExplanation, view: RenderSettings) -> dict[str, tuple[float, float]]:
@@ -89,6 +91,7 @@ def save(
     view: RenderSettings | None = None,
     picture_files: Mapping[str, Path] | None = None,
     model_file: Path | None = None,
+    names: Names = "auto",
 ) -> Path:
     """Write overlays, `figure.png`, `maps.npz` and `manifest.json` into a folder, which is made if missing.
 
@@ -98,6 +101,7 @@ def save(
         view: how maps are drawn.
         picture_files: by picture digest, the files the manifest names, so that it replays without being told.
         model_file: the checkpoint the manifest names.
+        names: whose file names are hidden. A hidden one is in no file and no file's name, nor is where the file lies.
 
     Returns:
         The folder.
@@ -105,7 +109,7 @@ def save(
     Raises:
         ExplainError: nothing can be written there.
     """
-    with Report(folder, view, model_file) as report:
+    with Report(folder, view, model_file, names) as report:
         report.add(explanation, picture_files)
     return report.folder
 
@@ -123,6 +127,7 @@ class Report:
         folder: see `save`, as all that follow.
         view: how maps are drawn.
         model_file: the checkpoint the manifest names.
+        names: whose file names are hidden.
 
     Attributes:
         folder: where to.
@@ -132,10 +137,17 @@ class Report:
         ExplainError: nothing can be written there.
     """
 
-    def __init__(self, folder: str | Path, view: RenderSettings | None = None, model_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        view: RenderSettings | None = None,
+        model_file: Path | None = None,
+        names: Names = "auto",
+    ) -> None:
         self.folder = expand_home(Path(folder))
         self._view = view or RenderSettings()
         self._model_file = model_file
+        self._names = names
         self._npz: zipfile.ZipFile | None = None
         self._manifests: list[Manifest] = []  # of a picture each; those of 1,000 take some megabytes
         self._rows: list[FigureRow] = []
@@ -162,19 +174,24 @@ class Report:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self._npz is None:
                 self._npz = _open_npz(self.folder / "maps.npz")
-            for entry in explanation.pictures:
+            for given in explanation.pictures:
+                picture = hide_name(given.picture, self.count + 1, self._names)
+                entry = replace(given, picture=picture)
+                files = picture_files if picture is given.picture else None
                 only = replace(explanation, pictures=(entry,))
                 for name, heatmap in name_overlays(self.count, entry, find_ranges(entry, self._view)):
                     (self.folder / name).write_bytes(encode_png(draw_overlay(entry, heatmap, self._view)))
                 _write_maps(self._npz, self.count, entry)
-                self._manifests.append(
-                    build_manifest(only, self.folder, picture_files, self._model_file, first=self.count)
-                )
+                self._manifests.append(build_manifest(only, self.folder, files, self._model_file, first=self.count))
                 row = _build_row(explanation, entry, self._view)
-                self._rows.append(FigureRow(row.label, [pane.fitted() for pane in row.panes]))
+                self._rows.append(replace(row, panes=[pane.fitted() for pane in row.panes]))
                 self.count += 1
                 if len(self._rows) == _MOST_ROWS:
                     self._write_figure()
+
+    def name(self, picture: Picture, number: int) -> str:
+        """What the picture of this number, from 1, is called in what is written."""
+        return hide_name(picture, number, self._names).name
 
     def _write_figure(self) -> None:
         """The rows that are in no figure yet; without any, only where there would be no figure at all."""

@@ -1,7 +1,7 @@
 """The manifest: what was asked, of which picture, of which model, so that anyone can ask it again.
 
 Pictures and models are named by digest. A path is written only where the person named files on a command line, and then
-as seen from the manifest's folder.
+as seen from the manifest's folder; no name and no path of a file whose name is hidden.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class PictureEntry(_Entry):
     """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder.
 
     `white` and `rules` say how the bytes became pixels; see `explain.pictures.decode.decode`. Manifests that do not
-    name them were written under the first rules.
+    name them were written under the first rules. `caution` is `PictureExplanation.caution`.
     """
 
     name: str
@@ -61,6 +61,7 @@ class PictureEntry(_Entry):
     file: str | None = None
     white: int | None = Field(default=None, ge=1, le=MOST_WHITE)
     rules: int = Field(default=1, ge=1, le=RULES)
+    caution: str = ""
 
 
 class ModelEntry(_Entry):
@@ -150,6 +151,7 @@ def build_manifest(
                 file=point_to((picture_files or {}).get(entry.picture.digest)),
                 white=entry.picture.white,
                 rules=entry.picture.rules,
+                caution=entry.caution,
             )
         )
         maps += [

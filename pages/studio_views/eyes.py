@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from components.browser.canvas import canvas, read_event
+from components.choices.caution import show_cautions
 from components.choices.one_picture import pick_one
 from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
@@ -36,6 +37,7 @@ def show_view(body: Place) -> None:
     if subject is not None:
         with body.container():
             name_looker(subject[1])
+            show_cautions(subject[2], subject[1])
             _show_eyes(*subject)
 
 

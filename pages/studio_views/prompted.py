@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.choices.model import await_model, get_choice, offer_model_for, pick_model
+from components.choices.model import await_model, get_choice, pick_model
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_target
 from components.page.link import keep_link
@@ -31,7 +31,6 @@ def pick_prompted_subject(
     if engine is None or model is None:
         return None
     with st.sidebar:
-        offer_model_for(pictures, model.labels)
         target = pick_target(model.labels, model.request.name)
     keep_link()
     if with_pictures and not pictures:

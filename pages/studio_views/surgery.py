@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from components.browser.canvas import canvas, read_event
+from components.choices.caution import show_cautions
 from components.choices.one_picture import pick_one
 from components.choices.pictures import list_pictures
 from components.maps.buttons import follow_button
@@ -35,6 +36,7 @@ def show_view(body: Place) -> None:
     if subject is not None:
         with body.container():
             name_looker(subject[1])
+            show_cautions(subject[2], subject[1])
             _show_surgery(*subject)
 
 

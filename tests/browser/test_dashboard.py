@@ -68,7 +68,7 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     page: Page, app_url: str, requests: Any, cat: bytes
 ) -> None:
     page.goto(app_url)
-    await_picture(page, bundled_pictures()[0].path.name)
+    await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat), ("broken.png", b"no picture"))
     await_picture(page, "chelsea.png")
     expect(page.get_by_role("alert").filter(has_text="broken.png")).to_be_visible(timeout=PATIENCE)
@@ -173,7 +173,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:
     page.goto(app_url)
-    await_picture(page, bundled_pictures()[0].path.name)
+    await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
     files = {}
@@ -189,12 +189,31 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
     keys = {name.removesuffix(".npy") for name in zipfile.ZipFile(files["Raw maps"]).namelist()}
     assert keys == {entry["key"] for entry in manifest["maps"]}
 
+    # A pane that fills the screen says what it is not for, on the picture itself.
+    stage = pane(page, "grad-cam").locator(".stage")
+    read_stamp = "stage => getComputedStyle(stage, '::after').content"
+    assert stage.evaluate(read_stamp) == "none"
+    stage.locator("canvas").first.press("f")
+    page.wait_for_function("document.fullscreenElement !== null")
+    assert stage.evaluate(read_stamp) == '"Not for diagnostic use"'
+    stage.locator("canvas").first.press("f")
+    page.wait_for_function("document.fullscreenElement === null")
+
+    # What the model cannot know is said in the row's heading, with the model that does.
+    caution = page.locator(".st-key-grid .row-caution")
+    expect(caution).to_be_hidden()
+    page.get_by_role("button", name="Explain A crested finch, drawn", exact=True).click()
+    expect(caution).to_contain_text("This looks like a drawing.", timeout=PATIENCE)
+    caution.get_by_role("button", name="Use birds-vit, which knows it").click()
+    expect(caution).to_be_hidden(timeout=PATIENCE)
+    expect(pane(page, "picture").locator(".choice").first).to_contain_text("crested finch")
+
 
 def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> None:
     """Watched in every frame while pictures are changed: a row's maps say which picture they are of."""
     page.goto(app_url)
     first, second = (entry for entry in bundled_pictures()[:2])
-    await_picture(page, first.path.name)
+    await_picture(page, first.title)
     page.evaluate(
         """() => {
             window.seen = new Set();
@@ -215,9 +234,9 @@ def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> Non
     )
     for entry in (second, first, second):
         page.get_by_role("button", name=f"Explain {entry.title}", exact=True).click()
-        await_picture(page, entry.path.name)
+        await_picture(page, entry.title)
     seen = [json.loads(text) for text in page.evaluate("[...window.seen]")]
-    assert {label for label, _ in seen} == {first.path.name, second.path.name}
+    assert {label for label, _ in seen} == {first.title, second.title}
     assert [pair for pair in seen if pair[0] not in pair[1]] == []
 
 
@@ -229,7 +248,7 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
         for page in pages:
             page.goto(app_url)
         for page in pages:
-            await_picture(page, bundled_pictures()[0].path.name)
+            await_picture(page, bundled_pictures()[0].title)
         for page, name, data in zip(pages, ("one.png", "two.png"), (cat, noise), strict=True):
             upload(page, (name, data))
         for page, name in zip(pages, ("one.png", "two.png"), strict=True):

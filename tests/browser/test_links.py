@@ -11,7 +11,7 @@ from components.choices.pictures import read_example_digests
 from explain.bundled.pictures import bundled_pictures
 
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
-FILES = [picture.path.name for picture in bundled_pictures()]
+TITLES = [picture.title for picture in bundled_pictures()]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
     digests = read_example_digests()
     words = f"?picture={digests['cat']}&picture={digests['horses']}&method=grad-cam&method=cf-cam&view.opacity=0.8"
     page.goto(f"{app_url}/{words}")
-    await_rows(page, "cat.jpg", "horses.jpg")
+    await_rows(page, "Chelsea, a cat", "Nokota horses")
     assert read_words(page) == words
     expect(page.locator("[data-setting=opacity]")).to_have_value("0.8")
     pane(page, "cf-cam").first.locator("[data-tool=settings]").click()
@@ -65,28 +65,28 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
     slider.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuetext", "1.1")
     page.wait_for_function("location.search.includes('cf-cam.sigma=1.1')", timeout=PATIENCE)
-    await_rows(page, "cat.jpg", "horses.jpg")
+    await_rows(page, "Chelsea, a cat", "Nokota horses")
     assert len(sent) == runs + 1, "writing the address costs no run"
     after = read_pixels(page, "cf-cam")
     assert after != before
 
     other = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     other.goto(page.url)
-    await_rows(other, "cat.jpg", "horses.jpg")
+    await_rows(other, "Chelsea, a cat", "Nokota horses")
     assert read_pixels(other, "cf-cam") == after
     assert other.url == page.url
     other.context.close()
 
     page.go_back()
     expect(slider).to_have_attribute("aria-valuetext", "1.0", timeout=PATIENCE)
-    await_rows(page, "cat.jpg", "horses.jpg")
+    await_rows(page, "Chelsea, a cat", "Nokota horses")
     assert read_words(page) == words
     assert read_pixels(page, "cf-cam") == before
 
 
 def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:
     page.goto(f"{app_url}/?present=1")
-    await_rows(page, FILES[0])
+    await_rows(page, TITLES[0])
     sidebar, toolbar = page.get_by_test_id("stSidebar"), page.locator(".st-key-grid .toolbar")
     controls = [sidebar, toolbar, page.get_by_test_id("stHeader"), page.locator(".st-key-comparison")]
     for control in controls:
@@ -94,14 +94,14 @@ def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:
     expect(page.get_by_text("Not for diagnostic use")).to_be_visible()
 
     page.keyboard.press("2")
-    await_rows(page, FILES[1])
+    await_rows(page, TITLES[1])
     shown = read_pixels(page, "grad-cam")
     page.keyboard.press("Space")
     hidden = when_changed(page, "grad-cam", shown)
     page.keyboard.press("3")
-    await_rows(page, FILES[2])
+    await_rows(page, TITLES[2])
     page.keyboard.press("PageUp")
-    await_rows(page, FILES[1])
+    await_rows(page, TITLES[1])
     assert read_pixels(page, "grad-cam") == hidden, "the next picture comes without its maps too"
     page.keyboard.press("Space")
     assert when_changed(page, "grad-cam", hidden) == shown
@@ -111,7 +111,7 @@ def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:
     page.keyboard.press("Escape")
     for control in controls:
         expect(control).to_be_visible()
-    await_rows(page, FILES[1])
+    await_rows(page, TITLES[1])
     page.wait_for_function("!location.search.includes('present')", timeout=PATIENCE)
     assert when_changed(page, "grad-cam", hidden), "whoever leaves has the maps back"
     page.keyboard.press("2")

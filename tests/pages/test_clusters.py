@@ -54,7 +54,7 @@ def test_curve_embedding_cards_and_map_are_there(clusters: Any, engine: Engine) 
         size = view.group_sizes[view.groups.index(int(item["key"]))]
         assert item["lines"][0].startswith(f"{size} channel")
         assert len(item["frames"]) == 4
-        assert all(bundled_pictures()[0].path.name in frame["alt"] for frame in item["frames"])
+        assert all(bundled_pictures()[0].title in frame["alt"] for frame in item["frames"])
     assert "CF-CAM for “cat” at stages.1" in clusters.component("cards", "map")["items"][0]["frames"][0]["alt"]
 
 

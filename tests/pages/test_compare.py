@@ -36,7 +36,7 @@ def cat() -> bytes:
 
 def test_an_example_is_explained_without_a_click(dashboard: Any) -> None:
     assert not dashboard.test.exception
-    assert [row["label"] for row in dashboard.rows] == [bundled_pictures()[0].path.name]
+    assert [row["label"] for row in dashboard.rows] == [bundled_pictures()[0].title]
     assert [pane["key"] for pane in dashboard.rows[0]["panes"]] == ["picture", *MAPS, "prompt-cam"]
     for name in MAPS:
         assert dashboard.values(name).max() > 0
@@ -113,7 +113,7 @@ def test_each_session_has_its_own_pictures(open_dashboard: Callable[[], Any], ca
     one.upload(("mine.png", cat))
     two.test.run()
     assert [row["label"] for row in one.rows] == ["mine.png"]
-    assert [row["label"] for row in two.rows] == [bundled_pictures()[0].path.name]
+    assert [row["label"] for row in two.rows] == [bundled_pictures()[0].title]
 
 
 def test_sliders_run_no_pass_and_move_only_their_map(dashboard: Any, engine: Engine) -> None:
@@ -342,10 +342,24 @@ def test_a_computed_tomogram(dashboard: Any) -> None:
     from pydicom.data import get_testdata_file
 
     path = Path(str(get_testdata_file("CT_small.dcm")))
-    dashboard.upload((path.name, path.read_bytes()))
-    assert [row["label"] for row in dashboard.rows] == ["CT_small.dcm"]
-    assert "128 × 128" in dashboard.rows[0]["notes"][0]
+    dashboard.upload(("DOE_JOHN.dcm", path.read_bytes()))
+    (row,) = dashboard.rows
+    assert row["label"] == f"Picture 1 · {row['key'][:6]}"
+    assert "128 × 128" in row["notes"][0]
+    assert "photo-cnn knows everyday things, not CT slices" in row["caution"]
     assert not dashboard.test.error
+    everything = "".join(str(getattr(element, "proto", "")) for element in dashboard.test)
+    assert "DOE_JOHN" not in everything and "http:" not in everything and "https:" not in everything
+    assert row["remedy"] == ["Load your model", "caution:"]
+    dashboard.test.selectbox(key="names-widget").set_value("shown").run()
+    assert [row["label"] for row in dashboard.rows] == ["DOE_JOHN.dcm"]
+    assert "names" not in dashboard.words
+    dashboard.test.selectbox(key="names-widget").set_value("hidden").run()
+    assert dashboard.words["names"] == "hidden" and "DOE" not in dashboard.rows[0]["label"]
+    dashboard.turn_to("layers")
+    assert any("not CT slices" in text.value for text in dashboard.test.markdown)
+    dashboard.test.button(key="caution-use-0").click().run()
+    assert dashboard.test.session_state["model-source"] == "file", "a model of one's own is asked for"
 
 
 # Compare by

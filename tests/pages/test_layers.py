@@ -55,7 +55,7 @@ def test_every_layer_has_a_block_and_a_map(layers: Any, engine: Engine) -> None:
     assert len(pictures) == len(names)
     for item, layer in zip(strip["items"], model.layers, strict=True):
         assert item["lines"][0] == f"{layer.grid[0]}×{layer.grid[1]} cells"
-        assert f"Grad-CAM for “cat” at {layer.name} on {bundled_pictures()[0].path.name}" in item["frames"][0]["alt"]
+        assert f"Grad-CAM for “cat” at {layer.name} on {bundled_pictures()[0].title}" in item["frames"][0]["alt"]
 
 
 def test_blocks_are_higher_with_more_cells_and_wider_with_more_channels(layers: Any, engine: Engine) -> None:

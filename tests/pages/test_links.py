@@ -114,16 +114,16 @@ def test_a_picture_of_ones_own_is_asked_for_and_checked(open_dashboard: Open) ->
     assert one.words == {"picture": digest}
     words = {"picture": [read_example_digests()["cat"], digest]}
     two = open_dashboard(words)
-    assert [row["label"] for row in two.rows] == ["cat.jpg"]
-    assert f"not on this server (SHA-256 {digest[:12]}…)" in two.sentences
+    assert [row["label"] for row in two.rows] == ["Chelsea, a cat"]
+    assert f"not open in this window (SHA-256 {digest[:12]}…)" in two.sentences
     assert two.words == words
     two.upload(("other.png", encode(1)))
     assert "“other.png” is not a picture that the link shows" in two.sentences
-    assert "not on this server" in two.sentences
+    assert "not open in this window" in two.sentences
     three = open_dashboard(words)
     three.upload(("copy.png", encode(0)))
-    assert "not on this server" not in three.sentences
-    assert {row["label"] for row in three.rows} == {"cat.jpg", "copy.png"}
+    assert "not open in this window" not in three.sentences
+    assert {row["label"] for row in three.rows} == {"Chelsea, a cat", "copy.png"}
     assert three.row("copy.png")["panes"][1]["map"] == one.rows[0]["panes"][1]["map"]
     assert three.words == {"picture": [digest, read_example_digests()["cat"]]}
 
@@ -131,7 +131,7 @@ def test_a_picture_of_ones_own_is_asked_for_and_checked(open_dashboard: Open) ->
 def test_one_can_do_without_a_picture(open_dashboard: Open) -> None:
     dashboard = open_dashboard({"picture": [read_example_digests()["moose"], ELSEWHERE]})
     dashboard.test.button(key="awaited-forget").click().run()
-    assert "not on this server" not in dashboard.sentences
+    assert "not open in this window" not in dashboard.sentences
     assert dashboard.words == {"picture": read_example_digests()["moose"]}
 
 
@@ -160,7 +160,7 @@ def test_a_hostile_link_costs_a_sentence(open_dashboard: Open) -> None:
     for name in ("picture", "model", "method", "cf-cam.sigma", "cf-cam.eps", "view.opacity", "present"):
         assert name in said
     assert "passwd" not in dashboard.sentences
-    assert all(row["label"].startswith(bundled_pictures()[0].path.name) for row in dashboard.rows)
+    assert all(row["label"].startswith(bundled_pictures()[0].title) for row in dashboard.rows)
     assert "no layer “no.such.layer”" in dashboard.sentences
     assert "not fused: “nowhere”, “__class__”" in dashboard.sentences
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.0).run()
@@ -203,7 +203,7 @@ def test_a_checkpoint_is_asked_for_and_checked(open_dashboard: Open) -> None:
     words = one.words
     assert weights.name not in str(words)
     two = open_dashboard(words)
-    assert "shows a checkpoint that is not on this server" in two.test.error[0].value
+    assert "shows a checkpoint that is not open in this window" in two.test.error[0].value
     assert two.rows == []
     assert two.words == words
     give_checkpoint(two, b"something else")

@@ -21,6 +21,7 @@ import streamlit as st
 from pydantic import ValidationError
 from streamlit import runtime
 
+from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import find_peak
 from explain.maps.region_share import SAMPLES
 from explain.maps.render import (
@@ -158,6 +159,8 @@ class Row:
         outlines: parts of the picture to show.
         notes: sentences on the picture, below it.
         settings: as a pane's, where all panes of the row share them.
+        caution: a sentence that must be read first, in amber under the name; the answers are then greyed.
+        remedy: a button beside it: its label, and the word that comes back in `CanvasEvent.action`.
     """
 
     key: str
@@ -169,6 +172,8 @@ class Row:
     outlines: Sequence[Outline] = ()
     notes: Sequence[str] = ()
     settings: str = ""
+    caution: str = ""
+    remedy: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,7 @@ def _build_script() -> bytes:
         "most_corners": MOST_CORNERS,
         "settings": RenderSettings.model_json_schema()["properties"],
         "look": LookSettings.model_json_schema()["properties"],
+        "disclaimer": DISCLAIMER,
         "styles": (_FOLDER / "canvas.css").read_text(encoding="utf-8"),
     }
     parts = [(_FOLDER / part).read_text(encoding="utf-8") for part in _PARTS]
@@ -332,6 +338,8 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
         "label": row.label,
         "detail": row.detail,
         "notes": notes,
+        "caution": row.caution,
+        "remedy": list(row.remedy) if row.remedy else None,
         "picture": {
             "digest": row.digest,
             "width": width,

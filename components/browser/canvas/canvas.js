@@ -22,6 +22,7 @@ export class Grid {
   constructor(parentElement) {
     this.element = make("div", "grid", parentElement, { "data-testid": "canvas-grid", "data-version": "0" });
     make("style", "", this.element).textContent = SHARED.styles;
+    this.element.style.setProperty("--disclaimer", JSON.stringify(SHARED.disclaimer));
     this.rows = new Map();
     this.scenes = new Map();
     this.view = null;
@@ -408,6 +409,12 @@ class Row {
     this.detail = make("span", "row-detail", header);
     this.notes = make("p", "row-notes", header);
     this.gear = new Gear(header, header, (byKeyboard) => grid.drawers.toggle(key, null, this.settings, byKeyboard));
+    this.caution = make("div", "row-caution", header, { role: "note" });
+    const sentence = make("strong", "", this.caution);
+    make("span", "", sentence, { "aria-hidden": "true" }).textContent = "⚠ ";
+    this.cautionText = make("span", "", sentence);
+    this.remedy = make("button", "action", this.caution, { type: "button" });
+    this.remedy.addEventListener("click", () => grid.act(key, "", this.action));
     this.list = make("div", "panes", this.element);
     this.panes = new Map();
     this.described = null;
@@ -421,10 +428,15 @@ class Row {
     return this.scene.size;
   }
 
-  update({ label, detail, notes, picture, panes, outlines, settings }) {
+  update({ label, detail, notes, caution, remedy, picture, panes, outlines, settings }) {
     write(this.label, label);
     this.label.title = label;
     write(this.detail, detail);
+    write(this.cautionText, caution);
+    this.caution.hidden = !caution;
+    this.action = remedy?.[1];
+    write(this.remedy, remedy?.[0] ?? "");
+    this.element.classList.toggle("doubtful", caution !== "");
     this.settings = settings;
     this.gear.update(settings, label);
     this.scene = this.grid.getScene(picture.digest);

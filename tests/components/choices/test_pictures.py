@@ -1,10 +1,12 @@
 """What a session has at hand: taking files, showing, removing, and its bounds."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 import components.choices.pictures as pictures
 from components.choices.pictures import Tray, count_bytes
@@ -126,3 +128,50 @@ def test_whoever_chooses_another_picture_waits_no_longer() -> None:
     tray = Tray(awaited=["ab" * 32])
     tray.show_only(bundled_pictures()[1].name)
     assert tray.awaited == []
+
+
+def scan() -> bytes:
+    return Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
+
+
+def test_the_name_of_a_dicom_file_is_hidden_unless_it_is_asked_for() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("DOE_JOHN.dcm", scan())])
+    digest = tray.shown[1]
+    assert [tray.name(key, "auto") for key in tray.shown] == ["a.png", f"Picture 2 · {digest[:6]}"]
+    assert [tray.name(key, "shown") for key in tray.shown] == ["a.png", "DOE_JOHN.dcm"]
+    assert [tray.name(key, "hidden")[:9] for key in tray.shown] == ["Picture 1", "Picture 2"]
+
+
+def test_a_number_once_given_stays_with_its_picture() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("b.png", png(1))])
+    first, second = tray.shown
+    tray.remove(first)
+    tray.take([("c.png", png(2))])
+    assert tray.name(second, "hidden").startswith("Picture 2")
+    assert tray.name(tray.shown[-1], "hidden").startswith("Picture 3")
+
+
+def test_a_refused_file_whose_name_is_hidden_is_not_named() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("DOE_JOHN.dcm", scan()[:3000])])
+    assert "DOE" not in tray.problems[0] and tray.problems[0].startswith("“File 2”")
+    tray.take([("DOE_JOHN.png", b"no")], "hidden")
+    assert "DOE" not in tray.problems[0]
+
+
+def test_what_is_here_already_is_said() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("b.png", png(0))])
+    assert tray.notes == ["“b.png” is here already as “a.png”: it is the same picture."] and not tray.problems
+    tray.take([("b.png", png(0))])
+    assert tray.notes == ["“b.png” is here already."]
+    tray.take([("c.png", png(1))])
+    assert tray.notes == []
+
+
+def test_a_zip_is_told_where_to_go() -> None:
+    tray = Tray()
+    tray.take([("birds.zip", b"PK\x03\x04" + bytes(40))])
+    assert "Unpack it" in tray.problems[0] and "Studio" in tray.problems[0]

@@ -42,6 +42,7 @@ def test_a_session_starts_with_a_plain_address() -> None:
 
 VIEW = {
     "picture": [CAT, SECOND, ELSEWHERE],
+    "names": ["hidden"],
     "model": ["photo-vit"],
     "class": ["3:cat: the animal & more"],
     "probability": ["1"],
@@ -157,6 +158,7 @@ def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None
         ("probability", ["yes"]),
         ("one", ["cat.jpg"]),
         ("present", ["2"]),
+        ("names", ["shown"]),
         ("view.opacity", ["1.01"]),
         ("view.colour_table", ["jet"]),
         ("cf-cam.sigma", ["1e999"]),

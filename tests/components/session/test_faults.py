@@ -1,12 +1,21 @@
 """A part of a page that fails says why in a sentence, and what nobody expected stays in the log."""
 
+import ast
 import logging
+import tomllib
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from streamlit.runtime.state import session_state
+from streamlit.testing.v1 import AppTest
 
-from components.session.faults import UNEXPECTED, show_faults
-from explain.errors import PictureError
+from components.session.faults import UNEXPECTED, guard_callbacks, show_faults
+from explain.errors import ModelError, PictureError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -48,3 +57,71 @@ def test_a_part_that_works_is_drawn_with_what_it_was_given(shown: list[str]) -> 
 
     draw(3, name="cat")
     assert drawn == [(3, "cat")] and shown == [] and draw.__name__ == "draw"
+
+
+def press(failing: bool) -> AppTest:
+    def show(failing: bool) -> None:
+        import streamlit as st
+
+        from components.session.faults import guard_callbacks, show_faults
+        from explain.errors import ModelError
+
+        def refuse() -> None:
+            raise ModelError("There are no such prompts.")
+
+        def break_down() -> None:
+            raise KeyError("internal")
+
+        @show_faults
+        def draw() -> None:
+            st.button("Press", on_click=break_down if failing else refuse)
+
+        assert guard_callbacks()
+        draw()
+
+    page = AppTest.from_function(show, args=(failing,)).run()
+    return page.button[0].click().run()
+
+
+def test_what_a_callback_is_refused_is_shown_as_its_sentence_once() -> None:
+    page = press(failing=False)
+    assert not page.exception and [error.value for error in page.error] == ["There are no such prompts."]
+    assert not page.run().error
+
+
+def test_a_callback_that_breaks_shows_no_box_and_the_page_stands(caplog: pytest.LogCaptureFixture) -> None:
+    page = press(failing=True)
+    assert not page.exception and [error.value for error in page.error] == [UNEXPECTED]
+    assert page.button[0].label == "Press" and "KeyError: 'internal'" in caplog.text
+
+
+def test_what_a_component_reports_goes_through_the_same_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, str] = {}
+    monkeypatch.setattr("streamlit.session_state", said)
+    monkeypatch.setattr(session_state.ThreadState, "scoped", lambda **place: nullcontext())
+
+    def fail() -> None:
+        raise ModelError("Gone.")
+
+    assert guard_callbacks()
+    votes = session_state._CallbackRerunVotes()
+    session_state.SessionState()._execute_widget_callback(votes, fail, SimpleNamespace(fragment_id=None), (), {})  # type: ignore[arg-type]
+    assert [*said.values()] == ["Gone."] and votes.wants_interaction_default
+
+
+def test_every_page_and_every_fragment_is_guarded() -> None:
+    unguarded = []
+    for path in (*ROOT.glob("pages/**/*.py"), *ROOT.glob("components/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            marks = [ast.unparse(mark) for mark in node.decorator_list]
+            drawn = any(mark.startswith("st.fragment") or mark.startswith("st.dialog") for mark in marks)
+            if (drawn or node.name == "show_page") and marks[-1:] != ["show_faults"]:
+                unguarded.append(f"{path.relative_to(ROOT)}: {node.name}")
+    assert not unguarded
+
+
+def test_streamlits_own_box_would_neither_quote_nor_link() -> None:
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["client"]
+    assert (settings["showErrorDetails"], settings["showErrorLinks"]) == ("none", False)

@@ -31,7 +31,23 @@ def test_the_figure_holds_every_pane_with_its_colours():
     # The plain picture, the lowest colour of the blank map, and the brightest of the map's own scale are all there.
     for colour, fewest in (((40, 90, 200), 50_000), (tuple(COLOUR_TABLES["viridis"][0]), 50_000), ((253, 231, 37), 10)):
         assert (one == colour).all(axis=2).sum() >= fewest, colour
-    assert (one[-40:] < 128).any(), "the disclaimer is written at the bottom"
+    assert (one[-50:] < 128).any(), "the disclaimer is written at the bottom"
+
+
+def test_every_row_says_that_it_is_not_for_diagnosis_and_a_caution_before_its_maps():
+    panes = [FigurePane(f"Map {number}", "", np.full((60, 90, 3), 255, dtype=np.uint8)) for number in range(3)]
+
+    def find_amber(*rows: FigureRow) -> np.ndarray:
+        sheet = np.asarray(Image.open(io.BytesIO(figure(rows, RenderSettings()))))
+        return (sheet == (146, 64, 0)).all(axis=2)
+
+    plain = find_amber(FigureRow("a", panes))
+    middle = plain.shape[1] // 2
+    assert plain[:70, middle:].sum() > 100 and not plain[:70, :middle].any(), "at the right of the row's name"
+    twice = find_amber(FigureRow("a", panes), FigureRow("b", panes))
+    assert twice[:-70].sum() == 2 * plain[:-70].sum()
+    warned = find_amber(FigureRow("a", panes, caution="It knows no X-rays."))
+    assert warned[:100, :middle].sum() > 100 and warned.shape[0] > plain.shape[0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8000, 200), (200, 8000)])

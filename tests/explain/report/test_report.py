@@ -107,3 +107,22 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(explanation: Explanation, tm
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(ExplainError, match=r"Nothing can be written to .*taken"):
         save(explanation, tmp_path / "taken")
+
+
+def test_a_hidden_name_is_in_no_file_and_no_files_name(explanation: Explanation, tmp_path: Path) -> None:
+    first, second = (replace(entry, maps=entry.maps[:1]) for entry in explanation.pictures)
+    patient = replace(first, picture=replace(first.picture, name="DOE_JOHN.dcm", modality="CT"))
+    told = replace(explanation, pictures=(patient, replace(second, caution="It knows no X-rays.")))
+    places = {entry.picture.digest: tmp_path / entry.picture.name for entry in told.pictures}
+    hidden, shown = (
+        save(told, tmp_path / names, picture_files=places, names=names)  # type: ignore[arg-type]
+        for names in ("auto", "shown")
+    )
+    pictures = json.loads((hidden / "manifest.json").read_text())["pictures"]
+    called = f"Picture 1 · {(first.picture.source or first.picture.digest)[:6]}"
+    assert [entry["name"] for entry in pictures] == [called, "a picture 1.png"]
+    assert [entry["file"] for entry in pictures] == [None, "../a picture 1.png"]
+    assert [entry["caution"] for entry in pictures] == ["", "It knows no X-rays."]
+    assert not any(b"DOE_JOHN" in path.read_bytes() or "DOE" in path.name for path in hidden.iterdir())
+    assert any("DOE_JOHN" in path.name for path in shown.iterdir())
+    assert json.loads((shown / "manifest.json").read_text())["pictures"][0]["file"] == "../DOE_JOHN.dcm"

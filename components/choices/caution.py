@@ -1,0 +1,71 @@
+"""What must be said before an answer is read: that the model never saw a picture of this kind; and what to use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from components.choices.model import ask_for_own, find_model_for, use_bundled
+from components.words import escape
+from explain.bundled.caution import caution_of
+from explain.models.loaded import LoadedModel
+from explain.pictures.picture import Picture
+
+_STRANGE = "The model in use has never seen anything like this."
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Beside a picture.
+
+    Attributes:
+        sentence: why its answer means little.
+        model: the bundled model that knows the picture; None where only a model of the person's own could.
+    """
+
+    sentence: str
+    model: str | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What the button says."""
+        return "Load your model" if self.model is None else f"Use {self.model}, which knows it"
+
+
+NO_CAUTIONS: Mapping[str, Caution] = {}
+"""Of pictures that the model knows."""
+
+
+def find_cautions(pictures: Sequence[Picture], model: LoadedModel) -> dict[str, Caution]:
+    """The cautions, by the digests of the pictures that need one. A person's own model is not judged, but for examples
+    that it does not know.
+    """
+    found = {}
+    for picture in pictures:
+        sentence = caution_of(model.request.name, picture) if model.request.source == "bundled" else ""
+        knowing = find_model_for([picture], model.labels)
+        if sentence or knowing:
+            found[picture.digest] = Caution(sentence or _STRANGE, knowing)
+    return found
+
+
+def show_cautions(pictures: Sequence[Picture], model: LoadedModel) -> None:
+    """The cautions on a page without rows: each sentence once, and each remedy once beside those that it is for."""
+    remedies: dict[Caution, list[str]] = {}
+    for caution in dict.fromkeys(find_cautions(pictures, model).values()):
+        remedies.setdefault(replace(caution, sentence=""), []).append(caution.sentence)
+    for number, (remedy, sentences) in enumerate(remedies.items()):
+        with st.container(key=f"caution-{number}", horizontal=True, vertical_alignment="center", gap="small"):
+            for sentence in sentences:
+                st.markdown(f":orange[:material/warning: **{escape(sentence)}**]", width="content")
+            st.button(remedy.remedy, key=f"caution-use-{number}", on_click=follow_caution, args=(remedy.model,))
+
+
+def follow_caution(model: str | None) -> None:
+    """Use the bundled model of this name from the next run on; without one, ask for a file of the person's own."""
+    if model is None:
+        ask_for_own()
+    else:
+        use_bundled(model)

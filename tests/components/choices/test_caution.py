@@ -1,0 +1,46 @@
+"""What must be said before an answer is read, and what to use instead."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from components.choices.caution import Caution, find_cautions
+from explain.bundled.models import bundled_models
+from explain.bundled.pictures import bundled_pictures
+from explain.pictures.decode import decode
+from explain.pictures.picture import Picture
+from tests.support.engine import make_picture
+
+
+def read(name: str) -> Picture:
+    entry = next(entry for entry in bundled_pictures() if entry.name == name)
+    return decode(entry.path.read_bytes(), entry.title)
+
+
+def model(name: str, source: str = "bundled") -> Any:
+    labels = next(model.classes for model in bundled_models() if model.name == name)
+    return SimpleNamespace(request=SimpleNamespace(name=name, source=source), labels=labels)
+
+
+def test_a_scan_asks_for_a_model_of_ones_own_and_a_drawn_bird_for_the_one_that_knows_it() -> None:
+    scan, bird, cat = replace(make_picture(0), modality="CT"), read("sunny-finch"), read("cat")
+    found = find_cautions([scan, bird, cat], model("imagenet-cnn"))
+    assert set(found) == {scan.digest, bird.digest}
+    assert (found[scan.digest].model, found[scan.digest].remedy) == (None, "Load your model")
+    assert found[bird.digest].remedy == "Use birds-vit, which knows it"
+    assert "CT slices" in found[scan.digest].sentence and "drawing" in found[bird.digest].sentence
+
+
+def test_what_is_in_a_photograph_that_the_model_does_not_know_is_said_as_before() -> None:
+    coffee = read("coffee")
+    found = find_cautions([coffee], model("photo-cnn"))
+    assert found == {
+        coffee.digest: Caution("The model in use has never seen anything like this.", model="imagenet-cnn")
+    }
+
+
+def test_a_model_of_ones_own_is_not_judged_by_the_kind_of_picture() -> None:
+    scan = replace(make_picture(0), modality="CT")
+    assert not find_cautions([scan], model("imagenet-cnn", source="file"))
