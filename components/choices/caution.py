@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from components.choices.model import ask_for_own, find_model_for, use_bundled
+from components.choices.chosen_model import ask_for_own, use_bundled
+from components.choices.model import find_model_for
 from components.words import escape
 from explain.bundled.caution import caution_of
 from explain.models.loaded import LoadedModel

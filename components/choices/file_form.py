@@ -1,6 +1,6 @@
 """The form that understands a file, as plain data: what was found, why, and what a person may write in its place.
 
-Streamlit draws it elsewhere; nothing here knows of it, nor of torch.
+Streamlit draws it in `own_file`; nothing here knows of it, nor of torch.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from explain.errors import ModelError
 from explain.models.label_file import read_labels
+from explain.models.labels import KNOWN_SETS
+from explain.models.request import Average
 from explain.networks.meaning import MEANINGS
-from explain.pictures.geometry import Framing, Interpolation
+from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 
 if TYPE_CHECKING:
     from explain.models.inspection import Inspection
@@ -20,15 +22,43 @@ if TYPE_CHECKING:
 Kind = Literal["said", "text", "numbers", "choice", "lines"]
 """How a row is shown: as words alone, a line of text, numbers with commas between, one of several, or some lines."""
 
+NUMBERED = "numbered"
+"""The choice of class names that stands for those in the file, or for numbers where it names none."""
+
+OPEN = ("architecture", "label_names", "input_size", "fit", "outputs", "weights")
+"""What a person looks at first, by field; the other rows are folded away."""
+
 _NUMBERS = ("mean", "std")
-_CHOICES = {
+_CHOICES: dict[str, tuple[str, ...]] = {
     "fit": get_args(Framing),
     "interpolation": get_args(Interpolation),
-    "weights": ("averaged", "raw"),
-    "labels": ("imagenet", "cifar10"),
+    "weights": get_args(Average),
     "outputs": tuple(MEANINGS),
+    "channels": tuple(map(str, range(1, MOST_CHANNELS + 1))),
 }
-_TITLES = {"resize": "Resize before the crop", "std": "Standard deviation", "fit": "Pictures of another shape"}
+_WORDS: dict[str, str] = {
+    "crop": "Crop: the middle",
+    "squash": "Squash: the whole picture",
+    "pad": "Pad: the whole picture, with a border",
+    "averaged": "Averaged over the training",
+    "raw": "Of the last step",
+    "imagenet": "ImageNet",
+    "cifar10": "CIFAR-10",
+    "1": "1, grey",
+    "3": "3, colour",
+    **{str(outputs): words for outputs, words in MEANINGS.items()},
+}
+_TITLES = {
+    "input size": "Input size (pixels)",
+    "fit": "Fit",
+    "resize": "Resize before the crop (pixels)",
+    "interpolation": "Filter",
+    "std": "Standard deviation",
+    "outputs": "What its numbers mean",
+}
+_TOLD = "as told"
+_MOST_OTHERS = 4
+_THOUSAND = "numbered, 1,000"
 
 
 @dataclass(frozen=True)
@@ -44,6 +74,7 @@ class FormRow:
         text: what stands in the field at first.
         options: of a choice.
         is_assumed: nothing in the file says so, and a person should look at it.
+        is_open_question: nobody but a person can say it.
     """
 
     title: str
@@ -54,70 +85,133 @@ class FormRow:
     text: str = ""
     options: tuple[str, ...] = ()
     is_assumed: bool = False
+    is_open_question: bool = False
 
 
-def list_rows(inspection: Inspection) -> list[FormRow]:
-    """The rows of the form for a file, in the order in which a person would ask."""
+def list_rows(inspection: Inspection, told: Mapping[str, str] | None = None) -> list[FormRow]:
+    """The rows of the form for a file, in the order in which a person would ask.
+
+    Args:
+        inspection: what was found in it.
+        told: by field, who says so where that is not the file: a link, a file beside it, the person.
+    """
+    told = told or {}
     rows = []
+    is_settled = inspection.request.architecture is not None
     for finding in inspection.findings:
         title = _TITLES.get(finding.subject, finding.subject[0].upper() + finding.subject[1:])
         if finding.field is None:
             rows.append(FormRow(title, finding.found, finding.reason))
             continue
+        field = "label_names" if finding.field == "labels" else finding.field
+        reason = finding.reason.partition(": give")[0]
+        if reason.startswith(_TOLD):
+            reason = told.get(finding.field, _TOLD) + reason.removeprefix(_TOLD)
+        elif reason.startswith("what "):
+            reason = f"as {inspection.request.architecture} was published"
         kind: Kind = "text"
-        options: tuple[str, ...] = _CHOICES.get(finding.field, ())
-        if finding.field == "architecture":
-            kind, options = "choice", _list_architectures(inspection, finding.value)
-        elif options:
+        options: tuple[str, ...] = _CHOICES.get(field, ())
+        if options:
             kind = "choice"
-        elif finding.field in _NUMBERS:
+        elif field in _NUMBERS:
             kind = "numbers"
-        elif finding.field == "label_names":
+        elif field == "label_names":
             kind = "lines"
-        text = _write(finding.value, finding.field)
-        rows.append(
-            FormRow(title, finding.found, finding.reason, kind, finding.field, text, options, finding.is_assumed)
-        )
+        text = _write(finding.value, field)
+        if field == "architecture" and not is_settled:
+            text = ""
+        if field == "label_names" and not text and finding.found == _THOUSAND:
+            reason = "the file names none; if they are ImageNet's, choose them"
+        asked = field == "outputs" and not text
+        rows.append(FormRow(title, finding.found, reason, kind, field, text, options, finding.is_assumed, asked))
+    if (inspection.request.architecture or "").startswith("timm/") and inspection.loaded is not None:
+        pooling = inspection.request.global_pool
+        why = told.get("global_pool", _TOLD) if pooling else "left empty: the network's own way"
+        rows.append(FormRow("Pooling (timm)", pooling or "its own", why, "text", "global_pool", pooling or ""))
     return rows
 
 
-def read_rows(rows: Sequence[FormRow], texts: Mapping[str, str]) -> dict[str, Any]:
-    """What a person left or wrote, as arguments of `build_file_request`. What is only assumed and was left is left out.
+def ask_architecture(sentence: str) -> list[FormRow]:
+    """The one row of a file of which nothing else can be told."""
+    return [FormRow("Architecture", "unknown", sentence, "text", "architecture")]
+
+
+def list_others(inspection: Inspection) -> dict[str, str]:
+    """The other architectures that a file may be of, with how far each agrees."""
+    chosen = inspection.request.architecture
+    others: dict[str, str] = {}
+    for candidate in inspection.candidates:
+        if candidate.share > 0:
+            others.setdefault(candidate.architecture, f"{candidate.share:.0%}")
+    best = inspection.candidates[0] if inspection.candidates else None
+    for name in best.alike if best is not None else ():
+        others.setdefault(name, "looks the same")
+    # Nobody takes what fits badly for what fits in all.
+    worth = [name for name, words in others.items() if name != chosen and (chosen is None or _is_close(words))]
+    return {name: others[name] for name in worth[:_MOST_OTHERS]}
+
+
+def _is_close(words: str) -> bool:
+    return words == "looks the same" or int(words.rstrip("%")) >= 90
+
+
+def word_choice(value: str) -> str:
+    """An option as people read it."""
+    return _WORDS.get(value, f"{value} bands" if value.isdigit() else value)
+
+
+def name_assumed(rows: Sequence[FormRow]) -> str:
+    """The titles of what is only assumed, as the middle of a sentence; empty where nothing is."""
+    titles = [row.title.partition(" (")[0].lower() for row in rows if row.is_assumed]
+    return ", ".join(titles[:-1]) + (" and " if len(titles) > 1 else "") + titles[-1] if titles else ""
+
+
+def read_assumed(rows: Sequence[FormRow]) -> dict[str, Any]:
+    """What is only assumed, by field: a recipe holds it as comments."""
+    return {row.field: _read(row.field, row.text) for row in rows if row.is_assumed and row.field and row.text}
+
+
+def read_edits(edits: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person wrote, as arguments of `build_file_request`.
 
     Args:
-        rows: as they were shown.
-        texts: by field, what stands in the form now; a row without one was left as it was.
+        edits: by field, the text that stands in the form, or names from a label file; an empty one says nothing.
 
     Raises:
         ModelError: something is not written as it must be.
     """
     given: dict[str, Any] = {}
-    for row in rows:
-        if row.field is None:
-            continue
-        text = texts.get(row.field, row.text)
-        if not text.strip() or (row.is_assumed and text == row.text):
-            continue
-        given[row.field] = _read(row, text)
+    for field, written in edits.items():
+        if not isinstance(written, str):
+            given[field] = written
+        elif written.strip() and written != NUMBERED:
+            given[field] = _read(field, written)
     return given
 
 
-def _read(row: FormRow, text: str) -> Any:
-    if row.kind == "numbers":
-        try:
-            return tuple(float(part) for part in text.replace(";", ",").split(","))
-        except ValueError:
-            raise ModelError(
-                f"The {row.title.lower()} is written as numbers with commas between, e.g. 0.5, 0.5, 0.5."
-            ) from None
-    if row.kind == "lines":
-        return read_labels(text.encode())
-    if row.field == "channels":
-        try:
-            return int(text)
-        except ValueError:
-            raise ModelError("The channels are a whole number: 1 for grey, 3 for colour.") from None
+def _read(field: str, text: str) -> Any:
+    if field in _NUMBERS:
+        return read_numbers("standard deviation" if field == "std" else field, text)
+    if field == "label_names":
+        # A name may begin with a number: lines are taken as they are, in their order.
+        lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+        return read_labels(text.encode()) if lines[0][0] in "{[" else lines
+    if field == "channels":
+        return int(text)
     return text.strip()
+
+
+def read_numbers(name: str, text: str) -> tuple[float, ...] | None:
+    """Numbers with commas between; None for an empty text.
+
+    Raises:
+        ModelError: there is something else.
+    """
+    parts: Sequence[str] = text.replace(";", ",").split(",") if text.strip() else ()
+    try:
+        return tuple(float(part) for part in parts) or None
+    except ValueError:
+        raise ModelError(f"The {name} is written as numbers with commas between, e.g. 0.5, 0.5, 0.5.") from None
 
 
 def _write(value: Any, field: str) -> str:
@@ -132,9 +226,4 @@ def _write(value: Any, field: str) -> str:
     return str(value)
 
 
-def _list_architectures(inspection: Inspection, chosen: str) -> tuple[str, ...]:
-    """The one in use, those that look the same, and the next candidates."""
-    names = [chosen]
-    for candidate in inspection.candidates:
-        names += [candidate.architecture, *candidate.alike]
-    return tuple(dict.fromkeys(names))
+LABEL_CHOICES = (NUMBERED, *KNOWN_SETS)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.choices.chosen_model import GOES_TO, ModelChoice, get_choice, keep_choice, use_bundled, use_choice
 from components.choices.dropdown import dropdown
+from components.choices.own_file import ask_for_file, declare_outputs
 from components.session.carried import HUB_TEXT, MODEL_SOURCE
 from components.session.front_door import link_to_page
 from components.session.work import Place, Work
@@ -18,12 +19,10 @@ from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models
 from explain.bundled.pictures import bundled_pictures, find_bundled
 from explain.errors import ModelError
 from explain.models.hub import HubModel, is_downloaded, search_hub
-from explain.models.labels import KNOWN_SETS
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
-from explain.models.request import ModelRequest, ModelSource, build_file_request, write_size
+from explain.models.request import ModelRequest, ModelSource
 from explain.networks.meaning import MEANINGS, Outputs
-from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
@@ -31,71 +30,15 @@ if TYPE_CHECKING:
 
 
 _SOURCES: dict[ModelSource, str] = {"bundled": "Bundled", "hub": "Hub", "file": "File", "prompts": "Prompts"}
-_STATE = "model"
-NUMBERED = "numbered"
 _MOST_NAMED = 12
-
-# The fields of the form that asks for a file.
-_ARCHITECTURE, _LABELS, _SIZE = "model-architecture", "model-labels", "model-size"
-_MEAN, _STD, _CHANNELS, _OUTPUTS = "model-mean", "model-std", "model-channels", "model-outputs"
-_FIT, _RESIZE, _FILTER, _POOL = "model-fit", "model-resize-size", "model-interpolation", "model-global-pool"
-
-_FITS: dict[Framing | None, str] = {
-    None: "As published",
-    "squash": "Squash: the whole picture",
-    "crop": "Crop: the middle",
-    "pad": "Pad: the whole picture, with a border",
-}
-_CHANNEL_NAMES = {None: "As the weights say", 3: "3, colour", 1: "1, grey"}
-_LABEL_FILES = ["txt", "json", "csv", "tsv", "yaml", "yml", "names"]
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class ModelChoice:
-    """The model a session uses.
-
-    Attributes:
-        request: which.
-        weights: the bytes of a checkpoint.
-        problem: why it could not be loaded, once that is known.
-        from_link: a link asks for it, and not the person. What would be fetched over the network waits for their word.
-    """
-
-    request: ModelRequest = field(default_factory=lambda: ModelRequest(source="bundled", name=FIRST_MODEL))
-    weights: bytes | None = field(default=None, repr=False)
-    problem: str | None = None
-    from_link: bool = False
-
-
-def get_choice() -> ModelChoice:
-    """This session's model."""
-    if _STATE not in st.session_state:
-        st.session_state[_STATE] = ModelChoice()
-    return st.session_state[_STATE]
-
-
-def use_bundled(name: str) -> None:
-    """Use a bundled model from the next run on."""
-    use_choice(ModelChoice(ModelRequest(source="bundled", name=name)))
-
-
-def ask_for_own() -> None:
-    """Turn to the form for a file of the person's own from the next run on; the model in use stays until then."""
-    st.session_state["model-goes-to"] = "file"
-
-
-def use_choice(choice: ModelChoice) -> None:
-    """Use this model from the next run on, or from `pick_model` on in this one."""
-    st.session_state[_STATE] = choice
-    st.session_state["model-goes-to"] = choice.request.source
-
-
 def pick_model() -> ModelChoice:
     """Offer the four sources; gives back the model in use, which stays until another one is asked for."""
-    if "model-goes-to" in st.session_state:
-        st.session_state[MODEL_SOURCE] = st.session_state.pop("model-goes-to")
+    if GOES_TO in st.session_state:
+        st.session_state[MODEL_SOURCE] = st.session_state.pop(GOES_TO)
     source = st.segmented_control(
         "Model",
         [*_SOURCES],
@@ -111,7 +54,7 @@ def pick_model() -> ModelChoice:
     if source == "hub":
         _search_hub()
     elif source == "file":
-        _ask_for_file()
+        ask_for_file()
     elif source == "prompts":
         _list_prompts()
     else:
@@ -172,8 +115,7 @@ def pick_outputs(choice: ModelChoice, model: LoadedModel) -> None:
     told = model.outputs in options and (model.request.outputs is not None or model.outputs != "value")
 
     def declare(outputs: Outputs) -> None:
-        st.session_state[_OUTPUTS] = outputs  # the form, if it is used again, says the same
-        use_choice(ModelChoice(choice.request.model_copy(update={"outputs": outputs}), choice.weights))
+        declare_outputs(choice, outputs)
 
     dropdown(
         "Its numbers are taken as",
@@ -324,137 +266,6 @@ def _search_hub() -> None:
             label_visibility="collapsed",
         )
         if st.button("Use this model", key="hub-use", width="stretch", disabled=name is None) and name is not None:
-            st.session_state[_STATE] = ModelChoice(ModelRequest(source="hub", name=name))
+            keep_choice(ModelChoice(ModelRequest(source="hub", name=name)))
         if name is not None and not offline[name]:
             st.caption("Fetched from huggingface.co once when first used; your pictures stay here.")
-
-
-def _ask_for_file() -> None:
-    with st.form("model-file", border=False):
-        file = st.file_uploader(
-            "Checkpoint",
-            key="model-bytes",
-            help="Weights in .safetensors, or in what torch.save wrote, under any name: .pt, .pth.tar, .ckpt, .bin. "
-            "Code in a file is never run.",
-        )
-        architecture = st.text_input(
-            "Architecture", key=_ARCHITECTURE, placeholder="torchvision/squeezenet1_0 or timm/resnet18"
-        )
-        labels = st.selectbox(
-            "Class names",
-            [NUMBERED, *KNOWN_SETS],
-            key=_LABELS,
-            format_func={NUMBERED: "Numbered", "imagenet": "ImageNet", "cifar10": "CIFAR-10"}.__getitem__,
-            help="A label file given below counts first.",
-        )
-        label_file = st.file_uploader(
-            "Label file",
-            type=_LABEL_FILES,
-            key="model-label-file",
-            help="One class a line, with or without its number, or JSON or CSV as training scripts write it.",
-        )
-        outputs = st.selectbox(
-            "What its numbers mean",
-            [None, *MEANINGS],
-            key=_OUTPUTS,
-            format_func=lambda outputs: "As their count tells" if outputs is None else MEANINGS[outputs],
-            help="Several are classes unless you say otherwise; one alone is shown as it is.",
-        )
-        with st.expander("Preprocessing"):
-            st.caption("As the network was trained. Left empty: what the architecture was published with.")
-            size = st.text_input(
-                "Input size (pixels)",
-                key=_SIZE,
-                placeholder="224 or 256x128",
-                help="The side of a square, or height × width.",
-            )
-            fit = st.selectbox(
-                "Fit",
-                [*_FITS],
-                key=_FIT,
-                format_func=_FITS.__getitem__,
-                help="How a picture of another shape becomes the input. Resize((224, 224)) squashes; Resize(256) and "
-                "CenterCrop(224) crop.",
-            )
-            resize = st.text_input(
-                "Resize before the crop (pixels)",
-                key=_RESIZE,
-                placeholder="256",
-                help="The shorter side; or height × width that the picture just covers.",
-            )
-            interpolation = st.selectbox(
-                "Filter",
-                [None, *get_args(Interpolation)],
-                key=_FILTER,
-                format_func=lambda name: "As published" if name is None else name.capitalize(),
-            )
-            mean = st.text_input("Mean", key=_MEAN, placeholder="0.485, 0.456, 0.406")
-            std = st.text_input("Standard deviation", key=_STD, placeholder="0.229, 0.224, 0.225")
-            channels = st.selectbox(
-                "Channels",
-                [None, 3, 1, *(count for count in range(2, MOST_CHANNELS + 1) if count != 3)],
-                key=_CHANNELS,
-                format_func=lambda count: _CHANNEL_NAMES.get(count, f"{count} bands"),
-            )
-            pool = st.text_input("Pooling (timm)", key=_POOL, placeholder="avg, max, token …")
-        if not st.form_submit_button("Use this model", width="stretch"):
-            return
-    if file is None:
-        st.error("Choose a checkpoint file first.")
-        return
-    data = file.getvalue()
-    try:
-        request = build_file_request(
-            data,
-            file.name,
-            architecture=architecture.strip() or None,
-            outputs=outputs,
-            labels=None if labels == NUMBERED or label_file is not None else labels,
-            label_file=None if label_file is None else label_file.getvalue(),
-            input_size=size.strip() or None,
-            mean=read_numbers("mean", mean),
-            std=read_numbers("standard deviation", std),
-            channels=channels,
-            fit=fit,
-            resize_size=resize.strip() or None,
-            interpolation=interpolation,
-            global_pool=pool.strip() or None,
-        )
-    except ModelError as error:
-        st.error(str(error))
-        return
-    st.session_state[_STATE] = ModelChoice(request, data)
-
-
-def fill_form(request: ModelRequest, mean: str, std: str) -> None:
-    """Fill in the form that asks for a file, all but the files. Call it before `pick_model`.
-
-    Args:
-        request: what the form asks of a file.
-        mean: as it is written there; empty for what the architecture was published with.
-        std: likewise.
-    """
-    st.session_state[_ARCHITECTURE] = request.architecture or ""
-    st.session_state[_OUTPUTS] = request.outputs
-    st.session_state[_LABELS] = request.labels or NUMBERED
-    st.session_state[_SIZE] = write_size(request.input_size)
-    st.session_state[_MEAN] = mean
-    st.session_state[_STD] = std
-    st.session_state[_CHANNELS] = request.channels
-    st.session_state[_FIT] = request.fit
-    st.session_state[_RESIZE] = write_size(request.resize_size)
-    st.session_state[_FILTER] = request.interpolation
-    st.session_state[_POOL] = request.global_pool or ""
-
-
-def read_numbers(name: str, text: str) -> tuple[float, ...] | None:
-    """Numbers with commas between; None for an empty text.
-
-    Raises:
-        ModelError: there is something else.
-    """
-    parts: Sequence[str] = text.replace(";", ",").split(",") if text.strip() else ()
-    try:
-        return tuple(float(part) for part in parts) or None
-    except ValueError:
-        raise ModelError(f"The {name} is written as numbers with commas between, e.g. 0.5, 0.5, 0.5.") from None

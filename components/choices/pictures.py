@@ -192,6 +192,14 @@ def list_pictures() -> dict[str, Picture]:
     return {f"{number} · {picture.name}": picture for number, picture in enumerate(found, start=1)}
 
 
+def find_first_picture() -> Picture:
+    """The first picture shown; the first example where none is."""
+    tray = get_tray()
+    shown = [key for key in list_keys() if key in tray.shown]
+    key = shown[0] if shown else bundled_pictures()[0].name
+    return tray.own[key] if key in tray.own else _read_example(key)
+
+
 @cache
 def read_example_digests() -> dict[str, str]:
     """The digest of every example by its name, in the order in which they are offered."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
+from components.choices.chosen_model import use_bundled
 from components.choices.methods import group_obstacles
-from components.choices.model import use_bundled
 from components.maps.question import Question
 from components.maps.rows import Answered, Column
 from components.words import escape

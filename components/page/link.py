@@ -22,13 +22,15 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.browser.canvas import read_view
+from components.choices.chosen_model import ModelChoice, get_choice, use_choice
 from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
 from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, WITH, CompareBy
+from components.choices.file_form import read_numbers
 from components.choices.layer import AUTO, LAYER
 from components.choices.methods import METHODS, name_settings
-from components.choices.model import ModelChoice, fill_form, get_choice, read_numbers, use_choice
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
+from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.target import TARGET
 from components.maps.layers import SIGNED
@@ -237,6 +239,7 @@ class _Model:
         "resize_size",
         "interpolation",
         "global_pool",
+        "weights",
     )
     _SIZES = ("input_size", "resize_size")
 
@@ -270,14 +273,21 @@ class _Model:
                 misread = ["model"]
         held = get_choice()
         now = held.request
-        if choice.request.source == "file" and choice.request.digest == now.digest:
-            # The file is here already. What its numbers mean is said beside it, and so may differ.
-            if held.weights is not None and choice.request.outputs != now.outputs:
-                meant = now.model_copy(update={"outputs": choice.request.outputs})
+        if held.weights is not None and choice.request.source == "file" and choice.request.digest == now.digest:
+            # The file is in use already, and what the link does not hold of it is known.
+            meant = self._complete(choice.request, now, words)
+            if meant != now:
                 use_choice(ModelChoice(meant, held.weights))
         elif choice.request != now:
             use_choice(choice)
         return misread
+
+    def _complete(self, asked: ModelRequest, now: ModelRequest, words: Mapping[str, Sequence[str]]) -> ModelRequest:
+        """What a link says of a file, with the names that no link holds and the architecture that was told for it."""
+        kept: dict[str, Any] = {"name": now.name, "architecture": asked.architecture or now.architecture}
+        if "file" in words.get("model.labels", ()):
+            kept |= {"labels": now.labels, "label_names": now.label_names}
+        return asked.model_copy(update=kept)
 
     def _parse(self, named: str, words: Mapping[str, Sequence[str]]) -> ModelChoice:
         kind, _, digest = named.partition(":")
@@ -312,13 +322,13 @@ class _Model:
                 "channels": int(given["channels"]) if "channels" in given else None,
             }
         )
-        beside = " Its label file is needed again too." if labels == "file" else ""
+        beside = " Its class names are not in the link: give their file too." if labels == "file" else ""
         st.session_state[_CHECKPOINT] = digest
-        fill_form(request, given.get("mean", ""), given.get("std", ""))
-        return ModelChoice(
+        given_already = await_file(request, labels == "file")
+        return given_already or ModelChoice(
             request,
-            problem=f"This link shows a checkpoint that is not open in this window ({shorten(digest)}). Choose the "
-            f"file on the left to see it; the rest of the form is filled in.{beside}",
+            problem=f"This link shows a checkpoint that is not open in this window ({shorten(digest)}). Give the file "
+            f"on the left to see it; its settings come with the link.{beside}",
         )
 
 

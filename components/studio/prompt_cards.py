@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from components.choices.model import ModelChoice, describe_prompts, get_choice, use_choice
+from components.choices.chosen_model import ModelChoice, get_choice, use_choice
+from components.choices.model import describe_prompts
 from components.session.front_door import link_to_page
 from components.words import escape
 from explain.errors import ExplainError

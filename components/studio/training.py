@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from components.browser.cards import Card, Frame, cards
-from components.choices.model import ModelChoice, use_choice
+from components.choices.chosen_model import ModelChoice, use_choice
 from components.choices.pictures import get_tray
 from components.studio.dataset import draw_thumbnail
 from components.studio.prompt_cards import offer_files

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from components.choices.model import ModelChoice, await_model
+from components.choices.chosen_model import ModelChoice
+from components.choices.model import await_model
 from components.session.work import Place
 from explain.bundled.models import FIRST_VIT, find_prompted_twin
 from explain.models.loaded import LoadedModel

@@ -70,6 +70,10 @@ class Inspection:
     notes: tuple[str, ...] = ()
 
 
+class UnknownNetworkError(ModelError):
+    """A file holds weights, and its architecture has to be named."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Opened:
     """A file and what was guessed of it."""
@@ -115,11 +119,15 @@ def inspect_file(request: ModelRequest, weights: bytes) -> Inspection:
         weights: the file's bytes.
 
     Raises:
+        UnknownNetworkError: no architecture comes near, and none is named.
         ModelError: the file holds no weights of a classifier.
     """
     opened = _open(request, weights)
     if not opened.candidates:
-        raise ModelError(_say_unknown(request.name))
+        if request.architecture is None:
+            raise UnknownNetworkError(_say_unknown(request.name))
+        # Loading says what does not fit.
+        opened = replace(opened, candidates=(Candidate(request.architecture, 0.0),))
     best = opened.candidates[0]
     findings = [*_find_wrapping(opened), _describe_architecture(request, opened)]
     problem, loaded, settled = None, None, request
@@ -247,7 +255,7 @@ def _find_head(best: Candidate, chosen: Weights) -> list[Finding]:
         weight = next((name for name in best.heads if name.endswith("weight")), best.heads[0])
         return [
             Finding("head", f"{best.architecture.partition('/')[2]}'s own, “{weight.rpartition('.')[0]}”", "its names"),
-            Finding("classes", f"{best.num_classes:,}", f"“{weight}” has {best.num_classes:,} rows"),
+            Finding("classes", f"{best.num_classes:,}", f"“{weight}” has {_count_rows(best.num_classes)}"),
         ]
     layers = _list_replaced(best, chosen)
     if not layers:
@@ -260,8 +268,12 @@ def _find_head(best: Candidate, chosen: Weights) -> list[Finding]:
             f"another: {kind}, {' → '.join(map(str, widths))}",
             f"“{layers[0][0]}” stands in place of “{best.heads[0] if best.heads else 'the head'}”",
         ),
-        Finding("classes", f"{widths[-1]:,}", f"“{layers[-1][0]}” has {widths[-1]:,} rows"),
+        Finding("classes", f"{widths[-1]:,}", f"“{layers[-1][0]}” has {_count_rows(widths[-1])}"),
     ]
+
+
+def _count_rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _list_replaced(best: Candidate, chosen: Weights) -> list[tuple[str, tuple[int, int]]]:
@@ -290,7 +302,7 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
 
     def reason(field: str, otherwise: str) -> str:
         if getattr(settled, field) is not None:
-            return "as told" if field != "label_names" or opened.candidates[0] is None else "as told, or in the file"
+            return "as told"
         return "the options of the training stand in the file" if getattr(completed, field) is not None else otherwise
 
     published = f"what {settled.architecture} was published with; the file does not say"
@@ -329,6 +341,9 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
     named = settled.labels or settled.label_names or completed.label_names
     shown = ", ".join(loaded.labels[:5]) + (" …" if len(loaded.labels) > 5 else "")
     where = reason("labels" if settled.labels else "label_names", "the file names none: give names with --labels")
+    inside = _find_labels(opened.checkpoint.settings, len(loaded.labels))
+    if inside is not None and inside[0] == settled.label_names:
+        where = f"they stand in the file under “{inside[1]}”"
     findings.append(
         Finding(
             "class names",
@@ -338,14 +353,21 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
             settled.labels or (list(loaded.labels) if named else None),
         )
     )
-    outputs = settled.recipe.get("outputs")
-    if outputs is not None:
-        findings.append(Finding("outputs", outputs, "as told", "outputs", outputs))
-    elif "outputs" in ModelRequest.model_fields and any(row == "1" for row in rows):
-        findings.append(
-            Finding("outputs", "one number", "a logit of yes or no, or a value: only you can tell", "outputs", None)
-        )
-    return [replace(entry, is_assumed=entry.reason == published) for entry in findings]
+    findings.append(_describe_outputs(settled, loaded, rows))
+    return [replace(entry, is_assumed=entry.is_assumed or entry.reason == published) for entry in findings]
+
+
+def _describe_outputs(settled: ModelRequest, loaded: LoadedModel, rows: list[str]) -> Finding:
+    """What its numbers are taken to mean: told, or as their count and the names say."""
+    meant = loaded.outputs
+    if settled.outputs is not None:
+        return Finding("outputs", meant, "as told", "outputs", meant)
+    if meant == "logit":
+        return Finding("outputs", meant, "one number with two names", "outputs", meant)
+    if meant == "value" and "1" in rows:
+        return Finding("outputs", "one number", "a logit of yes or no, or a value: only you can tell", "outputs", None)
+    why = "several numbers are taken so: say findings where a picture may show several of them"
+    return Finding("outputs", meant, why, "outputs", meant, is_assumed=True)
 
 
 _POSITIONS = ("pos_embed", "pos_embedding", "position_embeddings")

@@ -67,7 +67,9 @@ def _load_own_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
         settled, notes = settle_request(request, weights)
     loaded = load_file(settled, weights)
     if request.architecture is not None and recall_recipe(request.digest) == request.recipe:
-        notes = ("What is used here is remembered of this file; forget_recipe, or --forget-recipe, forgets it.",)
+        notes = (
+            "Settings remembered of this file are used: “Forget these settings”, or --forget-recipe, forgets them.",
+        )
     return replace(loaded, notes=(*notes, *loaded.notes)) if notes else loaded
 
 

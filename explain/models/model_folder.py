@@ -14,8 +14,10 @@ from explain.models.described import describe_config
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """What the weights of such a folder are called; the first that is there is read."""
 
-_CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
-_MOST_BYTES = 16 * 2**20
+CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+"""What lies beside them: of the network, and how pictures are prepared."""
+
+MOST_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def open_model_folder(path: Path) -> ModelFolder:
         ModelError: it is a folder without weights, or its config.json is none.
     """
     if not path.is_dir():
-        if path.name in WEIGHTS and (path.parent / _CONFIG).is_file():
+        if path.name in WEIGHTS and (path.parent / CONFIG).is_file():
             return _read_folder(path.parent, path, path.name)
         return ModelFolder(path, path.name)
     weights = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
@@ -58,16 +60,16 @@ def open_model_folder(path: Path) -> ModelFolder:
 
 
 def _read_folder(path: Path, weights: Path, name: str) -> ModelFolder:
-    config = _read_json(path / _CONFIG)
-    described = None if config is None else describe_config(config, _read_json(path / _PROCESSOR))
+    config = _read_json(path / CONFIG)
+    described = None if config is None else describe_config(config, _read_json(path / PROCESSOR))
     if described is None:
         return ModelFolder(weights, name)
     known = described.fill_request()
     words = [field.replace("_", " ").replace("label names", "class names") for field in known]
-    notes = [f"From {_CONFIG} beside the weights: {', '.join(words)}."] if words else []
+    notes = [f"From {CONFIG} beside the weights: {', '.join(words)}."] if words else []
     if config is not None and "architecture" not in known and isinstance(config.get("architectures"), list):
         kinds = ", ".join(str(kind)[:60] for kind in config["architectures"][:2])
-        notes.append(f"{_CONFIG} says {kinds}, for which no architecture of timm is known: name one.")
+        notes.append(f"{CONFIG} says {kinds}, for which no architecture of timm is known: name one.")
     return ModelFolder(weights, name, known, (*notes, *described.notes))
 
 
@@ -81,8 +83,8 @@ def _read_json(path: Path) -> Mapping[str, Any] | None:
         return None
     try:
         with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-        content = json.loads(data) if len(data) <= _MOST_BYTES else None
+            data = stream.read(MOST_BYTES + 1)
+        content = json.loads(data) if len(data) <= MOST_BYTES else None
     except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, Mapping):

@@ -15,6 +15,7 @@ from streamlit.util import calc_hash
 
 from components.session.engine import start_engine
 from explain.engine.engine import Engine
+from explain.models.recipes import encode_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,6 +91,22 @@ class Dashboard:
         field = next(entry for entry in self.test.file_uploader if str(entry.key).startswith("upload-"))
         field.set_value([(name, data, "application/octet-stream") for name, data in files]).run()
 
+    def give_file(self, *files: tuple[str, bytes], **said: str) -> None:
+        """Drop a checkpoint and what lies beside it on the form for a file of one's own, which looks into it at once.
+
+        Args:
+            files: name and bytes.
+            said: fields of a recipe given with it; an architecture that is named is not looked for, which takes time.
+        """
+        self.pick("model-source", "file")
+        recipe = [("recipe.toml", encode_recipe(said), "")] if said else []
+        field = self.test.file_uploader(key="model-bytes")
+        field.set_value([*((name, data, "") for name, data in files), *recipe]).run()
+
+    def use_file(self) -> None:
+        """Press “Use this model” below what was found."""
+        self.test.button(key="own-file-use").click().run()
+
     def open(self, key: str) -> None:
         """Open what is folded away, until the next run: unlike a browser, AppTest does not keep it open."""
         self.test.session_state[key] = True
@@ -123,3 +140,9 @@ def dashboard() -> Dashboard:
 def engine() -> Engine:
     """The engine that all sessions share."""
     return start_engine().result()
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder in which nothing is remembered."""
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))

@@ -287,42 +287,26 @@ def test_stopped_work_says_so_and_goes_on(dashboard: Any, monkeypatch: pytest.Mo
     assert dashboard.values("grad-cam").max() > 0
 
 
+@pytest.mark.usefixtures("own_home")
 def test_a_checkpoint_of_ones_own(dashboard: Any) -> None:
     weights, picture = DATA / "squeezenet1_0_imagenet.safetensors", DATA / "imagenet" / "n02123045_tabby.JPEG"
     if not weights.is_file():
         pytest.skip("the shared data are not here")
     dashboard.upload((picture.name, picture.read_bytes()))
-    dashboard.pick("model-source", "file")
-    dashboard.test.file_uploader(key="model-bytes").set_value((weights.name, weights.read_bytes(), ""))
-    dashboard.test.text_input(key="model-architecture").set_value("torchvision/squeezenet1_0")
-    dashboard.test.selectbox(key="model-labels").set_value("imagenet")
-    submit(dashboard)
+    dashboard.give_file((weights.name, weights.read_bytes()))
+    dashboard.test.selectbox(key="model-labels").set_value("imagenet").run()
+    dashboard.use_file()
     assert not dashboard.test.exception
     assert not dashboard.test.error
     labels = [choice["label"] for choice in dashboard.pane("picture")["choices"]]
     assert any("cat" in label or "tabby" in label for label in labels), labels
     assert dashboard.values("cf-cam").shape == (13, 13)
-    dashboard.test.text_input(key="model-architecture").set_value("torchvision/resnet18")
-    submit(dashboard)
+    dashboard.test.button(key="own-file-open").click().run()
+    dashboard.test.text_input(key="model-architecture").set_value("torchvision/resnet18").run()
     assert "resnet18" in dashboard.test.error[0].value
-    assert dashboard.rows == []
-
-
-def submit(dashboard: Any) -> None:
-    next(
-        button for button in dashboard.test.button if button.label == "Use this model" and button.form_id
-    ).click().run()
-
-
-@pytest.mark.parametrize("mean", ["half", "0.5, 0.5"])
-def test_a_wrong_mean_is_a_sentence(dashboard: Any, mean: str) -> None:
-    dashboard.pick("model-source", "file")
-    dashboard.test.file_uploader(key="model-bytes").set_value(("w.pt", b"not weights", ""))
-    dashboard.test.text_input(key="model-architecture").set_value("torchvision/squeezenet1_0")
-    dashboard.test.text_input(key="model-mean").set_value(mean)
-    submit(dashboard)
-    assert len(dashboard.test.error) == 1
-    assert not dashboard.test.exception
+    dashboard.use_file()
+    assert dashboard.test.session_state["model"].request.architecture == "torchvision/squeezenet1_0"
+    assert dashboard.rows, "the model and its maps stay"
 
 
 def test_a_chest_radiograph(dashboard: Any, engine: Engine) -> None:

@@ -17,6 +17,7 @@ from components.choices.pictures import read_example_digests
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.models.prompt_library import PromptCard, save_prompts
+from tests.support.heads import RESNET, build_head
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 ELSEWHERE = "ab" * 32
@@ -193,12 +194,13 @@ def test_what_the_person_chooses_is_not_undone_by_the_link(open_dashboard: Open)
     assert dashboard.words == {"probability": "1", "cf-cam.sigma": "2"}
 
 
+@pytest.mark.usefixtures("own_home")
 def test_a_checkpoint_is_asked_for_and_checked(open_dashboard: Open) -> None:
     weights = DATA / "squeezenet1_0_imagenet.safetensors"
     if not weights.is_file():
         pytest.skip("the shared data are not here")
     one = open_dashboard()
-    give_checkpoint(one, weights.read_bytes(), "torchvision/squeezenet1_0", "imagenet")
+    give_checkpoint(one, weights.read_bytes(), architecture="torchvision/squeezenet1_0", labels="imagenet")
     assert not one.test.error
     words = one.words
     assert weights.name not in str(words)
@@ -206,8 +208,9 @@ def test_a_checkpoint_is_asked_for_and_checked(open_dashboard: Open) -> None:
     assert "shows a checkpoint that is not open in this window" in two.test.error[0].value
     assert two.rows == []
     assert two.words == words
-    give_checkpoint(two, b"something else")
-    assert two.rows == []
+    two.give_file(("weights.safetensors", b"something else"))
+    assert "“weights.safetensors” is no checkpoint" in two.sentences and two.rows == []
+    give_checkpoint(two, build_head([0.0, 1.0]), architecture=RESNET)
     two.test.run()
     assert "its content differs" in two.test.warning[0].value
     give_checkpoint(two, weights.read_bytes())
@@ -217,13 +220,9 @@ def test_a_checkpoint_is_asked_for_and_checked(open_dashboard: Open) -> None:
     assert read_maps(two) == read_maps(one)
 
 
-def give_checkpoint(dashboard: Any, data: bytes, architecture: str | None = None, labels: str | None = None) -> None:
-    if architecture is not None:
-        dashboard.pick("model-source", "file")
-        dashboard.test.text_input(key="model-architecture").set_value(architecture)
-        dashboard.test.selectbox(key="model-labels").set_value(labels)
-    dashboard.test.file_uploader(key="model-bytes").set_value(("weights.safetensors", data, ""))
-    next(entry for entry in dashboard.test.button if entry.label == "Use this model" and entry.form_id).click().run()
+def give_checkpoint(dashboard: Any, data: bytes, **said: str) -> None:
+    dashboard.give_file(("weights.safetensors", data), **said)
+    dashboard.use_file()
 
 
 def test_the_other_pages_are_links_too(open_dashboard: Open) -> None:

@@ -12,16 +12,15 @@ from tests.support.heads import RESNET, build_head
 Open = Callable[..., Any]
 
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
+
 def give(dashboard: Any, biases: list[float], names: str, outputs: str | None = None) -> None:
-    """Fill in the form for a head of these biases, and press the button."""
-    dashboard.pick("model-source", "file")
-    test = dashboard.test
-    test.file_uploader(key="model-bytes").set_value(("mine.pt", build_head(biases), ""))
-    test.file_uploader(key="model-label-file").set_value(("names.txt", names.encode(), "text/plain"))
-    test.text_input(key="model-architecture").set_value(RESNET)
-    test.selectbox(key="model-outputs").set_value(outputs)
-    next(button for button in test.button if button.label == "Use this model" and button.form_id).click().run()
-    assert not test.exception
+    """Give a head of these biases with its names, and use it."""
+    said = {"architecture": RESNET} | ({} if outputs is None else {"outputs": outputs})
+    dashboard.give_file(("mine.pt", build_head(biases)), ("names.txt", names.encode()), **said)
+    dashboard.use_file()
+    assert not dashboard.test.exception
 
 
 def read_choices(dashboard: Any) -> dict[str, tuple[float, str]]:
@@ -47,7 +46,9 @@ def test_it_is_declared_beside_the_model_and_both_answers_are_explained(dashboar
     dashboard.test.selectbox(key="outputs-widget").set_value("logit").run()
     assert not dashboard.test.exception and not dashboard.test.error
     assert "nothing says what it means" not in dashboard.sentences
-    assert dashboard.test.selectbox(key="model-outputs").value == "logit"  # the form says the same
+    dashboard.test.button(key="own-file-open").click().run()
+    assert dashboard.test.selectbox(key="model-outputs").value == "logit", "the form says the same"
+    dashboard.use_file()
     shares = {label: share for label, (share, _) in read_choices(dashboard).items()}
     assert shares["pneumonia"] == pytest.approx(0.0025, abs=1e-3)
     assert shares["no pneumonia"] == pytest.approx(0.9975, abs=1e-3)
@@ -59,7 +60,9 @@ def test_it_is_declared_beside_the_model_and_both_answers_are_explained(dashboar
     assert np.abs(dashboard.values("grad-cam")).max() > 0
     assert dashboard.words["model.outputs"] == "logit"
     two = open_dashboard(dashboard.words)
-    assert two.test.selectbox(key="model-outputs").value == "logit"
+    assert two.rows == []
+    two.give_file(("mine.pt", build_head([-6.0])), ("names.txt", b"pneumonia"))
+    assert two.test.selectbox(key="model-outputs").value == "logit", "the link says so"
 
 
 def test_findings_are_each_by_themselves(dashboard: Any) -> None:
@@ -88,7 +91,7 @@ def test_a_link_to_the_probability_of_a_value_explains_its_score(dashboard: Any)
 def test_what_cannot_be_is_a_sentence(dashboard: Any) -> None:
     give(dashboard, [-6.0], "pneumonia", "classes")
     assert "100 % for every picture" in dashboard.sentences
-    assert dashboard.rows == []
+    assert dashboard.test.session_state["model"].request.source == "bundled", "the model in use stays"
 
 
 def test_a_bundled_model_is_not_asked(dashboard: Any) -> None:
@@ -114,6 +117,7 @@ def test_an_old_link_to_a_class_of_one_number_finds_it_by_name(open_dashboard: O
     digest = hashlib.sha256(build_head([-6.0])).hexdigest()
     words = {"model": f"file:{digest}", "model.architecture": RESNET, "model.labels": "file", "class": "0:pneumonia"}
     dashboard = open_dashboard(words)
-    assert dashboard.test.selectbox(key="model-outputs").value is None
-    give(dashboard, [-6.0], "pneumonia", "logit")
+    dashboard.give_file(("mine.pt", build_head([-6.0])), ("names.txt", b"pneumonia"))
+    dashboard.test.selectbox(key="model-outputs").set_value("logit").run()
+    dashboard.use_file()
     assert dashboard.rows[0]["detail"].startswith("Explained: pneumonia (0.2%)")

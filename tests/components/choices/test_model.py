@@ -1,28 +1,11 @@
-"""Reading what a person types about a model."""
+"""What is said of models, and which one is offered."""
 
-import pytest
-
-from components.choices.model import describe_bundled, find_model_for, find_prompted_for, list_knowing, read_numbers
+from components.choices.model import describe_bundled, find_model_for, find_prompted_for, list_knowing
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
-from explain.errors import ModelError
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from tests.support.engine import make_picture
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [("", None), ("  ", None), ("0.5", (0.5,)), ("0.1, 0.2,0.3", (0.1, 0.2, 0.3)), ("1;2", (1.0, 2.0))],
-)
-def test_numbers(text: str, numbers: tuple[float, ...] | None) -> None:
-    assert read_numbers("mean", text) == numbers
-
-
-@pytest.mark.parametrize("text", ["half", "0.5,", "0,5 mm"])
-def test_what_is_no_number_is_a_sentence(text: str) -> None:
-    with pytest.raises(ModelError, match="mean is written"):
-        read_numbers("mean", text)
 
 
 def test_bundled_models_say_how_often_they_are_right() -> None:

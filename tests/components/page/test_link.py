@@ -190,8 +190,8 @@ def test_a_checkpoint_is_asked_for_by_its_digest_with_the_form_filled_in() -> No
     choice = app.session_state["model"]
     assert choice.weights is None
     assert ELSEWHERE[:12] in choice.problem
-    assert app.session_state["model-architecture"] == "timm/resnet18"
-    assert app.session_state["model-size"] == "160"
+    asked = app.session_state["own-file-awaited"].request
+    assert (asked.architecture, asked.input_size, asked.digest) == ("timm/resnet18", 160, ELSEWHERE)
     for name, value in (("input_size", "1"), ("mean", "a"), ("labels", "mine"), ("channels", "7")):
         wrong = run({**words, f"model.{name}": [value]})
         assert wrong.session_state["misread"] == ["model"]
@@ -208,13 +208,13 @@ def test_all_of_a_checkpoints_preprocessing_comes_back_with_its_link() -> None:
         "model.interpolation": ["bicubic"],
         "model.channels": ["4"],
         "model.global_pool": ["max"],
+        "model.weights": ["raw"],
     }
     app = run(words)
     assert app.session_state["misread"] == [] and app.session_state["written"] == words
     request = app.session_state["model"].request
     assert (request.input_size, request.resize_size, request.channels) == ((256, 128), (293, 146), 4)
-    form = {name: app.session_state[f"model-{name}"] for name in ("size", "fit", "resize-size", "interpolation")}
-    assert form == {"size": "256x128", "fit": "crop", "resize-size": "293x146", "interpolation": "bicubic"}
+    assert app.session_state["own-file-awaited"].request == request
     for name, value in (("fit", "stretch"), ("resize_size", "0"), ("interpolation", "cubic"), ("input_size", "9x")):
         wrong = run({**words, f"model.{name}": [value]})
         assert wrong.session_state["misread"] == ["model"] and wrong.session_state["written"] == {}
@@ -231,6 +231,6 @@ def test_what_the_numbers_of_a_checkpoint_mean_is_a_word_of_its_link() -> None:
     words = {"model": [f"file:{ELSEWHERE}"], "model.architecture": ["timm/resnet18"], "model.outputs": ["findings"]}
     app = run(words)
     assert app.session_state["misread"] == [] and app.session_state["written"] == words
-    assert app.session_state["model-outputs"] == app.session_state["model"].request.outputs == "findings"
+    assert app.session_state["own-file-awaited"].request.outputs == "findings"
     wrong = run({**words, "model.outputs": ["softmax"]})
     assert wrong.session_state["misread"] == ["model"] and wrong.session_state["written"] == {}

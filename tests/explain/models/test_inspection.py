@@ -38,6 +38,8 @@ def test_a_plain_file_in_a_wrapper() -> None:
     assert "module." in by_subject["wrapper"].found and "state_dict" in by_subject["weights"].reason
     assert by_subject["channels"].value == 3
     assert by_subject["class names"].value == ["daisy", "rose", "tulip"]
+    assert by_subject["class names"].reason == "they stand in the file under “class_to_idx”"
+    assert by_subject["outputs"].value == "classes" and by_subject["outputs"].is_assumed
     assert by_subject["mean"].is_assumed and by_subject["fit"].is_assumed
     assert not by_subject["architecture"].is_assumed
     assert found.request.label_names == ("daisy", "rose", "tulip")

@@ -1,0 +1,82 @@
+"""A file of one's own on the page: looked into when it is dropped, used with one press, and remembered."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from explain.models.recipes import recall_recipe
+from tests.support.heads import RESNET, build_head
+
+Open = Callable[..., Any]
+
+
+pytestmark = pytest.mark.usefixtures("own_home")
+
+
+def read_words(dashboard: Any) -> str:
+    return "\n".join([dashboard.sentences, *(element.value for element in dashboard.test.markdown)])
+
+
+def test_a_file_is_shown_before_it_is_used_and_remembered_after(dashboard: Any, open_dashboard: Open) -> None:
+    before = dashboard.rows[0]["detail"]
+    data = build_head([-6.0])
+    dashboard.give_file(("pneumonia.pth.tar", data), ("names.txt", b"pneumonia"), architecture=RESNET)
+    assert not dashboard.test.exception and not dashboard.test.error
+    assert dashboard.rows[0]["detail"] == before, "the model in use stays until another is used"
+    assert "recipe.toml says so" in read_words(dashboard) and "please say" in read_words(dashboard)
+    assert "pneumonia · **-6" in read_words(dashboard)
+    dashboard.test.selectbox(key="model-outputs").set_value("logit").run()
+    shares = [bar.proto.value for bar in dashboard.test.get("progress")]
+    assert shares[0] >= 99, "no pneumonia"
+    dashboard.use_file()
+    assert not dashboard.test.exception
+    assert not [button for button in dashboard.test.button if button.key == "own-file-use"], "the form is gone"
+    request = dashboard.test.session_state["model"].request
+    assert (request.outputs, request.label_names) == ("logit", ("pneumonia",))
+    assert recall_recipe(request.digest) == request.recipe
+    again = open_dashboard()
+    again.give_file(("renamed.bin", data))
+    again.use_file()
+    assert again.test.session_state["model"].request.recipe == request.recipe, "one press"
+    again.test.button(key="own-file-open").click().run()
+    again.test.button(key="own-file-forget").click().run()
+    assert recall_recipe(request.digest) is None
+    assert not [button for button in again.test.button if button.key == "own-file-forget"]
+
+
+def test_going_back_to_a_link_finds_the_file_that_was_given(dashboard: Any) -> None:
+    dashboard.give_file(("mine.pt", build_head([0.0, 3.0])), ("names.txt", b"cat\ndog"), architecture=RESNET, fit="pad")
+    dashboard.use_file()
+    words = dashboard.words
+    assert words["model.fit"] == "pad" and words["model.labels"] == "file"
+    dashboard.pick("model-source", "bundled")
+    dashboard.test.selectbox(key="bundled").set_value("photo-cnn").run()
+    assert "model.fit" not in dashboard.words
+    for name in ("link-followed", "link-kept"):
+        del dashboard.test.session_state[name]
+    dashboard.test.query_params.clear()
+    dashboard.test.query_params.update({**words, "model.fit": "squash"})
+    dashboard.test.run()
+    assert not dashboard.test.exception and not dashboard.test.error
+    request = dashboard.test.session_state["model"].request
+    assert (request.fit, request.label_names) == ("squash", ("cat", "dog")), "the link wins over what is remembered"
+    assert dashboard.rows
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([("net.onnx", b"\x08\x07\x12\x07pytorch\x1a\x031.9")], "is an ONNX program"),
+        ([("a.pth", b"a"), ("b.pth", b"b")], "several checkpoints here"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence_and_all_else_stays(
+    dashboard: Any, files: list[tuple[str, bytes]], words: str
+) -> None:
+    before = dashboard.rows[0]["detail"]
+    dashboard.give_file(*files)
+    assert words in dashboard.sentences and not dashboard.test.exception
+    assert dashboard.rows[0]["detail"] == before
+    dashboard.test.file_uploader(key="model-bytes").set_value(None).run()
+    assert words not in dashboard.sentences
