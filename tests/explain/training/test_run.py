@@ -134,7 +134,7 @@ def test_a_run_that_was_killed_can_be_cancelled(monkeypatch: pytest.MonkeyPatch)
 def test_a_name_that_is_taken_gets_a_number() -> None:
     dataset, loaded = make_two_colours(), load_model(VIT)
     trained = train_prompts(loaded, dataset, RECIPE.model_copy(update={"epochs": 1}))
-    names = [save_trained("My prompts", loaded, dataset, RECIPE, trained) for _ in range(3)]
+    names = [save_trained("My prompts", loaded, dataset, RECIPE, trained).name for _ in range(3)]
     assert names == ["my-prompts", "my-prompts-2", "my-prompts-3"]
 
 
