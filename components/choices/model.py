@@ -297,7 +297,7 @@ def _list_classes(classes: Sequence[str]) -> str:
 
 def describe_prompts(card: PromptCard) -> str:
     """What they are trained on and how often they are right, as far as it is known."""
-    return f"{len(card.classes):,} classes on {card.backbone.name}: {card.describe_accuracy()}."
+    return f"{len(card.classes):,} classes on {card.backbone.name}, {card.describe_accuracy()}."
 
 
 def _search_hub() -> None:

@@ -121,7 +121,7 @@ def draw_class_accuracy(judged: Judged, labels: Sequence[str]) -> go.Figure:
             x=values,
             y=[f"{names[i]}, {judged.right[i]} of {judged.pictures[i]}" for i in order],
             orientation="h",
-            marker={"color": CHECKED, "opacity": 0.75},
+            marker={"color": CHECKED, "opacity": 0.4},
             error_x={
                 "array": [100 * high - value for (_, high), value in zip(limits, values, strict=True)],
                 "arrayminus": [value - 100 * low for (low, _), value in zip(limits, values, strict=True)],
@@ -133,7 +133,7 @@ def draw_class_accuracy(judged: Judged, labels: Sequence[str]) -> go.Figure:
             hovertemplate="%{y}: 95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
         )
     )
-    _lay_out_bars(figure, "Right, by class (%), with 95 % intervals", 90 + 25 * len(order), 100.0)
+    _lay_out_bars(figure, "Right (%), 95 % interval", 90 + 25 * len(order), 100.0)
     figure.update_xaxes(range=[0, 104], showticklabels=True, dtick=25)
     return figure
 

@@ -106,7 +106,8 @@ def _say(state: RunState) -> None:
     elif state.phase == "interrupted":
         kept = f"after epoch {state.epochs[-1].number}" if state.epochs else "before its first epoch was over"
         st.warning(
-            f"Its process ended {kept}, perhaps because the machine was switched off. Resume takes it up again.",
+            f"Its process ended {kept}, perhaps because the machine was switched off. Resume takes it up again. "
+            "Its pictures are on the disk until then; Cancel deletes them.",
             icon=":material/power_off:",
         )
     elif state.phase == "cancelled":
