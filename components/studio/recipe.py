@@ -59,7 +59,7 @@ def pick_recipe(dataset: DataSet, backbone: LoadedModel, chosen_for: str) -> Pro
 
 def describe_recipe(recipe: PromptRecipe) -> str:
     """What matters most of it, in a line."""
-    early = f", fewer where {recipe.patience} bring nothing" if recipe.patience else ""
+    early = f", ending early after {recipe.patience} without a better one" if recipe.patience else ""
     return f"up to {recipe.epochs} epochs{early}, {_SAID[recipe.variant]}"
 
 

@@ -88,7 +88,7 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
             _offer("Cancel", run.cancel, "run-cancel", ":material/close:", "Stop for good. No prompts are kept.")
         if not state.is_running and state.phase != "done":
             offer_to_leave()
-            offer_to_delete(run, state)
+            offer_to_delete(run)
     problem = st.session_state.pop(_PROBLEM, None)
     if problem is not None:
         st.error(problem, icon=":material/error:")
@@ -185,7 +185,7 @@ def offer_prompts(run: TrainingRun, state: RunState, dataset: DataSet | None) ->
                     help="With the same pictures and settings, which are still here.",
                 )
             offer_to_leave()
-            offer_to_delete(run, state)
+            offer_to_delete(run)
         if st.session_state.pop(_AGAIN, False):
             again: TrainingRun = Place("starting").watch(Work(lambda _: run.start_again()), "Starting …")
             st.session_state[RUN] = again.token
@@ -193,6 +193,8 @@ def offer_prompts(run: TrainingRun, state: RunState, dataset: DataSet | None) ->
         return
 
     def use() -> bool:
+        if _find_what_is_gone(state) is not None:  # since the button was drawn; the page says so now
+            return False
         try:
             choice = ModelChoice(read_card(state.name).request)
             pictures = [] if dataset is None else choose_pictures(dataset)
@@ -225,7 +227,7 @@ def offer_prompts(run: TrainingRun, state: RunState, dataset: DataSet | None) ->
         )
         offer_files(state.name, "run")
         offer_to_leave()
-        offer_to_delete(run, state)
+        offer_to_delete(run, state.name)
     if st.session_state.pop(_COMPARE, False):
         st.switch_page(st.Page(lambda: None, title="Compare", default=True))
     st.caption(f"Kept as “{state.name}”: choose it under Prompts wherever there is a model to choose.")
@@ -242,14 +244,10 @@ def _find_what_is_gone(state: RunState) -> str | None:
     return None
 
 
-def offer_to_delete(run: TrainingRun, state: RunState) -> None:
-    """Delete a training that is over, with its pictures, once that is confirmed."""
+def offer_to_delete(run: TrainingRun, prompts: str | None = None) -> None:
+    """Delete a training that is over, with its pictures, once that is confirmed; `prompts` are named, and stay."""
     with st.popover("Delete", icon=":material/delete:", key="run-delete"):
-        stays = (
-            f" The prompts “{escape(state.name)}” stay: delete them on the Models page."
-            if state.phase == "done"
-            else ""
-        )
+        stays = "" if prompts is None else f" The prompts “{escape(prompts)}” stay: delete them on the Models page."
         st.markdown(
             "This training, its pictures and its address will be gone from this machine, and cannot be brought back."
             + stays

@@ -161,14 +161,17 @@ def set_aside(examples: Sequence[Example], share: float) -> frozenset[int]:
     whole = Counter(example.label for example in examples)
     left = Counter(whole)
     aside: set[int] = set()
-    groups = _list_groups(examples)
+    with_label: dict[int, list[tuple[list[int], Counter[int]]]] = defaultdict(list)
+    for members in _list_groups(examples):
+        taken = Counter(examples[index].label for index in members)
+        for label in taken:
+            with_label[label].append((members, taken))
     for label in sorted(whole, key=lambda label: (whole[label], label)):
         wanted = min(max(round(share * whole[label]), 1), whole[label] - 1)
-        for members in groups:
+        for members, taken in with_label[label]:
             if whole[label] - left[label] >= wanted:
                 break
-            taken = Counter(examples[index].label for index in members)
-            if taken[label] and aside.isdisjoint(members) and all(left[one] > count for one, count in taken.items()):
+            if aside.isdisjoint(members) and all(left[one] > count for one, count in taken.items()):
                 aside.update(members)
                 left.subtract(taken)
     return frozenset(aside)
