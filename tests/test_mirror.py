@@ -39,6 +39,7 @@ ELSEWHERE = {
     "explain/methods/strongest_channels.py": "tests/explain/methods/test_score_cam.py",
     "explain/methods/table.py": "tests/test_project.py",
     "explain/networks/trace.py": "tests/explain/networks/test_layer_search.py",
+    "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/gallery/__init__.py": "tests/browser/test_dashboard.py",
     "components/choices/chosen_model.py": "tests/pages/test_own_file.py",
@@ -63,6 +64,7 @@ ELSEWHERE = {
     "components/session/carried.py": "tests/pages/test_clusters.py",
     "components/session/engine.py": "tests/test_app.py",
     "components/session/front_door.py": "tests/browser/test_dashboard.py",
+    "components/studio/groups.py": "tests/pages/test_studio.py",
     "components/studio/recipe.py": "tests/pages/test_studio.py",
     "components/studio/surgery.py": "tests/components/studio/test_eyes.py",
     "components/studio/training.py": "tests/pages/test_studio.py",

@@ -200,8 +200,8 @@ def find_prompted_for(pictures: Sequence[Picture]) -> str | None:
 
 def describe_bundled(model: BundledModel) -> str:
     """What it is and how often it is right."""
-    scores = "" if model.accuracy is None else f" Right on {model.accuracy:.1f} % of its test pictures."
-    return f"{model.title}.{scores}"
+    known = model.describe_accuracy()
+    return f"{model.title}." + (f" {known[:1].upper()}{known[1:]}." if known else "")
 
 
 def _list_prompts() -> None:
@@ -235,11 +235,8 @@ def _list_classes(classes: Sequence[str]) -> str:
 
 
 def describe_prompts(card: PromptCard) -> str:
-    """What they are trained on and how often they are right."""
-    return (
-        f"{len(card.classes):,} classes on {card.backbone.name}. Right on {card.accuracy:.1f} % of the pictures they "
-        "were checked with."
-    )
+    """What they are trained on and how often they are right, as far as it is known."""
+    return f"{len(card.classes):,} classes on {card.backbone.name}, {card.describe_accuracy()}."
 
 
 def _search_hub() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from components.maps.colours import CLUSTER_COLOURS, NEUTRAL
+from explain.models.judged import Judged, find_interval
 
 if TYPE_CHECKING:
     from explain.training.outcome import Epoch
@@ -23,7 +24,7 @@ _MOST_NUMBERED = 12  # classes up to which a confusion matrix has room for its n
 
 
 def draw_loss(epochs: Sequence[Epoch]) -> go.Figure:
-    """Loss over the epochs, on what is learnt from and on what is kept back to check."""
+    """Loss over the epochs, on what is learnt from and on what chooses the epoch."""
     return _draw_pair("Loss", epochs, [e.loss for e in epochs], [e.val_loss for e in epochs], ".3f")
 
 
@@ -36,7 +37,7 @@ def draw_accuracy(epochs: Sequence[Epoch]) -> go.Figure:
 
 
 def _draw_pair(
-    title: str, epochs: Sequence[Epoch], learnt: Sequence[float], checked: Sequence[float], digits: str
+    title: str, epochs: Sequence[Epoch], learnt: Sequence[float], checked: Sequence[float | None], digits: str
 ) -> go.Figure:
     figure = go.Figure()
     numbers = [epoch.number for epoch in epochs]
@@ -44,8 +45,10 @@ def _draw_pair(
     mode = "lines+markers" if len(epochs) < 30 else "lines"
     for name, values, colour, dash in (
         ("learnt from", learnt, LEARNT, "dot"),
-        ("kept back to check", checked, CHECKED, "solid"),
+        ("chooses the epoch", checked, CHECKED, "solid"),
     ):
+        if values[0] is None:  # there are no pictures to choose by
+            continue
         figure.add_scatter(
             x=numbers,
             y=values,
@@ -103,19 +106,36 @@ def draw_confusion(confusion: np.ndarray, labels: Sequence[str]) -> go.Figure:
     return figure
 
 
-def draw_class_accuracy(accuracy: Sequence[float | None], labels: Sequence[str]) -> go.Figure:
-    """Per cent named rightly of each class, the worst on top; classes of which none was checked are left out."""
-    known = {index: value for index, value in enumerate(accuracy) if value is not None}
-    order = sorted(known, key=known.__getitem__, reverse=True)
+def draw_class_accuracy(judged: Judged, labels: Sequence[str]) -> go.Figure:
+    """How many of each class are named rightly, and between which shares the truth lies, the worst on top; classes of
+    which none was judged are left out.
+    """
+    counts = zip(judged.right, judged.pictures, strict=True)
+    shares = {index: right / total for index, (right, total) in enumerate(counts) if total}
+    order = sorted(shares, key=shares.__getitem__, reverse=True)
+    limits = [find_interval(judged.right[i], judged.pictures[i]) for i in order]
     names = shorten_names(labels)
-    return _draw_bars(
-        "Named rightly, by class (%)",
-        [names[i] for i in order],
-        [known[i] for i in order],
-        [CHECKED] * len(order),
-        ".0f",
-        100.0,
+    values = [100 * shares[i] for i in order]
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=[f"{names[i]}, {judged.right[i]} of {judged.pictures[i]}" for i in order],
+            orientation="h",
+            marker={"color": CHECKED, "opacity": 0.4},
+            error_x={
+                "array": [100 * high - value for (_, high), value in zip(limits, values, strict=True)],
+                "arrayminus": [value - 100 * low for (low, _), value in zip(limits, values, strict=True)],
+                "color": NEUTRAL,
+                "thickness": 1.5,
+                "width": 5,
+            },
+            customdata=[[100 * low, 100 * high] for low, high in limits],
+            hovertemplate="%{y}: 95 % interval %{customdata[0]:.0f}–%{customdata[1]:.0f} %<extra></extra>",
+        )
     )
+    _lay_out_bars(figure, "Right (%), 95 % interval", 90 + 25 * len(order), 100.0)
+    figure.update_xaxes(range=[0, 104], showticklabels=True, dtick=25)
+    return figure
 
 
 def draw_scores(

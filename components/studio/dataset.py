@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
@@ -13,6 +13,7 @@ import streamlit as st
 from components.browser.cards import Card, Frame, cards
 from components.choices.pictures import make_thumbnail
 from components.session.work import Place, Work, go_on, is_stopped
+from components.studio.groups import pick_groups
 from components.words import escape
 from explain.datasets.dataset import DataSet, Example
 from explain.datasets.reading import read_files, read_zip
@@ -55,11 +56,13 @@ class Given:
         key: changes with it.
         title: what it is called; the name of the training unless another is given.
         read: makes a data set of it.
+        together: how it was told which pictures belong together, see `PromptRecipe.together`.
     """
 
     key: str
     title: str
     read: Callable[[Work[DataSet]], DataSet]
+    together: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,15 @@ def pick_dataset() -> tuple[Given, DataSet] | None:
         if given.key in pile.problem:
             st.error(pile.problem[given.key], icon=":material/error:")
             return None
-        show_dataset(pile.found[given.key])
-    return given, pile.found[given.key]
+        dataset = pile.found[given.key]
+        if source != "birds":
+            grouped = pick_groups(dataset)
+            if grouped is None:
+                return None
+            dataset, together = grouped
+            given = replace(given, together=together)
+        show_dataset(dataset)
+    return given, dataset
 
 
 def _pick_birds() -> Given:
@@ -362,7 +372,7 @@ def describe_counts(dataset: DataSet) -> str:
     learnt = len(dataset.list_split("train"))
     return (
         f"{len(dataset.examples):,} pictures of {len(dataset.labels)} classes: {learnt:,} to learn from, "
-        f"{len(dataset.examples) - learnt:,} kept back to check."
+        f"{len(dataset.examples) - learnt:,} kept back."
     )
 
 
@@ -373,7 +383,7 @@ def build_class_cards(dataset: DataSet) -> list[Card]:
         label = str(row["Class"])
         examples = pick_examples(dataset, index, _THUMBNAILS)
         frames = [Frame(draw_thumbnail(example), f"{label}: {example.name}") for example in examples]
-        counts = f"{row['To learn from']} to learn from, {row['To check']} to check"
+        counts = f"{row['To learn from']} to learn from, {row['Kept back']} kept back"
         items.append(Card(str(index), label, [counts], frames))
     return items
 
@@ -396,6 +406,6 @@ def _draw_thumbnail(_example: Example, digest: str) -> str:
 def _count_classes(dataset: DataSet) -> list[dict[str, str | int]]:
     counts = Counter((example.label, example.split) for example in dataset.examples)
     return [
-        {"Class": label, "To learn from": counts[index, "train"], "To check": counts[index, "val"]}
+        {"Class": label, "To learn from": counts[index, "train"], "Kept back": counts[index, "val"]}
         for index, label in enumerate(dataset.labels)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,8 +12,10 @@ from components.choices.model import describe_prompts
 from components.session.front_door import link_to_page
 from components.words import escape
 from explain.errors import ExplainError
-from explain.models.prompt_library import PromptCard, delete_prompts, encode_prompts, list_prompts, read_card
+from explain.models.judged import say_limits
+from explain.models.prompt_library import PromptCard, delete_prompts, encode_card, encode_prompts, list_prompts
 from explain.training.recipe import PromptRecipe
+from explain.training.run import TrainingRun, find_runs_of
 
 _PROBLEM = "prompts-problem"
 _ENTER = {"deep": "at every block", "shallow": "at the first block", "last": "at the last block"}
@@ -37,8 +39,8 @@ def show_library() -> None:
 def _show_card(card: PromptCard) -> None:
     st.markdown(
         f"They enter {_ENTER[card.variant]} of {escape(card.backbone.name)}. Trained on {card.created:%d %B %Y} with "
-        f"{card.pictures:,} pictures, some of which were kept back to check. They find one of their classes in any "
-        "picture, whatever it shows."
+        f"{card.pictures:,} pictures. They find one of their classes in any picture, whatever it shows. "
+        f"{' '.join(card.list_notes())}"
     )
     with st.container(horizontal=True, gap="small", key=f"card-tools-{card.name}"):
         in_use = get_choice().request == card.request
@@ -56,12 +58,19 @@ def _show_card(card: PromptCard) -> None:
             st.markdown(
                 f"**{card.name}** will be gone for everyone who uses this CAMscope, and cannot be brought back."
             )
+            runs = find_runs_of(card)
+            with_runs = bool(runs) and st.checkbox(
+                "Its training and the pictures it learnt from as well",
+                value=True,
+                key=f"card-delete-runs-{card.name}",
+                help="They are still on this machine. Without this they stay until their days are past.",
+            )
             st.button(
                 f"Delete {card.name}",
                 key=f"card-delete-sure-{card.name}",
                 type="primary",
                 on_click=_delete,
-                args=(card.name,),
+                args=(card.name, runs if with_runs else []),
             )
     left, right = st.columns(2, gap="large")
     with left:
@@ -84,20 +93,26 @@ def offer_files(name: str, key: str) -> None:
     )
     st.download_button(
         "Card",
-        lambda: read_card(name).model_dump_json(indent=2).encode(),
+        lambda: encode_card(name),
         f"{name}.json",
         "application/json",
         key=f"{key}-json",
         on_click="ignore",
         icon=":material/receipt_long:",
-        help="Classes, backbone and its fingerprint, recipe and accuracy, as JSON.",
+        help="Classes, backbone and its fingerprint, recipe, and how often they are right, as JSON.",
     )
 
 
 def describe_classes(card: PromptCard) -> list[dict[str, str | float]]:
     """A row for each class, the one that is recognised worst first."""
-    rows = zip(card.classes, card.class_accuracy, strict=True)
-    return [{"Class": label, "Right (%)": round(share, 1)} for label, share in sorted(rows, key=lambda row: row[1])]
+    order = sorted(range(len(card.classes)), key=lambda index: card.class_accuracy[index])
+    if card.judged is None:
+        return [{"Class": card.classes[i], "Right (%)": round(card.class_accuracy[i], 1)} for i in order]
+    counts = list(zip(card.classes, card.judged.right, card.judged.pictures, strict=True))
+    return [
+        {"Class": label, "Right": f"{right:,} of {total:,}", "95 % interval": say_limits(right, total)}
+        for label, right, total in (counts[index] for index in order)
+    ]
 
 
 def list_recipe(recipe: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -115,8 +130,10 @@ def _write(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _delete(name: str) -> None:
+def _delete(name: str, runs: Sequence[TrainingRun]) -> None:
     try:
         delete_prompts(name)
+        for run in runs:
+            run.delete()
     except ExplainError as error:
         st.session_state[_PROBLEM] = str(error)

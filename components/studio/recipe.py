@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from components.choices.settings import get_settings, show_setting, split_names
+from explain.training.folds import count_folds
 from explain.training.recipe import PromptRecipe, choose_recipe
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ def pick_recipe(dataset: DataSet, backbone: LoadedModel, chosen_for: str) -> Pro
         st.session_state[_CHOSEN_FOR] = chosen_for
         _set(suited)
     now = get_settings(PromptRecipe, _KEY)
-    st.caption(f"On {backbone.request.name}: {describe_recipe(now)}.")
+    st.caption(f"On {backbone.request.name}: {describe_recipe(now)}. {describe_judging(dataset, now)}")
     # Not said in its label: with another label it would be another expander, and closed.
     with st.expander("Settings", icon=":material/tune:"):
-        first, advanced = split_names(PromptRecipe)
-        for names in (first, advanced):
+        for names in split_names(PromptRecipe):
             with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-                for name in names:
+                # What belongs together is told where the pictures are given, and tried on their names.
+                for name in (name for name in names if name != "together"):
                     with st.container(width=245):
                         show_setting(PromptRecipe, name, _KEY, typed=True)
         if now != suited:
@@ -58,8 +59,17 @@ def pick_recipe(dataset: DataSet, backbone: LoadedModel, chosen_for: str) -> Pro
 
 def describe_recipe(recipe: PromptRecipe) -> str:
     """What matters most of it, in a line."""
-    early = f", fewer where {recipe.patience} bring nothing" if recipe.patience else ""
+    early = f", ending early after {recipe.patience} without a better one" if recipe.patience else ""
     return f"up to {recipe.epochs} epochs{early}, {_SAID[recipe.variant]}"
+
+
+def describe_judging(dataset: DataSet, recipe: PromptRecipe) -> str:
+    """How it will be found out how good the prompts are."""
+    folds = count_folds(dataset, recipe)
+    if folds:
+        return f"It is judged in {folds} folds: each picture is named once by prompts that have not learnt from it."
+    which = "The set's own validation pictures" if dataset.divided else "The pictures kept back"
+    return f"{which} are named once, at the end, to judge it."
 
 
 def _set(recipe: PromptRecipe) -> None:

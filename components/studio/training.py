@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,22 +12,26 @@ import streamlit as st
 from components.browser.cards import Card, Frame, cards
 from components.choices.chosen_model import ModelChoice, use_choice
 from components.choices.pictures import get_tray
+from components.session.work import Place, Work
 from components.studio.dataset import draw_thumbnail
 from components.studio.prompt_cards import offer_files
 from components.studio.views import CHART, RUN, open_view
-from components.words import describe_seconds
+from components.words import describe_seconds, escape
 from explain.datasets.dataset import DataSet
 from explain.errors import ExplainError
+from explain.models.judged import say_share
 from explain.models.prompt_library import read_card
 from explain.training.outcome import Report
-from explain.training.run import Phase, RunState, TrainingRun
+from explain.training.run import DAYS_KEPT, Phase, RunState, TrainingRun, sweep_runs
 
 Colour = Literal["blue", "orange", "green", "red", "grey"]
+
+_KEEP = "studio-keep"
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks at a training that is under way."""
 
-_PROBLEM = "training-problem"
+_PROBLEM, _AGAIN, _COMPARE, _DELETED = "training-problem", "training-again", "training-compare", "training-deleted"
 _MOST_WRONG = 24
 _MOST_BROUGHT = 4
 
@@ -41,6 +46,26 @@ _PHASES: dict[Phase, tuple[str, Colour, str]] = {
 }
 
 
+def pick_keeping(pictures: int) -> bool:
+    """Offer to keep the pictures when the training is over, and say what is kept, where and for how long."""
+    st.session_state.setdefault(_KEEP, True)
+    keep = st.checkbox(
+        f"Keep the pictures for {DAYS_KEPT} days",
+        key=_KEEP,
+        persist_state="session",
+        help="Without them the gallery has no pictures of this training, and what it gets wrong cannot be shown.",
+    )
+    where = f"These {pictures:,} pictures are put into CAMscope's data folder on this machine, without their names"
+    if keep:
+        st.caption(
+            f"{where}, and kept for {DAYS_KEPT} days after the training, so that the gallery can show them. Delete on "
+            "the training's page deletes them at once."
+        )
+    else:
+        st.caption(f"{where}, while it trains, and deleted as soon as it is over: the gallery will have none of them.")
+    return keep
+
+
 def show_progress(run: TrainingRun, state: RunState) -> None:
     """Phase, share, time left, and the buttons that steer it."""
     title, colour, icon = _PHASES[state.phase]
@@ -48,7 +73,10 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
         st.subheader(state.name, anchor=False, width="content")
         st.badge(title, color=colour, icon=icon)
     if state.is_running:
-        st.progress(min(max(state.share, 0.0), 1.0), describe_progress(state))
+        if state.phase == "preparing" and not state.share:  # nobody knows how long it takes to load a network
+            st.caption(describe_progress(state))
+        else:
+            st.progress(min(max(state.share, 0.0), 1.0), describe_progress(state))
     _say(state)
     with st.container(key="run-tools", horizontal=True, gap="small"):
         if state.phase in ("preparing", "training"):
@@ -60,6 +88,7 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
             _offer("Cancel", run.cancel, "run-cancel", ":material/close:", "Stop for good. No prompts are kept.")
         if not state.is_running and state.phase != "done":
             offer_to_leave()
+            offer_to_delete(run)
     problem = st.session_state.pop(_PROBLEM, None)
     if problem is not None:
         st.error(problem, icon=":material/error:")
@@ -77,7 +106,8 @@ def _say(state: RunState) -> None:
     elif state.phase == "interrupted":
         kept = f"after epoch {state.epochs[-1].number}" if state.epochs else "before its first epoch was over"
         st.warning(
-            f"Its process ended {kept}, perhaps because the machine was switched off. Resume takes it up again.",
+            f"Its process ended {kept}, perhaps because the machine was switched off. Resume takes it up again. "
+            "Its pictures are on the disk until then; Cancel deletes them.",
             icon=":material/power_off:",
         )
     elif state.phase == "cancelled":
@@ -86,8 +116,8 @@ def _say(state: RunState) -> None:
 
 def describe_progress(state: RunState) -> str:
     """Where it stands, in one line."""
-    parts = [state.message] if state.message and not state.epochs else []
-    if state.epochs:
+    parts = [state.message] if state.message else []
+    if state.epochs and not state.message:
         parts.append(f"epoch {state.epochs[-1].number} of {state.epochs_planned}")
     if state.phase != "paused" and state.seconds_left is not None:
         parts.append(f"at most {describe_seconds(state.seconds_left)} left")
@@ -137,16 +167,47 @@ def show_curves(state: RunState) -> None:
         st.plotly_chart(draw_accuracy(state.epochs), key="run-accuracy", config=CHART)
 
 
-def offer_prompts(name: str, dataset: DataSet) -> None:
-    """What can be done with trained prompts: look through them, compare, take them along."""
+def offer_prompts(run: TrainingRun, state: RunState, dataset: DataSet | None) -> None:
+    """What can be done with trained prompts: look through them, compare, take them along. Where they are gone, that is
+    said, and the training is offered again.
+    """
+    gone = _find_what_is_gone(state)
+    if gone is not None:
+        st.warning(gone, icon=":material/link_off:")
+        with st.container(key="run-prompts", horizontal=True, gap="small"):
+            if run.can_start_again:
+                st.button(
+                    "Train again",
+                    key="run-again",
+                    on_click=lambda: st.session_state.update({_AGAIN: True}),
+                    type="primary",
+                    icon=":material/replay:",
+                    help="With the same pictures and settings, which are still here.",
+                )
+            offer_to_leave()
+            offer_to_delete(run)
+        if st.session_state.pop(_AGAIN, False):
+            again: TrainingRun = Place("starting").watch(Work(lambda _: run.start_again()), "Starting …")
+            st.session_state[RUN] = again.token
+            st.rerun()
+        return
 
-    def use() -> None:
-        use_choice(ModelChoice(read_card(name).request))
-        bring_pictures(dataset)
+    def use() -> bool:
+        if _find_what_is_gone(state) is not None:  # since the button was drawn; the page says so now
+            return False
+        try:
+            choice = ModelChoice(read_card(state.name).request)
+            pictures = [] if dataset is None else choose_pictures(dataset)
+        except ExplainError as error:
+            st.session_state[_PROBLEM] = str(error)
+            return False
+        use_choice(choice)
+        bring_pictures(pictures)
+        return True
 
     def look() -> None:
-        use()
-        open_view("eyes")
+        if use():
+            open_view("eyes")
 
     with st.container(key="run-prompts", horizontal=True, gap="small"):
         st.button(
@@ -157,77 +218,146 @@ def offer_prompts(name: str, dataset: DataSet) -> None:
             icon=":material/visibility:",
             help="The traits of each class, on a picture that was kept back.",
         )
-        if st.button(
+        st.button(
             "Use it in Compare",
             key="run-compare",
-            on_click=use,
+            on_click=lambda: st.session_state.update({_COMPARE: use()}),
             icon=":material/compare:",
             help="These prompts are a model like any other.",
-        ):
-            st.switch_page(st.Page(lambda: None, title="Compare", default=True))
-        offer_files(name, "run")
+        )
+        offer_files(state.name, "run")
         offer_to_leave()
-    st.caption(f"Kept as “{name}”: choose it under Prompts wherever there is a model to choose.")
+        offer_to_delete(run, state.name)
+    if st.session_state.pop(_COMPARE, False):
+        st.switch_page(st.Page(lambda: None, title="Compare", default=True))
+    st.caption(f"Kept as “{state.name}”: choose it under Prompts wherever there is a model to choose.")
 
 
-def bring_pictures(dataset: DataSet) -> None:
-    """Put a picture of each of the first classes at hand, of those kept back, and show the first."""
-    tray = get_tray()
+def _find_what_is_gone(state: RunState) -> str | None:
+    """Why the prompts of a training cannot be used any more, in sentences; None where they can."""
+    try:
+        card = read_card(state.name)
+    except ExplainError as error:
+        return str(error)
+    if state.digest and card.digest != state.digest:
+        return f"The prompts of this training were deleted. What is called “{state.name}” now are others."
+    return None
+
+
+def offer_to_delete(run: TrainingRun, prompts: str | None = None) -> None:
+    """Delete a training that is over, with its pictures, once that is confirmed; `prompts` are named, and stay."""
+    with st.popover("Delete", icon=":material/delete:", key="run-delete"):
+        stays = "" if prompts is None else f" The prompts “{escape(prompts)}” stay: delete them on the Models page."
+        st.markdown(
+            "This training, its pictures and its address will be gone from this machine, and cannot be brought back."
+            + stays
+        )
+
+        def delete() -> None:
+            try:
+                run.delete()
+            except ExplainError as error:
+                st.session_state[_PROBLEM] = str(error)
+                return
+            st.session_state.pop(RUN, None)
+            st.session_state[_DELETED] = True
+
+        st.button("Delete this training and its pictures", key="run-delete-sure", type="primary", on_click=delete)
+
+
+def say_deleted() -> None:
+    """A word, once, that a training is gone."""
+    if st.session_state.pop(_DELETED, False):
+        st.success("The training and its pictures are deleted.", icon=":material/check:")
+
+
+def say_what_is_kept(state: RunState, pictures: int | None) -> None:
+    """Which pictures of a training are on the disk, and until when."""
+    if pictures is None:
+        st.caption("Its pictures were not kept.")
+    elif state.keeps:
+        st.caption(
+            f"Its {pictures:,} pictures are kept in CAMscope's data folder on this machine, without their names, for "
+            f"{DAYS_KEPT} days after its end. To delete them sooner, press Delete."
+        )
+
+
+@st.cache_resource(ttl=3600, show_spinner=False)
+def sweep_now_and_then() -> None:
+    """Clear away trainings whose days are past; once an hour at most."""
+    sweep_runs()
+
+
+def choose_pictures(dataset: DataSet) -> list[tuple[str, bytes]]:
+    """A picture of each of the first classes, of those kept back: name and bytes.
+
+    Raises:
+        ExplainError: they cannot be read any more.
+    """
     firsts = {example.label: example for example in reversed(dataset.list_split("val"))}
-    chosen = [firsts[label] for label in sorted(firsts)[:_MOST_BROUGHT]]
-    tray.take([(example.name, example.data) for example in chosen])
-    if chosen and chosen[0].digest in tray.own:
-        tray.show_only(chosen[0].digest)
+    return [(firsts[label].name, firsts[label].data) for label in sorted(firsts)[:_MOST_BROUGHT]]
 
 
-def show_report(report: Report, dataset: DataSet) -> None:
-    """How good it is, and where it fails."""
+def bring_pictures(pictures: list[tuple[str, bytes]]) -> None:
+    """Put pictures at hand, and show the first."""
+    tray = get_tray()
+    tray.take(pictures)
+    digest = hashlib.sha256(pictures[0][1]).hexdigest() if pictures else None
+    if digest in tray.own:
+        tray.show_only(digest)
+
+
+def show_report(report: Report, labels: Sequence[str], dataset: DataSet | None) -> None:
+    """How good it is, as far as that is known, and where it fails; `dataset` None where its pictures are not kept."""
     from components.studio.charts import draw_class_accuracy, draw_confusion
 
-    checked = int(np.asarray(report.confusion).sum())
+    judged = report.judged
+    right, checked = sum(judged.right), sum(judged.pictures)
+    said = judged.describe()
+    st.markdown(f"**{said[:1].upper()}{said[1:]}.** {' '.join(judged.list_notes())}")
     with st.container(key="run-figures", horizontal=True, gap="large"):
-        st.metric(
-            "Named rightly",
-            f"{report.accuracy:.1f} %",
-            help=f"Of the {checked} pictures that were kept back and not learnt from.",
-            width="content",
-        )
-        st.metric("Best epoch", f"{report.best_epoch} of {len(report.epochs)}", width="content")
+        if judged.is_enough:
+            st.metric("Right", say_share(right, checked), help=" ".join(judged.list_notes()), width="content")
+        st.metric("Epoch kept", f"{report.best_epoch} of {len(report.epochs)}", width="content")
         st.metric("Time", describe_seconds(report.seconds), width="content")
         if report.epochs:
             speed = max(epoch.pictures_per_second for epoch in report.epochs)
             st.metric("Pictures a second", f"{speed:,.0f}", width="content")
-    st.caption(" ".join(describe_report(report, dataset)))
-    left, right = st.columns([3, 2], gap="medium")
+    st.caption(" ".join(describe_report(report)))
+    left, right_side = st.columns([3, 2], gap="medium")
     with left:
-        st.plotly_chart(draw_confusion(np.asarray(report.confusion), dataset.labels), key="confusion", config=CHART)
-    with right:
-        figure = draw_class_accuracy(report.class_accuracy, dataset.labels)
-        st.plotly_chart(figure, key="class-accuracy", config=CHART)
+        st.plotly_chart(draw_confusion(np.asarray(report.confusion), labels), key="confusion", config=CHART)
+    with right_side:
+        st.plotly_chart(draw_class_accuracy(judged, labels), key="class-accuracy", config=CHART)
     st.subheader("What it gets wrong", anchor=False)
-    if not report.wrong:
-        st.caption("None of the pictures kept back.")
-        return
-    items = build_wrong_cards(report, dataset)
-    shown = f", the {len(items)} it is surest of" if len(items) < len(report.wrong) else ""
-    st.caption(f"{len(report.wrong)} of the {checked} pictures kept back{shown}.")
-    cards(items, "wrong", "Pictures it gets wrong", width=112, layout="wall")
+    if right == checked:
+        st.caption(f"None of the {checked:,} pictures that judged it.")
+    elif dataset is None:
+        st.caption(f"{checked - right:,} of the {checked:,} pictures that judged it. They were not kept to be shown.")
+    else:
+        items = build_wrong_cards(report, dataset)
+        shown = f", the {len(items)} it is surest of" if len(items) < len(report.wrong) else ""
+        st.caption(f"{len(report.wrong):,} of the {checked:,} pictures that judged it{shown}.")
+        cards(items, "wrong", "Pictures it gets wrong", width=112, layout="wall")
 
 
-def describe_report(report: Report, dataset: DataSet) -> list[str]:
-    """What else should be known of how it was trained, in sentences."""
-    checked = int(np.asarray(report.confusion).sum())
-    sentences = []
+def describe_report(report: Report) -> list[str]:
+    """How the prompts that are kept came about, in sentences."""
+    sentences = [f"The prompts kept learnt from {report.pictures:,} pictures."]
+    count = report.choosing or sum(report.judged.pictures)
+    last = report.epochs[-1].val_accuracy if report.epochs else None
+    if last is None:
+        sentences.append("No pictures could be spared to choose an epoch, so the last one's prompts are kept.")
+    else:
+        best = max(epoch.val_accuracy or 0.0 for epoch in report.epochs)
+        sentences.append(
+            f"Their epoch was picked on {count:,} others: {round(best * count / 100):,} of them were right then, "
+            f"{round(last * count / 100):,} at the end of the curve."
+        )
     if report.stopped_early:
-        sentences.append("It stopped early, as the pictures kept back were named no better any more.")
+        sentences.append("It stopped early, as no later epoch was better on those.")
     if report.features_cached:
         sentences.append("What the frozen blocks make of each picture was computed once.")
-    if checked < 10 * len(dataset.labels):
-        each = checked / max(len(dataset.labels), 1)
-        sentences.append(
-            f"Only {each:.0f} pictures of each class were kept back, so the accuracy is rough: "
-            "one picture more or less changes it."
-        )
     return sentences
 
 

@@ -41,6 +41,7 @@ class BundledModel(BaseModel):
         variant: where the prompts enter, see `Variant`.
         accuracy: top-1 in per cent on the test set, as written into the weights by the training; None until trained.
         prompts_accuracy: the same of the prompts.
+        test_pictures: how many pictures that test set has.
         layer: the layer to explain by default, where one was measured to be better than the last.
         card: the model card beside the JSON.
     """
@@ -60,7 +61,15 @@ class BundledModel(BaseModel):
     layer: str | None = None
     accuracy: float | None = None
     prompts_accuracy: float | None = None
+    test_pictures: int | None = None
     card: str
+
+    def describe_accuracy(self) -> str:
+        """How often it is right on its test pictures, and how many those are; empty where that was not measured."""
+        if self.accuracy is None or self.test_pictures is None:
+            return ""
+        said = f"right on {self.accuracy:.1f} % of its {self.test_pictures:,} test pictures"
+        return said if self.prompts_accuracy is None else f"{said}, its class prompts on {self.prompts_accuracy:.1f} %"
 
 
 def find_bundled_file(name: str) -> Path:

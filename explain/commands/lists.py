@@ -36,7 +36,7 @@ def models(
     for card in trained:
         print(
             f"prompts:{card.name}  {len(card.classes)} classes on {card.backbone.name} ({card.variant}), "
-            f"{card.accuracy:.1f} % right"
+            f"{card.describe_accuracy()}"
         )
     for hub in found:
         print(f"{hub.name}  hub{'  works offline' if hub.cached else ''}")

@@ -27,17 +27,19 @@ from explain.commands.flags import (
     with_flags,
     write_files,
 )
+from explain.datasets.groups import TABLE, group_as_told, keep_together, read_table
 from explain.datasets.reading import read_folder, read_zip
 from explain.engine.engine import Engine
 from explain.engine.question import find_target
 from explain.errors import ExplainError, PictureError
 from explain.maps.render import encode_png
+from explain.models.judged import say_limits
 from explain.pictures.decode import decode
 from explain.pictures.naming import hide_name
 from explain.pictures.painting import Paint, paint_over, swap_region
 from explain.pictures.picture import Picture
 from explain.storage import check_folder, expand_home, read_file
-from explain.training.outcome import Epoch, Report
+from explain.training.outcome import Epoch, Preparing, Report
 from explain.training.recipe import change_recipe, choose_recipe
 from explain.training.saving import train_and_save
 from explain.traits.gallery import collect_gallery, list_class_files
@@ -57,6 +59,10 @@ def train_prompts(
     backbone: Annotated[
         str, typer.Option(help=f"A ViT: {FIRST_VIT}, the name of a timm model, or file:PATH.")
     ] = FIRST_VIT,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of picture names and what each belongs to, such as its patient; never parted."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the same training where it was stopped.")
     ] = False,
@@ -74,6 +80,16 @@ def train_prompts(
     else:
         dataset = read_zip(read_file(pictures), pictures.name, report_reading)
     print(file=sys.stderr)
+    together = flags.get("together") or ""
+    if groups is not None:
+        if together not in ("", TABLE):
+            raise ExplainError("--groups and --together both say what belongs together. Leave one of them out.")
+        dataset = keep_together(dataset, read_table(read_file(groups), groups.name))
+        flags["together"] = TABLE
+    elif together == TABLE:
+        raise ExplainError("--together table needs the table: give it by --groups FILE.csv.")
+    else:
+        dataset = group_as_told(dataset, together)
     for skipped in dataset.skipped:
         print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
     checkpoint = {flag.name: flags.pop(flag.name) for flag in CHECKPOINT}
@@ -83,42 +99,54 @@ def train_prompts(
     given = {name: value for name, value in flags.items() if value is not None}
     recipe = change_recipe(choose_recipe(dataset, loaded), given)
 
-    def tell(said: Epoch | str, share: float | None) -> None:
-        if isinstance(said, str):
-            print(said, end="\r" if share is None else "\n", file=sys.stderr)
-            return
-        print(
-            f"epoch {said.number}/{recipe.epochs}: loss {said.loss:.3f}, {said.accuracy:.1f} % right; validation loss "
-            f"{said.val_loss:.3f}, {said.val_accuracy:.1f} % right; {said.pictures_per_second:,.0f} pictures/s",
-            file=sys.stderr,
-        )
+    def tell(said: Epoch | Preparing | str, share: float | None) -> None:
+        if isinstance(said, Epoch):
+            print(f"epoch {said.number}/{recipe.epochs}: {_describe_epoch(said)}", file=sys.stderr)
+        elif isinstance(said, Preparing):
+            print(said.text, end="\r", file=sys.stderr)
+        elif said not in told:
+            told.add(said)
+            print(said, file=sys.stderr)
 
+    told: set[str] = set()
     name, report = train_and_save(out, loaded, dataset, recipe, weights, resume, tell)
     if as_json:
-        print(json.dumps({"name": name, **TypeAdapter(Report).dump_python(report, mode="json")}))
+        words = [report.judged.describe(), *report.judged.list_notes()]
+        print(json.dumps({"name": name, "in words": words, **TypeAdapter(Report).dump_python(report, mode="json")}))
     else:
         _print_report(report, dataset.labels)
         print(f"\nSaved as {name}. Use it by --model prompts:{name}.")
 
 
 def _print_report(report: Report, labels: tuple[str, ...]) -> None:
-    """The accuracy of each class, what it is taken for instead, and the pictures that are wrong."""
+    """What is known of how good it is: of each class, what it is taken for instead, and which pictures are wrong."""
     width = max(map(len, labels))
-    print(f"\n{'class':<{width}}  pictures  right    most often taken for")
+    print(f"\n{'class':<{width}}  right of     95 % interval   most often taken for")
     for index, label in enumerate(labels):
         row = report.confusion[index]
         others = sorted((-count, labels[other]) for other, count in enumerate(row) if count and other != index)
         taken = ", ".join(f"{name} ({-count})" for count, name in others[:3])
-        print(f"{label:<{width}}  {sum(row):>8}  {report.class_accuracy[index]:>5.1f} %  {taken}".rstrip())
+        interval = say_limits(row[index], sum(row))
+        print(f"{label:<{width}}  {row[index]:>5} of {sum(row):<5}  {interval:>13}  {taken}".rstrip())
     for entry in report.wrong[:_MOST_WRONG_LISTED]:
         print(f"  {entry.name}: {labels[entry.label]}, taken for {labels[entry.predicted]} ({entry.probability:.0%})")
     if len(report.wrong) > _MOST_WRONG_LISTED:
         print(f"  and {len(report.wrong) - _MOST_WRONG_LISTED} more")
     early = ", ended early" if report.stopped_early else ""
+    said = report.judged.describe()
+    print(f"\n{said[:1].upper()}{said[1:]}. {' '.join(report.judged.list_notes())}")
     print(
-        f"\n{report.accuracy:.1f} % right on the validation pictures, after epoch {report.best_epoch} of "
-        f"{len(report.epochs)}{early}. {report.pictures} pictures, {report.seconds:.0f} s."
+        f"Kept are the prompts of epoch {report.best_epoch} of {len(report.epochs)}{early}, learnt from "
+        f"{report.pictures} pictures. {report.seconds:.0f} s."
     )
+
+
+def _describe_epoch(epoch: Epoch) -> str:
+    """Its losses, and what it names rightly of the pictures that choose the epoch."""
+    said = f"loss {epoch.loss:.3f}, {epoch.accuracy:.1f} % right"
+    if epoch.val_accuracy is not None:
+        said += f"; choosing: loss {epoch.val_loss:.3f}, {epoch.val_accuracy:.1f} % right"
+    return f"{said}; {epoch.pictures_per_second:,.0f} pictures/s"
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,9 +17,12 @@ from explain.storage import write_atomically
 
 Split = Literal["train", "val"]
 
+SHARE_ASIDE = 0.2
+"""Of each class, where the set has no validation pictures of its own."""
 
 _DESCRIPTION = "dataset.json"
 _FOLDER = "pictures"
+_SHOWN = 12  # digits of a digest, where there is no name
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ class Example:
     """One picture of a set.
 
     Attributes:
-        name: what its file was called; for display only.
+        name: what its file was called, or the beginning of its digest; for display only.
         digest: SHA-256 of its bytes, hexadecimal.
         label: index of its class.
         split: whether prompts are trained on it or checked with it.
         source: its bytes, or what reads them.
+        group: the same for pictures that belong together, such as a patient's; empty where nothing is known of it.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Example:
     label: int
     split: Split
     source: bytes | Callable[[], bytes] = field(repr=False, compare=False)
+    group: str = ""
 
     @property
     def data(self) -> bytes:
@@ -69,17 +74,21 @@ class DataSet:
         labels: a name for each class, in alphabetical order.
         examples: each picture once.
         skipped: what was left out.
+        divided: whether it came with validation pictures of its own.
     """
 
     labels: tuple[str, ...]
     examples: tuple[Example, ...]
     skipped: tuple[Skipped, ...] = ()
+    divided: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over labels, digests and splits: the same for the same pictures in the same classes."""
+        """SHA-256 over labels, digests, splits and groups: the same for the same pictures in the same classes."""
         digest = hashlib.sha256("\n".join([*self.labels, ""]).encode())
-        for line in sorted(f"{example.digest} {example.label} {example.split}\n" for example in self.examples):
+        groups = ("" if number is None else f" {number}" for number in number_groups(self.examples))
+        pairs = zip(self.examples, groups, strict=True)
+        for line in sorted(f"{one.digest} {one.label} {one.split}{group}\n" for one, group in pairs):
             digest.update(line.encode())
         return digest.hexdigest()
 
@@ -90,13 +99,18 @@ class DataSet:
     def save(self, folder: Path) -> None:
         """Keep the set in a folder: pictures under their digests, and `dataset.json`, which is written last.
 
+        What files and groups were called is not kept: it may be a patient's name.
+
         Raises:
             StorageError: the disk is full or cannot be written; what this call wrote is gone again.
         """
         described = _Description(
             labels=self.labels,
-            examples=tuple(_Entry(name=e.name, digest=e.digest, label=e.label, split=e.split) for e in self.examples),
-            skipped=tuple((skipped.name, skipped.reason) for skipped in self.skipped),
+            divided=self.divided,
+            examples=tuple(
+                _Entry(digest=e.digest, label=e.label, split=e.split, group=group)
+                for e, group in zip(self.examples, number_groups(self.examples), strict=True)
+            ),
         )
         pictures = folder / _FOLDER
         written: list[Path] = []
@@ -106,7 +120,7 @@ class DataSet:
                 if not path.exists():
                     write_atomically(path, example.data, sync=False)
                     written.append(path)
-            write_atomically(folder / _DESCRIPTION, described.model_dump_json().encode())
+            write_atomically(folder / _DESCRIPTION, described.model_dump_json(exclude_none=True).encode())
         except BaseException:
             for path in written:
                 path.unlink(missing_ok=True)
@@ -127,20 +141,23 @@ class DataSet:
             raise DataSetError(damaged) from None
         if any(e.label >= len(described.labels) or e.digest not in present for e in described.examples):
             raise DataSetError(damaged)
-        examples = tuple(
-            Example(e.name, e.digest, e.label, e.split, partial(_read_kept, folder / _FOLDER / e.digest, e.name))
-            for e in described.examples
-        )
-        return cls(described.labels, examples, tuple(Skipped(*skipped) for skipped in described.skipped))
+        return cls(described.labels, tuple(e.open(folder / _FOLDER) for e in described.examples), (), described.divided)
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str | None = None  # written by older versions
     digest: str = Field(pattern="^[0-9a-f]{64}$")
     label: int = Field(ge=0)
     split: Split
+    group: int | None = None
+
+    def open(self, pictures: Path) -> Example:
+        """The example, whose bytes are in a folder."""
+        name = self.digest[:_SHOWN]
+        source = partial(_read_kept, pictures / self.digest, name)
+        return Example(name, self.digest, self.label, self.split, source, "" if self.group is None else str(self.group))
 
 
 class _Description(BaseModel):
@@ -151,7 +168,19 @@ class _Description(BaseModel):
     format: Literal[1] = 1
     labels: tuple[str, ...]
     examples: tuple[_Entry, ...]
-    skipped: tuple[tuple[str, str], ...]
+    divided: bool = False
+    skipped: tuple[tuple[str, str], ...] | None = None  # written by older versions
+
+
+def number_groups(examples: Iterable[Example]) -> list[int | None]:
+    """A number for each example's group, which says nothing of its name; None for those on their own.
+
+    Groups are counted in the order of their smallest digest, so that the same set has the same numbers again.
+    """
+    listed = [*examples]
+    grouped = sorted((example for example in listed if example.group), key=lambda example: example.digest)
+    numbers = {group: place for place, group in enumerate(dict.fromkeys(one.group for one in grouped), start=1)}
+    return [numbers.get(example.group) for example in listed]
 
 
 def _read_kept(path: Path, name: str) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from explain.datasets.archive import Budget, check_entry, open_zip, read_entry
-from explain.datasets.dataset import DataSet, Example, Skipped, Split
+from explain.datasets.dataset import SHARE_ASIDE, DataSet, Example, Skipped, Split
 from explain.datasets.given import (
     LONGEST_NAME,
     MOST_FILES,
@@ -32,9 +32,6 @@ from explain.pictures.decode import decode
 from explain.progress import Progress
 
 MOST_CLASSES = 1_000
-
-VALIDATION_SHARE = 0.2
-"""Of each class, where the set has no validation pictures of its own."""
 
 _SPLITS: dict[str, Split] = {
     "train": "train",
@@ -174,7 +171,8 @@ def _gather(files: Sequence[GivenFile], name: str, progress: Progress, cancel: t
     wanted = {one.label for one in placed if one.file.looks_like_picture} | {one.label for _, one in kept}
     labels_in_order = _check_classes(wanted, [one for _, one in kept], name, skipped)
     progress(1.0, "All pictures are read")
-    return DataSet(labels_in_order, tuple(_split(kept, labels_in_order)), tuple(skipped))
+    divided = any(one.split == "val" for _, one in kept)
+    return DataSet(labels_in_order, tuple(_split(kept, labels_in_order)), tuple(skipped), divided)
 
 
 def _arrange(files: Sequence[GivenFile], name: str) -> tuple[list[_Placed], list[Skipped]]:
@@ -275,7 +273,7 @@ def _split(kept: Sequence[tuple[str, _Placed]], labels: Sequence[str]) -> Iterat
     for index, label in enumerate(labels):
         members = sorted(by_label[label], key=lambda member: member[0])
         given = any(one.split == "val" for _, one in members)
-        count = min(max(round(VALIDATION_SHARE * len(members)), 1), len(members) - 1)
+        count = min(max(round(SHARE_ASIDE * len(members)), 1), len(members) - 1)
         for place, (digest, one) in enumerate(members):
             drawn: Split = "val" if place < count else "train"
             split = one.split if given and one.split is not None else drawn

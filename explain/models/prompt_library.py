@@ -6,6 +6,7 @@ Importing this does not import torch.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import re
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from explain.errors import ModelError, StorageError
 from explain.models.checkpoint import open_checkpoint, read_checkpoint
+from explain.models.judged import Judged
 from explain.models.request import ModelRequest
 from explain.models.settings_beside import complete_request
 from explain.networks.prompt_variant import TENSORS, Variant
@@ -47,8 +49,9 @@ class PromptCard(BaseModel):
         backbone_fingerprint: `LoadedModel.fingerprint` of the backbone.
         variant: where prompts enter: fresh ones at every block, at the first, or at the last.
         recipe: the settings of the training.
-        accuracy: top-1 on the validation pictures, per cent.
+        accuracy: top-1 on pictures that were not learnt from, per cent.
         class_accuracy: the same of each class.
+        judged: the same in counts, and how those pictures were kept apart; None in cards from before they were kept.
         pictures: how many the set held, in both splits.
         created: when the training ended.
         digest: SHA-256 over the tensors and the backbone's fingerprint; filled in when they are saved.
@@ -64,6 +67,7 @@ class PromptCard(BaseModel):
     recipe: dict[str, Any]
     accuracy: float = Field(ge=0, le=100)
     class_accuracy: tuple[float, ...]
+    judged: Judged | None = None
     pictures: int = Field(ge=0)
     created: datetime
     digest: str = ""
@@ -72,9 +76,24 @@ class PromptCard(BaseModel):
     def _check(self) -> PromptCard:
         if len(self.class_accuracy) != len(self.classes):
             raise ValueError("there must be one accuracy for each class")
+        if self.judged is not None and len(self.judged.pictures) != len(self.classes):
+            raise ValueError("there must be one count for each class")
         if self.backbone.source == "prompts":
             raise ValueError("prompts are trained on a network, not on other prompts")
         return self
+
+    def describe_accuracy(self) -> str:
+        """How often they are right, as far as it is known."""
+        if self.judged is not None:
+            return self.judged.describe()
+        return (
+            f"right on {self.accuracy:.1f} % of the pictures they were checked with; how many pictures it rests on was "
+            "not kept"
+        )
+
+    def list_notes(self) -> list[str]:
+        """What must be known to believe it, in sentences."""
+        return [] if self.judged is None else self.judged.list_notes()
 
     @property
     def request(self) -> ModelRequest:
@@ -216,6 +235,17 @@ def encode_prompts(name: str) -> bytes:
         return _find_file(name).read_bytes()
     except OSError:
         raise ModelError(_say_unknown(name)) from None
+
+
+def encode_card(name: str) -> bytes:
+    """The card of the prompts of that name as JSON for people to read, with what its figures are worth in words.
+
+    Raises:
+        ModelError: there are none, or their file is damaged.
+    """
+    card = read_card(name)
+    words = {"in words": [card.describe_accuracy(), *card.list_notes()]}
+    return json.dumps(card.model_dump(mode="json") | words, indent=2, ensure_ascii=False).encode()
 
 
 def delete_prompts(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -38,8 +38,8 @@ class FrozenFeatures:
 
     Args:
         model: whose frozen part is run; on its device.
-        examples: the pictures, first those of the training.
-        mirrored: how many of them, from the first on, are kept mirrored as well; 0 for none.
+        examples: the pictures.
+        mirrored: indices of those that are kept mirrored as well.
         preprocessing: of the backbone.
         folder: where a file may go; None for nowhere.
         bytes_allowed: of memory.
@@ -52,7 +52,7 @@ class FrozenFeatures:
         self,
         model: PromptedViT,
         examples: Sequence[Example],
-        mirrored: int,
+        mirrored: Collection[int],
         preprocessing: Preprocessing,
         folder: Path | None,
         bytes_allowed: int,
@@ -60,8 +60,12 @@ class FrozenFeatures:
         tell: Callable[[str, float], None],
         stop_if_asked: Callable[[], None],
     ) -> None:
-        self._model, self._examples, self._preprocessing = model, examples, preprocessing
-        self._mirrored = mirrored
+        self._model, self._preprocessing = model, preprocessing
+        # Those with a mirror image first, so that two rows of theirs stand side by side.
+        order = sorted(range(len(examples)), key=lambda index: index not in mirrored)
+        self._examples = [examples[index] for index in order]
+        self._mirrored = len(mirrored)
+        self._places = torch.tensor(order).argsort()
         self._stop_if_asked = stop_if_asked
         self._device = next(model.backbone.parameters()).device
         self._kept: Tensor | None = None
@@ -77,10 +81,11 @@ class FrozenFeatures:
     def take(self, indices: Tensor, mirrored: Tensor | None = None) -> Tensor:
         """Features `(B, ...)`, float32 on the device, of examples `(B,)`; of their mirror images where `mirrored`."""
         flips = torch.zeros(len(indices), dtype=torch.bool) if mirrored is None else mirrored
+        places = self._places[indices]
         if self._kept is not None:
-            rows = torch.where(indices < self._mirrored, 2 * indices + flips.long(), indices + self._mirrored)
+            rows = torch.where(places < self._mirrored, 2 * places + flips.long(), places + self._mirrored)
             return self._kept[rows].to(self._device, torch.float32)
-        batch = self._read([self._examples[int(index)] for index in indices])
+        batch = self._read([self._examples[int(place)] for place in places])
         return self._run(torch.where(flips[:, None, None, None], batch.flip(3), batch))
 
     def close(self) -> None:

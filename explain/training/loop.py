@@ -1,32 +1,30 @@
-"""The training of class prompts on a frozen ViT, epoch after epoch."""
+"""The training of class prompts on a frozen ViT: prompts that are kept, and others that only say how good they are."""
 
 from __future__ import annotations
 
 import json
-import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explain.errors import Cancelled, ExplainError, ModelError
+from explain.datasets.groups import count_groups, group_as_told
+from explain.errors import ExplainError, ModelError
 from explain.storage import write_atomically
-from explain.training.outcome import EPOCHS, Epoch, Report, Tell, Trained, Wrong
-from explain.training.recipe import PromptRecipe, find_learning_rate
+from explain.training.folds import plan_training
+from explain.training.outcome import EPOCHS, Preparing, Report, Tell, Trained, Wrong
+from explain.training.recipe import PromptRecipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from explain.datasets.dataset import DataSet
     from explain.models.loaded import LoadedModel
+    from explain.training.fit import Fit
+    from explain.training.folds import Part
 
 
 BYTES_IN_MEMORY = 1_000_000_000
 """What the features of the frozen blocks may take in memory."""
-
-_STEEPEST_GRADIENT = 5.0
-_PREDICTED_AT_ONCE = 256
 
 
 def train_prompts(
@@ -40,11 +38,11 @@ def train_prompts(
     keep_features: bool = True,
     bytes_in_memory: int = BYTES_IN_MEMORY,
 ) -> Trained:
-    """Train class prompts on a frozen ViT.
+    """Train class prompts on a frozen ViT, and judge them by pictures that they did not learn from.
 
     Args:
         backbone: the ViT, on the device to train on.
-        dataset: its `train` and `val` pictures.
+        dataset: its pictures; see `plan_training` for what each is used for.
         recipe: all settings.
         checkpoint: written after each epoch. Where it exists the training goes on from it, and on a CPU ends with the
             same prompts to the bit as one that was never stopped. Features too large for memory go beside it.
@@ -61,17 +59,18 @@ def train_prompts(
     import torch
 
     from explain.networks.prompted_vit import find_backbone_obstacle
+    from explain.training.fit import plain_attention
 
     obstacle = find_backbone_obstacle(backbone.module)
     if obstacle:
         raise ModelError(f"“{backbone.request.name}” cannot be trained. {obstacle}")
-    with torch.inference_mode(False), torch.enable_grad(), _plain_attention(backbone.module):
+    with torch.inference_mode(False), torch.enable_grad(), plain_attention(backbone.module):
         training = _Training(backbone, dataset, recipe, checkpoint, tell, should_stop)
         return training.run(keep_features, bytes_in_memory)
 
 
 class _Training:
-    """The state of one training: the prompts, the optimiser, the best prompts so far and the epochs behind."""
+    """The state of one training: the course whose prompts are kept, and what was judged so far."""
 
     def __init__(
         self,
@@ -83,187 +82,117 @@ class _Training:
         should_stop: Callable[[], bool],
     ) -> None:
         import torch
-        from torch import nn
 
-        from explain.networks.prompted_vit import PromptedViT
+        from explain.training.fit import Fit, Ground, Stopwatch
 
+        dataset = group_as_told(dataset, recipe.together)
         self._backbone, self._dataset, self._recipe = backbone, dataset, recipe
-        self._checkpoint, self._tell, self._should_stop = checkpoint, tell, should_stop
-        self._train, self._val = dataset.list_split("train"), dataset.list_split("val")
-        classes = set(range(len(dataset.labels)))
-        if any({example.label for example in split} != classes for split in (self._train, self._val)):
-            raise ExplainError("A class has no picture to train on, or none to check with. Give at least two of each.")
+        self._checkpoint, self._tell = checkpoint, tell
+        self._plan = plan_training(dataset, recipe)
         vit: Any = backbone.module
+        self._watch = Stopwatch(should_stop)
+        labels = torch.tensor([example.label for example in dataset.examples])
         device = next(vit.parameters()).device
-        self._device = device
-        with self._seeded(0):
-            self._model = PromptedViT(vit, len(dataset.labels), recipe.variant, recipe.dropout).to(device)
-        self._labels = torch.tensor([example.label for example in self._train])
-        self._val_labels = torch.tensor([example.label for example in self._val])
-        self._weights = _weigh_classes(self._labels, len(dataset.labels), recipe.balanced).to(device)
-        self._own = {name: value for name, value in self._model.named_parameters() if value.requires_grad}
-        # The bias is added to all scores alike, so no softmax knows it: its gradient is rounding noise.
-        nn.init.zeros_(self._model.score.bias)
-        self._optimiser = torch.optim.AdamW(
-            [self._model.prompts, self._model.score.weight], recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-        self._best = {name: value.detach().clone() for name, value in self._own.items()}
-        self._epochs: list[Epoch] = []
+        self._ground = Ground(vit, recipe, len(dataset.labels), labels, device, self._watch)
+        self._fit = Fit(self._ground, self._plan.parts[0])
+        self._judged: list[dict[int, tuple[int, float]]] = []
+        """Of each part that judged, by index of the example: what it is taken for, and how surely."""
         self._seconds = 0.0
-        self._idle = 0.0
 
     def run(self, keep_features: bool, bytes_in_memory: int) -> Trained:
+        from explain.training.fit import Fit
         from explain.training.frozen_features import FrozenFeatures
 
         self._restore()
-        before, started = self._seconds, self._clock()
+        before, started = self._seconds, self._watch.read()
+
+        def save() -> None:
+            self._seconds = before + self._watch.read() - started
+            self._save()
+
         self._features = FrozenFeatures(
-            self._model,
-            [*self._train, *self._val],
-            len(self._train) if self._recipe.mirror else 0,
+            self._fit.model,
+            self._dataset.examples,
+            {index for part in self._plan.parts for index in part.learn} if self._recipe.mirror else set(),
             self._backbone.preprocessing,
             self._checkpoint.parent if self._checkpoint else None,
             bytes_in_memory,
             keep_features,
-            lambda text, share: self._tell(text, None),
-            self._stop_if_asked,
+            lambda text, share: self._tell(Preparing(text, share), None),
+            self._watch.stop_if_asked,
         )
         try:
-            self._tell("Training", len(self._epochs) / self._recipe.epochs)
-            while not self._is_over():
-                epoch = self._run_epoch(len(self._epochs))
-                self._epochs.append(epoch)
-                if _find_best(self._epochs) == epoch:
-                    self._best = {name: value.detach().clone() for name, value in self._own.items()}
-                self._seconds = before + self._clock() - started
-                self._save()
-                self._tell(epoch, len(self._epochs) / self._recipe.epochs)
+            self._tell("Training", self._find_share(self._fit))
+            while not self._fit.is_over:
+                epoch = self._fit.advance(self._features)
+                save()
+                self._tell(epoch, self._find_share(self._fit))
+            self._fit.take_best()
+            for part in self._plan.parts[len(self._judged) :]:
+                only_judges = part is not self._plan.parts[0]
+                self._judged.append(self._judge(Fit(self._ground, part) if only_judges else self._fit, part))
+                save()
             return Trained(
-                {name: value.detach().cpu().contiguous() for name, value in self._best.items()}, self._report()
+                {name: value.detach().cpu().contiguous() for name, value in self._fit.own.items()}, self._report()
             )
         finally:
             self._features.close()
 
-    def _is_over(self) -> bool:
-        return len(self._epochs) >= self._recipe.epochs or self._has_stopped_early()
+    def _judge(self, fit: Fit, part: Part) -> dict[int, tuple[int, float]]:
+        """Train what is not trained yet, and name the pictures that were left out."""
+        while not fit.is_over:
+            fit.advance(self._features)
+            number = len(self._judged)
+            self._tell(f"Judging it: fold {number} of {self._plan.folds}", self._find_share(fit, number))
+        if not part.judge:
+            return {}
+        fit.take_best()
+        chances, predicted = fit.predict(part.judge, self._features).softmax(1).max(1)
+        return dict(zip(part.judge, zip(predicted.tolist(), chances.tolist(), strict=True), strict=True))
 
-    def _has_stopped_early(self) -> bool:
-        patience = self._recipe.patience
-        return bool(patience and self._epochs and self._epochs[-1].number - _find_best(self._epochs).number >= patience)
-
-    def _run_epoch(self, index: int) -> Epoch:
-        """One pass over the training pictures, in an order and with flips that follow from the seed and its number."""
-        import torch
-        from torch import nn
-        from torch.nn import functional
-
-        recipe, started = self._recipe, self._clock()
-        count = len(self._labels)
-        steps = math.ceil(count / recipe.batch)
-        total, right = 0.0, 0
-        self._model.train()
-        with self._seeded(index + 1):
-            order = torch.randperm(count)
-            mirrored = (torch.rand(count) < 0.5) & recipe.mirror
-            for step, chosen in enumerate(order.split(recipe.batch)):
-                self._stop_if_asked()
-                rate = find_learning_rate(recipe, index + step / steps)
-                for group in self._optimiser.param_groups:
-                    group["lr"] = rate
-                labels = self._labels[chosen].to(self._device)
-                scores = self._model.finish(self._features.take(chosen, mirrored[chosen])).float()
-                losses = functional.cross_entropy(scores, labels, reduction="none")
-                loss = (losses * self._weights[labels]).mean()
-                self._optimiser.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(self._own.values(), _STEEPEST_GRADIENT)
-                self._optimiser.step()
-                total += float(losses.detach().sum())
-                right += int((scores.argmax(1) == labels).sum())
-        trained = self._clock()
-        scores = self._predict()
-        val_loss = float(functional.cross_entropy(scores, self._val_labels))
-        if not math.isfinite(total + val_loss):
-            raise ExplainError(
-                f"The training went wrong in epoch {index + 1}: its loss is no number any more. Start again with a "
-                f"learning rate below {recipe.learning_rate:g}."
-            )
-        return Epoch(
-            number=index + 1,
-            loss=total / count,
-            accuracy=100 * right / count,
-            val_loss=val_loss,
-            val_accuracy=100 * int((scores.argmax(1) == self._val_labels).sum()) / len(scores),
-            seconds=self._clock() - started,
-            pictures_per_second=count / (trained - started),
-        )
-
-    def _predict(self) -> Tensor:
-        """Scores of the validation pictures `(N, C)` by the prompts as they are now."""
-        import torch
-
-        self._model.eval()
-        indices = torch.arange(len(self._train), len(self._train) + len(self._val))
-        parts = []
-        with torch.no_grad():
-            for chosen in indices.split(_PREDICTED_AT_ONCE):
-                self._stop_if_asked()
-                parts.append(self._model.finish(self._features.take(chosen)).float().cpu())
-        return torch.cat(parts)
+    def _find_share(self, fit: Fit, number: int = 0) -> float:
+        """How much of the whole is done when so many courses are over, and this one's epochs."""
+        return (number + len(fit.epochs) / self._recipe.epochs) / len(self._plan.parts)
 
     def _report(self) -> Report:
         import torch
 
-        with torch.no_grad():
-            for name, value in self._own.items():
-                value.copy_(self._best[name])
-        chances, predicted = self._predict().softmax(1).max(1)
-        count = len(self._dataset.labels)
+        from explain.training.fit import find_best
+
+        examples, count = self._dataset.examples, len(self._dataset.labels)
+        named = {index: guess for judged in self._judged for index, guess in judged.items()}
         confusion = torch.zeros(count, count, dtype=torch.long)
-        confusion.index_put_((self._val_labels, predicted), torch.ones(len(predicted), dtype=torch.long), True)
+        for index, (predicted, _) in named.items():
+            confusion[examples[index].label, predicted] += 1
         totals, hits = confusion.sum(1).tolist(), confusion.diagonal().tolist()
         wrong = [
-            Wrong(example.digest, example.name, example.label, guess, chance)
-            for example, guess, chance in zip(self._val, predicted.tolist(), chances.tolist(), strict=True)
-            if guess != example.label
+            Wrong(examples[index].digest, examples[index].name, examples[index].label, guess, chance)
+            for index, (guess, chance) in sorted(named.items())
+            if guess != examples[index].label
         ]
+        judging = [examples[index] for index in named]
         return Report(
             accuracy=100 * sum(hits) / sum(totals),
             class_accuracy=tuple(100 * hit / total for hit, total in zip(hits, totals, strict=True)),
             confusion=tuple(tuple(row) for row in confusion.tolist()),
             wrong=tuple(sorted(wrong, key=lambda entry: -entry.probability)),
-            best_epoch=_find_best(self._epochs).number,
-            epochs=tuple(self._epochs),
-            pictures=len(self._train),
+            best_epoch=find_best(self._fit.epochs).number,
+            epochs=tuple(self._fit.epochs),
+            pictures=len(self._plan.parts[0].learn),
             seconds=self._seconds,
-            stopped_early=self._has_stopped_early(),
+            stopped_early=self._fit.has_stopped_early,
             features_cached=self._features.kept,
+            manner=self._plan.manner,
+            folds=self._plan.folds,
+            groups=count_groups(judging),
+            choosing=len(self._plan.parts[0].choose),
         )
-
-    def _stop_if_asked(self) -> None:
-        asked = time.perf_counter()
-        stop = self._should_stop()
-        self._idle += time.perf_counter() - asked
-        if stop:
-            raise Cancelled("The training was stopped.")
-
-    def _clock(self) -> float:
-        """Seconds, without those in which the training was paused."""
-        return time.perf_counter() - self._idle
-
-    @contextmanager
-    def _seeded(self, number: int) -> Iterator[None]:
-        """Random draws that follow from the recipe's seed and a number; those of others go on undisturbed."""
-        import torch
-
-        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
-            torch.manual_seed(self._recipe.seed * 2000 + number)
-            yield
 
     @property
     def _identity(self) -> str:
         """What a checkpoint must have been made with."""
-        return json.dumps([self._recipe.model_dump(), self._dataset.fingerprint, self._backbone.fingerprint])
+        plan = [self._plan.manner, *([part.learn, part.choose, part.judge] for part in self._plan.parts)]
+        return json.dumps([self._recipe.model_dump(), self._dataset.fingerprint, self._backbone.fingerprint, plan])
 
     def _save(self) -> None:
         """Everything that the next epoch depends on, in one file: there is never a half of it."""
@@ -271,18 +200,20 @@ class _Training:
             return
         import safetensors.torch
 
+        fit = self._fit
         tensors = {
-            **{f"now.{name}": value.detach() for name, value in self._own.items()},
-            **{f"best.{name}": value for name, value in self._best.items()},
+            **{f"now.{name}": value.detach() for name, value in fit.own.items()},
+            **{f"best.{name}": value for name, value in fit.best.items()},
             **{
                 f"optimiser.{index}.{name}": value
-                for index, kept in self._optimiser.state_dict()["state"].items()
+                for index, kept in fit.optimiser.state_dict()["state"].items()
                 for name, value in kept.items()
             },
         }
         header = {
             "of": self._identity,
-            "epochs": EPOCHS.dump_json(self._epochs).decode(),
+            "epochs": EPOCHS.dump_json(fit.epochs).decode(),
+            "judged": json.dumps([[[index, *guess] for index, guess in judged.items()] for judged in self._judged]),
             "seconds": repr(self._seconds),
         }
         tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
@@ -291,7 +222,6 @@ class _Training:
     def _restore(self) -> None:
         if self._checkpoint is None or not self._checkpoint.exists():
             return
-        import torch
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -304,46 +234,20 @@ class _Training:
             raise ExplainError(
                 "The unfinished training was on other pictures, another ViT or other settings. Start it anew."
             )
-        with torch.no_grad():
-            for name, value in self._own.items():
-                value.copy_(tensors[f"now.{name}"])
-                self._best[name] = tensors[f"best.{name}"].to(self._device)
-        state: dict[int, dict[str, Tensor]] = {}
+        kinds: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimiser": {}}
         for key, tensor in tensors.items():
             kind, _, rest = key.partition(".")
-            if kind == "optimiser":
-                index, _, name = rest.partition(".")
-                state.setdefault(int(index), {})[name] = tensor
-        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": state})
-        self._epochs = EPOCHS.validate_json(header["epochs"])
+            kinds[kind][rest] = tensor
+        self._fit.restore(kinds["now"], kinds["best"], EPOCHS.validate_json(header["epochs"]))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in kinds["optimiser"].items():
+            index, _, name = key.partition(".")
+            state.setdefault(int(index), {})[name] = tensor
+        optimiser = self._fit.optimiser
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        self._judged = [
+            {index: (guess, chance) for index, guess, chance in part} for part in json.loads(header["judged"])
+        ]
         self._seconds = float(header["seconds"])
-        for epoch in self._epochs:
-            self._tell(epoch, epoch.number / self._recipe.epochs)
-
-
-def _find_best(epochs: list[Epoch]) -> Epoch:
-    return max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss))
-
-
-def _weigh_classes(labels: Tensor, count: int, balanced: bool) -> Tensor:
-    """What a picture of each class counts in the loss, `(count,)`: 1 on average over the pictures."""
-    import torch
-
-    if not balanced:
-        return torch.ones(count)
-    pictures = torch.bincount(labels, minlength=count)
-    return len(labels) / (pictures.clamp(min=1) * (pictures > 0).sum())
-
-
-@contextmanager
-def _plain_attention(vit: Any) -> Iterator[None]:
-    """On a CPU attention as three matrix products: torch's fused one takes twice the time on few tokens."""
-    on_cpu = next(vit.parameters()).device.type == "cpu"
-    layers = [block.attn for block in vit.blocks if on_cpu and getattr(block.attn, "fused_attn", False)]
-    for layer in layers:
-        layer.fused_attn = False
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.fused_attn = True
+        for epoch in self._fit.epochs:
+            self._tell(epoch, epoch.number / self._recipe.epochs / len(self._plan.parts))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from explain.models.judged import Judged, Manner
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,7 +22,7 @@ class Epoch:
         number: from 1.
         loss: mean over the training pictures, as they were seen.
         accuracy: of the training pictures, as they were seen, in per cent.
-        val_loss: mean over the validation pictures, afterwards.
+        val_loss: mean over the pictures that choose the epoch, afterwards; None where there are none.
         val_accuracy: in per cent.
         seconds: taken by all of it.
         pictures_per_second: trained on.
@@ -29,15 +31,15 @@ class Epoch:
     number: int
     loss: float
     accuracy: float
-    val_loss: float
-    val_accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
     seconds: float
     pictures_per_second: float
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A validation picture taken for another class.
+    """A picture that was not learnt from, taken for another class.
 
     Attributes:
         digest: SHA-256 of its bytes.
@@ -56,19 +58,22 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Report:
-    """How well the best epoch's prompts do on the validation pictures.
+    """How well pictures are named that were not learnt from, and how the prompts that are kept came about.
 
     Attributes:
-        accuracy: top-1 in per cent.
+        accuracy: top-1 in per cent, over all pictures that were judged.
         class_accuracy: the same of each class's pictures.
         confusion: number of pictures, by true class, then by predicted class.
         wrong: those taken for another class, the surest mistakes first.
-        best_epoch: whose prompts are kept: the highest accuracy, then the lowest loss.
-        epochs: all that were run.
+        best_epoch: whose prompts are kept: the highest accuracy, then the lowest loss on the pictures that choose.
+        epochs: all that were run to make these prompts.
         pictures: trained on.
         seconds: taken by the whole training, pauses left out.
         stopped_early: whether patience ran out.
         features_cached: whether what the frozen blocks make of the pictures was computed once and reused.
+        manner, folds, groups: how the judged pictures were kept apart, see `Judged`. Reports from before this was
+            counted leave them out: there the pictures that judged had chosen the epoch.
+        choosing: how many pictures chose the epoch.
     """
 
     accuracy: float
@@ -81,6 +86,29 @@ class Report:
     seconds: float
     stopped_early: bool
     features_cached: bool
+    manner: Manner = "chosen"
+    folds: int = 0
+    groups: int | None = None
+    choosing: int = 0
+
+    @property
+    def judged(self) -> Judged:
+        """The same in counts."""
+        return Judged(
+            right=tuple(row[label] for label, row in enumerate(self.confusion)),
+            pictures=tuple(sum(row) for row in self.confusion),
+            manner=self.manner,
+            folds=self.folds,
+            groups=self.groups,
+        )
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """What is done before the first epoch, and how much of it, 0…1."""
+
+    text: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +119,8 @@ class Trained:
     report: Report
 
 
-Tell = Callable[[Epoch | str, float | None], None]
-"""Told an epoch that is over, or in a sentence what is being done, with the share of the whole done so far, 0…1."""
+Tell = Callable[[Epoch | Preparing | str, float | None], None]
+"""Told an epoch that is over, or in a sentence what is being done, with the share of the whole done so far, 0…1; and
+before that how the preparing goes, with None.
+"""
 EPOCHS = TypeAdapter(list[Epoch])

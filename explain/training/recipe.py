@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from explain.datasets.groups import GROUP
 from explain.errors import ExplainError
 from explain.networks.prompt_variant import Variant
 from explain.settings import Settings, read_refusal, setting
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
 
 _LARGE_SET = 5_000
+_FOLDED_SET = 1_000
 _LEARNING_RATES: dict[Variant, float] = {"last": 0.03, "shallow": 0.01, "deep": 0.01}
 
 
@@ -69,6 +71,24 @@ class PromptRecipe(Settings):
         "over the number of pictures of its class.",
         advanced=True,
     )
+    folds: int = setting(
+        5,
+        "Folds",
+        "To say how good it is, the set is dealt into so many parts; each is left out in turn, the others are learnt "
+        "from, and it is named. Below 2, a fifth is set aside instead, as it is for prompts that enter before the last "
+        "block, whose training takes long. A set with validation pictures of its own is judged on those.",
+        low=0,
+        high=20,
+        step=1,
+        advanced=True,
+    )
+    together: str = setting(
+        "",
+        "Kept together",
+        "Pictures that belong together, such as a patient's, are never parted. A pattern of their file names says "
+        f"which: {GROUP} stands for the part that names the patient, * for the rest, e.g. *_{GROUP}_*.",
+        advanced=True,
+    )
     seed: int = setting(
         0,
         "Seed",
@@ -86,6 +106,8 @@ def choose_recipe(dataset: DataSet, backbone: LoadedModel) -> PromptRecipe:
     Prompts enter at the last block only, unless the set is large and the ViT runs on a GPU: on 400 pictures they are as
     good as deep ones (57 % of 10 classes each, on `photo-vit`) for a twenty-fourth of the time, while deep ones need
     the whole ViT forwards and backwards for each picture in each epoch, and learn more only from more pictures.
+
+    Small sets are judged in folds, so that each picture counts; of large ones a fifth is enough to count.
     """
     pictures = len(dataset.list_split("train"))
     on_gpu = next(backbone.module.parameters()).device.type != "cpu"
@@ -98,6 +120,7 @@ def choose_recipe(dataset: DataSet, backbone: LoadedModel) -> PromptRecipe:
         batch=32 if pictures < 4 * _LARGE_SET else 128,
         warm_up=max(epochs // 12, 1),
         patience=max(epochs // 3, 5),
+        folds=5 if len(dataset.examples) <= _FOLDED_SET else 0,
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from explain.datasets.dataset import DataSet
+from explain.datasets.groups import group_as_told
 from explain.errors import ExplainError
 from explain.models.request import ModelRequest
 from explain.storage import VARIABLE, data_folder, find_data_folder, make_folder, write_atomically
@@ -29,13 +30,14 @@ from explain.training.run_folder import EPOCH, REPORT, Order, RunFolder, Words
 
 if TYPE_CHECKING:
     from explain.datasets.dataset import DataSet
+    from explain.models.prompt_library import PromptCard
 
 Phase = Literal["preparing", "training", "paused", "done", "failed", "cancelled", "interrupted"]
 _FINAL = ("done", "failed", "cancelled")
 """The phases that a run's process says itself when it ends; an interrupted one could not."""
 
 DAYS_KEPT = 14
-"""A run untouched for longer is deleted when the next one starts, with its pictures."""
+"""A run that ended longer ago, or was left lying, is swept out with its pictures; see `sweep_runs`."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS_TO_START = 60.0
@@ -56,6 +58,8 @@ class RunState:
         seconds_left: at most, while training; None where nothing can be said.
         message: what is being done, or why it failed, in a sentence; may be empty.
         report: once done.
+        digest: once done, `PromptCard.digest` of its prompts; empty for runs from before it was kept.
+        keeps: whether its pictures stay when it is over.
     """
 
     phase: Phase
@@ -66,6 +70,8 @@ class RunState:
     seconds_left: float | None
     message: str
     report: Report | None
+    digest: str = ""
+    keeps: bool = True
 
     @property
     def is_running(self) -> bool:
@@ -98,6 +104,7 @@ class TrainingRun:
         recipe: PromptRecipe,
         name: str,
         weights: bytes | None = None,
+        keep: bool = True,
     ) -> TrainingRun:
         """Begin a run; what it needs is copied into its folder first, and old runs are swept out.
 
@@ -107,10 +114,12 @@ class TrainingRun:
             recipe: settings.
             name: for the prompts. Where it is taken by the end of the training, a number is put behind it.
             weights: the checkpoint's bytes, for a backbone from a file.
+            keep: whether the pictures stay when it is over, until it is deleted or `DAYS_KEPT` days are past.
 
         Raises:
             ExplainError: the disk is full, or no process can be started. Nothing is left behind.
         """
+        dataset = group_as_told(dataset, recipe.together)  # by their names, which are not kept
         make_folder(data_folder() / "runs")
         sweep_runs()
         run = cls(secrets.token_urlsafe(32))
@@ -119,7 +128,7 @@ class TrainingRun:
             dataset.save(run.files.pictures)
             if weights is not None:
                 write_atomically(run.files.weights, weights)
-            order = Order(name=name, backbone=backbone, recipe=recipe)
+            order = Order(name=name, backbone=backbone, recipe=recipe, labels=dataset.labels, keep=keep)
             write_atomically(run.files.order, order.model_dump_json().encode())
             run._launch()
         except BaseException:
@@ -139,16 +148,18 @@ class TrainingRun:
         """How the run stands now."""
         order = self.files.read_order()
         phase: Phase = "preparing"
-        message, share, name = "", 0.0, order.name
+        message, share, name, digest = "", 0.0, order.name, ""
+        share_then = 0.0
         epochs: dict[int, Epoch] = {}
         for entry in self.files.read_progress():
             phase = entry.get("phase", phase)
             message = entry.get("message", message)
             share = entry.get("share", share)
-            name = entry.get("name", name)
+            name, digest = entry.get("name", name), entry.get("digest", digest)
             if "epoch" in entry:
                 epoch = EPOCH.validate_python(entry["epoch"])
                 epochs[epoch.number] = epoch
+                share_then = share
         if phase not in _FINAL:
             if not is_locked(self.files.lock):
                 phase = "interrupted"
@@ -160,9 +171,13 @@ class TrainingRun:
         done = tuple(epochs[number] for number in sorted(epochs))
         planned = order.recipe.epochs
         recent = [epoch.seconds for epoch in done[-_RECENT_EPOCHS:]]
-        left = (planned - len(done)) * sum(recent) / len(recent) if recent and phase == "training" else None
+        left = None
+        if recent and share_then and phase == "training":
+            # Courses that only judge come after these epochs, and take as long for the same share of the whole.
+            left = (1 - share) * len(done) / share_then * sum(recent) / len(recent)
         report = REPORT.validate_json(self.files.report.read_bytes()) if phase == "done" else None
-        return RunState(phase, name, done, planned, 1.0 if phase == "done" else share, left, message, report)
+        share = 1.0 if phase == "done" else share
+        return RunState(phase, name, done, planned, share, left, message, report, digest, order.keep)
 
     def pause(self) -> None:
         """Have it wait after the batch at hand. It keeps its memory; if it is killed, its checkpoint stands."""
@@ -190,9 +205,46 @@ class TrainingRun:
         """The pictures it trains on.
 
         Raises:
-            ExplainError: they are gone, because it was cancelled.
+            ExplainError: they are gone, because it was cancelled or was not to keep them.
         """
         return DataSet.load(self.files.pictures)
+
+    def find_labels(self) -> tuple[str, ...]:
+        """Names of the classes, also where the pictures are gone.
+
+        Raises:
+            ExplainError: they are gone with the pictures, as in runs from before they were kept apart.
+        """
+        return self.files.read_order().labels or self.dataset().labels
+
+    @property
+    def can_start_again(self) -> bool:
+        """Whether all that it began with is still there."""
+        return self.files.pictures.is_dir() and self.files.read_order().backbone.source != "file"
+
+    def start_again(self) -> TrainingRun:
+        """A new run of the same pictures, ViT, settings and name.
+
+        Raises:
+            ExplainError: the pictures are gone, or as `start`.
+        """
+        order = self.files.read_order()
+        return self.start(self.dataset(), order.backbone, order.recipe, order.name, keep=order.keep)
+
+    def delete(self) -> None:
+        """Delete all that is kept of it: pictures, report and address. Its prompts stay in the library.
+
+        Raises:
+            ExplainError: it is at work, or the disk does not let it.
+        """
+        if is_locked(self.files.lock):
+            raise ExplainError("This training is at work. Cancel it first, then delete it.")
+        try:
+            shutil.rmtree(self.folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise ExplainError(f"The training cannot be deleted ({error.strerror or error}).") from None
 
     def _launch(self) -> None:
         """Start the process and wait until it has the lock, so that it never reads as interrupted at its start."""
@@ -221,6 +273,19 @@ class TrainingRun:
                 process.kill()
                 raise ExplainError("The training could not be started. Its folder has a log that says why.")
             time.sleep(0.02)
+
+
+def find_runs_of(card: PromptCard) -> list[TrainingRun]:
+    """The runs that made these prompts and are over; their folders may hold the pictures still."""
+    found = []
+    for folder in (find_data_folder() / "runs").glob("*"):
+        run = None if folder.is_symlink() else TrainingRun.find(folder.name)
+        if run is None or is_locked(run.files.lock):
+            continue
+        ends = [entry for entry in run.files.read_progress() if entry.get("phase") == "done"]
+        if ends and ends[-1].get("name") == card.name and ends[-1].get("digest", card.digest) == card.digest:
+            found.append(run)
+    return found
 
 
 def sweep_runs() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from explain.models.request import ModelRequest
-from explain.training.outcome import Epoch, Report
+from explain.training.outcome import Epoch, Preparing, Report
 from explain.training.recipe import PromptRecipe
 from explain.training.saving import CHECKPOINT
 
@@ -26,13 +26,24 @@ _SECONDS_BETWEEN_WORDS = 0.5
 
 
 class Order(BaseModel):
-    """What a run was asked for."""
+    """What a run was asked for.
+
+    Attributes:
+        name: for the prompts.
+        backbone: the ViT.
+        recipe: settings.
+        labels: names of the classes; empty in orders from before they were kept.
+        keep: whether the pictures stay when it is over.
+        created: in seconds of the epoch.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     backbone: ModelRequest
     recipe: PromptRecipe
+    labels: tuple[str, ...] = ()
+    keep: bool = True
     created: float = Field(default_factory=time.time)
 
 
@@ -119,6 +130,7 @@ class Words:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._said = 0.0
+        self._sentence = ""
 
     def say(self, **entry: Any) -> None:
         """Write a line."""
@@ -129,11 +141,14 @@ class Words:
             file.write(line.encode())
         self._said = time.monotonic()
 
-    def hear(self, said: Epoch | str, share: float | None) -> None:
+    def hear(self, said: Epoch | Preparing | str, share: float | None) -> None:
         """For `train_prompts`. Sentences that follow one another quickly are left out."""
         if isinstance(said, Epoch):
             self.say(phase="training", epoch=asdict(said), share=share, message="")
-        elif share is not None:
-            self.say(phase="training", message=said, share=share)
+        elif isinstance(said, str):
+            # The first tells that it no longer prepares.
+            if said != self._sentence or time.monotonic() > self._said + _SECONDS_BETWEEN_WORDS:
+                self.say(phase="training", message=said, share=share)
+            self._sentence = said
         elif time.monotonic() > self._said + _SECONDS_BETWEEN_WORDS:
-            self.say(phase="preparing", message=said)
+            self.say(phase="preparing", message=said.text, share=said.share)

@@ -62,7 +62,7 @@ def train_and_save(
     trained = train_prompts(backbone, dataset, recipe, checkpoint=folder / CHECKPOINT, tell=tell)
     kept = save_trained(name, backbone, dataset, recipe, trained, weights)
     shutil.rmtree(folder, ignore_errors=True)
-    return kept, trained.report
+    return kept.name, trained.report
 
 
 def save_trained(
@@ -72,7 +72,7 @@ def save_trained(
     recipe: PromptRecipe,
     trained: Trained,
     weights: bytes | None = None,
-) -> str:
+) -> PromptCard:
     """Keep trained prompts in the library.
 
     Args:
@@ -84,7 +84,7 @@ def save_trained(
         weights: the checkpoint's bytes, for a backbone from a file.
 
     Returns:
-        The name they are kept under.
+        Their card, with the name they are kept under.
 
     Raises:
         ExplainError: the disk is full.
@@ -99,7 +99,8 @@ def save_trained(
         recipe=recipe.model_dump(),
         accuracy=trained.report.accuracy,
         class_accuracy=trained.report.class_accuracy,
+        judged=trained.report.judged,
         pictures=len(dataset.examples),
         created=datetime.now(UTC),
     )
-    return save_prompts(free, trained.tensors, card, weights).name
+    return save_prompts(free, trained.tensors, card, weights)

@@ -10,10 +10,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
 from explain.datasets.dataset import DataSet
 from explain.errors import Cancelled, ExplainError
 from explain.models.load import load_model
+from explain.models.prompt_library import PromptCard
 from explain.networks.device import find_device, move, read_device_settings, runs_out_of_memory
 from explain.storage import write_atomically
 from explain.training.loop import train_prompts
@@ -35,25 +37,34 @@ def work(files: RunFolder) -> None:
     words = Words(files.progress)
     words.say(phase="preparing", message="Loading the ViT", share=0.0)
     try:
-        name, report = _train(files, words)
+        card, report = _train(files, words)
         write_atomically(files.report, REPORT.dump_json(report))
     except Cancelled:
         files.clear_away()
         words.say(phase="cancelled", message="")
     except ExplainError as error:
-        words.say(phase="failed", message=str(error))
+        _fail(files, words, str(error))
     except Exception as error:  # a person looks at a page, not at this process
         traceback.print_exc()
-        words.say(phase="failed", message=_excuse(error))
+        _fail(files, words, _excuse(error))
     else:
-        words.say(phase="done", name=name, message="", share=1.0)
         files.checkpoint.unlink(missing_ok=True)
         files.weights.unlink(missing_ok=True)
+        if not files.read_order().keep:
+            files.clear_away()
+        words.say(phase="done", name=card.name, digest=card.digest, message="", share=1.0)
     finally:
         lock.close()
 
 
-def _train(files: RunFolder, words: Words) -> tuple[str, Report]:
+def _fail(files: RunFolder, words: Words, message: str) -> None:
+    """Say why it ends; what was not to be kept goes, and with it the way to resume."""
+    if not files.read_order().keep:
+        files.clear_away()
+    words.say(phase="failed", message=message)
+
+
+def _train(files: RunFolder, words: Words) -> tuple[PromptCard, Report]:
     order = files.read_order()
     weights = files.weights.read_bytes() if files.weights.exists() else None
     loaded = load_model(order.backbone, weights)
@@ -62,7 +73,9 @@ def _train(files: RunFolder, words: Words) -> tuple[str, Report]:
     trained = train_prompts(
         loaded, dataset, order.recipe, checkpoint=files.checkpoint, tell=words.hear, should_stop=_watch(files)
     )
-    return save_trained(order.name, loaded, dataset, order.recipe, trained, weights), trained.report
+    card = save_trained(order.name, loaded, dataset, order.recipe, trained, weights)
+    # Of pictures that are not kept no digests either.
+    return card, trained.report if order.keep else replace(trained.report, wrong=())
 
 
 def _watch(files: RunFolder) -> Callable[[], bool]:

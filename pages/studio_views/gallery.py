@@ -40,9 +40,10 @@ def _show_collection(engine: Engine, model: LoadedModel, target: int | None) -> 
     label = model.labels[target]
     albums = list_albums(label, _find_training_set())
     if not albums:
+        reason = "The training in view kept none of its pictures. " if _has_no_pictures() else ""
         st.info(
-            f"There are no pictures of “{label}” at hand. Open the training's own address, or upload pictures of this "
-            "class in the Eyes view.",
+            f"There are no pictures of “{label}” at hand. {reason}Open the address of a training that kept "
+            "its pictures, or upload pictures of this class in the Eyes view.",
             icon=":material/photo_library:",
         )
         return
@@ -79,10 +80,18 @@ def _show_collection(engine: Engine, model: LoadedModel, target: int | None) -> 
         show_gallery(kept[1])
 
 
+def _find_run() -> TrainingRun | None:
+    token = st.session_state.get(RUN)
+    return None if token is None else TrainingRun.find(token)
+
+
+def _has_no_pictures() -> bool:
+    return _find_run() is not None and _find_training_set() is None
+
+
 def _find_training_set() -> DataSet | None:
     """The pictures of the training in view, where there is one and they are still there."""
-    token = st.session_state.get(RUN)
-    run = None if token is None else TrainingRun.find(token)
+    run = _find_run()
     try:
         return None if run is None else run.dataset()
     except ExplainError:

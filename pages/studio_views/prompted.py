@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from components.choices.model import await_model, get_choice, pick_model
+from components.choices.chosen_model import get_choice
+from components.choices.model import await_model, pick_model
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_target
 from components.page.link import keep_link

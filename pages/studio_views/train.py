@@ -15,22 +15,27 @@ from components.studio.training import (
     LOOK_AGAIN,
     offer_prompts,
     offer_to_leave,
+    pick_keeping,
+    say_deleted,
+    say_what_is_kept,
     show_curves,
     show_progress,
     show_report,
+    sweep_now_and_then,
 )
 from components.studio.views import RUN, find_backbone
 from explain.datasets.dataset import DataSet
 from explain.errors import ExplainError
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import check_name, suggest_name
-from explain.training.run import RunState, TrainingRun
+from explain.training.run import DAYS_KEPT, RunState, TrainingRun
 
 _START = "studio-start-asked"
 
 
 def show_view(body: Place) -> None:
     """Choose pictures, or follow the training that runs."""
+    sweep_now_and_then()
     token = st.session_state.get(RUN)
     run = None if token is None else TrainingRun.find(token)
     keep_link()
@@ -41,8 +46,8 @@ def show_view(body: Place) -> None:
     if token is not None:
         with body.container():
             st.warning(
-                "There is no training at this address any more: trainings that nobody has looked at for weeks are "
-                "cleared away.",
+                "There is no training at this address any more: it was deleted, or cleared away "
+                f"{DAYS_KEPT} days after its end.",
                 icon=":material/link_off:",
             )
             offer_to_leave()
@@ -55,6 +60,7 @@ def show_view(body: Place) -> None:
     if backbone is None:
         return
     with body.container():
+        say_deleted()
         picked = pick_dataset()
         if picked is not None:
             _offer_start(*picked, *backbone)
@@ -80,13 +86,15 @@ def _offer_start(given: Given, dataset: DataSet, backbone: LoadedModel, weights:
             help="In a process of its own: it goes on when you leave this page.",
             on_click=lambda: st.session_state.update({_START: True}),
         )
+    keep = pick_keeping(len(dataset.examples))
     recipe = pick_recipe(dataset, backbone, f"{given.key} {backbone.fingerprint}")
+    recipe = recipe.model_copy(update={"together": given.together})
     if not st.session_state.pop(_START, False):
         return
     place = Place("starting")
     try:
         check_name(name)
-        work = Work(lambda _: TrainingRun.start(dataset, backbone.request, recipe, name, weights))
+        work = Work(lambda _: TrainingRun.start(dataset, backbone.request, recipe, name, weights, keep))
         run: TrainingRun = place.watch(work, "Starting …")
     except ExplainError as error:
         with place.container():
@@ -122,8 +130,12 @@ def _watch(run: TrainingRun) -> None:
 
 def _show_end(run: TrainingRun, state: RunState) -> None:
     assert state.report is not None
-    dataset = run.dataset()
-    offer_prompts(state.name, dataset)
-    show_report(state.report, dataset)
+    try:
+        dataset = run.dataset()
+    except ExplainError:
+        dataset = None
+    offer_prompts(run, state, dataset)
+    say_what_is_kept(state, None if dataset is None else len(dataset.examples))
+    show_report(state.report, run.find_labels(), dataset)
     st.subheader("How it learnt", anchor=False)
     show_curves(state)

@@ -6,6 +6,8 @@ import io
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import cv2
@@ -19,6 +21,8 @@ from explain.datasets.dataset import DataSet
 from explain.datasets.reading import read_files
 from explain.engine.engine import Engine
 from explain.errors import ExplainError
+from explain.models.prompt_library import PromptCard, read_card
+from explain.models.request import ModelRequest
 from explain.training.outcome import Epoch, Report, Wrong
 from explain.training.run import RunState
 from explain.traits.traits import look_with_eyes_of
@@ -77,6 +81,28 @@ class FakeRun:
     def cancel(self) -> None:
         self.done.append("cancel")
 
+    def find_labels(self) -> tuple[str, ...]:
+        return tuple(sorted(FINCHES))
+
+    can_start_again: ClassVar[bool] = True
+
+    def start_again(self) -> FakeRun:
+        self.done.append("again")
+        return self
+
+    def delete(self) -> None:
+        self.done.append("delete")
+
+
+@dataclass
+class FakeRunWithoutPictures(FakeRun):
+    """One that was not to keep its pictures."""
+
+    can_start_again: ClassVar[bool] = False
+
+    def dataset(self) -> DataSet:
+        raise ExplainError("The saved pictures are damaged or incomplete. Give the pictures again.")
+
 
 EPOCHS = tuple(Epoch(n, 2.0 / n, 40.0 + 10 * n, 2.2 / n, 30.0 + 10 * n, 0.5, 120.0) for n in range(1, 5))
 STATE = RunState("training", "garden-birds", EPOCHS, 60, 4 / 60, 28.0, "", None)
@@ -115,13 +141,19 @@ def list_buttons(dashboard: Any) -> set[str]:
     return {button.label for button in dashboard.test.button}
 
 
+def read_text(dashboard: Any) -> str:
+    """Everything said in plain text."""
+    return "\n".join(str(element.value) for element in [*dashboard.test.markdown, *dashboard.test.success])
+
+
 # --- train
 
 
 def test_one_press_away_from_a_training(open_studio: Open) -> None:
     studio = open_studio()
     assert not studio.test.error
-    assert "20 pictures of 2 classes: 16 to learn from, 4 kept back to check." in studio.sentences
+    assert "20 pictures of 2 classes: 16 to learn from, 4 kept back." in studio.sentences
+    assert "judged in 5 folds" in studio.sentences
     items = studio.component("cards", "studio-classes")["items"]
     assert sorted(item["title"] for item in items) == sorted(FINCHES)
     assert "Start training" in list_buttons(studio)
@@ -244,32 +276,176 @@ def test_a_training_that_is_gone_is_said_and_left(open_studio: Open, run: type[F
     assert "Start training" in list_buttons(studio)
 
 
-def test_the_report_says_what_is_right_and_what_is_wrong(open_studio: Open, run: type[FakeRun]) -> None:
-    wrong = next(example for example in run.pictures.examples if example.split == "val")
+def make_report(dataset: DataSet, confusion: tuple[tuple[int, ...], ...], **changes: Any) -> Report:
+    wrong = next(example for example in dataset.examples if example.split == "val")
+    hits, total = confusion[0][0] + confusion[1][1], sum(map(sum, confusion))
     report = Report(
-        accuracy=50.0,
-        class_accuracy=(0.0, 100.0),
-        confusion=((0, 1), (0, 1)),
-        wrong=(Wrong(wrong.digest, wrong.name, wrong.label, 1 - wrong.label, 0.83),),
+        accuracy=100 * hits / total,
+        class_accuracy=tuple(100 * row[label] / sum(row) for label, row in enumerate(confusion)),
+        confusion=confusion,
+        wrong=(Wrong(wrong.digest, wrong.name, wrong.label, 1 - wrong.label, 0.83),) if hits < total else (),
         best_epoch=3,
         epochs=EPOCHS,
         pictures=8,
         seconds=75.0,
         stopped_early=True,
         features_cached=True,
+        manner="folds",
+        folds=5,
+        choosing=10,
     )
+    return replace(report, **changes)
+
+
+@pytest.fixture
+def prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PromptCard:
+    """The prompts of the training that is over."""
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))
+    monkeypatch.setattr("components.studio.training.read_card", read_kept := lambda name: KEPT)
+    return read_kept("")
+
+
+KEPT = PromptCard(
+    name="garden-birds",
+    classes=("a", "b"),
+    backbone=ModelRequest(source="bundled", name="photo-vit"),
+    backbone_fingerprint="",
+    variant="last",
+    recipe={},
+    accuracy=50,
+    class_accuracy=(50, 50),
+    pictures=10,
+    created=datetime(2026, 3, 1, tzinfo=UTC),
+    digest="d1",
+)
+
+
+def test_few_pictures_are_no_figure(open_studio: Open, run: type[FakeRun], prompts: PromptCard) -> None:
+    report = make_report(run.pictures, ((2, 0), (0, 2)))
+    run.now = replace(STATE, phase="done", share=1.0, report=report)
+    studio = open_studio(run=TOKEN)
+    assert "4 of 4 right (95 % interval 40–100 %); too few to say." in read_text(studio)
+    assert not any("%" in metric.value for metric in studio.test.metric)
+    assert "5 folds" in read_text(studio)
+    assert "7 of them were right then, 7 at the end of the curve" in studio.sentences, "the curve's last value"
+
+
+def test_the_report_says_what_is_right_and_what_is_wrong(
+    open_studio: Open, run: type[FakeRun], prompts: PromptCard
+) -> None:
+    report = make_report(run.pictures, ((20, 20), (0, 40)))
+    wrong = report.wrong[0]
     run.now = replace(STATE, phase="done", share=1.0, report=report)
     studio = open_studio(run=TOKEN)
     assert not studio.test.error
-    assert [metric.value for metric in studio.test.metric] == ["50.0 %", "3 of 4", "75 s", "120"]
+    assert [metric.value for metric in studio.test.metric] == ["75.0 %", "3 of 4", "75 s", "120"]
+    assert "75.0 % right: 60 of 80 pictures (95 % interval 64–84 %)." in read_text(studio)
     assert "stopped early" in studio.sentences
-    assert "the accuracy is rough" in studio.sentences
     (card,) = studio.component("cards", "wrong")["items"]
     labels = run.pictures.labels
     assert card["title"] == labels[wrong.label]
     assert card["lines"] == [f"taken for {labels[1 - wrong.label]}, 83%", wrong.name]
     assert card["frames"][0]["image"].startswith("data:image/jpeg")
     assert {"Look through its eyes", "Use it in Compare", "Train something else"} <= list_buttons(studio)
+    assert "10 pictures are kept" in studio.sentences and "14 days" in studio.sentences
+
+
+def test_a_report_of_an_older_version_says_that_its_epoch_was_picked_on_the_same_pictures(
+    open_studio: Open, run: type[FakeRun], prompts: PromptCard
+) -> None:
+    report = make_report(run.pictures, ((40, 0), (4, 36)), manner="chosen", folds=0, choosing=0)
+    run.now = replace(STATE, phase="done", share=1.0, report=report)
+    assert "picked on these very pictures" in read_text(open_studio(run=TOKEN))
+
+
+def test_a_training_whose_prompts_are_gone_is_said_and_offered_again(
+    open_studio: Open, run: type[FakeRun], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))
+    run.now = replace(STATE, phase="done", share=1.0, report=make_report(run.pictures, ((2, 0), (0, 2))))
+    studio = open_studio(run=TOKEN)
+    assert "There are no prompts “garden-birds” on this computer." in studio.sentences
+    assert not {"Look through its eyes", "Use it in Compare"} & list_buttons(studio)
+    press(studio, "Train again")
+    assert not studio.test.exception
+    assert run.done == ["again"]
+
+
+@pytest.mark.parametrize("label", ["Look through its eyes", "Use it in Compare"])
+def test_prompts_that_go_while_the_page_is_open_cost_a_sentence(
+    open_studio: Open, run: type[FakeRun], prompts: PromptCard, monkeypatch: pytest.MonkeyPatch, label: str
+) -> None:
+    run.now = replace(STATE, phase="done", share=1.0, report=make_report(run.pictures, ((2, 0), (0, 2))))
+    studio = open_studio(run=TOKEN)
+    monkeypatch.setattr("components.studio.training.read_card", read_card)
+    press(studio, label)
+    assert not studio.test.exception
+    assert studio.sentences.count("There are no prompts “garden-birds” on this computer.") == 1
+    assert "Train again" in list_buttons(studio)
+
+
+def test_other_prompts_of_the_same_name_are_not_taken_for_its_own(
+    open_studio: Open, run: type[FakeRun], prompts: PromptCard
+) -> None:
+    report = make_report(run.pictures, ((2, 0), (0, 2)))
+    run.now = replace(STATE, phase="done", share=1.0, report=report, digest="d0")
+    studio = open_studio(run=TOKEN)
+    assert "now are others" in studio.sentences and "Use it in Compare" not in list_buttons(studio)
+
+
+def test_a_training_is_deleted_once_that_is_confirmed(
+    open_studio: Open, run: type[FakeRun], prompts: PromptCard
+) -> None:
+    run.now = replace(STATE, phase="done", share=1.0, report=make_report(run.pictures, ((2, 0), (0, 2))))
+    studio = open_studio(run=TOKEN)
+    assert "The prompts “garden\\-birds” stay" in read_text(studio)
+    press(studio, "Delete this training and its pictures")
+    assert run.done == ["delete"] and "run" not in studio.words
+    assert "The training and its pictures are deleted." in read_text(studio)
+
+
+def test_a_training_that_kept_no_pictures_says_so(
+    open_studio: Open, run: type[FakeRun], prompts: PromptCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.studio_views.train.TrainingRun", FakeRunWithoutPictures)
+    monkeypatch.setattr("pages.studio_views.gallery.TrainingRun", FakeRunWithoutPictures)
+    report = make_report(run.pictures, ((2, 0), (1, 1)), wrong=())
+    run.now = replace(STATE, phase="done", share=1.0, report=report, keeps=False)
+    studio = open_studio(run=TOKEN)
+    assert not studio.test.error
+    assert "Its pictures were not kept." in studio.sentences
+    assert "1 of the 4 pictures that judged it. They were not kept to be shown." in studio.sentences
+    gallery = open_studio(view="gallery", model="photo-vit", run=TOKEN, **{"class": "0:airplane"})
+    assert "The training in view kept none of its pictures" in gallery.sentences
+
+
+def test_what_is_kept_is_said_before_the_start_and_can_be_refused(open_studio: Open) -> None:
+    studio = open_studio()
+    assert "These 20 pictures are put into CAMscope's data folder" in studio.sentences
+    assert "kept for 14 days" in studio.sentences
+    studio.test.checkbox(key="studio-keep").set_value(False).run()
+    assert "deleted as soon as it is over" in studio.sentences
+
+
+def test_a_pattern_is_tried_on_the_persons_own_names(open_studio: Open) -> None:
+    studio = open_studio()
+    studio.pick("studio-source", "zip")
+    files = {
+        path.replace("/", "/bird_").replace(".png", f"_{n % 2}.png"): d
+        for n, (path, d) in enumerate(draw_files().items())
+    }
+    upload(studio, "studio-zip", ("birds.zip", pack(files)))
+    studio.test.selectbox(key="studio-together").set_value("*_GROUP_*").run()
+    assert "10 pictures in 5 groups: bird\\_" in studio.sentences
+    assert "Start training" in list_buttons(studio)
+    studio.test.selectbox(key="studio-together").set_value("own").run()
+    studio.test.text_input(key="studio-pattern").set_value("patient GROUP").run()
+    assert "belongs to cannot be told" in studio.sentences
+    assert "Start training" not in list_buttons(studio)
+    studio.test.selectbox(key="studio-together").set_value("table").run()
+    table = "\n".join(f"{path.rsplit('/', 1)[-1]},{n}" for n, path in enumerate(files))
+    upload(studio, "studio-groups", ("patients.csv", table.encode()))
+    assert "10 pictures in 10 groups" in studio.sentences and "Start training" in list_buttons(studio)
 
 
 # --- eyes

@@ -25,11 +25,11 @@ declare_missing_operators()
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 VIT = ModelRequest(source="bundled", name="photo-vit")
-RECIPE = PromptRecipe(epochs=6, batch=4, patience=0)
+RECIPE = PromptRecipe(epochs=6, batch=4, patience=0, folds=2)
 SIDE, DEPTH, CLASSES = 16, 3, 3
 VARIANTS: tuple[Variant, ...] = ("deep", "shallow", "last")
 PREPROCESSING = Preprocessing(input_size=(SIDE, SIDE))
-SMALL = PromptRecipe(epochs=4, batch=4, warm_up=1, learning_rate=0.05, patience=0)
+SMALL = PromptRecipe(epochs=4, batch=4, warm_up=1, learning_rate=0.05, patience=0, folds=2)
 
 
 def wrap(module: nn.Module) -> LoadedModel:

@@ -13,6 +13,7 @@ from components.studio.charts import (
     draw_scores,
     shorten_names,
 )
+from explain.models.judged import Judged, find_interval
 from explain.training.outcome import Epoch
 
 
@@ -47,9 +48,19 @@ def test_confusion_is_shares_of_the_true_class_and_an_empty_class_is_no_division
 
 
 def test_the_worst_class_stands_on_top_and_unchecked_ones_nowhere() -> None:
-    bar = draw_class_accuracy([80.0, None, 20.0], ["a", "b", "c"]).data[0]
-    assert list(bar.y) == ["a", "c"]
-    assert list(bar.x) == [80, 20]
+    judged = Judged(right=(4, 0, 1), pictures=(5, 0, 5), manner="folds", folds=5)
+    bar = draw_class_accuracy(judged, ["a", "b", "c"]).data[0]
+    assert list(bar.y) == ["a, 4 of 5", "c, 1 of 5"]
+    assert list(bar.x) == pytest.approx([80, 20])
+    low, high = find_interval(4, 5)
+    assert (bar.x[0] - bar.error_x.arrayminus[0], bar.x[0] + bar.error_x.array[0]) == pytest.approx(
+        (100 * low, 100 * high)
+    )
+
+
+def test_a_curve_of_nothing_is_left_out() -> None:
+    figure = draw_loss([Epoch(1, 2.0, 10.0, None, None, 0.5, 100.0)])
+    assert [line.name for line in figure.data] == ["learnt from"]
 
 
 def test_a_single_epoch_can_be_seen() -> None:

@@ -54,10 +54,10 @@ def test_two_files_of_one_name_are_both_read() -> None:
 def test_what_was_read_is_counted_and_shown() -> None:
     classes = {f"class {i:02d}": [(f"{n}.png", encode(100 * i + n)) for n in range(5)] for i in range(14)}
     dataset = read_files(list_paths(classes), "classes")
-    assert describe_counts(dataset) == "70 pictures of 14 classes: 56 to learn from, 14 kept back to check."
+    assert describe_counts(dataset) == "70 pictures of 14 classes: 56 to learn from, 14 kept back."
     items = build_class_cards(dataset)
     assert [item.title for item in items] == [f"class {i:02d}" for i in range(12)]
-    assert all(list(item.lines) == ["4 to learn from, 1 to check"] for item in items)
+    assert all(list(item.lines) == ["4 to learn from, 1 kept back"] for item in items)
     assert all(len({frame.image for frame in item.frames}) == 3 for item in items)
 
 

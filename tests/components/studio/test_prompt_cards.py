@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from components.choices.model import describe_prompts
 from components.studio.prompt_cards import describe_classes, list_recipe
 from explain.engine.engine import Engine
-from explain.models.prompt_library import PromptCard, list_prompts, save_prompts
+from explain.models.judged import Judged
+from explain.models.prompt_library import PromptCard, encode_card, list_prompts, save_prompts
 from explain.models.request import ModelRequest
 
 BACKBONE = ModelRequest(source="bundled", name="photo-vit")
@@ -133,6 +136,23 @@ def test_the_models_page_lists_uses_and_deletes(keep: Callable[..., PromptCard])
     assert "None yet" in spoken(app)
 
 
+def test_deleting_prompts_offers_to_delete_their_training(keep: Callable[..., PromptCard], home: Path) -> None:
+    cards = [keep("birds"), keep("other-birds")]
+    folders = [home / "runs" / ("a" * 42 + str(number)) for number in range(2)]
+    for folder, card in zip(folders, cards, strict=True):
+        (folder / "pictures").mkdir(parents=True)
+        (folder / "order.json").write_text("{}")
+        done = {"phase": "done", "name": card.name, "digest": card.digest}
+        (folder / "progress.jsonl").write_text(f"{json.dumps(done)}\n")
+    app = show(models_page)
+    app.checkbox(key="card-delete-runs-other-birds").set_value(False).run()
+    app.button(key="card-delete-sure-birds").click().run()
+    app.button(key="card-delete-sure-other-birds").click().run()
+    assert not app.exception
+    assert list_prompts() == []
+    assert [folder.exists() for folder in folders] == [False, True]
+
+
 def test_prompts_that_another_session_deleted_cost_a_sentence(keep: Callable[..., PromptCard], home: Path) -> None:
     keep("birds")
     app = show(models_page)
@@ -140,6 +160,20 @@ def test_prompts_that_another_session_deleted_cost_a_sentence(keep: Callable[...
     app.button(key="card-delete-sure-birds").click().run()
     assert not app.exception
     assert "There are no prompts “birds” on this computer" in app.error[0].value
+
+
+def test_a_card_says_counts_and_an_interval(keep: Callable[..., PromptCard]) -> None:
+    judged = Judged(right=(10, 1, 9), pictures=(10, 10, 10), manner="folds", folds=5)
+    card = keep("birds").model_copy(update={"judged": judged})
+    assert describe_classes(card)[1] == {
+        "Class": "![x](http://elsewhere.test/x.png)",
+        "Right": "9 of 10",
+        "95 % interval": "55–100 %",
+    }
+    assert describe_prompts(card) == "3 classes on photo-vit, 20 of 30 right (95 % interval 47–83 %); too few to say."
+    old = keep("old")
+    assert "how many pictures it rests on was not kept" in describe_prompts(old)
+    assert json.loads(encode_card("old"))["in words"] == [old.describe_accuracy()]
 
 
 def test_what_a_card_shows(keep: Callable[..., PromptCard]) -> None:

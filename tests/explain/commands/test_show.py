@@ -161,7 +161,7 @@ def save_birds(card: PromptCard, seed: int) -> PromptCard:
 
 def test_trained_prompts_are_shown_listed_and_replayed(run: Run, cat: Path, tmp_path: Path, birds: PromptCard) -> None:
     _, printed, _ = run("models")
-    assert "prompts:birds  3 classes on photo-vit (deep), 75.0 % right" in printed
+    assert "prompts:birds  3 classes on photo-vit (deep), right on 75.0 % of the pictures" in printed
     _, printed, _ = run("models --json")
     assert [PromptCard.model_validate(entry) for entry in json.loads(printed)["prompts"]] == [birds]
     _, printed, _ = run("layers prompts:birds")

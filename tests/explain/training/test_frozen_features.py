@@ -7,11 +7,18 @@ import pytest
 import torch
 from torch import nn
 
+from explain.datasets.dataset import DataSet
 from explain.models.loaded import LoadedModel
 from explain.networks.prompt_variant import Variant
+from explain.training.folds import plan_training
 from explain.training.loop import train_prompts
 from explain.training.outcome import Epoch
 from tests.support.training import SMALL, VARIANTS, make_set
+
+
+def count_learnt(dataset: DataSet) -> int:
+    """How many pictures are learnt from in one fold or another."""
+    return len({index for part in plan_training(dataset, SMALL).parts for index in part.learn})
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -35,14 +42,17 @@ def test_each_picture_passes_the_frozen_blocks_once_a_view(backbone: LoadedModel
         report = train_prompts(
             backbone, dataset, SMALL.model_copy(update={"variant": variant, "mirror": mirror})
         ).report
-        once, every_epoch = 18 * views + 6, 4 * (18 + 6) + 6  # and once more for the report
+        # Where nothing is dealt into folds, 6 judge, and 3 of the 18 others choose the epoch.
+        learnt = count_learnt(dataset) if variant == "last" else 15
+        once, every_epoch = 24 + (views - 1) * learnt, 4 * (15 + 3) + 6
         assert report.features_cached
         assert seen["patch_embed"] == once
         assert seen["blocks.0.mlp"] == seen["blocks.1.mlp"] == (once if variant == "last" else every_epoch)
     seen.clear()
     recipe = SMALL.model_copy(update={"variant": variant})
     assert not train_prompts(backbone, dataset, recipe, keep_features=False).report.features_cached
-    assert seen["patch_embed"] == seen["blocks.1.mlp"] == every_epoch
+    in_folds = 4 * (18 + 6) + 2 * (4 * 12 + 12)
+    assert seen["patch_embed"] == seen["blocks.1.mlp"] == (in_folds if variant == "last" else every_epoch)
     for handle in handles:
         handle.remove()
 
@@ -54,7 +64,7 @@ def test_features_in_memory_in_half_precision_in_a_file_or_nowhere_teach_the_sam
     monkeypatch.setattr("explain.training.frozen_features._SPARE_BYTES", 0)
     dataset = make_set()
     whole = train_prompts(backbone, dataset, SMALL)
-    size = (2 * 18 + 6) * 2 * 32 * 5 * 4  # views, keys and values, width, tokens, float32
+    size = (24 + count_learnt(dataset)) * 2 * 32 * 5 * 4  # views, keys and values, width, tokens, float32
     files: list[int] = []
 
     def tell(said: Epoch | str, share: float | None) -> None:

@@ -11,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from explain.datasets.groups import count_groups
 from explain.errors import ExplainError
 from explain.models.load import load_model
 from explain.models.prompt_library import list_prompts, read_card, read_prompts
@@ -18,9 +19,10 @@ from explain.models.request import ModelRequest, build_file_request
 from explain.networks.torchvision_operators import declare_missing_operators
 from explain.training import run as training_run
 from explain.training.loop import train_prompts
-from explain.training.outcome import Epoch, Tell, Trained
+from explain.training.outcome import Epoch, Preparing, Tell, Trained
 from explain.training.process_lock import take_lock
-from explain.training.run import Phase, RunState, TrainingRun, sweep_runs
+from explain.training.run import Phase, RunState, TrainingRun, find_runs_of, sweep_runs
+from explain.training.run_folder import Words
 from explain.training.saving import save_trained
 from explain.training.worker import work
 from tests.support.training import RECIPE, VIT, make_two_colours, prepare_run
@@ -51,7 +53,7 @@ def test_a_run_is_running_while_its_process_is_there(phase: Phase) -> None:
 
 def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(one_thread: None) -> None:
     dataset = make_two_colours()
-    recipe = RECIPE.model_copy(update={"epochs": 40})
+    recipe = RECIPE.model_copy(update={"epochs": 40, "folds": 0})
     run = TrainingRun.start(dataset, VIT, recipe, "My prompts")
     assert run.state().phase in ("preparing", "training")
     state = wait(run, lambda state: len(state.epochs) >= 2)
@@ -97,7 +99,7 @@ def test_a_run_cancelled_within_an_epoch_keeps_no_pictures(monkeypatch: pytest.M
     def train_and_cancel(*args: Any, tell: Tell, should_stop: Callable[[], bool], **kwargs: Any) -> Trained:
         steps = 0
 
-        def tell_and_see(said: Epoch | str, share: float | None) -> None:
+        def tell_and_see(said: Epoch | Preparing | str, share: float | None) -> None:
             tell(said, share)
             nonlocal steps
             steps = 0
@@ -123,6 +125,74 @@ def test_a_run_cancelled_within_an_epoch_keeps_no_pictures(monkeypatch: pytest.M
     assert run.state().phase == "cancelled"
 
 
+def test_a_run_that_keeps_nothing_has_no_pictures_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = make_two_colours()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "_launch", lambda self: None)
+        recipe = RECIPE.model_copy(update={"epochs": 1, "learning_rate": 1e-5})
+        run = TrainingRun.start(dataset, VIT, recipe, "tints", keep=False)
+    work(run.files)
+    state = run.state()
+    assert (state.phase, state.keeps, run.find_labels()) == ("done", False, ("red", "green"))
+    assert state.report is not None and state.report.accuracy < 100 and state.report.wrong == ()
+    assert not run.files.pictures.exists() and not run.can_start_again
+    left = b"".join(path.read_bytes() for path in run.folder.rglob("*") if path.is_file()).decode()
+    assert not any(example.digest in left or example.name in left for example in dataset.examples)
+
+    card = read_card("tints")
+    assert state.digest == card.digest and [found.token for found in find_runs_of(card)] == [run.token]
+    assert find_runs_of(card.model_copy(update={"digest": "others"})) == []
+    run.delete()
+    run.delete()
+    assert not run.folder.exists() and read_card("tints") == card
+
+
+def test_what_fails_and_keeps_nothing_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "_launch", lambda self: None)
+        run = TrainingRun.start(make_two_colours(), VIT, RECIPE, "tints", keep=False)
+        patch.setattr("explain.training.worker.train_prompts", lambda *args, **kwargs: 1 / 0)
+        work(run.files)
+    assert run.state().phase == "failed" and not run.files.pictures.exists()
+
+
+def test_a_run_is_deleted_when_nobody_works_on_it_and_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = prepare_run(make_two_colours(), monkeypatch)
+    lock = take_lock(run.folder / "alive")
+    assert lock is not None
+    with pytest.raises(ExplainError, match="Cancel it first"):
+        run.delete()
+    lock.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "_launch", lambda self: None)
+        again = run.start_again()
+    assert again.token != run.token and again.dataset() == run.dataset()
+    assert again.files.read_order().recipe == run.files.read_order().recipe
+    run.delete()
+    assert TrainingRun.find(run.token) is None and TrainingRun.find(again.token) is not None
+
+
+def test_groups_are_told_by_names_before_names_are_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = make_two_colours()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "_launch", lambda self: None)
+        recipe = RECIPE.model_copy(update={"together": "GROUP.*"})
+        run = TrainingRun.start(dataset, VIT, recipe, "tints")
+    assert count_groups(run.dataset().examples) == 16
+    assert not any(example.name.endswith(".png") for example in run.dataset().examples)
+
+
+def test_the_bar_says_how_far_it_has_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = prepare_run(make_two_colours(), monkeypatch)
+    lock = take_lock(run.folder / "alive")
+    Words(run.files.progress).hear(Preparing("128 of 288 views seen by the frozen blocks", 128 / 288), None)
+    assert run.state().share == pytest.approx(128 / 288)
+    Words(run.files.progress).hear("Training", 0.0)
+    assert (run.state().phase, run.state().share) == ("training", 0)
+    assert lock is not None
+    lock.close()
+
+
 def test_a_run_that_was_killed_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     run = prepare_run(make_two_colours(), monkeypatch)
     assert run.state().phase == "interrupted"
@@ -134,7 +204,7 @@ def test_a_run_that_was_killed_can_be_cancelled(monkeypatch: pytest.MonkeyPatch)
 def test_a_name_that_is_taken_gets_a_number() -> None:
     dataset, loaded = make_two_colours(), load_model(VIT)
     trained = train_prompts(loaded, dataset, RECIPE.model_copy(update={"epochs": 1}))
-    names = [save_trained("My prompts", loaded, dataset, RECIPE, trained) for _ in range(3)]
+    names = [save_trained("My prompts", loaded, dataset, RECIPE, trained).name for _ in range(3)]
     assert names == ["my-prompts", "my-prompts-2", "my-prompts-3"]
 
 
