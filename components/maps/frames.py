@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import streamlit as st
 
 from components.browser.canvas import describe_peak
-from components.browser.cards import Card, Frame, cards
+from components.browser.cards import Card, Cells, Frame, cards
 from explain.maps.heatmap import Heatmap, find_peak
 from explain.maps.render import RenderSettings, encode_png, format_number, overlay, value_range
 from explain.methods import get_method
@@ -84,8 +85,17 @@ def draw_frame(
     return Frame(encode_address(pixels), f"{alt} on {ground.name}, {said}.", label, place)
 
 
-def show_map(heatmap: Heatmap, ground: Ground, line: str, width: int, signed: bool = False) -> None:
-    """One map alone, with a ring around its highest cell, and below it what is said of it.
+def show_map(
+    heatmap: Heatmap,
+    ground: Ground,
+    line: str,
+    width: int,
+    signed: bool = False,
+    cell: tuple[int, int] | None = None,
+    on_cell: Callable[[int, int], None] | None = None,
+) -> None:
+    """One map alone, with a ring around its highest cell, or around a cell that can be chosen, and below it what is
+    said of it.
 
     Args:
         heatmap: the map.
@@ -93,13 +103,26 @@ def show_map(heatmap: Heatmap, ground: Ground, line: str, width: int, signed: bo
         line: what stands under its title.
         width: of the map, in pixels of the page.
         signed: also show what is below zero.
+        cell: row and column of the cell that is chosen.
+        on_cell: called with those of another.
     """
     title = f"{get_method(heatmap.method).title} for “{heatmap.label}”"
     alt = f"{title} at {heatmap.layer}"
-    frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed, mark=True)
-    cards([Card("map", title, [line], [frame])], "map", title, width=width)
+    frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed, mark=cell is None)
+    if cell is not None:
+        frame = replace(frame, cells=_lay_cells(heatmap, ground, cell))
+    cards([Card("map", title, [line], [frame])], "map", title, width=width, on_cell=on_cell)
     for warning in heatmap.warnings:
         st.caption(f":orange[:material/warning:] {warning}")
+
+
+def _lay_cells(heatmap: Heatmap, ground: Ground, cell: tuple[int, int]) -> Cells:
+    height, width = ground.pixels.shape[:2]
+    lies = heatmap.box.scaled(ground.factor)
+    left, top, right, bottom = lies
+    shares = (left / width, top / height, (right - left) / width, (bottom - top) / height)
+    rows, columns = heatmap.values.shape
+    return Cells(rows, columns, shares, cell)
 
 
 def describe_range(values: np.ndarray) -> str:
