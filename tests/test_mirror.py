@@ -57,6 +57,7 @@ ELSEWHERE = {
     "components/maps/headings.py": "tests/components/maps/test_rows.py",
     "components/maps/layers.py": "tests/pages/test_layers.py",
     "components/maps/question.py": "tests/pages/test_compare.py",
+    "components/maps/method_cards.py": "tests/pages/test_methods.py",
     "components/maps/waiting.py": "tests/pages/test_compare.py",
     "components/page/presenter/__init__.py": "tests/browser/test_links.py",
     "components/page/subject.py": "tests/pages/test_clusters.py",

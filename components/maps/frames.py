@@ -56,6 +56,7 @@ def draw_frame(
     signed: bool = False,
     scale: tuple[float, float] | None = None,
     mark: bool = False,
+    quality: int | None = None,
 ) -> Frame:
     """A map on the picture.
 
@@ -68,6 +69,7 @@ def draw_frame(
         signed: also show what is below zero.
         scale: values of the first and the last colour; left out, the map's own.
         mark: put a ring around the highest cell.
+        quality: of a JPEG, 0 to 100; left out, not a bit is lost.
     """
     height, width = ground.pixels.shape[:2]
     lies = box.scaled(ground.factor)
@@ -82,7 +84,7 @@ def draw_frame(
     if mark and finite and (values > 0).any():
         x, y = find_peak(values, lies)
         place = (x / width, y / height)
-    return Frame(encode_address(pixels), f"{alt} on {ground.name}, {said}.", label, place)
+    return Frame(encode_address(pixels, quality), f"{alt} on {ground.name}, {said}.", label, place)
 
 
 def show_map(
@@ -132,6 +134,9 @@ def describe_range(values: np.ndarray) -> str:
     return f"{format_number(float(values.min()))} to {format_number(float(values.max()))}"
 
 
-def encode_address(pixels: np.ndarray) -> str:
-    """`(h, w, 3)` uint8 RGB as a data address, losslessly."""
+def encode_address(pixels: np.ndarray, quality: int | None = None) -> str:
+    """`(h, w, 3)` uint8 RGB as a data address, losslessly, or as a JPEG of that quality."""
+    if quality is not None:
+        encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
     return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode("ascii")

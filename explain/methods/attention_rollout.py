@@ -31,11 +31,11 @@ class AttentionRolloutSettings(Settings):
     place="all attention",
     settings=AttentionRolloutSettings,
     formula=Formula(
+        r"L(p) = \left(\bar A_n \cdots \bar A_2 \, \bar A_1\right)_{\text{answer},\, p}",
         lambda settings: (
-            r"L(p) = \left(\bar A_n \cdots \bar A_2 \, \bar A_1\right)_{\text{answer},\, p}, \quad "
-            rf"\bar A_l = {1 - settings.skip:g} \, W_l + {settings.skip:g} \, I"
+            rf"\bar A_l = {1 - settings.skip:g} \, W_l + {settings.skip:g} \, I, \quad "
+            r"W_l = \text{attention of block } l \text{, averaged over its heads}"
         ),
-        r"W_l = \text{attention of block } l \text{, averaged over its heads}",
         "Attention multiplied through all blocks; the identity I stands for what goes past a block unchanged.",
     ),
 )

@@ -16,7 +16,8 @@ from explain.settings import Settings
     needs={"attention"},
     place="all attention",
     formula=Formula(
-        r"L(p) = \left(R_n - I\right)_{\text{answer},\, p}, \quad R_l = R_{l-1} + \bar A_l \, R_{l-1}, \quad R_0 = I",
+        r"L(p) = \left(R_n - I\right)_{\text{answer},\, p}",
+        r"R_l = R_{l-1} + \bar A_l \, R_{l-1}, \quad R_0 = I, \quad "
         r"\bar A_l = \frac{1}{H} \sum_h \max\!\left(0, \frac{\partial y_c}{\partial A_l^h} \odot A_l^h\right)",
         "Attention that raises the score is gathered through all blocks.",
     ),

@@ -41,8 +41,7 @@ class FullGradSettings(Settings):
     place="input",
     count_passes=lambda _layer, _settings: 1,
     formula=Formula(
-        r"L(p) = \psi\!\left(\frac{\partial y_c}{\partial x} \odot x\right)\!(p) + "
-        r"\sum_l \sum_k \psi\!\left(\frac{\partial y_c}{\partial b_{l,k}} \, b_{l,k}\right)\!(p)",
+        r"L(p) = \psi(\nabla_{\!x} y_c \odot x)(p) + \sum_{l,k} \psi(\nabla_{\!b} y_c \, b_{l,k})(p)",
         r"b_{l,k} = \text{bias of channel } k \text{ in layer } l, \quad \psi = \text{size, stretched and enlarged}",
         "Before ψ, all of this adds up to the score: what the pixels give, and what every bias gives.",
     ),

@@ -39,9 +39,9 @@ class GuidedBackpropagationSettings(Settings):
     place="input",
     count_passes=lambda _layer, _settings: 1,
     formula=Formula(
-        r"L(p) = \max_{\text{colours}} |R_0(p)|, \quad R_l = 1[A_l > 0] \; 1[R_{l+1} > 0] \; R_{l+1}",
-        r"R_n = \frac{\partial y_c}{\partial A_n} \text{ at the answer, handed down to the pixels}",
-        "The gradient at the pixels, of which every ReLU lets only the positive part through.",
+        r"L(p) = \max_{\text{colours}} |R_0(p)|",
+        r"R_l = 1[A_l > 0] \; 1[R_{l+1} > 0] \; R_{l+1}, \quad R_n = \frac{\partial y_c}{\partial A_n}",
+        "The gradient, handed down from the answer to the pixels, of which every ReLU lets only the positive pass.",
     ),
 )
 def guided_backpropagation(capture: LayerCapture, settings: GuidedBackpropagationSettings) -> MethodResult:

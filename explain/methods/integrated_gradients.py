@@ -45,10 +45,10 @@ class IntegratedGradientsSettings(Settings):
     place="input",
     count_passes=lambda _layer, settings: settings.steps + 2,
     formula=Formula(
-        r"L(p) = \sum_{\text{colours}} (x - x')_p \int_0^1 "
-        r"\frac{\partial y_c}{\partial x_p}\!\left(x' + \alpha (x - x')\right) d\alpha",
-        r"\sum_p L(p) = y_c(x) - y_c(x'), \quad x' = \text{empty picture}",
-        "Gradients along the way from an empty picture to this one. All pixels add up to what the score has gained.",
+        r"L(p) = (x - x')_p \int_0^1 \frac{\partial y_c}{\partial x_p}(x_\alpha) \; d\alpha",
+        r"x_\alpha = x' + \alpha (x - x'), \quad x' = \text{empty picture}, \quad \sum_p L(p) = y_c(x) - y_c(x')",
+        "Gradients along the way from an empty picture to this one, added up over the colours. All pixels make "
+        "what the score has gained.",
     ),
 )
 def integrated_gradients(capture: LayerCapture, settings: IntegratedGradientsSettings) -> MethodResult:

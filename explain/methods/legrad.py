@@ -32,10 +32,9 @@ class LeGradSettings(Settings):
     place="all attention",
     settings=LeGradSettings,
     formula=Formula(
-        r"L(p) = \frac{1}{n} \sum_{l} \frac{1}{H T} \sum_{h,i} "
-        r"\max\!\left(0, \frac{\partial y_c^{(l)}}{\partial A_l^h(i, p)}\right)",
+        r"L(p) = \frac{1}{n H T} \sum_{l,h,i} \max\!\left(0, \frac{\partial y_c^{(l)}}{\partial A_l^h(i, p)}\right)",
         r"y_c^{(l)} = \text{score of the class, read off after block } l, \quad A_l = \text{its attention}",
-        "How much more attention of any of the T tokens to this patch would raise the score.",
+        "How much more attention of any of the T tokens to this patch would raise the score, in n blocks of H heads.",
     ),
 )
 def legrad(capture: LayerCapture, settings: LeGradSettings) -> MethodResult:

@@ -33,12 +33,18 @@ def list_sums(capture: LayerCapture, settings: NormGradSettings, place: Cell) ->
     return [of_gradients, sum_over_channels([("A_k(p)", activations)], activations**2, "Squares of the activations:")]
 
 
-_LATEX = {
-    "convolution": r"L(p) = \lVert g(p) \rVert \cdot \lVert A(p) \rVert = "
-    r"\sqrt{\textstyle\sum_k g_k(p)^2} \cdot \sqrt{\textstyle\sum_k A_k(p)^2}",
-    "scaling": r"L(p) = \lVert g(p) \odot A(p) \rVert = \sqrt{\textstyle\sum_k \left(g_k(p) \, A_k(p)\right)^2}",
-    "bias": r"L(p) = \lVert g(p) \rVert = \sqrt{\textstyle\sum_k g_k(p)^2}",
+_FORMULAS = {
+    "convolution": (
+        r"L(p) = \lVert g(p) \rVert \cdot \lVert A(p) \rVert",
+        r"\lVert g(p) \rVert^2 = \sum_k g_k(p)^2, \quad \lVert A(p) \rVert^2 = \sum_k A_k(p)^2",
+    ),
+    "scaling": (
+        r"L(p) = \lVert g(p) \odot A(p) \rVert",
+        r"\lVert g(p) \odot A(p) \rVert^2 = \sum_k \left(g_k(p) \, A_k(p)\right)^2",
+    ),
+    "bias": (r"L(p) = \lVert g(p) \rVert", r"\lVert g(p) \rVert^2 = \sum_k g_k(p)^2"),
 }
+_GRADIENT = r", \quad g_k(p) = \frac{\partial y_c}{\partial A_k(p)}"
 
 
 @method(
@@ -51,8 +57,8 @@ _LATEX = {
     needs={"gradients"},
     settings=NormGradSettings,
     formula=Formula(
-        lambda settings: _LATEX[settings.inserted],
-        r"g_k(p) = \frac{\partial y_c}{\partial A_k(p)}",
+        lambda settings: _FORMULAS[settings.inserted][0],
+        lambda settings: _FORMULAS[settings.inserted][1] + _GRADIENT,
         "Squares have no sign, so nothing speaks against the class here: a cell is only more or less important.",
         steps=list_sums,
         roots=True,

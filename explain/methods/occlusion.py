@@ -65,8 +65,8 @@ def _count_passes(_layer: Layer, settings: OcclusionSettings) -> int:
     place="input",
     count_passes=_count_passes,
     formula=Formula(
-        r"L(p) = \frac{1}{|W_p|} \sum_{w \in W_p} \left(y_c(x) - y_c(x \text{ without } w)\right)",
-        r"W_p = \text{all windows that cover } p",
+        r"L(p) = \frac{1}{|W_p|} \sum_{w \in W_p} \left(y_c(x) - y_c(x_w)\right)",
+        r"W_p = \text{all windows that cover } p, \quad x_w = \text{the picture with the window } w \text{ hidden}",
         "How far the score falls, averaged over the windows that hide this place.",
     ),
 )

@@ -31,9 +31,9 @@ class PromptCamSettings(Settings):
     place="last attention",
     settings=PromptCamSettings,
     formula=Formula(
-        r"L(p) = \frac{1}{n} \sum_{h \in \text{first } n} "
-        r"\operatorname{softmax}_q\!\left(\frac{q_c^h \cdot k_q^h}{\sqrt d}\right)\!(p)",
-        r"q_c^h = \text{query of the class's prompt in head } h, \quad k_q^h = \text{key of patch } q",
+        r"L(p) = \frac{1}{n} \sum_{h=1}^{n} A^h_{c,\, p}",
+        r"A^h_{c,\, p} = \operatorname{softmax}_p\!\left(\frac{q_c^h \cdot k_p^h}{\sqrt d}\right), \quad "
+        r"q_c^h = \text{query of the class's prompt}, \; k_p^h = \text{key of patch } p",
         "Heads are put in order by blurring one after the other: first comes the one whose loss hurts the class most.",
     ),
 )

@@ -41,10 +41,9 @@ class RawAttentionSettings(Settings):
     place="all attention",
     settings=RawAttentionSettings,
     formula=Formula(
-        r"L(p) = \frac{1}{H} \sum_{h=1}^{H} "
-        r"\operatorname{softmax}\!\left(\frac{Q^h {K^h}^{\!\top}}{\sqrt d}\right)_{\text{answer},\, p}",
-        r"H = \text{heads of the block}, \quad d = \text{length of a query}",
-        "The row of the token that answers, at the patches.",
+        r"L(p) = \frac{1}{H} \sum_{h=1}^{H} A^h_{\text{answer},\, p}",
+        r"A^h = \operatorname{softmax}\!\left(\frac{Q^h {K^h}^{\!\top}}{\sqrt d}\right)",
+        "Of the attention of a block's H heads, the row of the token that answers.",
     ),
 )
 def raw_attention(capture: LayerCapture, settings: RawAttentionSettings) -> MethodResult:
