@@ -34,6 +34,7 @@ from components.choices.target import TARGET
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
+from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
 from components.studio.views import (
     FIRST_TRAITS,
@@ -412,6 +413,7 @@ PARTS: Sequence[Part] = (
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
     Entry("present", PRESENTING, False, _read_flag, _write_flag),
+    Entry("tour", TOUR, None, _read_count(len(STEPS))),
 )
 """All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""
 

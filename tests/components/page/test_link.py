@@ -68,6 +68,7 @@ VIEW = {
     "traits": ["2"],
     "parts": ["1"],
     "present": ["1"],
+    "tour": ["3"],
 }
 
 
