@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import streamlit as st
 
 from components.browser.cards import cards
@@ -14,11 +16,14 @@ from components.maps.formula import show_formula
 from components.maps.frames import LARGE, SMALL, Ground, describe_range, prepare_ground, show_map
 from components.maps.headings import describe_explained
 from components.maps.layers import (
-    build_channel_cards,
+    Footing,
     build_layer_cards,
-    describe_channels,
+    choose_cell,
+    find_cell,
+    offer_highest_cell,
     pick_channel_count,
     pick_signed,
+    show_channels,
 )
 from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
@@ -27,18 +32,35 @@ from components.session.work import Place, Work
 from components.words import escape, format_answer
 from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import break_down, rank_channels
-from explain.maps.heatmap import Heatmap, find_highest_cell
+from explain.maps.heatmap import Heatmap
 from explain.methods import Settings, get_method
+from explain.methods.formula import Cell
 from explain.networks.layer import Layer
 from explain.passes.capture import LayerCapture
-from explain.pictures.geometry import Box, find_box
+from explain.pictures.geometry import find_box
 from explain.pictures.picture import Picture
 
 
 @show_faults
 def show_page() -> None:
     """The network as a diagram, a map of each layer, and what is behind the chosen one."""
-    show_subject("From stem to head", _show)
+    show_subject("Layer by layer", _show)
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """One method, asked about one picture."""
+
+    subject: Subject
+    picture: Picture
+    method: str
+    settings: Settings
+    target: int | str = "auto"
+
+    def capture(self, layer: str) -> LayerCapture:
+        """What the method is given at a layer."""
+        engine, model = self.subject.engine, self.subject.model
+        return engine.capture(self.picture, model, layer, self.target, self.subject.score, self.method, self.settings)
 
 
 @show_faults
@@ -47,11 +69,11 @@ def _show(subject: Subject) -> None:
         picture = pick_one(subject.pictures)
         method = pick_method(list_quick_methods(find_obstacles(subject.model)))
         signed = pick_signed()
-    settings = show_settings([method], [method])[method]
+    target = "auto" if subject.target is None else subject.target
+    ask = Ask(subject, picture, method, show_settings([method], [method])[method], target)
     place = Place("maps")
-    entry = place.watch(
-        Work(lambda work: _explain(subject, picture, method, settings, work)), "Explaining every layer …"
-    )
+    entry = place.watch(Work(lambda work: _explain(ask, work)), "Explaining every layer …")
+    ask = replace(ask, target=entry.targets[0])
     maps = {heatmap.layer: heatmap for heatmap in entry.maps if heatmap.method == method}
     layer = next(layer for layer in subject.model.layers if layer.name == subject.layer)
     with place.container():
@@ -60,28 +82,25 @@ def _show(subject: Subject) -> None:
         ground = prepare_ground(picture, SMALL)
         items = build_layer_cards(subject.model.layers, maps, ground, signed)
         cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
-        capture = subject.engine.capture(picture, subject.model, layer.name, entry.targets[0], subject.score)
         st.subheader(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
-        if layer.name in maps:
-            _show_map(maps[layer.name], prepare_ground(picture, LARGE), capture, signed)
-        else:
+        if layer.name not in maps:
             st.info(entry.unavailable.get(method, "There is no map of this layer."), icon=":material/layers:")
-        box = find_box(picture.size, subject.model.preprocessing)
-        _show_channels(capture, layer, ground, box, entry.labels[0])
+            return
+        cell = find_cell(maps[layer.name].values)
+        _show_map(maps[layer.name], prepare_ground(picture, LARGE), ask.capture(layer.name), cell, signed)
+        _show_channels(ask, layer, cell, ground, entry.labels[0])
 
 
-def _explain(
-    subject: Subject, picture: Picture, method: str, settings: Settings, work: Work[PictureExplanation]
-) -> PictureExplanation:
+def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
     """The method's map of each layer. Grad-CAM is asked too, so that the gradients of all layers are there at once."""
-    explanation = subject.engine.explain(
-        picture,
-        subject.model,
-        list(dict.fromkeys([method, "grad-cam"])),
-        [layer.name for layer in subject.model.layers],
-        "auto" if subject.target is None else subject.target,
-        {method: settings},
-        subject.score,
+    explanation = ask.subject.engine.explain(
+        ask.picture,
+        ask.subject.model,
+        list(dict.fromkeys([ask.method, "grad-cam"])),
+        [layer.name for layer in ask.subject.model.layers],
+        ask.target,
+        {ask.method: ask.settings},
+        ask.subject.score,
         progress=lambda share, text: work.report(text, share),
         cancel=work.cancel,
     )
@@ -101,27 +120,32 @@ def _show_network(subject: Subject, entry: PictureExplanation) -> None:
     )
 
 
-def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, signed: bool) -> None:
-    """The map of the chosen layer, large, and the sum behind its highest value."""
-    method = get_method(heatmap.method)
+def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: Cell, signed: bool) -> None:
+    """The map of the chosen layer, large, and what it is made of at one cell."""
+    method, shape = get_method(heatmap.method), heatmap.values.shape
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=410):
-            show_map(heatmap, ground, f"Values {describe_range(heatmap.values)}", 386, signed)
-        with st.container(width=460):
-            breakdown, value = None, None
-            if not heatmap.blank:
-                cell = find_highest_cell(heatmap.values)
-                breakdown, value = break_down(method, heatmap.settings, capture, cell), float(heatmap.values[cell])
-            show_formula(method, breakdown, value)
+            line = f"Values {describe_range(heatmap.values)}"
+            show_map(heatmap, ground, line, 386, signed, cell, lambda row, column: choose_cell(row, column, shape))
+            offer_highest_cell()
+        with st.container(width=560):
+            breakdown = break_down(method, heatmap.settings, capture, cell)
+            show_formula(method, heatmap.settings, breakdown, float(heatmap.values[cell]))
 
 
-def _show_channels(capture: LayerCapture, layer: Layer, ground: Ground, box: Box, label: str) -> None:
-    """The channels that do most for or against the class, whatever the method."""
-    st.subheader("Its strongest channels", anchor=False)
-    ranking = rank_channels(capture, pick_channel_count(layer))
-    st.caption(describe_channels(ranking, label))
-    items = build_channel_cards(ranking, layer.name, ground, box)
-    cards(items, "channels", "The strongest channels", layout="wall")
+def _show_channels(ask: Ask, layer: Layer, cell: Cell, ground: Ground, label: str) -> None:
+    """The channels that raise the map at a cell and those that lower it, of the method chosen or of Grad-CAM."""
+    method = get_method(ask.method)
+    st.subheader("Its channels, for and against", anchor=False)
+    if method.formula is None or method.formula.split is None:
+        st.markdown(f"{method.title} adds up no channels, so these are Grad-CAM's.")
+        method = get_method("grad-cam")
+        ask = replace(ask, method=method.name, settings=method.settings())
+    count = pick_channel_count(layer)
+    ranking = rank_channels(method, ask.settings, ask.capture(layer.name), cell, count)
+    assert ranking is not None  # it weighs channels
+    box = find_box(ask.picture.size, ask.subject.model.preprocessing)
+    show_channels(ranking, method, label, cell, Footing(layer.name, ground, box))
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import streamlit as st
 
 from components.browser.canvas import describe_peak
-from components.browser.cards import Card, Frame, cards
+from components.browser.cards import Card, Cells, Frame, cards
 from explain.maps.heatmap import Heatmap, find_peak
 from explain.maps.render import RenderSettings, encode_png, format_number, overlay, value_range
 from explain.methods import get_method
@@ -55,6 +56,7 @@ def draw_frame(
     signed: bool = False,
     scale: tuple[float, float] | None = None,
     mark: bool = False,
+    quality: int | None = None,
 ) -> Frame:
     """A map on the picture.
 
@@ -67,6 +69,7 @@ def draw_frame(
         signed: also show what is below zero.
         scale: values of the first and the last colour; left out, the map's own.
         mark: put a ring around the highest cell.
+        quality: of a JPEG, 0 to 100; left out, not a bit is lost.
     """
     height, width = ground.pixels.shape[:2]
     lies = box.scaled(ground.factor)
@@ -81,11 +84,20 @@ def draw_frame(
     if mark and finite and (values > 0).any():
         x, y = find_peak(values, lies)
         place = (x / width, y / height)
-    return Frame(encode_address(pixels), f"{alt} on {ground.name}, {said}.", label, place)
+    return Frame(encode_address(pixels, quality), f"{alt} on {ground.name}, {said}.", label, place)
 
 
-def show_map(heatmap: Heatmap, ground: Ground, line: str, width: int, signed: bool = False) -> None:
-    """One map alone, with a ring around its highest cell, and below it what is said of it.
+def show_map(
+    heatmap: Heatmap,
+    ground: Ground,
+    line: str,
+    width: int,
+    signed: bool = False,
+    cell: tuple[int, int] | None = None,
+    on_cell: Callable[[int, int], None] | None = None,
+) -> None:
+    """One map alone, with a ring around its highest cell, or around a cell that can be chosen, and below it what is
+    said of it.
 
     Args:
         heatmap: the map.
@@ -93,13 +105,26 @@ def show_map(heatmap: Heatmap, ground: Ground, line: str, width: int, signed: bo
         line: what stands under its title.
         width: of the map, in pixels of the page.
         signed: also show what is below zero.
+        cell: row and column of the cell that is chosen.
+        on_cell: called with those of another.
     """
     title = f"{get_method(heatmap.method).title} for “{heatmap.label}”"
     alt = f"{title} at {heatmap.layer}"
-    frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed, mark=True)
-    cards([Card("map", title, [line], [frame])], "map", title, width=width)
+    frame = draw_frame(ground, heatmap.values, heatmap.box, alt, signed=signed, mark=cell is None)
+    if cell is not None:
+        frame = replace(frame, cells=_lay_cells(heatmap, ground, cell))
+    cards([Card("map", title, [line], [frame])], "map", title, width=width, on_cell=on_cell)
     for warning in heatmap.warnings:
         st.caption(f":orange[:material/warning:] {warning}")
+
+
+def _lay_cells(heatmap: Heatmap, ground: Ground, cell: tuple[int, int]) -> Cells:
+    height, width = ground.pixels.shape[:2]
+    lies = heatmap.box.scaled(ground.factor)
+    left, top, right, bottom = lies
+    shares = (left / width, top / height, (right - left) / width, (bottom - top) / height)
+    rows, columns = heatmap.values.shape
+    return Cells(rows, columns, shares, cell)
 
 
 def describe_range(values: np.ndarray) -> str:
@@ -109,6 +134,9 @@ def describe_range(values: np.ndarray) -> str:
     return f"{format_number(float(values.min()))} to {format_number(float(values.max()))}"
 
 
-def encode_address(pixels: np.ndarray) -> str:
-    """`(h, w, 3)` uint8 RGB as a data address, losslessly."""
+def encode_address(pixels: np.ndarray, quality: int | None = None) -> str:
+    """`(h, w, 3)` uint8 RGB as a data address, losslessly, or as a JPEG of that quality."""
+    if quality is not None:
+        encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
     return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode("ascii")

@@ -1,24 +1,33 @@
-"""The maps of all layers, and the channels behind one of them, as cards."""
+"""The maps of all layers, and the channels behind one cell of them, as cards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
-from components.browser.cards import Card
+from components.browser.cards import Card, cards
 from components.maps.frames import Ground, describe_range, draw_frame
-from explain.maps.channels import Ranking
+from components.words import escape
+from explain.maps.channels import Channel, Ranking
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import format_number
-from explain.methods import get_method
+from explain.methods import Method, get_method
+from explain.methods.formula import Cell
 from explain.networks.layer import Layer
 from explain.pictures.geometry import Box
 
 SIGNED = "layers-signed"
 """Key of the session's state: whether the maps of the layers also show what speaks against the class."""
 
-MOST_CHANNELS = 48
+CELL = "layers-cell"
+"""Key of the session's state: where the map is taken apart, from 0 to 1 from its top and left; None for its highest
+cell. A share, so that the place stays where it is at a layer of more cells.
+"""
+
+MOST_CHANNELS = 24
 
 
 def pick_signed() -> bool:
@@ -54,42 +63,109 @@ def build_layer_cards(layers: Sequence[Layer], maps: Mapping[str, Heatmap], grou
     return items
 
 
+def find_cell(values: np.ndarray) -> Cell:
+    """The cell of a map that is taken apart: the chosen one, or the highest; of a blank map the furthest from zero."""
+    chosen = st.session_state.get(CELL)
+    rows, columns = values.shape
+    if chosen is not None:
+        return min(int(chosen[0] * rows), rows - 1), min(int(chosen[1] * columns), columns - 1)
+    row, column = np.unravel_index(int((values if (values > 0).any() else np.abs(values)).argmax()), values.shape)
+    return int(row), int(column)
+
+
+def choose_cell(row: int, column: int, shape: tuple[int, ...]) -> None:
+    """Take a map of that shape apart at this cell from the next run on."""
+    rows, columns = shape
+    st.session_state[CELL] = (round((row + 0.5) / rows, 4), round((column + 0.5) / columns, 4))
+
+
+def offer_highest_cell() -> None:
+    """What can be done about the cell: choose another, or go back to the highest."""
+    if st.session_state.get(CELL) is None:
+        st.caption("Press any cell of the map to take its value apart.")
+        return
+    st.button(
+        "Back to the highest cell",
+        key="highest-cell",
+        on_click=st.session_state.pop,
+        args=(CELL, None),
+        icon=":material/my_location:",
+        type="tertiary",
+    )
+
+
 def pick_channel_count(layer: Layer) -> int:
-    """Offer how many channels of a layer are shown."""
+    """Offer how many channels of a layer are shown on either side."""
     most = min(MOST_CHANNELS, layer.channels)
-    count = min(12, most)
+    count = min(6, most)
     if most > 4:
         # Of each layer its own, as the bounds are.
-        count = st.slider("How many", 4, most, count, key=f"channels-{most}", width=245)
+        count = st.slider("How many of each", 2, most, count, key=f"channels-{most}", width=245)
     return count
 
 
-def describe_channels(ranking: Ranking, label: str) -> str:
+def name_sides(method: Method, label: str) -> tuple[str, str]:
+    """What it means that a channel adds to a method's map, and that it takes from it."""
+    if method.class_agnostic:
+        return "With the pattern", "Against the pattern"
+    sides = (f"For “{label}”", f"Against “{label}”")
+    return (sides[1], sides[0]) if method.against else sides
+
+
+def describe_channels(ranking: Ranking, method: Method, place: Cell) -> str:
     """By what the channels are ranked, and how they are drawn."""
+    filtered = " before the filter" if method.formula is not None and method.formula.steps is not None else ""
+    raise_, lower = ranking.counts
     return (
-        f"Of {ranking.count} channels, those that do most for or against “{label}”: mean gradient times mean "
-        f"activation, which is what a channel adds to the mean of the Grad-CAM map ({format_number(ranking.total)}). "
+        f"By what each adds to {method.title} at row {place[0] + 1}, column {place[1] + 1}{filtered}: weight times "
+        f"activation there. Of {ranking.count} channels {raise_} add something and {lower} take something away. "
         "Orange: the channel responds; blue: it is below zero."
     )
 
 
-def build_channel_cards(ranking: Ranking, layer: str, ground: Ground, box: Box) -> list[Card]:
-    """A card for each channel: where it responds, and what it does for the class.
+@dataclass(frozen=True, eq=False)
+class Footing:
+    """What channels are drawn on.
 
-    Args:
-        ranking: the channels.
-        layer: the layer's name.
+    Attributes:
+        layer: their layer's name.
         ground: the picture.
         box: where the layer lies on it, in the pixels of the picture's own size.
     """
-    items = []
-    for channel in ranking.channels:
-        share = abs(channel.contribution) / ranking.strength if ranking.strength else 0.0
-        lines = [
-            f"Weight {format_number(channel.gradient)}",
-            f"Activation {format_number(channel.activation)}",
-            f"Adds {format_number(channel.contribution)} · {share:.0%}",
-        ]
-        frame = draw_frame(ground, channel.values, box, f"Channel {channel.index} of {layer}", signed=True)
-        items.append(Card(str(channel.index), f"Channel {channel.index}", lines, [frame]))
-    return items
+
+    layer: str
+    ground: Ground
+    box: Box
+
+
+def show_channels(ranking: Ranking, method: Method, label: str, cell: Cell, footing: Footing) -> None:
+    """The channels on either side, each as a card: where it responds, and what it does at the cell.
+
+    Args:
+        ranking: the channels.
+        method: by whose weights.
+        label: name of the class.
+        cell: where.
+        footing: what they are drawn on.
+    """
+    st.caption(describe_channels(ranking, method, cell))
+    sides = name_sides(method, label)
+    for side, channels, key in zip(sides, (ranking.raising, ranking.lowering), ("raising", "lowering"), strict=True):
+        st.markdown(f"**{escape(side)}**")
+        if not channels:
+            st.caption("None at this cell.")
+            continue
+        items = [_build_channel_card(channel, ranking.strength, footing) for channel in channels]
+        cards(items, f"channels-{key}", side, width=112)
+
+
+def _build_channel_card(channel: Channel, strength: float, footing: Footing) -> Card:
+    share = abs(channel.product) / strength if strength else 0.0
+    lines = [
+        f"Weight {format_number(channel.weight)}",
+        f"Activation {format_number(channel.weighed)}",
+        f"Adds {format_number(channel.product)} · {share:.0%}",
+    ]
+    alt = f"Channel {channel.index} of {footing.layer}"
+    frame = draw_frame(footing.ground, channel.values, footing.box, alt, signed=True)
+    return Card(str(channel.index), f"Channel {channel.index}", lines, [frame])

@@ -33,9 +33,10 @@ from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.target import TARGET
-from components.maps.layers import SIGNED
+from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
+from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
 from components.studio.views import (
     FIRST_TRAITS,
@@ -183,6 +184,14 @@ def _read_class(values: Sequence[str]) -> tuple[int, str]:
     if not (index.isascii() and index.isdigit() and len(index) < 8 and colon and label):
         raise ValueError("a class is its index, a colon and its name")
     return int(index), label
+
+
+def _read_place(values: Sequence[str]) -> tuple[float, float]:
+    if len(values) != 2 or not all(
+        re.fullmatch(r"[01](\.[0-9]{1,6})?", value) and float(value) <= 1 for value in values
+    ):
+        raise ValueError("a place is two shares, from the top and from the left")
+    return float(values[0]), float(values[1])
 
 
 class _Pictures:
@@ -421,6 +430,7 @@ PARTS: Sequence[Part] = (
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
+    Entry("cell", CELL, None, _read_place, lambda place: [f"{share:g}" for share in place]),
     _Settings(),
     _View(),
     Entry("view", STUDIO_VIEW, "train", _read_option(STUDIO_VIEWS)),
@@ -429,6 +439,7 @@ PARTS: Sequence[Part] = (
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
     Entry("present", PRESENTING, False, _read_flag, _write_flag),
+    Entry("tour", TOUR, None, _read_count(len(STEPS))),
 )
 """All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""
 

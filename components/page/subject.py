@@ -15,6 +15,7 @@ from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
 from components.page.presenter import offer_presenter
+from components.page.tour import offer_tour, show_step
 from components.session.engine import await_engine
 from components.session.work import Place
 from explain.maps.figure import DISCLAIMER
@@ -54,14 +55,19 @@ def show_heading(title: str) -> None:
         st.title(title, anchor=False, width="content")
         with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
             st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
+            offer_tour()
             offer_presenter()
+    show_step()
 
 
-def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -> tuple[Place, Subject | None]:
+def pick_subject(
+    meanwhile: Callable[[Sequence[Picture]], None] | None = None, body: Place | None = None
+) -> tuple[Place, Subject | None]:
     """Offer pictures, model, class and layer in the sidebar; they are the same on every page.
 
     Args:
         meanwhile: draws what there is to see of the pictures until the engine has started.
+        body: where the page's content goes, on a page that has said already what there is to say of its link.
 
     Returns:
         Where the page's content goes, and what it is about; None where there is no model, which that place then says.
@@ -69,8 +75,9 @@ def pick_subject(meanwhile: Callable[[Sequence[Picture]], None] | None = None) -
     with st.sidebar:
         pictures = pick_pictures()
         choice = pick_model()
-    show_link_notes()
-    body = Place("body")
+    if body is None:
+        show_link_notes()
+        body = Place("body")
     engine = await_engine(body, None if meanwhile is None else lambda: meanwhile(pictures))
     model = None if engine is None else await_model(engine, choice, body)
     if engine is None or model is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -31,3 +32,12 @@ def link_to_page(address: str, label: str, icon: str) -> None:
         icon: before it.
     """
     st.page_link(st.Page(lambda: None, title=label, url_path=address), label=label, icon=icon)
+
+
+def open_page(address: str) -> NoReturn:
+    """Go to another page of this session, with what has been chosen.
+
+    Args:
+        address: the page's address; `start` for the front page.
+    """
+    st.switch_page(st.Page(lambda: None, title=address, url_path=address, default=address == "start"))

@@ -17,6 +17,9 @@ from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 from explain.traits.traits import ClassView, EyesView, Trait, compare_classes, encode_figure, encode_maps
 
+MATTERS = 0.01
+"""Of a probability: what a head's loss must at least change for the head to be called a trait."""
+
 _LIKELIEST = 5
 _LIKELY, _KEPT = 0.5, 0.9  # from when on a class counts as decided, and as decided without its heads
 
@@ -87,8 +90,8 @@ def pick_traits() -> int:
         key=TRAITS,
         persist_state="session",
         width=200,
-        help="A trait is what one attention head of the last block looks at. They are ranked by blurring one head "
-        "after the other: the head whose loss hurts the class most is the first.",
+        help="What one attention head of the last block looks at; a trait, where the class loses something without it. "
+        "They are ranked by blurring one head after the other: first the one whose loss hurts the class most.",
     )
 
 
@@ -176,12 +179,14 @@ def compare_traits(seen: ClassView, other: ClassView) -> dict[int, str]:
 
 
 def build_trait_pane(trait: Trait, seen: ClassView, box: Box, name: str, note: str = "") -> Pane:
-    """One head's attention, with what its loss alone does to the class."""
+    """One head's attention, with what its loss alone does to the class. It is a trait only where that is something."""
     before, after = format_share(seen.probability), format_share(trait.blurred_probability)
+    matters = abs(seen.probability - trait.blurred_probability) >= MATTERS
     return Pane(
         key=f"trait-{trait.rank}",
-        title=f"Trait {trait.rank} · head {trait.head + 1}",
-        sentence=f"Blurred alone: {before} → {after}",
+        title=f"Trait {trait.rank} · head {trait.head + 1}" if matters else f"Head {trait.head + 1}",
+        sentence=f"Blurred alone: {before} → {after}{'' if matters else ': by itself it hardly matters'}",
+        faint=not matters,
         time=note,
         values=trait.values,
         box=box,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """One map to be drawn."""
 
     method: Method
@@ -56,7 +56,7 @@ def draw_all(machine: Machine, sight: Sight, seen: Seen, question: Question, wat
     """The maps of one view: first those that need no pass of their own, then those that do."""
     drawn = Drawn({}, {})
     jobs = [
-        _Job(method, layer, target)
+        Job(method, layer, target)
         for method in sorted(question.methods, key=lambda method: "runner" in method.needs)
         for target in question.targets
         for layer in (question.layers if method.place == "layer" else question.layers[:1])
@@ -100,7 +100,7 @@ def average(maps: Sequence[Heatmap], views: Sequence[View]) -> Heatmap:
     return judge(averaged, get_method(first.method))
 
 
-def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job: _Job, watch: Watch) -> Heatmap:
+def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job: Job, watch: Watch) -> Heatmap:
     """One map, from memory or drawn now; its passes are those run for it now.
 
     Raises:
@@ -114,7 +114,7 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
         heatmap = seen.maps.get(key)
         spent = Passes()
         if heatmap is None:
-            capture = _capture(machine, sight, seen, question, job)
+            capture = make_capture(machine, sight, seen, question, job)
             if capture.runner is not None:
                 capture.runner.report_to(watch.report, watch.cancel)
             heatmap = machine.make_room(partial(_draw, sight, question, job, capture), sight.loaded)
@@ -133,7 +133,7 @@ def _take_turn(machine: Machine, sight: Sight, seen: Seen, method: Method, key: 
         yield
 
 
-def _capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job: _Job) -> LayerCapture:
+def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job: Job) -> LayerCapture:
     """What is known of a picture, as one method is given it."""
     loaded, method, layer, target = sight.loaded, job.method, job.layer, job.target
     head, runner = None, None
@@ -169,7 +169,7 @@ def _capture(machine: Machine, sight: Sight, seen: Seen, question: Question, job
     )
 
 
-def _draw(sight: Sight, question: Question, job: _Job, capture: LayerCapture) -> Heatmap:
+def _draw(sight: Sight, question: Question, job: Job, capture: LayerCapture) -> Heatmap:
     """Run one method and say what must be said of its map."""
     import torch
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.caution import caution_of
 from explain.bundled.models import FIRST_MODEL
-from explain.engine.drawing import average, draw_all
+from explain.engine.drawing import Job, average, draw_all, make_capture
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.machine import Machine
@@ -29,7 +29,6 @@ from explain.engine.question import (
     find_obstacle,
     find_target,
     name_place,
-    need_probability,
 )
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
@@ -42,7 +41,7 @@ from explain.networks.device import Precision
 from explain.networks.meaning import Outputs
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
-from explain.passes.look import Ask, Score
+from explain.passes.look import Score
 from explain.passes.prompts import PromptCapture
 from explain.pictures.augmentation import Augmentation, View, list_views
 from explain.pictures.picture import Picture
@@ -245,24 +244,24 @@ class Engine:
         layer: str = "auto",
         target: int | str = "auto",
         score: Score = "logit",
+        method: str = "grad-cam",
+        settings: Settings | None = None,
     ) -> LayerCapture:
-        """What a gradient method is given: for pages and benchmarks that show more than the map."""
+        """What a method is given: for pages and benchmarks that show more than the map.
+
+        Raises:
+            MethodError: the method cannot work on this model, or not at this layer.
+        """
         sight = Sight(picture, self.load(model))
-        need_probability(sight.loaded, score)
-        where = get_layer(sight.loaded, layer)
-        ask = Ask(None if target == "auto" else find_target(sight.loaded, target), score)
+        given = {} if settings is None else {method: settings}
+        question = build_question(sight.loaded, method, layer, target, given, score)
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
-            seen, _ = self._observer.see(sight, (where,), [ask])
-            resolved = seen.resolve(ask.target)
-            return LayerCapture(
-                layer=where,
-                target=resolved,
-                logits=seen.logits,
-                activations=seen.activations[where.name],
-                gradients=seen.gradients[where.name, ask.of(resolved)],
-                derived=seen.derived[where.name],
-                outputs=sight.loaded.outputs,
-            )
+            seen, _, failed = self._observer.see_all(sight, question, Watch())
+            refused = {**question.unavailable, **failed}
+            if refused:
+                raise MethodError(next(iter(refused.values())))
+            job = Job(question.methods[0], question.layers[0], seen.resolve(question.targets[0]))
+            return make_capture(self._machine, sight, seen, question, job)
 
     def ask_prompts(
         self,

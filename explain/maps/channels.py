@@ -1,143 +1,122 @@
-"""What single channels do: which ones speak for a class, and what each adds to a map's value at one place."""
+"""How a map's value at one place comes about: the sum that it is, and the channels that raise and lower it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from explain.errors import MethodError
 from explain.methods.base import Method
+from explain.methods.formula import Cell, Sum, split_at
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Channel:
-    """One channel of a layer, and what it does for the class.
+    """One channel of a layer, and what it does to a map at one place: `weight · weighed = product`.
 
     Attributes:
         index: its number in the layer, from 0.
-        gradient: mean over places of the class's gradient: Grad-CAM's weight of this channel.
-        activation: mean over places of its activation.
+        weight: what the method gives it there.
+        weighed: what that weighs there: usually its activation.
+        product: what it adds to the map, or to the map before its filter.
         values: its activations `(h, w)`, float32.
     """
 
     index: int
-    gradient: float
-    activation: float
+    weight: float
+    weighed: float
+    product: float
     values: np.ndarray
-
-    @property
-    def contribution(self) -> float:
-        """Mean gradient times mean activation: what the channel adds to the mean of the Grad-CAM map."""
-        return self.gradient * self.activation
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The channels of a layer that do most for or against a class.
+    """The channels of a layer that do most to a map at one place.
 
     Attributes:
-        channels: the strongest first, by the size of their contribution.
+        raising: those that add most, the strongest first.
+        lowering: those that take most away, the strongest first.
+        counts: how many channels add something, and how many take something away.
         count: how many channels the layer has.
-        total: the sum of all contributions, which is the mean of the Grad-CAM map.
-        strength: the sum of the sizes of all contributions.
+        strength: the sum of the sizes of all that they add and take away.
     """
 
-    channels: tuple[Channel, ...]
+    raising: tuple[Channel, ...]
+    lowering: tuple[Channel, ...]
+    counts: tuple[int, int]
     count: int
-    total: float
     strength: float
 
 
-@dataclass(frozen=True)
-class Term:
-    """One channel's part of a map's value at a place: `weight · activation = product`."""
-
-    channel: int
-    weight: float
-    activation: float
-    product: float
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Breakdown:
-    """A map's value at one place as the sum that it is.
+    """A map's value at one place as the sums that it is made of.
 
     Attributes:
         place: row and column of the cell.
-        terms: the channels that count most there, the strongest first.
-        others: how many channels there are beside them.
-        rest: what those others add up to.
-        value: the sum of all.
+        sums: on the way to it.
+        roots: it is the product of the sums' square roots, and not the last of them.
+        value: what the sums make: the value of the map, but for the rounding of float32.
     """
 
-    place: tuple[int, int]
-    terms: tuple[Term, ...]
-    others: int
-    rest: float
+    place: Cell
+    sums: tuple[Sum, ...]
+    roots: bool
     value: float
 
 
-def rank_channels(capture: LayerCapture, count: int) -> Ranking:
-    """The `count` channels that do most for or against the class: largest |mean gradient · mean activation|.
-
-    Raises:
-        MethodError: without gradients, or if something is not finite.
-    """
-    import torch
-
-    if capture.gradients is None:
-        raise MethodError("Channels are ranked by the gradients of the class, and this capture has none.")
-    gradients, activations = _mean(capture.gradients), _mean(capture.activations)
-    contributions = gradients * activations
-    if not torch.isfinite(contributions).all():
-        raise MethodError(
-            f"The activations or gradients of the layer “{capture.layer.name}” hold values that are no finite numbers, "
-            "so its channels cannot be ranked. Choose another layer, or check the model's weights."
-        )
-    order = contributions.abs().argsort(descending=True, stable=True)[:count].tolist()
-    channels = tuple(
-        Channel(k, float(gradients[k]), float(activations[k]), capture.activations[k].cpu().numpy().copy())
-        for k in order
-    )
-    return Ranking(channels, len(contributions), float(contributions.sum()), float(contributions.abs().sum()))
-
-
-def break_down(
-    method: Method, settings: Settings, capture: LayerCapture, place: tuple[int, int], count: int = 3
-) -> Breakdown | None:
-    """Split a map's value at one place into what each channel adds there; None for a method that is no such sum.
+def break_down(method: Method, settings: Settings, capture: LayerCapture, place: Cell) -> Breakdown | None:
+    """The sums on the way to a map's value at a place; None for a method whose formula has no numbers.
 
     Args:
         method: whose map it is.
         settings: what the map was made with.
         capture: what it was made from.
         place: row and column of a cell.
-        count: how many channels to name.
 
     Raises:
         MethodError: the method cannot work on this capture.
     """
-    if method.formula is None:
+    formula = method.formula
+    if formula is None or not formula.has_numbers:
         return None
-    weights, activations = method.formula.split(capture, settings)
-    row, column = place
-    there = activations[:, row, column].cpu().double()
-    shape = (len(activations), *capture.activations.shape[1:])
-    weighing = weights.expand(shape)[:, row, column].cpu().double()
-    products = weighing * there
-    order = products.abs().argsort(descending=True, stable=True).tolist()
-    terms = tuple(Term(k, float(weighing[k]), float(there[k]), float(products[k])) for k in order[:count])
-    rest = float(products[order[count:]].sum())
-    return Breakdown(place, terms, len(order) - len(terms), rest, float(products.sum()))
+    sums = formula.work_out(capture, settings, place)
+    return Breakdown(place, sums, formula.roots, formula.combine(sums))
 
 
-def _mean(maps: Tensor) -> Tensor:
-    """Mean over places, `(C,)` float64, on the CPU, as not every device has float64."""
-    return maps.cpu().double().mean((1, 2))
+def rank_channels(method: Method, settings: Settings, capture: LayerCapture, place: Cell, count: int) -> Ranking | None:
+    """The `count` channels that raise a map most at a place, and as many that lower it; None for a method that weighs
+    no channels. The arguments are those of `break_down`.
+
+    Raises:
+        MethodError: the method cannot work on this capture, or something is not finite.
+    """
+    if method.formula is None or method.formula.split is None:
+        return None
+    weights, weighed = split_at(*method.formula.split(capture, settings), place)
+    products = weights * weighed
+    if not np.isfinite(products).all():
+        raise MethodError(
+            f"The activations or gradients of the layer “{capture.layer.name}” hold values that are no finite numbers, "
+            "so its channels cannot be ranked. Choose another layer, or check the model's weights."
+        )
+
+    def pick(sign: int) -> tuple[Channel, ...]:
+        order = np.argsort(-sign * products, kind="stable")[:count]
+        return tuple(
+            Channel(
+                int(k),
+                float(weights[k]),
+                float(weighed[k]),
+                float(products[k]),
+                capture.activations[int(k)].cpu().numpy().copy(),
+            )
+            for k in order
+            if sign * products[k] > 0
+        )
+
+    counts = (int((products > 0).sum()), int((products < 0).sum()))
+    return Ranking(pick(1), pick(-1), counts, len(products), float(np.abs(products).sum()))

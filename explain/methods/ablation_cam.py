@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
 from explain.passes.capture import LayerCapture
 from explain.passes.look import PassPrecision
@@ -34,6 +35,11 @@ class AblationCamSettings(Settings):
     settings=AblationCamSettings,
     count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
     after_layer=True,
+    formula=Formula(
+        r"L(p) = \sum_k w_k \, A_k(p)",
+        r"w_k = \frac{y_c - y_c^{(A_k = 0)}}{|y_c|}",
+        "A channel weighs as much as the score falls without it.",
+    ),
 )
 def ablation_cam(capture: LayerCapture, settings: AblationCamSettings) -> MethodResult:
     """`L = Σ_k w_k A_k` with `w_k = (y - y_k) / y`, `y_k` the score with channel k set to zero (equations 3 and 4).

@@ -1,6 +1,7 @@
 """Attention rollout: attention followed through all blocks of a vision transformer, skip connections included."""
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -29,6 +30,14 @@ class AttentionRolloutSettings(Settings):
     class_agnostic=True,
     place="all attention",
     settings=AttentionRolloutSettings,
+    formula=Formula(
+        r"L(p) = \left(\bar A_n \cdots \bar A_2 \, \bar A_1\right)_{\text{answer},\, p}",
+        lambda settings: (
+            rf"\bar A_l = {1 - settings.skip:g} \, W_l + {settings.skip:g} \, I, \quad "
+            r"W_l = \text{attention of block } l \text{, averaged over its heads}"
+        ),
+        "Attention multiplied through all blocks; the identity I stands for what goes past a block unchanged.",
+    ),
 )
 def attention_rollout(capture: LayerCapture, settings: AttentionRolloutSettings) -> MethodResult:
     """`A~_l = A_l A~_{l-1}` with `A_l = 0.5 W_l + 0.5 I` and `W_l` averaged over heads (section 3, equation 1).

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from explain.errors import MethodError
+from explain.methods.formula import Formula
 from explain.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,24 +53,6 @@ class MethodResult:
     rules: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Formula:
-    """How a method's map is a sum over channels, for people who want to see the sum.
-
-    Attributes:
-        latex: the map's value at a place `p`, with `A_k` for what is weighed.
-        weight: the weight's name in it.
-        where: LaTeX that says what the weight is.
-        split: `(capture, settings)` to weights, `(C, h, w)` or `(C, 1, 1)`, and what they weigh, `(C, h, w)`. Their
-            product, summed over channels, is the map.
-    """
-
-    latex: str
-    weight: str
-    where: str
-    split: Callable[[LayerCapture, Any], tuple[Tensor, Tensor]]
-
-
 Function: TypeAlias = "Callable[[LayerCapture, Any], MethodResult]"
 """From a capture and the method's settings to its map."""
 
@@ -99,7 +82,7 @@ class Method:
         count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
             None for a method without a runner.
         after_layer: those passes run only what follows the layer.
-        formula: for a method whose map is a weighted sum of channels.
+        formula: how the map comes about; every method of ours has one.
     """
 
     function: Function

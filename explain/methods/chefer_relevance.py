@@ -1,6 +1,7 @@
 """Chefer's relevance: attention weighed by its gradient, gathered through all blocks of a vision transformer."""
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings
 
@@ -14,6 +15,12 @@ from explain.settings import Settings
     group="transformer",
     needs={"attention"},
     place="all attention",
+    formula=Formula(
+        r"L(p) = \left(R_n - I\right)_{\text{answer},\, p}",
+        r"R_l = R_{l-1} + \bar A_l \, R_{l-1}, \quad R_0 = I, \quad "
+        r"\bar A_l = \frac{1}{H} \sum_h \max\!\left(0, \frac{\partial y_c}{\partial A_l^h} \odot A_l^h\right)",
+        "Attention that raises the score is gathered through all blocks.",
+    ),
 )
 def chefer_relevance(capture: LayerCapture, settings: Settings) -> MethodResult:
     """`R = R + Ā R` from `R = I`, block by block, with `Ā = mean_h (∇A ⊙ A)+` (equations 5 and 6), as read by the head.

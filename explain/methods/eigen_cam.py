@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from explain.errors import MethodError
-from explain.methods.base import Formula, MethodResult, method
+from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -33,14 +35,48 @@ class EigenCamSettings(Settings):
 
 
 def weigh_channels(capture: LayerCapture, settings: EigenCamSettings) -> tuple[Tensor, Tensor]:
-    """`v_1`, turned the way the map is, and the activations it weighs; zeros where there is no pattern.
+    """`v_1`, turned the way the map is, and the activations it weighs; zeros where there is no pattern."""
+    return split_pattern(capture.activations, settings.centre, capture, "Eigen-CAM")
 
-    Of `L = A v_1 = σ_1 u_1` follows `Aᵀ L = σ_1² v_1` with `σ_1 = |L|`.
+
+def write_formula(symbol: str) -> Formula:
+    """The formula of a first pattern, of whatever stands in the place of activations, but for how it is split."""
+
+    def latex(settings: EigenCamSettings) -> str:
+        return rf"L(p) = \sum_k v_k \, {_centred(symbol) if settings.centre else symbol}(p)"
+
+    def where(settings: EigenCamSettings) -> str:
+        if not settings.centre:
+            return rf"v = \text{{first right singular vector of all }} {symbol}"
+        return (
+            rf"{_centred(symbol)} = {symbol} \text{{ less its mean over the picture}}, \quad "
+            rf"v = \text{{first right singular vector of all }} {_centred(symbol)}"
+        )
+
+    return Formula(
+        latex,
+        where,
+        "The singular vector is the mixture of channels that varies most from cell to cell: of all mixtures of length "
+        "1, its map is the strongest.",
+        weight="v_k",
+        weighed=f"{_centred(symbol)}(p)",
+    )
+
+
+def _centred(symbol: str) -> str:
+    return rf"\tilde {symbol}" if len(symbol) < 4 else rf"\widetilde{{{symbol}}}"
+
+
+def split_pattern(maps: Tensor, centre: bool, capture: LayerCapture, title: str) -> tuple[Tensor, Tensor]:
+    """The first right singular vector of maps `(C, h, w)`, turned the way the map is, as weights; and the maps.
+
+    Of `L = A v_1 = σ_1 u_1` follows `Aᵀ L = σ_1² v_1` with `σ_1 = |L|`. The arguments are those of
+    `find_first_pattern`.
     """
-    places = read_places(capture.activations, settings.centre, capture, "Eigen-CAM")
+    places = read_places(maps, centre, capture, title)
     pattern, _ = choose_sign(project_on_first_singular_vector(places), places)
     weights = places.T @ pattern / (pattern @ pattern).clamp(min=1e-300)
-    return weights[:, None, None], places.T.reshape(capture.activations.shape)
+    return weights[:, None, None], places.T.reshape(maps.shape)
 
 
 @method(
@@ -53,12 +89,7 @@ def weigh_channels(capture: LayerCapture, settings: EigenCamSettings) -> tuple[T
     needs={"activations"},
     class_agnostic=True,
     settings=EigenCamSettings,
-    formula=Formula(
-        latex=r"L(p) = \sum_k v_k \, A_k(p)",
-        weight=r"v_k",
-        where=r"v = \text{first right singular vector of } A \text{, each } A_k \text{ less its mean}",
-        split=weigh_channels,
-    ),
+    formula=replace(write_formula("A_k"), split=weigh_channels),
 )
 def eigen_cam(capture: LayerCapture, settings: EigenCamSettings) -> MethodResult:
     """Project the activations on their first right singular vector: `L = A v_1` (section III of the paper).

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -66,6 +67,21 @@ class Difference:
         return (scores[similar].softmax(0) * differences).sum()
 
 
+def weigh_channels(capture: LayerCapture, settings: FinerCamSettings) -> tuple[Tensor, Tensor]:
+    """`α_k`, the spatial mean of the gradient of `Difference`, and `A_k`."""
+    return capture.need_gradients().mean((1, 2), keepdim=True), capture.activations
+
+
+def _write_where(settings: FinerCamSettings) -> str:
+    others = settings.classes
+    mean = "the weighted mean" if settings.weighting == "probability" else "the mean"
+    nearest = "of the class nearest in score" if others == 1 else rf"of the {others} classes nearest in score, {mean}"
+    return (
+        r"\alpha_k = \frac{1}{h w} \sum_{i,j} \frac{\partial (y_c - "
+        rf"{settings.gamma:g}\,y_d)}}{{\partial A_k(i,j)}}, \quad y_d \text{{ {nearest}}}"
+    )
+
+
 @method(
     name="finer-cam",
     title="Finer-CAM",
@@ -76,10 +92,17 @@ class Difference:
     needs={"gradients"},
     settings=FinerCamSettings,
     objective=lambda settings: Difference(settings.gamma, settings.classes, settings.weighting),
+    formula=Formula(
+        r"L(p) = \sum_k \alpha_k \, A_k(p)",
+        _write_where,
+        "Grad-CAM of a difference of scores: what the class shares with those most like it cancels out.",
+        weight=r"\alpha_k",
+        split=weigh_channels,
+    ),
 )
 def finer_cam(capture: LayerCapture, settings: FinerCamSettings) -> MethodResult:
     """`L = Σ_k α_k A_k` with `α_k` the spatial mean of the gradient of `Difference`: Grad-CAM of another score."""
-    weights = capture.need_gradients().mean((1, 2), keepdim=True)
+    weights, activations = weigh_channels(capture, settings)
     warnings: tuple[str, ...] = ()
     if len(capture.logits) == 1:
         warnings = ("There is no other class to compare with: this is Grad-CAM's map.",)
@@ -94,4 +117,4 @@ def finer_cam(capture: LayerCapture, settings: FinerCamSettings) -> MethodResult
             "Finer-CAM weighs similar classes by a softmax, which is for classes that exclude each other. Weigh them "
             "equally."
         )
-    return MethodResult((weights * capture.activations).sum(0), warnings)
+    return MethodResult((weights * activations).sum(0), warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -39,6 +40,11 @@ class FullGradSettings(Settings):
     settings=FullGradSettings,
     place="input",
     count_passes=lambda _layer, _settings: 1,
+    formula=Formula(
+        r"L(p) = \psi(\nabla_{\!x} y_c \odot x)(p) + \sum_{l,k} \psi(\nabla_{\!b} y_c \, b_{l,k})(p)",
+        r"b_{l,k} = \text{bias of channel } k \text{ in layer } l, \quad \psi = \text{size, stretched and enlarged}",
+        "Before ψ, all of this adds up to the score: what the pixels give, and what every bias gives.",
+    ),
 )
 def fullgrad(capture: LayerCapture, settings: FullGradSettings) -> MethodResult:
     """`S = Σ_c ψ(∇_x f · x)_c + Σ_l Σ_c ψ(∇_b f · b)_c` (equation 4), with `ψ` the magnitude of a channel, stretched to

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -37,6 +38,11 @@ class GuidedBackpropagationSettings(Settings):
     settings=GuidedBackpropagationSettings,
     place="input",
     count_passes=lambda _layer, _settings: 1,
+    formula=Formula(
+        r"L(p) = \max_{\text{colours}} |R_0(p)|",
+        r"R_l = 1[A_l > 0] \; 1[R_{l+1} > 0] \; R_{l+1}, \quad R_n = \frac{\partial y_c}{\partial A_n}",
+        "The gradient, handed down from the answer to the pixels, of which every ReLU lets only the positive pass.",
+    ),
 )
 def guided_backpropagation(capture: LayerCapture, settings: GuidedBackpropagationSettings) -> MethodResult:
     """`R_l = 1[f_l > 0] · 1[R_{l+1} > 0] · R_{l+1}` at every ReLU (section 3.4), down to the pixels.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.methods.grad_cam import grad_cam
 from explain.methods.guided_backpropagation import GuidedBackpropagationSettings, join_channels
 from explain.passes.capture import LayerCapture
@@ -18,6 +19,10 @@ from explain.passes.capture import LayerCapture
     needs={"gradients", "runner"},
     settings=GuidedBackpropagationSettings,
     count_passes=lambda _layer, _settings: 1,
+    formula=Formula(
+        r"L(p) = \max\!\left(0, L_{\text{Grad-CAM}}(p)\right) \cdot L_{\text{guided backpropagation}}(p)",
+        says="Grad-CAM, enlarged to the picture, decides where; guided backpropagation draws the detail.",
+    ),
 )
 def guided_grad_cam(capture: LayerCapture, settings: GuidedBackpropagationSettings) -> MethodResult:
     """`ReLU(Grad-CAM)`, enlarged bilinearly to the picture, times guided backpropagation (section 3.2 of the paper).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.methods.occlusion import Fill, make_baseline
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
@@ -43,6 +44,12 @@ class IntegratedGradientsSettings(Settings):
     settings=IntegratedGradientsSettings,
     place="input",
     count_passes=lambda _layer, settings: settings.steps + 2,
+    formula=Formula(
+        r"L(p) = (x - x')_p \int_0^1 \frac{\partial y_c}{\partial x_p}(x_\alpha) \; d\alpha",
+        r"x_\alpha = x' + \alpha (x - x'), \quad x' = \text{empty picture}, \quad \sum_p L(p) = y_c(x) - y_c(x')",
+        "Gradients along the way from an empty picture to this one, added up over the colours. All pixels make "
+        "what the score has gained.",
+    ),
 )
 def integrated_gradients(capture: LayerCapture, settings: IntegratedGradientsSettings) -> MethodResult:
     """`(x - x') · ∫ ∇f(x' + α(x - x')) dα` (equation 1), by captum, the integral by Gauss-Legendre; channels summed.

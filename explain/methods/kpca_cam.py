@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
 from explain.methods.eigen_cam import choose_sign, find_first_eigenvector, read_places
+from explain.methods.formula import Cell, Formula, Sum
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -40,20 +44,26 @@ class KpcaCamSettings(Settings):
     )
 
 
-@method(
-    name="kpca-cam",
-    title="KPCA-CAM",
-    sentence="The strongest pattern among the layer's features, linear or not, for no class in particular.",
-    paper="Karmani et al., KPCA-CAM: Visual Explainability of Deep Computer Vision Models using Kernel PCA, 2024, "
-    "arXiv 2410.00267",
-    group="gradient-free",
-    needs={"activations"},
-    class_agnostic=True,
-    settings=KpcaCamSettings,
-)
-def kpca_cam(capture: LayerCapture, settings: KpcaCamSettings) -> MethodResult:
-    """Project the places on the first principal component of their kernel: `√λ_1 a_1` with `K a_1 = λ_1 a_1`, where K
-    is the kernel of the centred activations, itself centred in feature space. Its sign follows `choose_sign`.
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """The first principal component of the places of a layer, in a kernel's feature space.
+
+    Attributes:
+        kernel: how alike two places are, centred in feature space, `(n, n)`.
+        eigenvalue: its largest.
+        projected: the map, `(n,)`.
+        rules: what decided about its sign.
+    """
+
+    kernel: Tensor
+    eigenvalue: float
+    projected: Tensor
+    rules: tuple[str, ...]
+
+
+def find_pattern(capture: LayerCapture, settings: KpcaCamSettings) -> Pattern:
+    """`√λ_1 a_1` with `K a_1 = λ_1 a_1`, where K is the kernel of the centred activations, itself centred in feature
+    space. Its sign follows `choose_sign`.
 
     Raises:
         MethodError: the activations are not finite, or the grid is too fine for a kernel.
@@ -68,10 +78,62 @@ def kpca_cam(capture: LayerCapture, settings: KpcaCamSettings) -> MethodResult:
     kernel = compare_places(places, settings.kernel, settings.gamma / places.shape[1])
     centred = kernel - kernel.mean(0) - kernel.mean(1, keepdim=True) + kernel.mean()
     if centred.norm() <= 1e-12 * kernel.norm():  # every place alike: what is left is rounding noise
-        return MethodResult(capture.activations.new_zeros(height, width))
+        return Pattern(centred, 0.0, centred.new_zeros(height * width), ())
     value, vector = find_first_eigenvector(centred)
     projected, rules = choose_sign(vector * value.clamp(min=0).sqrt(), places)
-    return MethodResult(projected.reshape(height, width).float(), rules=rules)
+    return Pattern(centred, float(value), projected, rules)
+
+
+def list_sums(capture: LayerCapture, settings: KpcaCamSettings, place: Cell) -> list[Sum]:
+    """The map at a place as the mean of the map everywhere, each place counting as it is alike: `L = K L / λ_1`."""
+    height, width = capture.activations.shape[1:]
+    pattern = find_pattern(capture, settings)
+    alike = pattern.kernel[place[0] * width + place[1]].cpu().numpy() / (pattern.eigenvalue or 1.0)
+    values = pattern.projected.cpu().numpy()
+    names = [f"row {at // width + 1}, column {at % width + 1}" for at in range(height * width)]
+    columns = (r"$K(p, q) / \lambda$", "$L(q)$")
+    return [Sum("Cell q", names, columns, np.stack([alike, values], 1), alike * values)]
+
+
+_KERNELS: dict[Kernel, str] = {
+    "sigmoid": r"\tanh(\gamma\, x_p \cdot x_q + 1)",
+    "rbf": r"\exp(-\gamma \lVert x_p - x_q \rVert^2)",
+    "poly": r"(\gamma\, x_p \cdot x_q + 1)^3",
+    "linear": r"x_p \cdot x_q",
+    "cosine": r"\cos(x_p, x_q)",
+}
+
+
+def _write_where(settings: KpcaCamSettings) -> str:
+    return rf"K(p, q) = {_KERNELS[settings.kernel]} \text{{, centred}}, \quad \lambda = \text{{its largest eigenvalue}}"
+
+
+@method(
+    name="kpca-cam",
+    title="KPCA-CAM",
+    sentence="The strongest pattern among the layer's features, linear or not, for no class in particular.",
+    paper="Karmani et al., KPCA-CAM: Visual Explainability of Deep Computer Vision Models using Kernel PCA, 2024, "
+    "arXiv 2410.00267",
+    group="gradient-free",
+    needs={"activations"},
+    class_agnostic=True,
+    settings=KpcaCamSettings,
+    formula=Formula(
+        r"L(p) = \frac{1}{\lambda} \sum_q K(p, q) \, L(q)",
+        _write_where,
+        "Cells are added up, not channels: a cell is high where the cells that it is like (K, of their activations x) "
+        "are high. The map that agrees with itself in this way is the first eigenvector of K.",
+        steps=list_sums,
+    ),
+)
+def kpca_cam(capture: LayerCapture, settings: KpcaCamSettings) -> MethodResult:
+    """Project the places on the first principal component of their kernel; see `find_pattern`.
+
+    Raises:
+        MethodError: the activations are not finite, or the grid is too fine for a kernel.
+    """
+    pattern = find_pattern(capture, settings)
+    return MethodResult(pattern.projected.reshape(capture.activations.shape[1:]).float(), rules=pattern.rules)
 
 
 def compare_places(places: Tensor, kernel: Kernel, gamma: float) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -30,6 +31,11 @@ class LeGradSettings(Settings):
     needs={"attention"},
     place="all attention",
     settings=LeGradSettings,
+    formula=Formula(
+        r"L(p) = \frac{1}{n H T} \sum_{l,h,i} \max\!\left(0, \frac{\partial y_c^{(l)}}{\partial A_l^h(i, p)}\right)",
+        r"y_c^{(l)} = \text{score of the class, read off after block } l, \quad A_l = \text{its attention}",
+        "How much more attention of any of the T tokens to this patch would raise the score, in n blocks of H heads.",
+    ),
 )
 def legrad(capture: LayerCapture, settings: LeGradSettings) -> MethodResult:
     """Mean over blocks of `E_l = 1/(h n) Σ_{h,i} (∂s_l/∂A_l)+` at the patches (section 3 of the paper).

@@ -1,8 +1,11 @@
 """NormGrad: how much each place would change the weights, were the layer trained on this picture."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Cell, Formula, Sum, read_at, sum_over_channels
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -18,6 +21,32 @@ class NormGradSettings(Settings):
     )
 
 
+def list_sums(capture: LayerCapture, settings: NormGradSettings, place: Cell) -> list[Sum]:
+    """The sums of squares under the roots of the norms."""
+    gradients, activations = read_at(capture.need_gradients(), place), read_at(capture.activations, place)
+    if settings.inserted == "scaling":
+        factors = [("g_k(p)", gradients), ("A_k(p)", activations)]
+        return [sum_over_channels(factors, (gradients * activations) ** 2, "Squares of the products:")]
+    of_gradients = sum_over_channels([("g_k(p)", gradients)], gradients**2, "Squares of the gradients:")
+    if settings.inserted == "bias":
+        return [of_gradients]
+    return [of_gradients, sum_over_channels([("A_k(p)", activations)], activations**2, "Squares of the activations:")]
+
+
+_FORMULAS = {
+    "convolution": (
+        r"L(p) = \lVert g(p) \rVert \cdot \lVert A(p) \rVert",
+        r"\lVert g(p) \rVert^2 = \sum_k g_k(p)^2, \quad \lVert A(p) \rVert^2 = \sum_k A_k(p)^2",
+    ),
+    "scaling": (
+        r"L(p) = \lVert g(p) \odot A(p) \rVert",
+        r"\lVert g(p) \odot A(p) \rVert^2 = \sum_k \left(g_k(p) \, A_k(p)\right)^2",
+    ),
+    "bias": (r"L(p) = \lVert g(p) \rVert", r"\lVert g(p) \rVert^2 = \sum_k g_k(p)^2"),
+}
+_GRADIENT = r", \quad g_k(p) = \frac{\partial y_c}{\partial A_k(p)}"
+
+
 @method(
     name="normgrad",
     title="NormGrad",
@@ -27,6 +56,13 @@ class NormGradSettings(Settings):
     group="gradient",
     needs={"gradients"},
     settings=NormGradSettings,
+    formula=Formula(
+        lambda settings: _FORMULAS[settings.inserted][0],
+        lambda settings: _FORMULAS[settings.inserted][1] + _GRADIENT,
+        "Squares have no sign, so nothing speaks against the class here: a cell is only more or less important.",
+        steps=list_sums,
+        roots=True,
+    ),
 )
 def normgrad(capture: LayerCapture, settings: NormGradSettings) -> MethodResult:
     """Norm of what each place u adds to the gradient of the weights of an identity layer put in here (section 3).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -63,6 +64,11 @@ def _count_passes(_layer: Layer, settings: OcclusionSettings) -> int:
     settings=OcclusionSettings,
     place="input",
     count_passes=_count_passes,
+    formula=Formula(
+        r"L(p) = \frac{1}{|W_p|} \sum_{w \in W_p} \left(y_c(x) - y_c(x_w)\right)",
+        r"W_p = \text{all windows that cover } p, \quad x_w = \text{the picture with the window } w \text{ hidden}",
+        "How far the score falls, averaged over the windows that hide this place.",
+    ),
 )
 def occlusion(capture: LayerCapture, settings: OcclusionSettings) -> MethodResult:
     """The mean over all windows that cover a place of `f(x) - f(x hidden)` (section 4.2 of the paper), by captum."""

@@ -1,6 +1,7 @@
 """Prompt-CAM: what the prompt of a class attends to in the last block of a ViT."""
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -29,6 +30,12 @@ class PromptCamSettings(Settings):
     needs={"prompts"},
     place="last attention",
     settings=PromptCamSettings,
+    formula=Formula(
+        r"L(p) = \frac{1}{n} \sum_{h=1}^{n} A^h_{c,\, p}",
+        r"A^h_{c,\, p} = \operatorname{softmax}_p\!\left(\frac{q_c^h \cdot k_p^h}{\sqrt d}\right), \quad "
+        r"q_c^h = \text{query of the class's prompt}, \; k_p^h = \text{key of patch } p",
+        "Heads are put in order by blurring one after the other: first comes the one whose loss hurts the class most.",
+    ),
 )
 def prompt_cam(capture: LayerCapture, settings: PromptCamSettings) -> MethodResult:
     """Mean of the class prompt's softmax attention to the patches over its top heads, ranked by greedy blurring."""

@@ -1,6 +1,7 @@
 """Raw attention: which patches the answering token of a vision transformer attends to in one block."""
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -39,6 +40,11 @@ class RawAttentionSettings(Settings):
     class_agnostic=True,
     place="all attention",
     settings=RawAttentionSettings,
+    formula=Formula(
+        r"L(p) = \frac{1}{H} \sum_{h=1}^{H} A^h_{\text{answer},\, p}",
+        r"A^h = \operatorname{softmax}\!\left(\frac{Q^h {K^h}^{\!\top}}{\sqrt d}\right)",
+        "Of the attention of a block's H heads, the row of the token that answers.",
+    ),
 )
 def raw_attention(capture: LayerCapture, settings: RawAttentionSettings) -> MethodResult:
     """The row of the class token in `softmax(Q Kᵀ / √d)`, at the patches.

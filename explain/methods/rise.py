@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -47,6 +48,9 @@ class RiseSettings(Settings):
     seed: int = setting(0, "Seed", "Another seed, other masks.", low=0, high=9999, step=1, advanced=True)
 
 
+_SCORES = {False: r"y_c(x \odot M_m)", True: r"\left(y_c(x \odot M_m) - \bar y_c\right)"}
+
+
 @method(
     name="rise",
     title="RISE",
@@ -59,6 +63,11 @@ class RiseSettings(Settings):
     presets={"published": RiseSettings(masks=8000, grid=7, share=50.0, centre=False)},
     place="input",
     count_passes=lambda _layer, settings: settings.masks,
+    formula=Formula(
+        lambda settings: rf"L(p) = \frac{{1}}{{N \, E[M]}} \sum_{{m=1}}^{{N}} {_SCORES[settings.centre]} \, M_m(p)",
+        r"M_m = \text{random mask, 1 where the picture is shown}, \quad N = \text{how many}",
+        "The mean score of all masked copies that show this place.",
+    ),
 )
 def rise(capture: LayerCapture, settings: RiseSettings) -> MethodResult:
     """`S = 1 / (E[M]·N) · Σ_i f(I ∘ M_i) · M_i` (equation 6). With `centre`, `f` is taken above its mean over masks."""

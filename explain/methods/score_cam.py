@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
 from explain.passes.capture import LayerCapture
 from explain.passes.look import PassPrecision
@@ -30,6 +31,9 @@ class ScoreCamSettings(Settings):
     )
 
 
+_WEIGHTS = {"softmax": r"\operatorname{softmax}_k(S_k)", "increase": "S_k"}
+
+
 @method(
     name="score-cam",
     title="Score-CAM",
@@ -40,6 +44,11 @@ class ScoreCamSettings(Settings):
     needs={"activations", "runner"},
     settings=ScoreCamSettings,
     count_passes=lambda layer, settings: count_channels(layer, settings.channels) + 1,
+    formula=Formula(
+        r"L(p) = \sum_k \alpha_k \, A_k(p)",
+        lambda settings: rf"\alpha_k = {_WEIGHTS[settings.weights]}, \quad S_k = y_c(x \odot s(A_k)) - y_c(0)",
+        "Each channel, stretched to 0…1 (s) and enlarged, hides the picture x where it is silent.",
+    ),
 )
 def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult:
     """`L = Σ_k α_k A_k`, `α = softmax_k(S_k)`, `S_k = f(X ∘ s(Up(A_k))) - f(0)` (equations 7 to 9 and algorithm 1).

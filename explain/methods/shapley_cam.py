@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -35,6 +36,20 @@ class Utility:
         return scores[target] + scores.log_softmax(0)[target] if self.residual else scores[target]
 
 
+def weigh_channels(capture: LayerCapture, settings: ShapleyCamSettings) -> tuple[Tensor, Tensor]:
+    """`w_k`, the spatial mean of `g − ½ H A` in channel k, and `A_k`."""
+    weights = (capture.need_gradients() - 0.5 * capture.need_curvature()).mean((1, 2), keepdim=True)
+    return weights, capture.activations
+
+
+def _write_where(settings: ShapleyCamSettings) -> str:
+    score = r"y = y_c + \log \operatorname{softmax}(y)_c" if settings.utility != "score" else r"y = y_c"
+    return (
+        r"w_k = \frac{1}{h w} \sum_{i,j} \left(g - \tfrac{1}{2} H A\right)_k(i,j), \quad "
+        rf"g = \frac{{\partial y}}{{\partial A}}, \; H = \frac{{\partial^2 y}}{{\partial A^2}}, \; {score}"
+    )
+
+
 @method(
     name="shapley-cam",
     title="Shapley-CAM",
@@ -44,6 +59,12 @@ class Utility:
     needs={"gradients", "curvature"},
     settings=ShapleyCamSettings,
     objective=lambda settings: Utility(settings.utility == "residual softmax"),
+    formula=Formula(
+        r"L(p) = \sum_k w_k \, A_k(p)",
+        _write_where,
+        "Grad-CAM's weights, less half of what the slope changes on the way to no activation at all.",
+        split=weigh_channels,
+    ),
 )
 def shapley_cam(capture: LayerCapture, settings: ShapleyCamSettings) -> MethodResult:
     """`L = Σ_k w_k A_k`, with `w_k` the spatial mean of `g − ½ H A` in channel k.
@@ -55,12 +76,11 @@ def shapley_cam(capture: LayerCapture, settings: ShapleyCamSettings) -> MethodRe
             "The residual softmax of Shapley-CAM is for classes that exclude each other, and this model's outputs are "
             "none. Explain the score."
         )
-    curvature = capture.need_curvature()
-    weights = (capture.need_gradients() - 0.5 * curvature).mean((1, 2), keepdim=True)
+    weights, activations = weigh_channels(capture, settings)
     warnings: tuple[str, ...] = ()
-    if not curvature.any():
+    if not capture.need_curvature().any():
         warnings = (
             "The score is linear in this layer's activations, so this is the map of Grad-CAM: explain the residual "
             "softmax, or choose an earlier layer.",
         )
-    return MethodResult((weights * capture.activations).sum(0), warnings)
+    return MethodResult((weights * activations).sum(0), warnings)

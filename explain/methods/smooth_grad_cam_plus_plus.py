@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -45,6 +46,13 @@ class SmoothGradCamPlusPlusSettings(Settings):
     needs={"activations", "runner"},
     settings=SmoothGradCamPlusPlusSettings,
     count_passes=lambda _layer, settings: settings.copies,
+    formula=Formula(
+        r"L(p) = \sum_k w_k \, A_k(p)",
+        r"w_k = \sum_{i,j} \frac{D_2}{2 D_2 + D_3 \sum A_k} \max(0, D_1), \quad "
+        r"D_n = \frac{1}{N} \sum_{m=1}^{N} "
+        r"\left(\frac{\partial y_c}{\partial A_k(i,j)}\right)^{\!n}\!(x + \varepsilon_m)",
+        "Grad-CAM++ with each gradient averaged over noisy copies of the picture.",
+    ),
 )
 def smooth_grad_cam_plus_plus(capture: LayerCapture, settings: SmoothGradCamPlusPlusSettings) -> MethodResult:
     """`L = Σ_k w_k A_k`, `w_k = Σ_ij α_ij ReLU(D1_ij)`, `α = D2 / (2·D2 + Σ_ab A_ab · D3)` (section 3 of the paper).

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from explain.methods.base import Formula, MethodResult, method
+from explain.methods.base import MethodResult, method
+from explain.methods.formula import Formula
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings
 

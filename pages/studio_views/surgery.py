@@ -1,4 +1,4 @@
-"""Studio, Surgery: paint a region over, and ask again."""
+"""Studio, Surgery: paint regions over, and ask the model again."""
 
 from __future__ import annotations
 
@@ -9,96 +9,107 @@ import streamlit as st
 
 from components.browser.canvas import canvas, read_event
 from components.choices.caution import show_cautions
+from components.choices.methods import find_obstacles, pick_methods, read_settings
 from components.choices.one_picture import pick_one
 from components.choices.pictures import list_pictures
 from components.maps.buttons import follow_button
 from components.page.link import get_view, keep_link
+from components.page.subject import Subject, pick_subject, say_no_picture
 from components.session.faults import show_faults
 from components.session.work import Place, Work
 from components.studio.parts import find_parts, outline_parts
-from components.studio.surgery import CANVAS, build_surgery_rows, describe_answer, operate, pick_operation
+from components.studio.surgery import CANVAS, build_surgery_rows, describe_change, operate, pick_edits
 from components.studio.views import CHART, MOST_BARS
 from components.words import escape
-from explain.engine.engine import Engine
 from explain.errors import PictureError
 from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
-from explain.traits.surgery import Answer, answer_surgery
-from explain.traits.traits import EyesView, look_with_eyes_of
-from pages.studio_views.prompted import name_looker, pick_prompted_subject
+from explain.progress import Watch
+from explain.traits.surgery import Asked, Reading, read_picture
 
-_SURGERY_TRAITS = 3
+_FALLBACK = "grad-cam"  # where no method that is chosen works on the model
 
 
 def show_view(body: Place) -> None:
-    """Paint a region over, and see what the classes say then."""
-    subject = pick_prompted_subject(body)
-    if subject is not None:
-        with body.container():
-            name_looker(subject[1])
-            show_cautions(subject[2], subject[1])
-            _show_surgery(*subject)
+    """Paint regions over, and see what the model says then."""
+    _, subject = pick_subject(body=body)
+    if subject is None:
+        return
+    model, layer = subject.model, subject.layer
+    obstacles = find_obstacles(model)
+    with st.sidebar:
+        chosen = pick_methods(
+            obstacles, lambda method: subject.engine.estimate_seconds(model, method, layer, read_settings(method.name))
+        )
+    keep_link()
+    # What the prompt of a class looks at is there head by head.
+    methods = [name for name in chosen if name not in obstacles and name != "prompt-cam"]
+    with body.container():
+        show_cautions(subject.pictures, model)
+        if subject.pictures:
+            _show_surgery(subject, methods or [_FALLBACK])
+        else:
+            say_no_picture()
 
 
 @st.fragment
 @show_faults
-def _show_surgery(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], target: int | None) -> None:
-    follow_button(read_event(CANVAS), model)
-    with st.container(key="surgery-picture", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        picture = pick_one(pictures)
+def _show_surgery(subject: Subject, methods: Sequence[str]) -> None:
+    follow_button(read_event(CANVAS), subject.model)
+    picture = pick_one(subject.pictures)
     masks: Mapping[str, np.ndarray] = find_parts(picture)
     others = {title: other for title, other in list_pictures().items() if other.digest != picture.digest}
-    operation = pick_operation(picture, masks, others)
+    edits = pick_edits(picture, masks, others)
     keep_link()
     after, problem = None, None
-    if operation is not None:
-        try:
-            after = operate(operation, picture)
-        except PictureError as error:
-            problem = str(error)
+    try:
+        after = operate(edits, picture)
+    except PictureError as error:
+        problem = str(error)
+    settings = {name: read_settings(name) for name in methods}
+    asked = Asked(methods, subject.layer, subject.target, settings, subject.score)
     place = Place("surgery")
-    views = place.watch(
-        Work(lambda work: _answer(engine, picture, after, model, target, work)), "Asking before and after …"
+    readings = place.watch(
+        Work(lambda work: _read(subject, [picture] if after is None else [picture, after], asked, work)),
+        "Asking before and after …",
     )
     with place.container():
         if problem is not None:
             st.error(problem, icon=":material/error:")
-        answer = views if isinstance(views, Answer) else None
-        if answer is None:
+        if after is None:
             st.info(
                 "Press **Box** or **Lasso** above the picture, or the key b or l, and draw around a place on it"
                 + (", or choose one of its parts as the region." if masks else "."),
                 icon=":material/gesture:",
             )
         else:
-            st.markdown(escape(describe_answer(answer, model.labels)))
-        shown = [views] if isinstance(views, EyesView) else [views.before, views.after]
-        part = None if operation is None else masks.get(operation.name)
-        outlines = [] if operation is None or part is None else outline_parts({operation.name: part})
-        rows = build_surgery_rows(picture, after, shown, model.labels, outlines)
+            st.markdown(escape(describe_change(*readings)))
+        parts = {operation.name: masks[operation.name] for operation in edits.done if operation.name in masks}
+        rows = build_surgery_rows(readings, subject.model.request.name, outline_parts(parts))
         canvas(rows, get_view(), key=CANVAS, drawing=True)
-        if answer is not None:
-            _show_change(answer, model)
+        for reason in dict.fromkeys(readings[0].unavailable.values()):
+            st.caption(reason)
+        if after is not None and readings[0].answer.probability is not None:
+            _show_change(readings, subject.model)
 
 
-def _answer(
-    engine: Engine,
-    before: Picture,
-    after: Picture | None,
-    model: LoadedModel,
-    target: int | None,
-    work: Work[Answer | EyesView],
-) -> Answer | EyesView:
-    asked = ["auto" if target is None else target]
-    if after is None:
-        return look_with_eyes_of(engine, before, model, asked, _SURGERY_TRAITS, work.cancel)
-    return answer_surgery(engine, before, after, model, asked, _SURGERY_TRAITS, work.cancel)
+def _read(subject: Subject, pictures: Sequence[Picture], asked: Asked, work: Work[list[Reading]]) -> list[Reading]:
+    """What the model makes of the picture before, and of the same class after."""
+    whole = Watch(lambda share, text: work.report(text, share), work.cancel)
+    readings: list[Reading] = []
+    for number, picture in enumerate(pictures):
+        part = whole.part(number / len(pictures), (number + 1) / len(pictures))
+        same = asked if not readings else asked.of(readings[0].target)
+        readings.append(read_picture(subject.engine, picture, subject.model, same, part.report, work.cancel))
+    return readings
 
 
-def _show_change(answer: Answer, model: LoadedModel) -> None:
+def _show_change(readings: Sequence[Reading], model: LoadedModel) -> None:
     from components.studio.charts import draw_change
 
-    asked = [seen.target for seen in answer.before.classes]
-    before, after = answer.before.probabilities, answer.after.probabilities
-    figure = draw_change(before, after, model.labels, asked, MOST_BARS // 2)
+    before, after = (
+        [prediction.probability or 0.0 for prediction in sorted(reading.predictions, key=lambda one: one.index)]
+        for reading in readings
+    )
+    figure = draw_change(before, after, model.labels, [readings[0].target], MOST_BARS // 2)
     st.plotly_chart(figure, key="surgery-change", config=CHART, width=720)

@@ -30,6 +30,17 @@ def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
     expect(page.locator('.strip .card[aria-pressed="true"] .title')).to_have_text("stages.0", timeout=PATIENCE)
     alt = re.compile("Grad-CAM for “cat” at stages.0 on .*, strongest at")
     expect(page.locator(".st-key-map img").first).to_have_attribute("alt", alt, timeout=PATIENCE)
+
+    cells = page.locator(".st-key-map .cells")
+    area = cells.bounding_box()
+    assert area is not None
+    cells.click(position={"x": area["width"] * 3.5 / 16, "y": area["height"] * 12.5 / 16})
+    main = page.get_by_test_id("stMain")
+    expect(main.get_by_text("At the ringed cell, row 13 and column 4:")).to_be_visible(timeout=PATIENCE)
+    page.keyboard.press("ArrowRight")
+    expect(main.get_by_text("At the ringed cell, row 13 and column 5:")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Back to the highest cell").click()
+    expect(main.get_by_text("Press any cell of the map")).to_be_visible(timeout=PATIENCE)
     go_to(page, "Clusters")
     expect(page.locator(".st-key-layer-widget")).to_contain_text("Layer", timeout=PATIENCE)
     expect(page.locator(".st-key-map .lines").first).to_contain_text("stages.0", timeout=PATIENCE)

@@ -66,7 +66,7 @@ def test_blocks_are_higher_with_more_cells_and_wider_with_more_channels(layers: 
             assert (a["width"] > b["width"]) == (first.channels > second.channels)
 
 
-@pytest.mark.parametrize("method", ["grad-cam", "hires-cam", "layer-cam", "grad-cam++", "eigen-cam"])
+@pytest.mark.parametrize("method", ["grad-cam", "hires-cam", "eigen-cam", "cf-cam", "cam", "kpca-cam", "finer-cam"])
 def test_the_numbers_shown_add_up_to_the_maps_value(layers: Any, engine: Engine, method: str) -> None:
     layers.test.selectbox(key="one-method-widget").set_value(method).run()
     assert not layers.test.exception
@@ -74,24 +74,56 @@ def test_the_numbers_shown_add_up_to_the_maps_value(layers: Any, engine: Engine,
     picture = bundled_pictures()[0].path
     values = engine.explain(picture, "photo-cnn", [method]).pictures[0].maps[0].values
     table = layers.test.table[0].value
-    products = [read_number(text) for text in table["Product"]]
-    assert len(products) == 5
+    products = [read_number(text) for text in table.iloc[:, -1]]
     assert sum(products[:-1]) == pytest.approx(products[-1], abs=1e-9)
     assert products[-1] == pytest.approx(float(values.max()), rel=2e-3)
-    weights, activations = (table.iloc[:3, column] for column in (1, 2))
-    for weight, activation, product in zip(weights, activations, products, strict=False):
-        assert read_number(weight) * read_number(activation) == pytest.approx(product, rel=0.02)
+    if len(table.columns) == 4 and method != "cf-cam":
+        weights, activations = (table.iloc[:3, column] for column in (1, 2))
+        for weight, activation, product in zip(weights, activations, products, strict=False):
+            assert read_number(weight) * read_number(activation) == pytest.approx(product, rel=0.02)
     row, column = np.unravel_index(int(values.argmax()), values.shape)
     assert any(f"row {row + 1} and column {column + 1}" in text.value for text in layers.test.markdown)
     assert len(layers.test.latex) == 2
 
 
-def test_a_method_that_is_no_sum_says_so(layers: Any) -> None:
+def test_norms_are_written_as_the_roots_that_they_are(layers: Any, engine: Engine) -> None:
     layers.test.selectbox(key="one-method-widget").set_value("normgrad").run()
     assert not layers.test.exception
-    assert not layers.test.error
-    assert any("no plain sum over channels" in text.value for text in layers.test.markdown)
-    assert not layers.test.latex
+    assert len(layers.test.table) == 2
+    value = float(
+        engine.explain(bundled_pictures()[0].path, "photo-cnn", ["normgrad"]).pictures[0].maps[0].values.max()
+    )
+    assert any(text.value.endswith(f"= {value:.4g}.") for text in layers.test.markdown)
+
+
+def test_any_cell_is_taken_apart_and_the_place_stays_at_another_layer(layers: Any, engine: Engine) -> None:
+    picture = bundled_pictures()[0].path
+    values = engine.explain(picture, "photo-cnn", ["grad-cam"], ["stages.0", "stages.1"]).pictures[0].maps
+    fine, coarse = (heatmap.values for heatmap in values)
+    before = layers.component("cards", "map")["items"][0]["frames"][0]["cells"]
+    assert (before["rows"], before["columns"]) == coarse.shape
+    layers.test.session_state["layers-cell"] = (0.9, 0.1)
+    layers.test.run()
+    assert layers.component("cards", "map")["items"][0]["frames"][0]["cells"]["chosen"] == [7, 0]
+    assert read_number(layers.test.table[0].value.iloc[-1, -1]) == pytest.approx(coarse[7, 0], rel=2e-3)
+    layers.test.selectbox(key="layer-widget").set_value("stages.0").run()
+    assert layers.component("cards", "map")["items"][0]["frames"][0]["cells"]["chosen"] == [14, 1]
+    assert read_number(layers.test.table[0].value.iloc[-1, -1]) == pytest.approx(fine[14, 1], rel=2e-3)
+    assert layers.words["cell"] == ["0.9", "0.1"]
+    layers.test.button(key="highest-cell").click().run()
+    assert layers.component("cards", "map")["items"][0]["frames"][0]["cells"]["chosen"] == list(
+        np.unravel_index(int(fine.argmax()), fine.shape)
+    )
+
+
+def test_layers_without_a_map_keep_their_cards(layers: Any) -> None:
+    layers.test.selectbox(key="one-method-widget").set_value("cam").run()
+    items = layers.component("cards", "strip")["items"]
+    bare = [item for item in items if not item["frames"]]
+    assert bare and all(item["lines"][1] == "No map of this layer." for item in bare)
+    layers.test.selectbox(key="layer-widget").set_value(bare[0]["key"]).run()
+    assert not layers.test.exception and not layers.test.error
+    assert "CAM" in layers.test.info[0].value
 
 
 def test_only_methods_without_passes_of_their_own_are_offered(layers: Any) -> None:
@@ -109,20 +141,27 @@ def test_another_layer_method_or_number_of_channels_needs_no_pass(layers: Any, e
     assert before["image"] != after["image"]
     assert "at stem.conv1 on" in after["alt"]
     layers.test.selectbox(key="one-method-widget").set_value("layer-cam").run()
-    layers.test.slider(key="channels-32").set_value(20).run()
-    assert len(layers.component("cards", "channels")["items"]) == 20
+    layers.test.slider(key="channels-24").set_value(16).run()
+    assert len(layers.component("cards", "channels-raising")["items"]) == 10  # all that add something there
     assert engine.passes == passes
 
 
-def test_the_channels_shown_are_the_strongest(layers: Any) -> None:
-    items = layers.component("cards", "channels")["items"]
-    assert len(items) == 12
-    adds = [abs(read_number(item["lines"][2].split()[1])) for item in items]
-    assert adds == sorted(adds, reverse=True)
-    for item in items:
-        weight, activation = (read_number(line.split()[1]) for line in item["lines"][:2])
-        assert weight * activation == pytest.approx(read_number(item["lines"][2].split()[1]), rel=0.02)
-    assert len({item["frames"][0]["image"] for item in items}) == 12
+@pytest.mark.parametrize("method", ["grad-cam", "eigen-cam", "kpca-cam"])
+def test_channels_for_and_against_are_told_apart(layers: Any, method: str) -> None:
+    layers.test.selectbox(key="one-method-widget").set_value(method).run()
+    for key, sign in (("channels-raising", 1), ("channels-lowering", -1)):
+        items = layers.component("cards", key)["items"]
+        assert len(items) == 6
+        adds = [read_number(item["lines"][2].split()[1]) for item in items]
+        assert all(sign * product > 0 for product in adds)
+        assert adds == sorted(adds, key=lambda product: -sign * product)
+        for item, product in zip(items, adds, strict=True):
+            weight, activation = (read_number(line.split()[1]) for line in item["lines"][:2])
+            assert weight * activation == pytest.approx(product, rel=0.02)
+    said = [text.value for text in layers.test.markdown]
+    assert ("**With the pattern**" if method == "eigen-cam" else "**For “cat”**") in said
+    assert any("adds up no channels" in text for text in said) == (method == "kpca-cam")
+    assert f"adds to {'Eigen-CAM' if method == 'eigen-cam' else 'Grad-CAM'} at row" in layers.sentences
 
 
 def test_choices_of_compare_carry_over_and_back(dashboard: Any) -> None:

@@ -561,6 +561,28 @@ def test_a_part_is_painted_over_and_the_scores_answer(open_studio: Open) -> None
     assert len(digests) == 5
 
 
+def test_edits_stack_and_are_undone_on_any_model_by_every_method(open_studio: Open) -> None:
+    digest = read_example_digests()["crested-finch"]
+    studio = open_studio(view="surgery", model="photo-cnn", picture=digest, method=["grad-cam", "cf-cam", "prompt-cam"])
+    assert "photo-vit" not in studio.rows[0]["detail"] and studio.rows[0]["detail"].startswith("photo-cnn: ")
+    assert [pane["key"] for pane in studio.rows[0]["panes"]] == ["picture", "grad-cam", "cf-cam"]
+    assert studio.test.button(key="surgery-undo").disabled
+    notes = []
+    for part in ("crest", "bill"):
+        studio.test.selectbox(key="surgery-part").set_value(part).run()
+        assert not studio.test.error and not studio.test.exception
+        before, after = studio.rows
+        notes.append(after["detail"].count("Altered"))
+        assert before["picture"]["digest"] == digest
+        assert before["panes"][1]["map"] != after["panes"][1]["map"]
+    assert notes == [1, 2]
+    assert {outline["name"] for outline in studio.rows[1]["outlines"]} == {"crest", "bill"}
+    studio.test.button(key="surgery-undo").click().run()
+    assert studio.rows[1]["detail"].count("Altered") == 1
+    studio.test.button(key="surgery-reset").click().run()
+    assert len(studio.rows) == 1
+
+
 def test_without_a_picture_each_view_says_what_to_do(open_studio: Open) -> None:
     for view in ("eyes", "surgery"):
         assert "No picture is chosen" in open_studio(view=view, picture="").sentences

@@ -115,6 +115,7 @@ class Pane:
         choices: classes to choose from, below the picture.
         origin: which other model the map is from, and its class; stands beside the title.
         settings: key of the container on the page whose settings open under the title; empty for none.
+        faint: what it shows hardly counts, and is drawn pale.
     """
 
     key: str
@@ -130,6 +131,7 @@ class Pane:
     choices: tuple[Choice, ...] = ()
     origin: str = ""
     settings: str = ""
+    faint: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -390,6 +392,7 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
         "origin": pane.origin,
         "settings": pane.settings,
         "alt": alt,
+        "faint": pane.faint,
         "box": [float(edge) for edge in box],
         "map": None
         if values is None

@@ -101,6 +101,7 @@ class Pane {
     this.showMessage(described);
     this.showChoices(described.choices);
     this.showWarnings(described.warnings);
+    this.element.classList.toggle("faint", described.faint);
     const text = JSON.stringify([described.map, described.box, described.message]);
     if (text !== this.mapText) {
       this.mapText = text;

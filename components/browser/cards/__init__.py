@@ -19,6 +19,23 @@ _mount = st.components.v2.component(
 
 
 @dataclass(frozen=True)
+class Cells:
+    """The cells of a map, of which one can be chosen.
+
+    Attributes:
+        rows: how many.
+        columns: how many.
+        box: where they lie on the picture, left, top, width and height, each as a share of the picture's.
+        chosen: row and column of the one that is ringed.
+    """
+
+    rows: int
+    columns: int
+    box: tuple[float, float, float, float]
+    chosen: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Frame:
     """One picture of a card.
 
@@ -27,12 +44,14 @@ class Frame:
         alt: what it shows, in words.
         label: a word or two below it.
         mark: a place to mark with a ring, from 0 to 1 from its left and top.
+        cells: offered to choose from.
     """
 
     image: str
     alt: str
     label: str = ""
     mark: tuple[float, float] | None = None
+    cells: Cells | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,7 @@ def cards(
     layout: Literal["strip", "wall"] = "strip",
     chosen: str | None = None,
     on_press: Callable[[str], None] | None = None,
+    on_cell: Callable[[int, int], None] | None = None,
 ) -> None:
     """Show cards, and say which was pressed before the page is drawn again.
 
@@ -73,6 +93,7 @@ def cards(
         layout: one line that scrolls sideways, or as many lines as it takes.
         chosen: key of the card that is in use.
         on_press: called with the key of the card that was pressed. Without it, cards cannot be pressed.
+        on_cell: called with the row and the column of a cell that was chosen. Cards with cells cannot be pressed.
     """
 
     def read() -> None:
@@ -80,7 +101,14 @@ def cards(
         if on_press is not None and pressed in known:
             on_press(pressed)
 
+    def read_cell() -> None:
+        chosen = st.session_state[key].get("cell")
+        if on_cell is not None and isinstance(chosen, list) and chosen in offered:
+            on_cell(*chosen)
+
     known = {item.key for item in items}
+    grids = {(frame.cells.rows, frame.cells.columns) for item in items for frame in item.frames if frame.cells}
+    offered = [[row, column] for rows, columns in grids for row in range(rows) for column in range(columns)]
     data = {
         "items": [asdict(item) for item in items],
         "name": name,
@@ -89,4 +117,4 @@ def cards(
         "chosen": chosen,
         "pressable": on_press is not None,
     }
-    _mount(key=key, data=data, on_pressed_change=read)
+    _mount(key=key, data=data, on_pressed_change=read, on_cell_change=read_cell)

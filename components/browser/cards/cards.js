@@ -17,6 +17,7 @@ export default function (component) {
     let element = kept.get(item.key);
     if (element?.firstElementChild.tagName !== kind) element = build(item.key, kind, press);
     show(element, item, data, index);
+    for (const frame of element.querySelectorAll(".cells")) frame.choose = (cell) => setTriggerValue("cell", cell);
     return element;
   });
   if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
@@ -54,6 +55,7 @@ function show(element, item, data, index) {
   const card = element.firstElementChild;
   const [title, frames, lines] = card.children;
   const isChosen = item.key === data.chosen;
+  card.classList.toggle("bare", item.frames.length === 0);
   title.textContent = item.title;
   title.title = item.title;
   title.classList.toggle("dotted", item.colour !== null);
@@ -92,6 +94,66 @@ function showFrame(element, frame) {
     mark.style.left = `${frame.mark[0] * 100}%`;
     mark.style.top = `${frame.mark[1] * 100}%`;
   }
+  showCells(place, frame.cells);
+}
+
+// A grid over a map: the pointer shows a cell, a press or an arrow key chooses one.
+function showCells(place, cells) {
+  let grid = place.querySelector(".cells");
+  if (!cells) {
+    grid?.remove();
+    return;
+  }
+  if (!grid) grid = buildCells(place);
+  grid.cells = cells;
+  const [left, top, width, height] = cells.box.map((share) => `${share * 100}%`);
+  Object.assign(grid.style, { left, top, width, height });
+  putCell(grid.children[0], cells, cells.chosen);
+  const [row, column] = cells.chosen;
+  grid.setAttribute("aria-label", `Row ${row + 1} and column ${column + 1} of ${cells.rows} by ${cells.columns}: arrow keys choose another cell`);
+}
+
+function buildCells(place) {
+  const grid = make("button", "cells", place);
+  grid.type = "button";
+  make("span", "cell chosen", grid);
+  const under = make("span", "cell under", grid);
+  under.hidden = true;
+  grid.addEventListener("pointermove", (event) => {
+    under.hidden = false;
+    putCell(under, grid.cells, findCell(grid, event));
+  });
+  grid.addEventListener("pointerleave", () => (under.hidden = true));
+  grid.addEventListener("click", (event) => {
+    if (event.detail) grid.choose(findCell(grid, event)); // a key's press comes without a place
+  });
+  grid.addEventListener("keydown", (event) => {
+    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const sides = [grid.cells.rows, grid.cells.columns];
+    const to = grid.cells.chosen.map((at, axis) => Math.min(Math.max(at + step[axis], 0), sides[axis] - 1));
+    grid.cells.chosen = to; // so that a key held down walks on before the page has answered
+    putCell(grid.children[0], grid.cells, to);
+    grid.choose(to);
+  });
+  return grid;
+}
+
+function findCell(grid, event) {
+  const area = grid.getBoundingClientRect();
+  const { rows, columns } = grid.cells;
+  const at = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
+  return [at((event.clientY - area.top) / area.height, rows), at((event.clientX - area.left) / area.width, columns)];
+}
+
+function putCell(element, { rows, columns }, [row, column]) {
+  element.style.left = `${(column / columns) * 100}%`;
+  element.style.top = `${(row / rows) * 100}%`;
+  element.style.width = `${100 / columns}%`;
+  element.style.height = `${100 / rows}%`;
 }
 
 function moveFocus(event) {

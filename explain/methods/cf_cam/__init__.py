@@ -1,1 +1,1 @@
-"""CF-CAM: `method` draws the map, `settings` and `clustering` make it, `view` shows its clusters."""
+"""CF-CAM: `method` draws the map, `settings`, `clustering` and `parts` make it, `formula` and `view` show how."""

@@ -30,15 +30,14 @@ global average gradients are the same everywhere and sigma would do nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from explain.methods.base import MethodResult, method
-from explain.methods.cf_cam.clustering import DOMINANT, NOISE, Clusters, cluster_channels, finite_gradients
-from explain.methods.cf_cam.filters import filter_groups, to_device_of
+from explain.methods.cf_cam.clustering import DOMINANT, Clusters, cluster_channels, finite_gradients
+from explain.methods.cf_cam.formula import FORMULA
+from explain.methods.cf_cam.parts import weigh
 from explain.methods.cf_cam.settings import PUBLISHED, CfCamSettings
 from explain.passes.capture import LayerCapture
 
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     needs={"gradients"},
     settings=CfCamSettings,
     presets={"published": PUBLISHED},
+    formula=FORMULA,
 )
 def cf_cam(capture: LayerCapture, settings: CfCamSettings) -> MethodResult:
     """Draw the CF-CAM map `(h, w)`, signed.
@@ -80,74 +80,6 @@ def cf_cam(capture: LayerCapture, settings: CfCamSettings) -> MethodResult:
         "dominant_channels": int(np.sum(clusters.labels == DOMINANT)),
     }
     return MethodResult(parts.contributions.sum(0), warnings, details)
-
-
-@dataclass(frozen=True, eq=False)
-class _Groups:
-    """Channels that act as one: the clusters first, then each channel outside them by itself.
-
-    Attributes:
-        members: group of each channel, `(C,)`.
-        clusters: how many of the groups are clusters.
-        sizes: channels of each group.
-    """
-
-    members: NDArray[np.int64]
-    clusters: int
-    sizes: list[int]
-
-    @classmethod
-    def of(cls, labels: NDArray[np.int64]) -> _Groups:
-        clusters = int(labels.max(initial=-1)) + 1
-        alone = labels < 0
-        members = np.where(alone, clusters + np.cumsum(alone) - 1, labels)
-        return cls(members, clusters, np.bincount(members).tolist())
-
-    def sum(self, maps: Tensor) -> Tensor:
-        """Maps of channels `(C, h, w)` added up to maps of groups `(groups, h, w)`."""
-        return maps.new_zeros(len(self.sizes), *maps.shape[1:]).index_add_(0, to_device_of(self.members, maps), maps)
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """Steps 3 to 5, for groups that are clusters first and then single channels.
-
-    Attributes:
-        labels: of each group: `DOMINANT`, `NOISE` or its number.
-        gradients: `(groups, h, w)`, as they weigh the channels.
-        weights: `(kept channels, h, w)` or `(kept channels, 1, 1)`.
-        unfiltered: `(groups, h, w)`, before a filter of contributions.
-        contributions: `(groups, h, w)`.
-    """
-
-    labels: NDArray[np.int64]
-    gradients: Tensor
-    weights: Tensor
-    unfiltered: Tensor
-    contributions: Tensor
-
-
-def weigh(capture: LayerCapture, gradients: Tensor, settings: CfCamSettings, clusters: Clusters) -> Parts:
-    """Steps 3 to 5 of the module's list."""
-    kept = np.flatnonzero(clusters.labels != NOISE) if settings.drop_noise else np.arange(len(clusters.labels))
-    labels = clusters.labels[kept]
-    groups = _Groups.of(labels)
-    index = to_device_of(kept, gradients)
-
-    means = groups.sum(gradients[index]) / gradients.new_tensor(groups.sizes)[:, None, None]
-    if settings.filtered == "gradients":
-        means = filter_groups(means, groups.clusters, settings)
-    weights = means[to_device_of(groups.members, gradients)]
-    if settings.weights != "spatial":
-        weights = weights.mean((1, 2), keepdim=True)
-    if settings.weights == "softmax":
-        weights = weights.softmax(0)
-    unfiltered = groups.sum(weights * capture.activations[index])
-    contributions = unfiltered
-    if settings.filtered == "contributions":
-        contributions = filter_groups(unfiltered, groups.clusters, settings)
-    of_groups = np.concatenate([np.arange(groups.clusters), labels[labels < 0]])
-    return Parts(of_groups, means, weights, unfiltered, contributions)
 
 
 def _cluster_warnings(clusters: Clusters, settings: CfCamSettings) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from explain.methods.cf_cam.clustering import (
     read_vectors,
 )
 from explain.methods.cf_cam.filters import to_device_of
-from explain.methods.cf_cam.method import weigh
+from explain.methods.cf_cam.parts import weigh
 from explain.methods.cf_cam.settings import CfCamSettings
 from explain.passes.capture import LayerCapture
 

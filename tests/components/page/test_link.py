@@ -59,6 +59,7 @@ VIEW = {
     "one": [SECOND],
     "look": ["grad-cam"],
     "signed": ["1"],
+    "cell": ["0.3125", "0.75"],
     "cf-cam.sigma": ["2.5"],
     "view.opacity": ["0.3"],
     "view.signed": ["true"],
@@ -68,6 +69,7 @@ VIEW = {
     "traits": ["2"],
     "parts": ["1"],
     "present": ["1"],
+    "tour": ["3"],
 }
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from components.browser.canvas import Outline
-from components.studio.eyes import build_eyes_rows, compare_traits, describe_class, doubt_traits
-from components.studio.surgery import build_surgery_rows, describe_answer
+from components.studio.eyes import build_eyes_rows, build_trait_pane, compare_traits, describe_class, doubt_traits
+from components.studio.surgery import Edits, How, Operation, build_surgery_rows, describe_change
 from explain.engine.explanation import Prediction
+from explain.maps.heatmap import Heatmap
 from explain.passes.prompts import HeadRanking
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, alter
-from explain.traits.surgery import Answer
+from explain.traits.surgery import Reading
 from explain.traits.traits import ClassView, EyesView, Trait
 
 LABELS = ("wren", "robin", "a class with a name that is far longer than any line would have room for", "tit")
@@ -85,21 +88,62 @@ def test_the_sentence_on_a_class_counts_its_heads() -> None:
     assert "without these 2 heads" in describe_class(make_class(1, 0.8, (0, 1)))
 
 
+def make_reading(picture: Picture, seen: ClassView, maps: tuple[Heatmap, ...] = ()) -> Reading:
+    view = make_view(seen)
+    return Reading(picture, seen.target, view.predictions, maps, {}, view)
+
+
 def test_the_same_heads_stand_below_one_another_before_and_after() -> None:
     before = make_picture(1)
     after = alter(before, 255 - before.model_pixels, "Altered: everything.")
-    views = [make_view(make_class(1, 0.8, (2, 0, 1))), make_view(make_class(1, 0.3, (0, 1, 2)))]
-    first, second = build_surgery_rows(before, after, views, LABELS)
-    assert [pane.title for pane in first.panes] == [pane.title for pane in second.panes]
-    np.testing.assert_array_equal(second.panes[1].values, views[1].classes[0].attention[2])
+    readings = [make_reading(before, make_class(1, 0.8, (2, 0, 1))), make_reading(after, make_class(1, 0.3, (0, 1, 2)))]
+    first, second = build_surgery_rows(readings, "a-vit")
+    assert [pane.key for pane in first.panes] == [pane.key for pane in second.panes]
+    np.testing.assert_array_equal(second.panes[1].values, readings[1].eyes.classes[0].attention[2])
     assert second.digest == after.digest != first.digest
-    assert "Altered: everything." in second.detail
-    assert len(build_surgery_rows(before, None, views[:1], LABELS)) == 1
+    assert "Altered: everything." in second.detail and second.detail.startswith("a-vit: robin 30.0 %")
+    assert first.detail.startswith("a-vit. ")
+    assert len(build_surgery_rows(readings[:1], "a-vit")) == 1
 
 
 def test_what_became_of_the_decision_is_said() -> None:
-    before = make_view(make_class(1, 0.8, (0, 1)))
-    stays = Answer(before, make_view(make_class(1, 0.79, (0, 1))))
-    assert describe_answer(stays, LABELS) == "“robin” falls: 80.0% → 79.0%. The decision stays “robin”."
-    flips = Answer(before, make_view(make_class(1, 0.02, (0, 1))))
-    assert "The decision flips from “robin” to" in describe_answer(flips, LABELS)
+    picture = make_picture(1)
+    before, less, gone = (make_reading(picture, make_class(1, p, (0, 1))) for p in (0.8, 0.79, 0.02))
+    assert describe_change(before, less) == "“robin” falls: 80.0% → 79.0%. The decision stays “robin”."
+    assert "The decision flips from “robin” to" in describe_change(before, gone)
+    values = [Reading(picture, 0, (Prediction(0, "age", None, score),), (), {}, None) for score in (41.5, 40.25)]
+    assert describe_change(values[0], values[1]) == "“age” falls: 41.5 → 40.25."
+
+
+def test_a_head_is_a_trait_only_where_the_class_loses_something_without_it() -> None:
+    seen = make_class(1, 0.8, (0, 1))
+    panes = []
+    for blurred in (0.8, 0.795, 0.7):
+        trait = replace(seen.traits[0], blurred_probability=blurred)
+        panes.append(build_trait_pane(trait, seen, Box(0.0, 0.0, 60.0, 40.0), "picture"))
+    assert [pane.title for pane in panes] == ["Head 1", "Head 1", "Trait 1 · head 1"]
+    assert [pane.faint for pane in panes] == [True, True, False]
+    assert panes[0].sentence == "Blurred alone: 80% → 80%: by itself it hardly matters"
+
+
+def make_operation(name: str, how: How = "blur") -> Operation:
+    return Operation(how, ((0, 0), (9, 0), (9, 9)), name)
+
+
+def test_edits_stack_follow_the_choice_of_how_and_are_undone() -> None:
+    edits = Edits("picture")
+    edits = edits.follow("drawn", "one", make_operation("one")).follow("drawn", "one", make_operation("one", "noise"))
+    assert [(edit.name, edit.how) for edit in edits.done] == [("one", "noise")], "the region told last follows"
+    edits = edits.follow("drawn", "two", make_operation("two"))
+    assert [edit.name for edit in edits.done] == ["one", "two"]
+    edits = edits.follow("part", "crest", make_operation("crest")).follow(
+        "drawn", "two", make_operation("two", "noise")
+    )
+    assert [(edit.name, edit.how) for edit in edits.done] == [("one", "noise"), ("two", "blur"), ("crest", "blur")]
+    edits = edits.without_last().without_last()
+    for kind, region in (("part", "crest"), ("drawn", "two")):
+        edits = edits.follow(kind, region, make_operation(region))
+    assert [edit.name for edit in edits.done] == ["one"], "what was undone is not done again"
+    edits = edits.follow("drawn", "three", make_operation("three")).follow("drawn", None, None)
+    assert [edit.name for edit in edits.done] == ["one"], "a region that is cleared takes its edit with it"
+    assert edits.follow("drawn", None, None).done == edits.done

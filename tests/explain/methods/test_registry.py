@@ -41,6 +41,20 @@ def test_a_method_declares_all_that_is_shown_of_it(name: str) -> None:
         assert type(preset) is method.settings
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_a_formula_and_one_that_looks_at_a_layer_has_its_numbers(name: str) -> None:
+    method = METHODS[name]
+    assert method.formula is not None
+    for settings in (method.settings(), *method.presets.values()):
+        latex, where, says = method.formula.write(settings)
+        assert latex.startswith("L(p) = ") and (where or says)
+        for text in (latex, where):
+            assert text.count("{") == text.count("}") and text.count(r"\left") == text.count(r"\right")
+        assert not says or says.endswith(".")
+    if method.place == "layer" and "runner" not in method.needs:
+        assert method.formula.has_numbers
+
+
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.needs != {"activations"}])
 def test_a_method_without_what_it_needs_says_what(name: str) -> None:
     capture = LayerCapture(Layer("layer", (2, 2), 3, "NCHW"), 0, torch.zeros(4), torch.ones(3, 2, 2))

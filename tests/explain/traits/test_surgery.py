@@ -4,9 +4,10 @@ import numpy as np
 
 from explain.engine.engine import Engine
 from explain.passes.count import Passes
-from explain.pictures.painting import swap_region
-from explain.traits.surgery import answer_surgery
+from explain.pictures.painting import paint_over, swap_region
+from explain.traits.surgery import Asked, answer_surgery, read_picture
 from explain.traits.traits import look_with_eyes_of
+from tests.support.engine import build_model
 from tests.support.network import make_picture
 from tests.support.prompted import build_small, wrap_model
 
@@ -37,3 +38,29 @@ def test_before_and_after_side_by_side() -> None:
     same = answer_surgery(engine, before, before, loaded, [3])
     assert not same.flipped and (same.after.scores == same.before.scores).all()
     assert engine.passes == Passes(2, 0)
+
+
+def test_any_model_is_asked_by_any_method_before_and_after() -> None:
+    engine, cnn = Engine("cpu"), build_model("cnn")
+    before = make_picture(0, 32)
+    after = paint_over(paint_over(before, (0, 0, 12, 12), "blur"), (16, 16, 30, 30))
+    asked = Asked(("grad-cam", "normgrad", "occlusion", "prompt-cam"))
+    first = read_picture(engine, before, cnn, asked)
+    second = read_picture(engine, after, cnn, asked.of(first.target))
+    assert first.eyes is None and first.answer == first.predictions[0]
+    assert second.target == first.target and len(second.predictions) == len(cnn.labels)
+    assert [heatmap.method for heatmap in second.maps] == ["grad-cam", "normgrad", "occlusion"]
+    assert list(second.unavailable) == ["prompt-cam"]
+    for reading, picture in ((first, before), (second, after)):
+        alone = Engine("cpu").explain(picture, cnn, asked.methods, target=first.target).pictures[0]
+        for one, other in zip(reading.maps, alone.maps, strict=True):
+            np.testing.assert_array_equal(one.values, other.values)
+    assert [note.startswith("Altered") for note in after.notes[-2:]] == [True, True]
+
+
+def test_a_model_with_prompts_answers_by_them_and_shows_its_heads() -> None:
+    engine, loaded = Engine("cpu"), wrap_model(build_small("deep"), "small")
+    reading = read_picture(engine, make_picture(0, 32), loaded, Asked(("grad-cam",), heads=2))
+    assert reading.eyes is not None and len(reading.eyes.classes[0].traits) == 2
+    assert reading.target == reading.eyes.classes[0].target == reading.predictions[0].index
+    assert reading.maps[0].target == reading.target
