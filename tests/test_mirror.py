@@ -40,6 +40,7 @@ ELSEWHERE = {
     "explain/methods/table.py": "tests/test_project.py",
     "explain/networks/trace.py": "tests/explain/networks/test_layer_search.py",
     # What is drawn with Streamlit is tested on the page that shows it.
+    "components/browser/canvas/view.py": "tests/components/page/test_link.py",
     "components/browser/gallery/__init__.py": "tests/browser/test_dashboard.py",
     "components/choices/combination.py": "tests/pages/test_links.py",
     "components/choices/layer.py": "tests/pages/test_layers.py",

@@ -22,6 +22,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.browser.canvas import read_view
+from components.browser.canvas.view import CanvasView
 from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
 from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, WITH, CompareBy
 from components.choices.layer import AUTO, LAYER
@@ -48,7 +49,6 @@ from components.studio.views import (
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
-from explain.maps.render import RenderSettings
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
 from explain.models.prompt_library import is_name
@@ -335,17 +335,19 @@ class _Settings:
 
 
 class _View:
-    """How maps are put on the pictures, as far as the server knows."""
+    """How maps are put on the pictures: all that the grid declares, as it last told."""
+
+    _NAMES = tuple(name for name in CanvasView.model_fields if name != "told")
 
     def write(self) -> Words:
-        defaults = RenderSettings().model_dump()
-        now = read_view(GRID, get_view()).model_dump()
-        return {f"view.{name}": [_write_value(value)] for name, value in now.items() if value != defaults[name]}
+        defaults, now = CanvasView().model_dump(), get_view().model_dump()
+        return {f"view.{name}": [_write_value(now[name])] for name in self._NAMES if now[name] != defaults[name]}
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
-        given = {name: words[f"view.{name}"] for name in RenderSettings.model_fields if f"view.{name}" in words}
-        values, refused = _validate(RenderSettings, given)
-        st.session_state[_VIEW] = RenderSettings.model_validate(values)
+        given = {name: words[f"view.{name}"] for name in self._NAMES if f"view.{name}" in words}
+        values, refused = _validate(CanvasView, given)
+        told = st.session_state.get(_VIEW, CanvasView()).told + 1
+        st.session_state[_VIEW] = CanvasView.model_validate({**values, "told": told})
         return [f"view.{name}" for name in refused]
 
 
@@ -464,9 +466,11 @@ def show_link_notes() -> None:
             st.button("Do without", key="awaited-forget", on_click=tray.awaited.clear, width="content")
 
 
-def get_view() -> RenderSettings:
-    """How maps are shown at first: as the link says."""
-    return st.session_state.get(_VIEW, RenderSettings())
+def get_view() -> CanvasView:
+    """How maps are shown: as the link says at first, and then as the person chose on the grid, on whichever page."""
+    view = read_view(GRID, st.session_state.get(_VIEW, CanvasView()))
+    st.session_state[_VIEW] = view
+    return view
 
 
 def write_words() -> Words:

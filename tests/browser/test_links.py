@@ -39,6 +39,13 @@ def read_pixels(page: Page, name: str) -> str:
     return now
 
 
+def read_frame(page: Page, row: int) -> tuple[float, float, float]:
+    """What is shown of a row's picture: its left and upper edge as shares of the sides, and the zoom."""
+    lines, size = pane(page, "cf-cam").nth(row).locator("svg.outline"), (451, 300) if row == 0 else (800, 519)
+    left, top, width, _ = map(float, (lines.get_attribute("viewBox") or "").split())
+    return round(left / size[0], 3), round(top / size[1], 3), round(size[0] / width, 3)
+
+
 def await_rows(page: Page, *labels: str) -> None:
     expect(page.locator(".st-key-grid .row-label")).to_have_text(labels, timeout=PATIENCE)
     for name in ("grad-cam", "cf-cam"):
@@ -53,10 +60,15 @@ def read_words(page: Page) -> str:
 def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser, app_url: str, sent: list[int]) -> None:
     digests = read_example_digests()
     words = f"?picture={digests['cat']}&picture={digests['horses']}&method=grad-cam&method=cf-cam&view.opacity=0.8"
+    words += "&view.threshold=0.2&view.zoom=2&view.across=0.4&view.box=0.3,0.4,0.6,0.7"
+    words += f"&view.picture={digests['horses'][:12]}"
     page.goto(f"{app_url}/{words}")
     await_rows(page, "cat.jpg", "horses.jpg")
-    assert read_words(page) == words
+    assert read_words(page).replace("%2C", ",") == words
     expect(page.locator("[data-setting=opacity]")).to_have_value("0.8")
+    expect(page.locator("[data-setting=threshold]")).to_have_value("0.2")
+    assert [read_frame(page, row) for row in (0, 1)] == [(0, 0, 1), (0.15, 0.25, 2)]
+    assert len(pane(page, "cf-cam").nth(1).locator(".outline-dashes").get_attribute("points") or "") > 10
     pane(page, "cf-cam").first.locator("[data-tool=settings]").click()
     slider = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
     expect(slider).to_have_attribute("aria-valuetext", "1.0")
@@ -80,8 +92,15 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
     page.go_back()
     expect(slider).to_have_attribute("aria-valuetext", "1.0", timeout=PATIENCE)
     await_rows(page, "cat.jpg", "horses.jpg")
-    assert read_words(page) == words
+    assert read_words(page).replace("%2C", ",") == words
     assert read_pixels(page, "cf-cam") == before
+
+    pane(page, "cf-cam").nth(1).locator(".stage canvas").press("+")
+    page.wait_for_function("location.search.includes('view.zoom=3')", timeout=PATIENCE)
+    page.go_back()
+    page.wait_for_function("location.search.includes('view.zoom=2')", timeout=PATIENCE)
+    await_rows(page, "cat.jpg", "horses.jpg")
+    assert read_frame(page, 1) == (0.15, 0.25, 2)
 
 
 def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:

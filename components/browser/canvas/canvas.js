@@ -34,6 +34,7 @@ export class Grid {
     this.swipeAt = 0.5;
     this.solo = null;
     this.hand = new Hand(this);
+    this.memory = new Memory(this);
     this.toolbar = new Toolbar(this);
     this.drawers = new Drawers(this);
     this.list = make("div", "rows", this.element);
@@ -65,12 +66,13 @@ export class Grid {
     this.setTriggerValue = setTriggerValue;
     const given = JSON.stringify(data.view);
     // Python echoes what it was told, perhaps late: only a view that is news replaces what the person chose here.
-    if (this.view === null || (given !== this.givenView && given !== this.reportedView)) this.view = { ...data.view };
+    if (this.view === null || (given !== this.givenView && given !== this.reportedView)) this.memory.follow(data.view);
     if (this.reportedView === null) this.reportedView = given;
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
     this.arrange();
     this.news.update(data);
+    this.memory.place();
     this.showTools();
     this.drawing = data.drawing;
     this.stale = true;
@@ -117,7 +119,7 @@ export class Grid {
   }
 
   reset() {
-    this.view = JSON.parse(this.givenView);
+    for (const name of Object.keys(this.view)) this.view[name] = SHARED.settings[name].default;
     for (const [name, setting] of Object.entries(SHARED.look)) this.look[name] = setting.default;
     for (const scene of this.scenes.values()) scene.zoomTo(1);
     this.swipe(false);
@@ -184,10 +186,11 @@ export class Grid {
 
   // Tell Python how the maps are shown, once the hand has left: a run of the page for each move would be wasted.
   report() {
-    const chosen = JSON.stringify(this.view);
-    if (chosen === this.reportedView) return;
-    this.reportedView = chosen;
-    this.setStateValue("view", { given: JSON.parse(this.givenView), chosen: this.view });
+    const chosen = this.memory.describe();
+    const text = JSON.stringify(chosen);
+    if (text === this.reportedView) return;
+    this.reportedView = text;
+    this.setStateValue("view", { given: JSON.parse(this.givenView), chosen });
   }
 
   // Ask for every pixel of a picture that was sent reduced.
@@ -249,6 +252,7 @@ export class Grid {
     cancelAnimationFrame(this.frame);
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     clearTimeout(this.saying);
+    this.memory.end();
     this.hand.end();
     this.drawers.end();
     this.news.hide();
