@@ -64,6 +64,7 @@ _UNNAMED_MODEL = "photo-cnn"
 _MOST_VALUES = 64
 _LONGEST_VALUE = 300
 
+_PRESENT = "present"
 _VIEW = "link-view"
 _FOLLOWED = "link-followed"
 _MISREAD = "link-misread"
@@ -404,7 +405,7 @@ PARTS: Sequence[Part] = (
     Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
-    Entry("present", PRESENTING, False, _read_flag, _write_flag),
+    Entry(_PRESENT, PRESENTING, False, _read_flag, _write_flag),
 )
 """All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""
 
@@ -473,11 +474,13 @@ def get_view() -> CanvasView:
     return view
 
 
-def write_words() -> Words:
-    """The words for all that is chosen now."""
+def write_words(presented: bool = True) -> Words:
+    """The words for all that is chosen now; that it is presented can be left out."""
     words: Words = {}
     for part in PARTS:
         words |= part.write()
+    if not presented:
+        words.pop(_PRESENT, None)
     if words["model"] == [_UNNAMED_MODEL if len(words) > 1 else FIRST_MODEL]:
         del words["model"]
     return words
@@ -492,6 +495,16 @@ def read_words(words: Mapping[str, Sequence[str]]) -> list[str]:
     misread = [name for part in PARTS for name in part.read(bounded)]
     known = {name for name in words if name not in bounded}
     return [*dict.fromkeys([*misread, *sorted(known & _name_words())])]
+
+
+def use_words(words: Words) -> None:
+    """Choose in a callback what a link's words say, as if the session had come by it; but whether the page is presented
+    stays as it is.
+    """
+    state = st.session_state
+    presenting = state.get(PRESENTING, False)
+    state[_MISREAD] = read_words(words)
+    state[_KEPT], state[PRESENTING] = None, presenting
 
 
 def _name_words() -> set[str]:

@@ -42,6 +42,7 @@ export class Grid {
     this.sheet = new Sheet(this.element);
     make("p", "unseen", this.element, { id: "canvas-hint" }).textContent = "Press question mark for the list of keys.";
     this.status = make("p", "unseen", this.element, { role: "status" });
+    this.slide = new Slide(this);
     // Half a screen ahead. The page scrolls in an element of its own, which rootMargin does not reach beyond.
     const ahead = { rootMargin: "50%", scrollMargin: "50%" };
     this.onScreen = new IntersectionObserver((entries) => this.notice(entries), ahead);
@@ -253,6 +254,7 @@ export class Grid {
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     clearTimeout(this.saying);
     this.memory.end();
+    this.slide.end();
     this.hand.end();
     this.drawers.end();
     this.news.hide();
@@ -384,16 +386,25 @@ class Toolbar {
 class Sheet {
   constructor(parent) {
     this.element = make("dialog", "sheet", parent, { "aria-label": "Keys" });
-    make("h3", "sheet-title", this.element).textContent = "Keys";
-    const list = make("dl", "", this.element);
-    for (const [key, meaning] of KEYS) {
-      make("dt", "", list).textContent = key;
-      make("dd", "", list).textContent = meaning;
-    }
+    make("h2", "sheet-title", this.element).textContent = "Keys";
+    this.addKeys(KEYS);
+    const stage = this.addKeys(STAGE_KEYS, "stage-keys");
+    stage.prepend(make("h3", "sheet-title", null));
+    stage.firstChild.textContent = "Before an audience";
     const close = make("button", "action", this.element, { type: "button" });
     close.textContent = "Close";
     close.addEventListener("click", () => this.element.close());
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
+  }
+
+  addKeys(keys, className = "") {
+    const group = make("div", className, this.element);
+    const list = make("dl", "", group);
+    for (const [key, meaning] of keys) {
+      make("dt", "", list).textContent = key;
+      make("dd", "", list).textContent = meaning;
+    }
+    return group;
   }
 
   show() {
@@ -408,7 +419,8 @@ class Row {
     this.key = key;
     this.element = make("section", "row", null, { "data-row": key });
     const header = make("header", "row-header", this.element);
-    this.label = make("h3", "row-label", header);
+    grid.sizes.observe(header);
+    this.label = make("h2", "row-label", header);
     this.detail = make("span", "row-detail", header);
     this.notes = make("p", "row-notes", header);
     this.gear = new Gear(header, header, (byKeyboard) => grid.drawers.toggle(key, null, this.settings, byKeyboard));
@@ -449,6 +461,7 @@ class Row {
 
   // Of several rows the longest has `most` panes, and all have columns of one width.
   arrange(most) {
+    if (this.grid.slide.arrange(this)) return;
     const leading = this.list.firstElementChild?.dataset.pane === "picture";
     const columns = chooseColumns(most || this.panes.size, this.list.clientWidth, leading, most > 0);
     this.list.style.setProperty("--columns", String(columns));
@@ -551,6 +564,7 @@ class Row {
 
   remove() {
     for (const pane of this.panes.values()) pane.remove();
+    this.grid.sizes.unobserve(this.element.firstChild);
     this.element.remove();
   }
 }
