@@ -61,7 +61,7 @@ def _show(subject: Subject) -> None:
         items = build_layer_cards(subject.model.layers, maps, ground, signed)
         cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
         capture = subject.engine.capture(picture, subject.model, layer.name, entry.targets[0], subject.score)
-        st.subheader(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
+        st.header(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
         if layer.name in maps:
             _show_map(maps[layer.name], prepare_ground(picture, LARGE), capture, signed)
         else:
@@ -117,7 +117,7 @@ def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, signed: b
 
 def _show_channels(capture: LayerCapture, layer: Layer, ground: Ground, box: Box, label: str) -> None:
     """The channels that do most for or against the class, whatever the method."""
-    st.subheader("Its strongest channels", anchor=False)
+    st.header("Its strongest channels", anchor=False)
     ranking = rank_channels(capture, pick_channel_count(layer))
     st.caption(describe_channels(ranking, label))
     items = build_channel_cards(ranking, layer.name, ground, box)

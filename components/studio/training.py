@@ -45,7 +45,7 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
     """Phase, share, time left, and the buttons that steer it."""
     title, colour, icon = _PHASES[state.phase]
     with st.container(key="run-head", horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(state.name, anchor=False, width="content")
+        st.header(state.name, anchor=False, width="content")
         st.badge(title, color=colour, icon=icon)
     if state.is_running:
         st.progress(min(max(state.share, 0.0), 1.0), describe_progress(state))
@@ -204,7 +204,7 @@ def show_report(report: Report, dataset: DataSet) -> None:
     with right:
         figure = draw_class_accuracy(report.class_accuracy, dataset.labels)
         st.plotly_chart(figure, key="class-accuracy", config=CHART)
-    st.subheader("What it gets wrong", anchor=False)
+    st.header("What it gets wrong", anchor=False)
     if not report.wrong:
         st.caption("None of the pictures kept back.")
         return

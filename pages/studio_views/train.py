@@ -125,5 +125,5 @@ def _show_end(run: TrainingRun, state: RunState) -> None:
     dataset = run.dataset()
     offer_prompts(state.name, dataset)
     show_report(state.report, dataset)
-    st.subheader("How it learnt", anchor=False)
+    st.header("How it learnt", anchor=False)
     show_curves(state)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from components.choices.pictures import read_example_digests
 from explain.bundled.pictures import bundled_pictures
-from tests.support.contrast import find_faint
+from tests.support.legibility import find_faint
 
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
 FILES = [picture.path.name for picture in bundled_pictures()]

@@ -1,4 +1,6 @@
-"""How well the words and the controls of a page stand out from what is behind them, by WCAG 2's ratio."""
+"""How well a page can be read: whether words and controls stand out from what is behind them, by WCAG 2's ratio, and
+whether its headings form an outline.
+"""
 
 from __future__ import annotations
 
@@ -99,6 +101,21 @@ _MEASURE = """() => {
 }"""
 
 
+_SKIPPED = """() => {
+  const found = [];
+  const walk = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      const level = /^H([1-6])$/.exec(element.tagName)?.[1];
+      const seen = level && element.checkVisibility({ visibilityProperty: true });
+      if (seen) found.push([Number(level), element.textContent]);
+      if (element.shadowRoot) walk(element.shadowRoot);
+    }
+  };
+  walk(document.querySelector("[data-testid=stMain]"));
+  return found.filter(([level], at) => level > (at ? found[at - 1][0] : 0) + 1);
+}"""
+
+
 @dataclass(frozen=True)
 class Faint:
     """Something that hardly stands out: what it says, and its ratio."""
@@ -116,14 +133,14 @@ def find_faint(page: Page) -> list[Faint]:
     return [Faint(words, round(ratio, 2)) for words, ratio in page.evaluate(script)]
 
 
-def find_faint_in_both_themes(page: Page) -> dict[str, list[Faint]]:
-    """The same for the light and the dark theme, as the system asks for one and then the other."""
-    faint = {}
+def assert_legible(page: Page) -> None:
+    """In the light and the dark theme, as the system asks for one and then the other; and no heading skips a level."""
+    skipped = page.evaluate(_SKIPPED)
+    assert skipped == [], f"headings that skip a level: {skipped}"
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
         page.wait_for_function(
             "theme => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === theme", arg=theme
         )
         page.wait_for_timeout(300)
-        faint[theme] = find_faint(page)
-    return faint
+        assert find_faint(page) == [], f"too faint in the {theme} theme"
