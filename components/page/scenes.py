@@ -195,7 +195,8 @@ def offer_scenes() -> None:
 
 
 def _show_line(at: int, scene: Scene) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    # What the buttons say is for those who do not see their icons: assets/style.css.
+    with st.container(key=f"scene-line-{at}", horizontal=True, gap="small", vertical_alignment="center"):
         key = f"scene-title-{at}"
         st.session_state[key] = scene.title
         st.text_input(
@@ -213,10 +214,10 @@ def _show_line(at: int, scene: Scene) -> None:
             ("Delete", "delete", lambda: delete_scene(at)),
         ):
             st.button(
-                "",
+                f"{name} scene {at + 1}",
                 key=f"scene-{icon}-{at}",
                 icon=f":material/{icon}:",
-                help=f"{name}: scene {at + 1}",
+                help=name,
                 on_click=act,
                 type="tertiary",
             )

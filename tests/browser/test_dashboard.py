@@ -251,9 +251,9 @@ def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: 
     expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert_legible(page)
-    tab = page.get_by_role("link", name="Studio")
+    tab = page.get_by_test_id("stTopNav").get_by_role("link", name="Studio")
     before = tab.bounding_box()
-    page.get_by_role("link", name="Compare").click()
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Compare").click()
     expect(page.get_by_test_id("stSidebar")).to_be_visible(timeout=PATIENCE)
     assert tab.bounding_box() == before, "the tabs stand still under the pointer"
     assert requests.to_other_hosts == []

@@ -68,7 +68,7 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
     await_rows(page, "cat.jpg", "horses.jpg")
     assert read_words(page).replace("%2C", ",") == words
     expect(page.locator("[data-setting=opacity]")).to_have_value("0.8")
-    expect(page.locator("[data-setting=threshold]")).to_have_value("0.2")
+    expect(page.locator("[data-setting=threshold]")).to_have_attribute("aria-valuetext", "20 %")
     assert [read_frame(page, row) for row in (0, 1)] == [(0, 0, 1), (0.15, 0.25, 2)]
     assert len(pane(page, "cf-cam").nth(1).locator(".outline-dashes").get_attribute("points") or "") > 10
     pane(page, "cf-cam").first.locator("[data-tool=settings]").click()

@@ -349,6 +349,7 @@ class Toolbar {
     return (view) => {
       if (Number(input.value) !== view[name]) input.value = view[name];
       write(value, `${Math.round(view[name] * 100)} %`);
+      input.setAttribute("aria-valuetext", value.textContent);
     };
   }
 

@@ -12,6 +12,7 @@ const STAGE_KEYS = [
   ["t", "The theme: as the system, light, dark."],
 ];
 
+const LINE = 1.3; // of what is written, in its own size
 const ROOM_BETWEEN = 16; // CSS pixels between panes
 const FEWEST_ROWS = 2; // at most so many pictures share one screen; more are scrolled to
 
@@ -80,8 +81,9 @@ class Slide {
     if (!this.on) return false;
     const shown = panes.filter(isOn);
     const height = this.measureHeight(row);
-    const { columns, width } = this.fit(row, shown, height);
+    const { columns, width, room } = this.fit(row, shown, height);
     row.list.style.setProperty("--columns", String(columns));
+    row.list.style.setProperty("--warning-lines", String(1 + room));
     row.list.style.setProperty("--slide-width", `${Math.floor(width)}px`);
     row.list.style.setProperty("--slide-height", `${Math.floor(height)}px`);
     return true;
@@ -94,19 +96,20 @@ class Slide {
     return ({ key }) => key === this.alone;
   }
 
-  // Into how many columns, so that the pictures are widest.
+  // Into how many columns, so that the pictures are widest; and for how many more lines of warnings there is room then.
   fit(row, panes, height) {
     const type = parseFloat(getComputedStyle(this.grid.element).fontSize);
     const { clientWidth } = row.list;
     const [above, below] = this.measureText(panes, type);
     const ratio = row.size.width / row.size.height;
-    let best = { columns: 1, width: 0 };
+    let best = { columns: 1, width: 0, room: 0 };
     for (let columns = 1; columns <= panes.length; columns++) {
       const lines = Math.ceil(panes.length / columns);
       const across = (clientWidth - (columns - 1) * ROOM_BETWEEN) / columns;
       const down = (height - (lines - 1) * ROOM_BETWEEN) / lines - above - below;
       const width = Math.min(across, Math.max(down, type * 4) * ratio);
-      if (width > best.width + 1) best = { columns, width };
+      const room = Math.floor(Math.max(down - width / ratio, 0) / (type * LINE));
+      if (width > best.width + 1) best = { columns, width, room };
     }
     return best;
   }
