@@ -10,9 +10,20 @@ from components.session.reconnect import keep_sessions
 from components.session.uploads import keep_uploads_in_memory
 
 ASSETS = Path(__file__).parent / "assets"
+ABOUT = """**CAMscope** shows where an image model looks. Not for diagnostic use: a heatmap shows what a model responds
+to, not whether it is right.
+
+Keys: `p` presents, `t` changes the theme, and `?` in the grid of maps lists all of them."""
 
 # A picture of our own: Streamlit would fetch a named icon for the browser's tab from another host.
-st.set_page_config(page_title="CAMscope", page_icon=ASSETS / "icon.png", layout="wide", initial_sidebar_state=310)
+# An “About” of our own brings Streamlit's menu, in which the theme is chosen.
+st.set_page_config(
+    page_title="CAMscope",
+    page_icon=ASSETS / "icon.png",
+    layout="wide",
+    initial_sidebar_state=310,
+    menu_items={"About": ABOUT},
+)
 st.html(ASSETS / "style.css")
 keep_sessions()
 keep_uploads_in_memory()

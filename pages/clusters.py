@@ -83,12 +83,12 @@ def _show(subject: Subject) -> None:
                 line = f"{heatmap.layer} · {describe_range(heatmap.values)}"
                 show_map(heatmap, prepare_ground(picture, LARGE), line, 250)
         st.caption(describe_groups(view, settings))
-        st.subheader("What each group adds", anchor=False)
+        st.header("What each group adds", anchor=False)
         ground = prepare_ground(picture, SMALL)
         groups = build_group_cards(view, settings, prepare_ground(picture, TINY), heatmap.box)
         cards(groups, "groups", "Groups of channels", width=96, layout="wall")
         st.caption("Orange speaks for the class, blue against it. Equal colours of what is added are equal values.")
-        st.subheader("What would each eps give", anchor=False)
+        st.header("What would each eps give", anchor=False)
         maps = {eps: other.maps[0] for eps, other in zip(values, entries[1:], strict=True) if other.maps}
         cards(
             build_eps_cards(maps, ground),

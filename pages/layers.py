@@ -82,7 +82,7 @@ def _show(subject: Subject) -> None:
         ground = prepare_ground(picture, SMALL)
         items = build_layer_cards(subject.model.layers, maps, ground, signed)
         cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
-        st.subheader(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
+        st.header(f"{layer.name} · {layer.describe_grid()} cells", anchor=False)
         if layer.name not in maps:
             st.info(entry.unavailable.get(method, "There is no map of this layer."), icon=":material/layers:")
             return
@@ -110,14 +110,8 @@ def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
 def _show_network(subject: Subject, entry: PictureExplanation) -> None:
     height, width = subject.model.preprocessing.input_size
     answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), "")
-    network(
-        subject.model.layers,
-        subject.layer,
-        f"Picture {width}×{height}",
-        f"{entry.labels[0]} {answer}".rstrip(),
-        key="network",
-        on_press=choose_layer,
-    )
+    ends = f"Picture {width}×{height}", f"{entry.labels[0]} {answer}".rstrip()
+    network(subject.model.layers, subject.layer, *ends, key="network", on_press=choose_layer)
 
 
 def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: Cell, signed: bool) -> None:
@@ -136,7 +130,7 @@ def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: Cel
 def _show_channels(ask: Ask, layer: Layer, cell: Cell, ground: Ground, label: str) -> None:
     """The channels that raise the map at a cell and those that lower it, of the method chosen or of Grad-CAM."""
     method = get_method(ask.method)
-    st.subheader("Its channels, for and against", anchor=False)
+    st.header("Its channels, for and against", anchor=False)
     if method.formula is None or method.formula.split is None:
         st.markdown(f"{method.title} adds up no channels, so these are Grad-CAM's.")
         method = get_method("grad-cam")

@@ -14,7 +14,7 @@ from pages.studio_views import eyes, gallery, surgery, train
 @show_faults
 def show_page() -> None:
     """One of four views."""
-    show_heading("Prompt-CAM studio")
+    show_heading("Prompt-CAM studio", named=False)
     show_link_notes()
     view = pick_view()
     body = Place("body")

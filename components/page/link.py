@@ -22,6 +22,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from components.browser.canvas import read_view
+from components.browser.canvas.view import CanvasView
 from components.choices.chosen_model import ModelChoice, get_choice, use_choice
 from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
 from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, WITH, CompareBy
@@ -51,7 +52,6 @@ from components.studio.views import (
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
-from explain.maps.render import RenderSettings
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
 from explain.models.prompt_library import is_name
@@ -67,6 +67,7 @@ _UNNAMED_MODEL = "photo-cnn"
 _MOST_VALUES = 64
 _LONGEST_VALUE = 300
 
+_PRESENT = "present"
 _VIEW = "link-view"
 _FOLLOWED = "link-followed"
 _MISREAD = "link-misread"
@@ -369,17 +370,19 @@ class _Settings:
 
 
 class _View:
-    """How maps are put on the pictures, as far as the server knows."""
+    """How maps are put on the pictures: all that the grid declares, as it last told."""
+
+    _NAMES = tuple(name for name in CanvasView.model_fields if name != "told")
 
     def write(self) -> Words:
-        defaults = RenderSettings().model_dump()
-        now = read_view(GRID, get_view()).model_dump()
-        return {f"view.{name}": [_write_value(value)] for name, value in now.items() if value != defaults[name]}
+        defaults, now = CanvasView().model_dump(), get_view().model_dump()
+        return {f"view.{name}": [_write_value(now[name])] for name in self._NAMES if now[name] != defaults[name]}
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
-        given = {name: words[f"view.{name}"] for name in RenderSettings.model_fields if f"view.{name}" in words}
-        values, refused = _validate(RenderSettings, given)
-        st.session_state[_VIEW] = RenderSettings.model_validate(values)
+        given = {name: words[f"view.{name}"] for name in self._NAMES if f"view.{name}" in words}
+        values, refused = _validate(CanvasView, given)
+        told = st.session_state.get(_VIEW, CanvasView()).told + 1
+        st.session_state[_VIEW] = CanvasView.model_validate({**values, "told": told})
         return [f"view.{name}" for name in refused]
 
 
@@ -438,7 +441,7 @@ PARTS: Sequence[Part] = (
     Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
-    Entry("present", PRESENTING, False, _read_flag, _write_flag),
+    Entry(_PRESENT, PRESENTING, False, _read_flag, _write_flag),
     Entry("tour", TOUR, None, _read_count(len(STEPS))),
 )
 """All that belongs to a view, in the order of the address. A new choice of a page is a new line here."""
@@ -506,16 +509,20 @@ def show_link_notes() -> None:
             )
 
 
-def get_view() -> RenderSettings:
-    """How maps are shown at first: as the link says."""
-    return st.session_state.get(_VIEW, RenderSettings())
+def get_view() -> CanvasView:
+    """How maps are shown: as the link says at first, and then as the person chose on the grid, on whichever page."""
+    view = read_view(GRID, st.session_state.get(_VIEW, CanvasView()))
+    st.session_state[_VIEW] = view
+    return view
 
 
-def write_words() -> Words:
-    """The words for all that is chosen now."""
+def write_words(presented: bool = True) -> Words:
+    """The words for all that is chosen now; that it is presented can be left out."""
     words: Words = {}
     for part in PARTS:
         words |= part.write()
+    if not presented:
+        words.pop(_PRESENT, None)
     if words["model"] == [_UNNAMED_MODEL if len(words) > 1 else FIRST_MODEL]:
         del words["model"]
     return words
@@ -530,6 +537,16 @@ def read_words(words: Mapping[str, Sequence[str]]) -> list[str]:
     misread = [name for part in PARTS for name in part.read(bounded)]
     known = {name for name in words if name not in bounded}
     return [*dict.fromkeys([*misread, *sorted(known & _name_words())])]
+
+
+def use_words(words: Words) -> None:
+    """Choose in a callback what a link's words say, as if the session had come by it; but whether the page is presented
+    stays as it is.
+    """
+    state = st.session_state
+    presenting = state.get(PRESENTING, False)
+    state[_MISREAD] = read_words(words)
+    state[_KEPT], state[PRESENTING] = None, presenting
 
 
 def _name_words() -> set[str]:

@@ -14,7 +14,8 @@ from components.choices.model import await_model, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
-from components.page.presenter import offer_presenter
+from components.page.presenter import PRESENTING, offer_presenter
+from components.page.scenes import offer_scenes, turn_page, turn_scene
 from components.page.tour import offer_tour, show_step
 from components.session.engine import await_engine
 from components.session.work import Place
@@ -48,15 +49,22 @@ class Subject:
     score: Score
 
 
-def show_heading(title: str) -> None:
-    """Follow the page's address, and show its title and what must stand on every page with maps."""
+def show_heading(title: str, named: bool = True) -> None:
+    """Follow the page's address, and show its title and what must stand on every page with maps.
+
+    Args:
+        title: of the page.
+        named: whether the model chosen on the left is the one that answers here: before an audience it is named.
+    """
+    turn_page()
     follow_link()
     with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, anchor=False, width="content")
         with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
             st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
             offer_tour()
-            offer_presenter()
+            offer_scenes()
+            offer_presenter(turn_scene, named)
     show_step()
 
 
@@ -117,4 +125,7 @@ def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
 
 def say_no_picture() -> None:
     """What stands on a page while no picture is chosen."""
-    st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")
+    if st.session_state.get(PRESENTING):
+        st.info("No picture is chosen. Press 1 to 9 for one, or Escape for the controls.", icon=":material/image:")
+    else:
+        st.info("No picture is chosen. Press an example on the left, or upload your own.", icon=":material/image:")

@@ -33,3 +33,9 @@ def carry_choices(page: str) -> None:
             if key in (MODEL_SOURCE, HUB_TEXT, PROBABILITY) or str(key).startswith(SETTING):
                 st.session_state[key] = st.session_state[key]
     st.session_state[_SHOWN] = page
+
+
+def get_page() -> str:
+    """Address of the page that is shown; empty for the first."""
+    page: str = st.session_state.get(_SHOWN, "")
+    return page

@@ -70,7 +70,7 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
     """Phase, share, time left, and the buttons that steer it."""
     title, colour, icon = _PHASES[state.phase]
     with st.container(key="run-head", horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(state.name, anchor=False, width="content")
+        st.header(state.name, anchor=False, width="content")
         st.badge(title, color=colour, icon=icon)
     if state.is_running:
         if state.phase == "preparing" and not state.share:  # nobody knows how long it takes to load a network
@@ -329,7 +329,7 @@ def show_report(report: Report, labels: Sequence[str], dataset: DataSet | None) 
         st.plotly_chart(draw_confusion(np.asarray(report.confusion), labels), key="confusion", config=CHART)
     with right_side:
         st.plotly_chart(draw_class_accuracy(judged, labels), key="class-accuracy", config=CHART)
-    st.subheader("What it gets wrong", anchor=False)
+    st.header("What it gets wrong", anchor=False)
     if right == checked:
         st.caption(f"None of the {checked:,} pictures that judged it.")
     elif dataset is None:

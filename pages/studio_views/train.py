@@ -137,5 +137,5 @@ def _show_end(run: TrainingRun, state: RunState) -> None:
     offer_prompts(run, state, dataset)
     say_what_is_kept(state, None if dataset is None else len(dataset.examples))
     show_report(state.report, run.find_labels(), dataset)
-    st.subheader("How it learnt", anchor=False)
+    st.header("How it learnt", anchor=False)
     show_curves(state)

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from explain.bundled.pictures import bundled_pictures
 from explain.methods import all_methods
+from tests.support.legibility import assert_legible
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
@@ -96,6 +97,7 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     expect(pane(page, "picture").locator(".choice").nth(1)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
     expect(pane(page, "grad-cam")).not_to_have_attribute("data-version", "1", timeout=PATIENCE)
     assert read_pixels(page, "grad-cam") != before
+    assert_legible(page)
     assert requests
     assert requests.to_other_hosts == []
 
@@ -268,6 +270,12 @@ def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: 
     expect(page.get_by_role("heading", level=1)).to_have_text(address.capitalize(), timeout=PATIENCE)
     expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
+    assert_legible(page)
+    tab = page.get_by_test_id("stTopNav").get_by_role("link", name="Studio")
+    before = tab.bounding_box()
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Compare").click()
+    expect(page.get_by_test_id("stSidebar")).to_be_visible(timeout=PATIENCE)
+    assert tab.bounding_box() == before, "the tabs stand still under the pointer"
     assert requests.to_other_hosts == []
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.support.legibility import assert_legible
+
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
 LINE = '[role="slider"][aria-label="DBSCAN eps"]'
 
@@ -30,6 +32,7 @@ def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
     expect(page.locator('.strip .card[aria-pressed="true"] .title')).to_have_text("stages.0", timeout=PATIENCE)
     alt = re.compile("Grad-CAM for “cat” at stages.0 on .*, strongest at")
     expect(page.locator(".st-key-map img").first).to_have_attribute("alt", alt, timeout=PATIENCE)
+    assert_legible(page)
 
     cells = page.locator(".st-key-map .cells")
     area = cells.bounding_box()
@@ -44,6 +47,7 @@ def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
     go_to(page, "Clusters")
     expect(page.locator(".st-key-layer-widget")).to_contain_text("Layer", timeout=PATIENCE)
     expect(page.locator(".st-key-map .lines").first).to_contain_text("stages.0", timeout=PATIENCE)
+    assert_legible(page)
     assert requests.to_other_hosts == []
 
 

@@ -19,6 +19,7 @@ from playwright.sync_api import Page, expect
 from components.choices.pictures import read_example_digests
 from explain.bundled.birds.draw import draw_bird
 from explain.bundled.birds.species import SPECIES
+from tests.support.legibility import assert_legible
 
 PATIENCE = 120_000  # milliseconds: torch is imported twice, here and in the training's own process
 SPECIES_TAUGHT = [species.name for species in SPECIES[:2]]
@@ -53,6 +54,7 @@ def test_from_a_zip_to_prompts_that_look(page: Page, app_url: str, birds: Path, 
     epochs.fill("5")
     epochs.press("Enter")
     expect(page.get_by_text("On photo-vit: up to 5 epochs")).to_be_visible(timeout=PATIENCE)
+    assert_legible(page)
     page.get_by_role("button", name="Start training").click()
 
     # Its address is all that is needed to find it again.
@@ -66,6 +68,7 @@ def test_from_a_zip_to_prompts_that_look(page: Page, app_url: str, birds: Path, 
     expect(page.locator(".st-key-run-head")).to_contain_text("Done")
     expect(page.locator(".st-key-run-loss svg").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".st-key-confusion svg").first).to_be_visible(timeout=PATIENCE)
+    assert_legible(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Prompts", exact=True).click()
     assert download.value.suggested_filename.endswith(".safetensors")

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from components.choices.pictures import read_example_digests
+from components.maps.layers import SIGNED
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.models.prompt_library import PromptCard, save_prompts
@@ -284,3 +285,16 @@ def test_a_link_to_prompts_that_are_not_here_is_a_sentence(
     dashboard.test.button(key="model-first").click().run()
     assert dashboard.words == {}
     assert len(dashboard.rows) == 1
+
+
+def test_a_scene_of_another_page_is_shown_there(open_dashboard: Open) -> None:
+    dashboard = open_dashboard({"model": "photo-cnn", "look": "hires-cam", "signed": "1"}, address="layers")
+    dashboard.test.button(key="scene-add").click().run()
+    layers = dashboard.words
+    dashboard.test.session_state[SIGNED] = False
+    dashboard.turn_to("start")
+    assert "signed" not in dashboard.words
+    dashboard.test.button(key="scene-play_arrow-0").click().run()
+    assert dashboard.test.title[0].value == "From stem to head"
+    assert dashboard.words == layers
+    assert not dashboard.test.exception

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -44,6 +44,8 @@ LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming
 MOST_CORNERS = 4096
 """Of an outline that the browser reports; it thins out longer ones. No hand's stroke needs more."""
 
+V = TypeVar("V", bound=RenderSettings)
+
 _FOLDER = Path(__file__).parent
 _PARTS = (
     "arithmetic.js",
@@ -55,12 +57,14 @@ _PARTS = (
     "drawer.js",
     "news.js",
     "pane.js",
+    "slide.js",
+    "memory.js",
     "canvas.js",
 )
 
 
 class LookSettings(Settings):
-    """How maps are looked at. It lives in the browser alone: Python never hears of it, and files hold whole maps."""
+    """How maps are looked at, on the screen alone: Python only writes it into links, and files hold whole maps."""
 
     threshold: float = setting(
         0.0,
@@ -226,7 +230,7 @@ def _build_script() -> bytes:
         "settings": RenderSettings.model_json_schema()["properties"],
         "look": LookSettings.model_json_schema()["properties"],
         "disclaimer": DISCLAIMER,
-        "styles": (_FOLDER / "canvas.css").read_text(encoding="utf-8"),
+        "styles": "".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("canvas.css", "slide.css")),
     }
     parts = [(_FOLDER / part).read_text(encoding="utf-8") for part in _PARTS]
     return "\n".join([f"const SHARED = {json.dumps(shared)};", *parts]).encode()
@@ -246,6 +250,7 @@ def canvas(
     Args:
         rows: what to show. Rows and panes are matched by key with those on the page, which are updated in place.
         view: how maps are shown at first. Later on the person's own choice stands until a different `view` is given.
+            The browser tells of what is declared here, and of a `CanvasView` soon after each change.
         key: the component's key on the page.
         drawing: say when a box or lasso is drawn, which `read_drawn` then gives.
         news: say on top, with the way there, what is new and not in view: maps and pictures since the last grid that
@@ -272,17 +277,17 @@ def canvas(
     return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
 
 
-def read_view(key: str, given: RenderSettings) -> RenderSettings:
+def read_view(key: str, given: V) -> V:
     """How the canvas of `key` shows maps, before it is put on the page again; `given` where it was not there yet."""
     state = st.session_state.get(key)
     return _read_view(state.get("view") if isinstance(state, Mapping) else None, given)
 
 
-def _read_view(reported: Any, given: RenderSettings) -> RenderSettings:
+def _read_view(reported: Any, given: V) -> V:
     """The view the person chose, unless `given` is news that the browser has not seen yet."""
     try:
-        chosen = RenderSettings.model_validate(reported["chosen"])
-        known = RenderSettings.model_validate(reported["given"])
+        chosen = type(given).model_validate(reported["chosen"])
+        known = type(given).model_validate(reported["given"])
     except (TypeError, KeyError, ValidationError):
         return given
     return chosen if given in (chosen, known) else given

@@ -35,6 +35,7 @@ export class Grid {
     this.swipeAt = 0.5;
     this.solo = null;
     this.hand = new Hand(this);
+    this.memory = new Memory(this);
     this.toolbar = new Toolbar(this);
     this.drawers = new Drawers(this);
     this.list = make("div", "rows", this.element);
@@ -42,6 +43,7 @@ export class Grid {
     this.sheet = new Sheet(this.element);
     make("p", "unseen", this.element, { id: "canvas-hint" }).textContent = "Press question mark for the list of keys.";
     this.status = make("p", "unseen", this.element, { role: "status" });
+    this.slide = new Slide(this);
     // Half a screen ahead. The page scrolls in an element of its own, which rootMargin does not reach beyond.
     const ahead = { rootMargin: "50%", scrollMargin: "50%" };
     this.onScreen = new IntersectionObserver((entries) => this.notice(entries), ahead);
@@ -66,12 +68,13 @@ export class Grid {
     this.setTriggerValue = setTriggerValue;
     const given = JSON.stringify(data.view);
     // Python echoes what it was told, perhaps late: only a view that is news replaces what the person chose here.
-    if (this.view === null || (given !== this.givenView && given !== this.reportedView)) this.view = { ...data.view };
+    if (this.view === null || (given !== this.givenView && given !== this.reportedView)) this.memory.follow(data.view);
     if (this.reportedView === null) this.reportedView = given;
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
     this.arrange();
     this.news.update(data);
+    this.memory.place();
     this.showTools();
     this.drawing = data.drawing;
     this.stale = true;
@@ -118,7 +121,7 @@ export class Grid {
   }
 
   reset() {
-    this.view = JSON.parse(this.givenView);
+    for (const name of Object.keys(this.view)) this.view[name] = SHARED.settings[name].default;
     for (const [name, setting] of Object.entries(SHARED.look)) this.look[name] = setting.default;
     for (const scene of this.scenes.values()) scene.zoomTo(1);
     this.swipe(false);
@@ -185,10 +188,11 @@ export class Grid {
 
   // Tell Python how the maps are shown, once the hand has left: a run of the page for each move would be wasted.
   report() {
-    const chosen = JSON.stringify(this.view);
-    if (chosen === this.reportedView) return;
-    this.reportedView = chosen;
-    this.setStateValue("view", { given: JSON.parse(this.givenView), chosen: this.view });
+    const chosen = this.memory.describe();
+    const text = JSON.stringify(chosen);
+    if (text === this.reportedView) return;
+    this.reportedView = text;
+    this.setStateValue("view", { given: JSON.parse(this.givenView), chosen });
   }
 
   // Ask for every pixel of a picture that was sent reduced.
@@ -250,6 +254,8 @@ export class Grid {
     cancelAnimationFrame(this.frame);
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     clearTimeout(this.saying);
+    this.memory.end();
+    this.slide.end();
     this.hand.end();
     this.drawers.end();
     this.news.hide();
@@ -344,6 +350,7 @@ class Toolbar {
     return (view) => {
       if (Number(input.value) !== view[name]) input.value = view[name];
       write(value, `${Math.round(view[name] * 100)} %`);
+      input.setAttribute("aria-valuetext", value.textContent);
     };
   }
 
@@ -381,16 +388,25 @@ class Toolbar {
 class Sheet {
   constructor(parent) {
     this.element = make("dialog", "sheet", parent, { "aria-label": "Keys" });
-    make("h3", "sheet-title", this.element).textContent = "Keys";
-    const list = make("dl", "", this.element);
-    for (const [key, meaning] of KEYS) {
-      make("dt", "", list).textContent = key;
-      make("dd", "", list).textContent = meaning;
-    }
+    make("h2", "sheet-title", this.element).textContent = "Keys";
+    this.addKeys(KEYS);
+    const stage = this.addKeys(STAGE_KEYS, "stage-keys");
+    stage.prepend(make("h3", "sheet-title", null));
+    stage.firstChild.textContent = "Before an audience";
     const close = make("button", "action", this.element, { type: "button" });
     close.textContent = "Close";
     close.addEventListener("click", () => this.element.close());
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
+  }
+
+  addKeys(keys, className = "") {
+    const group = make("div", className, this.element);
+    const list = make("dl", "", group);
+    for (const [key, meaning] of keys) {
+      make("dt", "", list).textContent = key;
+      make("dd", "", list).textContent = meaning;
+    }
+    return group;
   }
 
   show() {
@@ -405,7 +421,8 @@ class Row {
     this.key = key;
     this.element = make("section", "row", null, { "data-row": key });
     const header = make("header", "row-header", this.element);
-    this.label = make("h3", "row-label", header);
+    grid.sizes.observe(header);
+    this.label = make("h2", "row-label", header);
     this.detail = make("span", "row-detail", header);
     this.notes = make("p", "row-notes", header);
     this.gear = new Gear(header, header, (byKeyboard) => grid.drawers.toggle(key, null, this.settings, byKeyboard));
@@ -457,6 +474,7 @@ class Row {
 
   // Of several rows the longest has `most` panes, and all have columns of one width.
   arrange(most) {
+    if (this.grid.slide.arrange(this)) return;
     const leading = this.list.firstElementChild?.dataset.pane === "picture";
     const columns = chooseColumns(most || this.panes.size, this.list.clientWidth, leading, most > 0);
     this.list.style.setProperty("--columns", String(columns));
@@ -559,6 +577,7 @@ class Row {
 
   remove() {
     for (const pane of this.panes.values()) pane.remove();
+    this.grid.sizes.unobserve(this.element.firstChild);
     this.element.remove();
   }
 }

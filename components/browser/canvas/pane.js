@@ -34,7 +34,7 @@ class Pane {
       "data-version": "0",
     });
     const head = make("header", "pane-head", this.element);
-    this.title = make("h4", "pane-title", head);
+    this.title = make("h3", "pane-title", head);
     this.origin = make("span", "pane-origin", head);
     this.gear = new Gear(head, head, (byKeyboard) => row.grid.drawers.toggle(row.key, key, this.settings, byKeyboard));
     this.enlarge = make("button", "small", head, { type: "button", "data-tool": "full-screen" });

@@ -5,10 +5,13 @@ The browser hides and shows at once; the server hears of it only so that the add
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
+from components.choices.comparison import BY
+from components.choices.model import get_choice
 from components.choices.pictures import get_tray, list_keys
 
 PRESENTING = "presenting"
@@ -24,16 +27,32 @@ _mount = st.components.v2.component(
 )
 
 
-def offer_presenter() -> None:
+def offer_presenter(turn_scene: Callable[[int], None], named: bool) -> None:
     """The way into presenter mode, which is a button and the key p, and the keys in it.
 
-    What is hidden then is said in `assets/style.css`; the canvas hides its toolbar and, on the space bar, its maps.
+    What is hidden then is said in `assets/style.css`; the canvas makes a slide of itself (`canvas/slide.js`).
+
+    Args:
+        turn_scene: shows the next scene of the playlist (1), or the one before (-1).
+        named: whether the model chosen is the one that answers, and so the one to name.
     """
+    if st.session_state.get(BY) == "models":
+        named = False  # each pane says which
+
+    def read_scene() -> None:
+        step = st.session_state[_KEY].get("scene")
+        if step in (-1, 1):
+            turn_scene(step)
+
     _mount(
         key=_KEY,
-        data={"presenting": bool(st.session_state.get(PRESENTING, False))},
+        data={
+            "presenting": bool(st.session_state.get(PRESENTING, False)),
+            "model": get_choice().request.name if named else "",
+        },
         on_presenting_change=_read_presenting,
         on_picked_change=_read_picked,
+        on_scene_change=read_scene,
         width="content",
     )
 

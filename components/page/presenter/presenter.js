@@ -1,7 +1,12 @@
-// Presenter mode in the browser: hides and shows at once, listens to the keys, and tells the server afterwards.
+// Presenter mode in the browser: hides and shows at once, listens to the keys, and tells the server afterwards. What the
+// keys do to a grid, and the list of them, is in the grid's own slide.js.
 
-const KEYS = "1–9 pictures · Page up, Page down next · Space maps · Escape leaves";
-const TYPING = "input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog *";
+const TYPING =
+  "input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog, dialog *, " +
+  "[role=menu], [role=menu] *";
+const CONTROL = "button, input, [role=slider], a";
+const AT_WORK = ".grid[data-tool]:not([data-tool='']), .grid.solo"; // the grid itself listens then
+const THEMES = ["System", "Light", "Dark"];
 
 const presenters = new WeakMap();
 
@@ -21,17 +26,24 @@ class Presenter {
     this.root = document.documentElement;
     this.given = null;
     this.presenting = false;
+    this.ground = document.createElement("div"); // of the line at the bottom of a slide
+    this.model = document.createElement("span");
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.addEventListener("click", () => this.change(!this.presenting));
-    parentElement.append(this.button);
+    parentElement.append(this.ground, this.model, this.button);
     this.ending = new AbortController();
-    document.addEventListener("keydown", (event) => this.press(event), { signal: this.ending.signal });
+    const { signal } = this.ending;
+    // Before the grid hears of them: some keys mean something else to it.
+    document.addEventListener("keydown", (event) => this.press(event), { signal, capture: true });
+    document.addEventListener("fullscreenchange", () => this.noticeScreen(), { signal });
+    document.addEventListener("click", ({ target }) => this.noticeTheme(target), { signal });
   }
 
   // The server echoes what it was told, perhaps late: only news is followed.
   update({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { setStateValue, setTriggerValue });
+    this.model.textContent = data.model;
     if (data.presenting !== this.given) this.show(data.presenting);
     this.given = data.presenting;
   }
@@ -39,15 +51,36 @@ class Presenter {
   change(presenting) {
     this.show(presenting);
     this.setStateValue("presenting", presenting);
+    if (presenting) this.root.requestFullscreen?.().catch(() => {}); // not everywhere, and then the window has to do
+    else if (document.fullscreenElement === this.root) document.exitFullscreen().catch(() => {});
   }
 
   show(presenting) {
+    if (presenting && !this.presenting) this.dropFocus();
     this.presenting = presenting;
     this.root.toggleAttribute("data-presenting", presenting);
-    if (!presenting) this.showMaps(true);
+    if (!presenting) {
+      this.root.removeAttribute("data-darkened");
+      this.showMaps(true);
+    }
+    this.stage({});
     this.button.textContent = presenting ? "Leave" : "Present";
-    this.button.title = presenting ? `Leave (Escape). ${KEYS}` : `Hide the controls (p). ${KEYS}`;
+    this.button.title = presenting ? "Leave (Escape). Press ? for the keys." : "Show the maps as a slide (p)";
     this.button.classList.toggle("presenting", presenting);
+    this.model.hidden = this.ground.hidden = !presenting;
+  }
+
+  // Nobody before a slide asks where the focus is.
+  dropFocus() {
+    let focused = document.activeElement;
+    while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
+    focused?.blur();
+  }
+
+  noticeScreen() {
+    const filling = document.fullscreenElement !== null;
+    if (this.filling && !filling && this.presenting) this.change(false);
+    this.filling = filling && (this.filling || document.fullscreenElement === this.root);
   }
 
   get mapsShown() {
@@ -60,32 +93,81 @@ class Presenter {
     document.dispatchEvent(new Event("camscope-maps"));
   }
 
+  stage(detail) {
+    document.dispatchEvent(new CustomEvent("camscope-stage", { detail }));
+  }
+
   press(event) {
-    const from = event.composedPath()[0];
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (from.matches?.(TYPING)) return;
-    if (event.key === " " && from.matches?.("button, input, [role=slider], a")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const path = event.composedPath();
+    if (path[0].matches?.(TYPING)) return;
+    if (path.some((element) => element.matches?.(AT_WORK))) return;
+    const steering = event.key === " " || event.key === "Enter" || event.key.startsWith("Arrow");
+    if (steering && path[0].matches?.(CONTROL)) return;
     if (!this.act(event.key)) return;
     event.preventDefault();
-    event.stopPropagation(); // Streamlit has keys of its own
+    event.stopPropagation(); // the grid and Streamlit have keys of their own
   }
 
   // Whether the key means something now.
   act(key) {
-    if (!this.presenting) {
+    if (key === "t") this.changeTheme();
+    else if (!this.presenting) {
       if (key !== "p") return false;
       this.change(true);
     } else if (key === "Escape" || key === "p") this.change(false);
     else if (key === " ") this.showMaps(!this.mapsShown);
+    else if (key === "b") this.root.toggleAttribute("data-darkened");
+    else if (key === "?") this.stage({ keys: true });
+    else if (key === "ArrowRight" || key === "ArrowLeft") this.stage({ step: key === "ArrowLeft" ? -1 : 1 });
+    else if (key === "Enter" || key === "Backspace") this.stage({ build: key === "Backspace" ? -1 : 1 });
     else if (/^[1-9]$/.test(key)) this.setTriggerValue("picked", { number: Number(key) });
     else if (key === "PageDown" || key === "PageUp") this.setTriggerValue("picked", { step: key === "PageUp" ? -1 : 1 });
+    else if (key === "n" || key === "N") this.setTriggerValue("scene", key === "N" ? -1 : 1);
     else return false;
     return true;
+  }
+
+  // The next of Streamlit's three themes, by its own menu, which is not seen meanwhile.
+  async changeTheme() {
+    const menu = document.querySelector("[data-testid=stMainMenuButton]");
+    if (!menu || this.root.hasAttribute("data-changing-theme")) return;
+    const find = (theme) => document.querySelector(`[data-testid="stMainMenuItem-theme-${theme}"]`);
+    const wait = () => new Promise((done) => requestAnimationFrame(done));
+    this.root.setAttribute("data-changing-theme", "");
+    const focused = document.activeElement;
+    menu.click();
+    for (let frames = 0; !find("Light") && frames < 30; frames++) await wait();
+    const now = THEMES.findIndex((theme) => find(theme)?.getAttribute("aria-checked") === "true");
+    find(THEMES[(now + 1) % THEMES.length])?.click();
+    await wait();
+    if (find("Light")) menu.click();
+    await wait();
+    if (focused === document.body) menu.blur();
+    else focused?.focus();
+    this.root.removeAttribute("data-changing-theme");
+  }
+
+  // Streamlit remembers a theme for the page on which it was chosen only: here it is one for all.
+  noticeTheme(target) {
+    const item = target.closest?.("[data-testid^=stMainMenuItem-theme-]");
+    if (!item) return;
+    setTimeout(() => {
+      const kept = Object.keys(localStorage).find((name) => /^stActiveTheme-.*-v\d+$/.test(name));
+      if (!kept) return;
+      const version = kept.match(/-v\d+$/)[0];
+      const theme = JSON.stringify(item.dataset.testid.split("-").at(-1));
+      for (const { href } of document.querySelectorAll("[data-testid=stTopNavLink]")) {
+        localStorage.setItem(`stActiveTheme-${new URL(href).pathname}${version}`, theme);
+      }
+    });
   }
 
   end() {
     this.ending.abort();
     this.show(false);
     this.button.remove();
+    this.model.remove();
+    this.ground.remove();
   }
 }

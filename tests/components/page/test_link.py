@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.browser.canvas import LookSettings
+from components.browser.canvas.view import CanvasView
 from components.choices.pictures import read_example_digests
 from components.page import link
 from components.page.link import PARTS, Entry
+from explain.maps.render import RenderSettings
 from explain.methods import all_methods
 
 CAT, SECOND = list(read_example_digests().values())[:2]
@@ -63,6 +66,15 @@ VIEW = {
     "cf-cam.sigma": ["2.5"],
     "view.opacity": ["0.3"],
     "view.signed": ["true"],
+    "view.threshold": ["0.25"],
+    "view.contours": ["true"],
+    "view.swiping": ["true"],
+    "view.swipe_at": ["0.3"],
+    "view.zoom": ["2.25"],
+    "view.across": ["0.4"],
+    "view.down": ["0.6"],
+    "view.box": ["0.1,0.2,0.55,1"],
+    "view.picture": [SECOND[:12]],
     "view": ["eyes"],
     "run": ["a-token_of-a-training"],
     "beside": ["5:dog"],
@@ -132,6 +144,40 @@ def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None
     assert set(refused.session_state["written"]) == {"method"}
 
 
+def test_all_that_the_grids_toolbar_sets_is_in_the_address() -> None:
+    """Whatever is declared for it, today or later: nothing of it is named in the link a second time."""
+    words: dict[str, list[str]] = {}
+    for declared in (RenderSettings, LookSettings):
+        for name, field in declared.model_json_schema()["properties"].items():
+            if "enum" in field:
+                other = next(value for value in field["enum"] if value != field["default"])
+            elif field["type"] == "boolean":
+                other = str(not field["default"]).lower()
+            else:
+                other = f"{next(field[end] for end in ('maximum', 'minimum') if field[end] != field['default']):g}"
+            words[f"view.{name}"] = [other]
+    assert {"view.opacity", "view.colour_table", "view.threshold"} < set(words)
+    app = run(words)
+    assert app.session_state["misread"] == [] and app.session_state["written"] == words
+
+
+def test_a_link_is_news_to_the_grid_even_where_it_says_the_same_again() -> None:
+    """Back, after a zoom, leads to an address that the grid was given before: it must listen all the same."""
+
+    def page() -> None:
+        import streamlit as st
+
+        from components.page.link import get_view, read_words
+
+        for _ in range(2):
+            read_words({"view.zoom": ["2"]})
+            st.session_state.setdefault("views", []).append(get_view())
+
+    first, again = AppTest.from_function(page, default_timeout=30).run().session_state["views"]
+    assert first != again
+    assert first.model_copy(update={"told": 0}) == CanvasView(zoom=2)
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -163,6 +209,9 @@ def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None
         ("names", ["shown"]),
         ("view.opacity", ["1.01"]),
         ("view.colour_table", ["jet"]),
+        ("view.box", ["0.1,0.2,0.5"]),
+        ("view.zoom", ["0.5"]),
+        ("view.picture", ["../../etc"]),
         ("cf-cam.sigma", ["1e999"]),
     ],
 )
