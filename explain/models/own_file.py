@@ -19,6 +19,7 @@ from explain.models.replaced_head import rebuild_head
 from explain.models.replaced_stem import check_stem, match_biases
 from explain.models.request import ModelRequest
 from explain.models.settings_beside import complete_request
+from explain.models.unlabelled import leave_out_projections
 from explain.pictures.geometry import MOST_CHANNELS, Preprocessing
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def load_tensors(
         return _load_prompt_cam(request, architecture, fitted.tensors, preprocessing, side, notes)
 
     places = find_places(architecture, pooling)
+    fitted = leave_out_projections(fitted, places.heads, request.name)
     _require_network(fitted, outline, places.heads, request.name, str(architecture))
     check_stem(fitted.tensors, outline, places.stem, request.name)
     head = rebuild_head(fitted, outline, places.heads, request.name)
