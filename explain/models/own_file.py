@@ -18,7 +18,7 @@ from explain.models.preparation import note_assumed, override_preprocessing
 from explain.models.replaced_head import rebuild_head
 from explain.models.replaced_stem import check_stem, match_biases
 from explain.models.request import ModelRequest
-from explain.models.settings_beside import complete_request
+from explain.models.settings_beside import complete_request, take_what_is_said
 from explain.models.unlabelled import leave_out_projections
 from explain.pictures.geometry import MOST_CHANNELS, Preprocessing
 
@@ -46,13 +46,16 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
     checkpoint = open_checkpoint(weights, request.name)
     chosen = checkpoint.choose(request.weights)
     completed = complete_request(request, checkpoint.settings)
-    loaded = load_tensors(completed.request, chosen.tensors, chosen.versions)
+    loaded = load_tensors(completed.request, chosen.tensors, chosen.versions, checkpoint.settings)
     notes = (*chosen.notes, *completed.notes, *loaded.notes)
     return replace(loaded, request=request, notes=tuple(dict.fromkeys(notes)))
 
 
 def load_tensors(
-    request: ModelRequest, everything: Mapping[str, Tensor], versions: Mapping[str, Any] | None = None
+    request: ModelRequest,
+    everything: Mapping[str, Tensor],
+    versions: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> LoadedModel:
     """The model of a file, from what was read of it. Its classes, channels and input size are told from the tensors,
     and so is what an author changed: another head, another first layer, another way of pooling.
@@ -61,6 +64,7 @@ def load_tensors(
         request: says the architecture, and what else the tensors cannot say.
         everything: by name, as `read_checkpoint` gives them; a prefix is taken off, and what is beside it left out.
         versions: of the network's parts when the file was saved; None takes them to be today's.
+        settings: what else stands in the file; see `Checkpoint`.
 
     Raises:
         ModelError: there is no such architecture, the tensors do not fit it, or the labels do not fit them.
@@ -101,8 +105,8 @@ def load_tensors(
         return _load_prompt_cam(request, architecture, fitted.tensors, preprocessing, side, notes)
 
     places = find_places(architecture, pooling)
-    fitted = leave_out_projections(fitted, places.heads, request.name)
     _require_network(fitted, outline, places.heads, request.name, str(architecture))
+    fitted = leave_out_projections(fitted, places.heads, request.name)
     check_stem(fitted.tensors, outline, places.stem, request.name)
     head = rebuild_head(fitted, outline, places.heads, request.name)
     notes += [*head.notes, *_note_left_out(head.beside, fitted.prefix)]
@@ -121,6 +125,8 @@ def load_tensors(
             preprocessing, request.model_copy(update={"channels": channels, "input_size": None})
         )
     known = head.num_classes or shapes.num_classes
+    request, words = take_what_is_said(request, settings or {}, everything, known)
+    notes += words
     labels = choose_labels(request, known)
     if known == 0:
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
@@ -150,6 +156,8 @@ def _note_left_out(beside: Mapping[str, Tensor], prefix: str) -> list[str]:
     if not beside:
         return []
     where = f"beside “{prefix}”" if prefix else "beside the network's"
+    if len(beside) == 1:
+        return [f"1 tensor {where} was left out: {next(iter(beside))}."]
     return [f"{len(beside)} tensors {where} were left out, such as {next(iter(beside))}."]
 
 

@@ -22,7 +22,7 @@ _BRANCHES = (
 """Names that only such a training has, and its name."""
 
 _PREDICTOR = re.compile(r"(^|\.)(predictor|prediction_head|prediction_mlp)\.")
-_PROJECTION = re.compile(r"(^|\.)(projector|projection|projection_head|projection_mlp|proj_head|contrastive_head)\.")
+_PROJECTION = re.compile(r"(^|\.)(projector|projection_head|projection_mlp|proj_head|contrastive_head)\.")
 
 
 def leave_out_projections(fitted: Fitted, heads: tuple[str, ...], name: str) -> Fitted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ def _walk(content: Any) -> Iterator[Weights]:
         if id(node) in seen or depth > _DEEPEST:
             continue
         seen.add(id(node))
+        node = _name_pairs(node)
         if isinstance(node, Mapping):
             tensors = {}
             for key, value in node.items():
@@ -95,7 +96,18 @@ def _walk(content: Any) -> Iterator[Weights]:
                 waiting.append((value, f"{path}.{key}" if path else key, depth + 1))
 
 
-def _split_averages(sets: Iterator[Weights]) -> Iterator[Weights]:
+def _name_pairs(node: Any) -> Any:
+    """A list of names and tensors, as `list(state_dict.items())` gives it, as a mapping; all else as it came."""
+    import torch
+
+    pairs = isinstance(node, list) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], torch.Tensor)
+        for pair in node
+    )
+    return dict(node) if pairs else node
+
+
+def _split_averages(sets: Iterable[Weights]) -> Iterator[Weights]:
     """Averaged weights that stand among the others under a prefix of their own (`ema_model.`) become a set apart."""
     for weights in sets:
         inside: dict[str, dict[str, Tensor]] = {}
@@ -183,7 +195,7 @@ def _list_tails(key: str) -> list[str]:
     return [".".join(parts[depth:]) for depth in range(1, len(parts) - 1)]
 
 
-def _order(sets: Iterator[Weights]) -> tuple[Weights, ...]:
+def _order(sets: Iterable[Weights]) -> tuple[Weights, ...]:
     """The likeliest first: with most tensors, under a usual name. What has far fewer tensors is no network."""
 
     def rank(weights: Weights) -> tuple[int, int]:

@@ -28,6 +28,7 @@ GOOD = {key: tensor.clone() for key, tensor in NETWORK.state_dict().items()}
         {"my classifier": GOOD, "optimizer": OPTIMIZER.state_dict()},
         [GOOD, {"lr": 0.1}],
         (3, GOOD),
+        {"net": list(GOOD.items()), "epoch": 3},
         {"a": {"b": [{"c": GOOD}]}},
         {"loss": {"weight": torch.ones(4)}, "metrics": {f"m{i}": torch.ones(1) for i in range(40)}, "net": GOOD},
     ],
