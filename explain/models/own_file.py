@@ -16,7 +16,7 @@ from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import note_assumed, override_preprocessing
 from explain.models.replaced_head import rebuild_head
-from explain.models.replaced_stem import check_stem, match_biases
+from explain.models.replaced_stem import check_stem, match_biases, match_step
 from explain.models.request import ModelRequest
 from explain.models.settings_beside import complete_request, take_what_is_said
 from explain.models.unlabelled import leave_out_projections
@@ -107,7 +107,7 @@ def load_tensors(
     places = find_places(architecture, pooling)
     _require_network(fitted, outline, places.heads, request.name, str(architecture))
     fitted = leave_out_projections(fitted, places.heads, request.name)
-    check_stem(fitted.tensors, outline, places.stem, request.name)
+    check_stem(fitted, outline, places.stem, request.name)
     head = rebuild_head(fitted, outline, places.heads, request.name)
     notes += [*head.notes, *_note_left_out(head.beside, fitted.prefix)]
     shapes = read_shapes(places, head.tensors)
@@ -134,13 +134,16 @@ def load_tensors(
     module = build_architecture(architecture, count, channels, side, global_pool=pooling)
     if head.path is not None and head.layers is not None:
         module.set_submodule(head.path, head.layers.eval())
-    match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
+    bare = match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
+    notes += [_NO_BIAS] if set(bare) & set(places.heads) else []
+    stepped = match_step(module, head.tensors)
+    notes += stepped
     tensors = _resize_positions(head.tensors, module)
     load_weights(module, tensors, request.name, str(architecture), versions)
     if labels is None:
         notes.append("No class names were given, so the classes are numbered.")
     notes += note_assumed(request, preprocessing, told)
-    known_as = f"{architecture} {pooling}" if pooling else str(architecture)
+    known_as = " ".join([str(architecture), *([pooling] if pooling else []), *(["MONAI"] if stepped else [])])
     names = labels or number_classes(count)
     return finish_loading(request, module, None, known_as, preprocessing, names, notes, count)
 
@@ -148,6 +151,10 @@ def load_tensors(
 _LEAST_FOUND, _MOST_OWN = 0.85, 30
 """The share of a network's tensors that must be found before a changed head is thought of; an author's own layers."""
 
+_NO_BIAS = (
+    "The head has no bias, and is taken as a plain linear layer. If it compares directions, as the heads of ArcFace "
+    "and CosFace do, the scores are others: in Python, give the network itself."
+)
 _POOLINGS = {"avg": "average pooling", "token": "a class token"}
 
 

@@ -7,8 +7,9 @@ is over, and an activation is taken to be ReLU, which the notes say. What cannot
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 _COUNTER = "num_batches_tracked"
 _MOST_LAYERS = 12
+_DIRECTIONS = re.compile(
+    r"(^|[._])(arc|cos|sphere|curricular|ada|mag)_?(face|margin|product|linear|fc)|(^|\.)(metric_fc|add_margin|am_softmax)"
+    r"|^(weight|kernel|W)$",
+    re.IGNORECASE,
+)
+"""Names of layers that compare directions: of a known loss, or a matrix that is a layer of nobody's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +105,14 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
     strangers = {
         key: tensor for key, tensor in tensors.items() if key not in expected and key.partition(".")[0] not in known
     }
+    pool = {**fitted.beside, **strangers}
+    directions = next((key for key, part in pool.items() if part.ndim == 2 and _DIRECTIONS.search(key)), None)
+    if directions is not None:
+        raise ModelError(
+            f"“{name}” has a head that compares directions, as ArcFace and CosFace do ({directions}), and how it does "
+            "cannot be told from its weights. In Python, give the network itself: "
+            "Engine().explain(picture, model=network)."
+        )
     inside = {key for key in tensors if key.startswith(f"{places[-1]}.")}
     wrong = {
         key
@@ -105,9 +120,10 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
         if not _fits(key, tensors, expected, heads[0]) and not key.endswith(_COUNTER)
     }
     if inside and not wrong:
-        return _stack(fitted, strangers, native, heads[0], name) or own
+        return _stack(fitted, strangers, native, heads[0], name) or replace(
+            own, notes=_note_activation(fitted, outline, heads[0])
+        )
     if not inside:
-        pool = {**fitted.beside, **strangers}
         if not any(tensor.ndim in (2, 4) for tensor in pool.values()):
             raise ModelError(
                 f"“{name}” holds no head: the weights that tell classes apart ({heads[0]}.weight) are missing. Choose "
@@ -120,6 +136,21 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
     rest = {key: tensor for key, tensor in tensors.items() if key not in pool}
     made = _place(pool, rest, outline, [p for p in places if p == place or len(p) < len(place)], name)
     return Head(made.path, made.tensors, made.num_classes, made.layers, made.notes, fitted.beside)
+
+
+def _note_activation(fitted: Fitted, outline: nn.Module, head: str) -> tuple[str, ...]:
+    """A sentence where the architecture has an activation after its head, and the head is an author's own."""
+    weight, own = fitted.tensors[f"{head}.weight"], outline.state_dict()[f"{head}.weight"]
+    parent, _, last = head.rpartition(".")
+    parts = [*outline.get_submodule(parent).named_children()]
+    after = [part for child, part in parts[[child for child, _ in parts].index(last) + 1 :]]
+    active = next((part for part in after if type(part).__module__ == "torch.nn.modules.activation"), None)
+    if active is None or weight.shape == own.shape:
+        return ()
+    return (
+        f"A {type(active).__name__} follows this architecture's head, and is taken to follow this one. If it was left "
+        "out, the scores are others: in Python, give the network itself.",
+    )
 
 
 def _fits(key: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str) -> bool:

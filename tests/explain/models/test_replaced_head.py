@@ -119,7 +119,7 @@ def test_layers_after_the_whole_classifier_are_kept() -> None:
 
 def test_a_layer_before_the_network_is_refused() -> None:
     source = Sequential(nn.Conv2d(1, 3, 1), torchvision.models.resnet18(num_classes=3))
-    with pytest.raises(ModelError, match=r"more layers before or after it \(0\.weight\)"):
+    with pytest.raises(ModelError, match=r"a layer before this architecture \(0\.weight\)"):
         open_file(source.state_dict(), "torchvision/resnet18")
 
 
@@ -175,3 +175,23 @@ def test_other_networks_are_not_taken_for_a_changed_head() -> None:
     half = dict(list(models.resnet18().state_dict().items())[:60])
     with pytest.raises(ModelError, match=r"lacks \d+ of the 122 tensors"):
         open_file(half, "torchvision/resnet18")
+
+
+def test_what_compares_directions_is_refused_or_thought_of() -> None:
+    network = torchvision.models.resnet18(num_classes=16)
+    state = {f"backbone.{key}": tensor for key, tensor in network.state_dict().items()}
+    for key in ("weight", "metric_fc.weight", "arc_face.weight", "margin.ArcMarginProduct.weight"):
+        with pytest.raises(ModelError, match=r"compares directions, as ArcFace .*give the network itself"):
+            open_file({**state, key: torch.ones(10, 16)}, "torchvision/resnet18")
+    network.fc = Linear(512, 3, bias=False)
+    assert any("has no bias" in note for note in open_file(network.state_dict(), "torchvision/resnet18").notes)
+    plain = open_file(torchvision.models.resnet18(num_classes=3).state_dict(), "torchvision/resnet18")
+    assert not any("has no bias" in note for note in plain.notes)
+
+
+def test_an_activation_after_the_head_is_said() -> None:
+    said = "A ReLU follows this architecture's head"
+    for classes in (3, 1000):
+        state = torchvision.models.squeezenet1_1(num_classes=classes).state_dict()
+        notes = open_file(state, "torchvision/squeezenet1_1", input_size=64).notes
+        assert any(note.startswith(said) for note in notes) == (classes == 3)
