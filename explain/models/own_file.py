@@ -132,8 +132,7 @@ def load_tensors(
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
     count = known or (1 if request.outputs == "logit" else len(labels) if labels else 1000)
     module = build_architecture(architecture, count, channels, side, global_pool=pooling)
-    if head.path is not None and head.layers is not None:
-        module.set_submodule(head.path, head.layers.eval())
+    head.put_into(module)
     bare = match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
     notes += [_NO_BIAS] if set(bare) & set(places.heads) else []
     stepped = match_step(module, head.tensors)

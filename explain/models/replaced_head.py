@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COUNTER = "num_batches_tracked"
 _MOST_LAYERS = 12
+_POOLS = ("AdaptiveAvgPool2d", "SelectAdaptivePool2d")
 _DIRECTIONS = re.compile(
     r"(^|[._])(arc|cos|sphere|curricular|ada|mag)_?(face|margin|product|linear|fc)|(^|\.)(metric_fc|add_margin|am_softmax)"
     r"|^(weight|kernel|W)$",
@@ -39,6 +40,7 @@ class Head:
         layers: the new head, without weights yet.
         notes: sentences a person should read once.
         beside: what is left of what stood beside the network.
+        pooling: path of the pooling before it, in whose place the maximum and the mean of each channel are taken.
     """
 
     path: str | None
@@ -47,6 +49,16 @@ class Head:
     layers: nn.Module | None = None
     notes: tuple[str, ...] = ()
     beside: Mapping[str, Tensor] = field(default_factory=dict)
+    pooling: str | None = None
+
+    def put_into(self, module: nn.Module) -> None:
+        """Put the layers in their place in a network; the weights are loaded later."""
+        if self.path is not None and self.layers is not None:
+            module.set_submodule(self.path, self.layers.eval())
+        if self.pooling is not None:
+            from explain.networks.max_and_mean import MaxAndMean
+
+            module.set_submodule(self.pooling, MaxAndMean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +147,7 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
     pool = {key: tensor for key, tensor in tensors.items() if key.startswith(f"{place}.")}
     rest = {key: tensor for key, tensor in tensors.items() if key not in pool}
     made = _place(pool, rest, outline, [p for p in places if p == place or len(p) < len(place)], name)
-    return Head(made.path, made.tensors, made.num_classes, made.layers, made.notes, fitted.beside)
+    return replace(made, beside=fitted.beside)
 
 
 def _note_activation(fitted: Fitted, outline: nn.Module, head: str) -> tuple[str, ...]:
@@ -189,6 +201,9 @@ def _place(
         built, renamed, words = _build(ordered, module)
         tensors = {**rest, **{f"{place}.{key}": tensor for key, tensor in renamed.items()}}
         return Head(place, tensors, ordered[-1].width_out, built, (words,))
+    doubled = _double(layers, rest, outline, places)
+    if doubled is not None:
+        return doubled
     wide = next((layer for layer in layers if layer.is_dense), None)
     width = _read_width(native)
     if wide is not None and width is not None and _order(layers, wide.width_in) is not None:
@@ -198,6 +213,25 @@ def _place(
             "Engine().explain(picture, model=network)."
         )
     raise ModelError(refusal)
+
+
+def _double(layers: list[_Layer], rest: dict[str, Tensor], outline: nn.Module, places: list[str]) -> Head | None:
+    """A head of fastai's, which takes the maximum of each channel and its mean; None where it is none, or the network
+    has no pooling of its own to put another in place of.
+    """
+    pools = [path for path, part in outline.named_modules() if type(part).__name__ in _POOLS and "." not in path]
+    for place in places:
+        module = outline.get_submodule(place)
+        width = _read_width(module)
+        ordered = None if width is None else _order(layers, 2 * width)
+        # Two layers without weights, its pooling and a flattening, stand before its first.
+        if ordered is None or len(pools) != 1 or layers[0].index != 2 or layers[0].is_dense:
+            continue
+        built, renamed, words = _build(ordered, module)
+        note = "The maximum of each channel is taken beside its mean, as before fastai's heads."
+        tensors = {**rest, **{f"{place}.{key}": tensor for key, tensor in renamed.items()}}
+        return Head(place, tensors, ordered[-1].width_out, built, (words, note), pooling=pools[0])
+    return None
 
 
 def _stack(fitted: Fitted, strangers: dict[str, Tensor], native: Any, head: str, name: str) -> Head | None:

@@ -195,3 +195,43 @@ def test_an_activation_after_the_head_is_said() -> None:
         state = torchvision.models.squeezenet1_1(num_classes=classes).state_dict()
         notes = open_file(state, "torchvision/squeezenet1_1", input_size=64).notes
         assert any(note.startswith(said) for note in notes) == (classes == 3)
+
+
+class ConcatPool(nn.Module):
+    """fastai's `AdaptiveConcatPool2d(1)`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([nn.functional.adaptive_max_pool2d(x, 1), nn.functional.adaptive_avg_pool2d(x, 1)], 1)
+
+
+class TimmBody(nn.Module):
+    """The body that fastai makes of a timm network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = timm.create_model("resnet10t", num_classes=0, global_pool="")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)
+
+
+@pytest.mark.parametrize("architecture", ["torchvision/resnet18", "timm/resnet10t"])
+def test_heads_of_fastai_take_the_maximum_beside_the_mean(architecture: str) -> None:
+    torch.manual_seed(0)
+    body = TimmBody() if "timm" in architecture else Sequential(*list(torchvision.models.resnet18().children())[:-2])
+    head = Sequential(
+        *(ConcatPool(), nn.Flatten(), BatchNorm1d(1024), Dropout(0.25), Linear(1024, 16, bias=False), ReLU()),
+        *(BatchNorm1d(16), Dropout(0.5), Linear(16, 3, bias=False)),
+    )
+    source = make_lively(Sequential(body, head))
+    model = open_same(source, {"model": source.state_dict(), "opt": {"state": []}}, architecture, input_size=64)
+    assert "1024→16" in model.notes[0] and "maximum of each channel" in model.notes[1]
+    assert model.default_layer is not None
+
+
+def test_a_doubled_head_without_a_pooling_to_replace_is_refused() -> None:
+    source = torchvision.models.densenet121()
+    state = {f"0.0.{key.removeprefix('features.')}": tensor for key, tensor in source.features.state_dict().items()}
+    norm = {f"1.2.{key}": tensor for key, tensor in BatchNorm1d(2048).state_dict().items()}
+    with pytest.raises(ModelError, match=r"takes 2,048 numbers .* gives 1,024|another architecture"):
+        open_file({**state, **norm, "1.4.weight": torch.ones(3, 2048)}, "torchvision/densenet121")
