@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import note_assumed, override_preprocessing
 from explain.models.replaced_head import rebuild_head
+from explain.models.replaced_pooling import note_power, take_power
 from explain.models.replaced_stem import check_stem, match_biases, match_step
 from explain.models.request import ModelRequest
 from explain.models.settings_beside import complete_request, take_what_is_said
@@ -105,6 +107,8 @@ def load_tensors(
         return _load_prompt_cam(request, architecture, fitted.tensors, preprocessing, side, notes)
 
     places = find_places(architecture, pooling)
+    fitted, power = take_power(fitted, outline, request.name)
+    notes += note_power(power)
     _require_network(fitted, outline, places.heads, request.name, str(architecture))
     fitted = leave_out_projections(fitted, places.heads, request.name)
     check_stem(fitted, outline, places.stem, request.name)
@@ -133,6 +137,10 @@ def load_tensors(
     count = known or (1 if request.outputs == "logit" else len(labels) if labels else 1000)
     module = build_architecture(architecture, count, channels, side, global_pool=pooling)
     head.put_into(module)
+    if power is not None:
+        from explain.networks.pooling import PowerMean
+
+        module.set_submodule(power, PowerMean())
     bare = match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
     notes += [_NO_BIAS] if set(bare) & set(places.heads) else []
     stepped = match_step(module, head.tensors)
@@ -154,6 +162,11 @@ _NO_BIAS = (
     "The head has no bias, and is taken as a plain linear layer. If it compares directions, as the heads of ArcFace "
     "and CosFace do, the scores are others: in Python, give the network itself."
 )
+_TRAINING = re.compile(
+    r"loss|criterion|metric|(^|[._])(aux|teacher|momentum|ema|queue|centers?|decoder)", re.IGNORECASE
+)
+"""Names of what a training alone uses."""
+
 _POOLINGS = {"avg": "average pooling", "token": "a class token"}
 
 
@@ -162,9 +175,15 @@ def _note_left_out(beside: Mapping[str, Tensor], prefix: str) -> list[str]:
     if not beside:
         return []
     where = f"beside “{prefix}”" if prefix else "beside the network's"
+    layer = next((key for key, tensor in beside.items() if tensor.ndim > 1 and not _TRAINING.search(key)), None)
+    shown = layer or next(iter(beside))
+    doubt = (
+        " If its scores come by them, as by attention or a second input, they are others here: in Python, give the "
+        "network itself."
+    )
     if len(beside) == 1:
-        return [f"1 tensor {where} was left out: {next(iter(beside))}."]
-    return [f"{len(beside)} tensors {where} were left out, such as {next(iter(beside))}."]
+        return [f"1 tensor {where} was left out: {shown}.{doubt if layer else ''}"]
+    return [f"{len(beside)} tensors {where} were left out, such as {shown}.{doubt if layer else ''}"]
 
 
 def _require_network(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], name: str, architecture: str) -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
 from explain.models.fitting import Fitted
+from explain.models.replaced_pooling import find_pools
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _COUNTER = "num_batches_tracked"
 _MOST_LAYERS = 12
-_POOLS = ("AdaptiveAvgPool2d", "SelectAdaptivePool2d")
 _DIRECTIONS = re.compile(
     r"(^|[._])(arc|cos|sphere|curricular|ada|mag)_?(face|margin|product|linear|fc)|(^|\.)(metric_fc|add_margin|am_softmax)"
     r"|^(weight|kernel|W)$",
@@ -56,7 +56,7 @@ class Head:
         if self.path is not None and self.layers is not None:
             module.set_submodule(self.path, self.layers.eval())
         if self.pooling is not None:
-            from explain.networks.max_and_mean import MaxAndMean
+            from explain.networks.pooling import MaxAndMean
 
             module.set_submodule(self.pooling, MaxAndMean())
 
@@ -145,9 +145,10 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
         return _place(pool, rest, outline, places, name)
     place = next(p for p in places if all(key.startswith(f"{p}.") for key in wrong))
     pool = {key: tensor for key, tensor in tensors.items() if key.startswith(f"{place}.")}
+    pool = pool or {**fitted.beside, **strangers}
     rest = {key: tensor for key, tensor in tensors.items() if key not in pool}
     made = _place(pool, rest, outline, [p for p in places if p == place or len(p) < len(place)], name)
-    return replace(made, beside=fitted.beside)
+    return replace(made, beside={key: tensor for key, tensor in fitted.beside.items() if key not in pool})
 
 
 def _note_activation(fitted: Fitted, outline: nn.Module, head: str) -> tuple[str, ...]:
@@ -219,7 +220,7 @@ def _double(layers: list[_Layer], rest: dict[str, Tensor], outline: nn.Module, p
     """A head of fastai's, which takes the maximum of each channel and its mean; None where it is none, or the network
     has no pooling of its own to put another in place of.
     """
-    pools = [path for path, part in outline.named_modules() if type(part).__name__ in _POOLS and "." not in path]
+    pools = find_pools(outline)
     for place in places:
         module = outline.get_submodule(place)
         width = _read_width(module)
