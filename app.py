@@ -1,10 +1,11 @@
-"""CAMscope's front door: `streamlit run app.py`. Page configuration and navigation, nothing else."""
+"""CAMscope's front door: `streamlit run app.py`. The server, page configuration and navigation, nothing else."""
 
 from pathlib import Path
 
 import streamlit as st
 
 from components.session.carried import carry_choices
+from components.session.engine import make_way, start_with_server
 from components.session.faults import guard_callbacks, show_faults
 from components.session.reconnect import keep_sessions
 from components.session.uploads import keep_uploads_in_memory
@@ -14,20 +15,6 @@ ABOUT = """**CAMscope** shows where an image model looks. Not for diagnostic use
 to, not whether it is right.
 
 Keys: `p` presents, `t` changes the theme, and `?` in the grid of maps lists all of them."""
-
-# A picture of our own: Streamlit would fetch a named icon for the browser's tab from another host.
-# An “About” of our own brings Streamlit's menu, in which the theme is chosen.
-st.set_page_config(
-    page_title="CAMscope",
-    page_icon=ASSETS / "icon.png",
-    layout="wide",
-    initial_sidebar_state=310,
-    menu_items={"About": ABOUT},
-)
-st.html(ASSETS / "style.css")
-keep_sessions()
-keep_uploads_in_memory()
-guard_callbacks()
 
 
 def compare() -> None:
@@ -66,17 +53,40 @@ def models() -> None:
     show_page()
 
 
-page = st.navigation(
-    [
-        # An address that is no file's name in pages/: see components/session/front_door.py.
-        st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
-        st.Page(layers, title="Layers", icon=":material/layers:"),
-        st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
-        st.Page(studio, title="Studio", icon=":material/school:"),
-        st.Page(methods, title="Methods", icon=":material/menu_book:"),
-        st.Page(models, title="Models", icon=":material/deployed_code:"),
-    ],
-    position="top",
-)
-carry_choices(page.url_path)
-show_faults(page.run)()
+def show_app() -> None:
+    """What Streamlit runs for each visitor, and again after each click."""
+    make_way()
+    # A picture of our own: Streamlit would fetch a named icon for the browser's tab from another host.
+    # An “About” of our own brings Streamlit's menu, in which the theme is chosen.
+    st.set_page_config(
+        page_title="CAMscope",
+        page_icon=ASSETS / "icon.png",
+        layout="wide",
+        initial_sidebar_state=310,
+        menu_items={"About": ABOUT},
+    )
+    st.html(ASSETS / "style.css")
+    keep_sessions()
+    keep_uploads_in_memory()
+    guard_callbacks()
+    page = st.navigation(
+        [
+            # An address that is no file's name in pages/: see components/session/front_door.py.
+            st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
+            st.Page(layers, title="Layers", icon=":material/layers:"),
+            st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
+            st.Page(studio, title="Studio", icon=":material/school:"),
+            st.Page(methods, title="Methods", icon=":material/menu_book:"),
+            st.Page(models, title="Models", icon=":material/deployed_code:"),
+        ],
+        position="top",
+    )
+    carry_choices(page.url_path)
+    show_faults(page.run)()
+
+
+if __name__ == "__main__":
+    show_app()
+else:
+    # `streamlit run` finds this by its form, and imports it once, when the server starts.
+    app = st.App(__file__, lifespan=start_with_server)

@@ -6,21 +6,27 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.session import engine
 from components.session.work import Work
 from explain.engine.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[1]
 
 FIRST_PAINT = """
+import asyncio
+import importlib
 import sys
+from pathlib import Path
 
 import components.session.engine
 from streamlit.testing.v1 import AppTest
+from streamlit.web.server.app_discovery import discover_asgi_app
 
 seen = []
 
@@ -30,22 +36,57 @@ def start(work):
     raise RuntimeError("torch is broken here")
 
 
+async def serve():
+    async with server._user_lifespan(server):
+        print(len(seen), end=" ")
+
+
 components.session.engine._start = start
+module, _, name = discover_asgi_app(Path("app.py")).import_string.partition(":")
+server = getattr(importlib.import_module(module), name)
+asyncio.run(serve())
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
 print(seen, [title.value for title in app.title], [error.value for error in app.error])
 """
 
 
-def test_the_page_is_drawn_before_torch_and_says_when_the_engine_cannot_start() -> None:
+def test_the_engine_starts_with_the_server_and_the_page_says_when_it_cannot() -> None:
+    """Once, with nobody there, and without torch until its own thread imports it."""
     done = subprocess.run(
         [sys.executable, "-c", FIRST_PAINT], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )
     drawn = done.stdout.strip()
-    assert drawn.startswith("[[]]"), drawn
+    assert drawn.startswith("1 [[]]"), drawn
     assert "Where the model looks" in drawn
     assert "could not be started" in drawn
     assert "broken here" not in drawn
+
+
+def test_the_engine_makes_way_for_a_page_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    busy = False
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if busy:
+            engine.make_way()
+
+    monkeypatch.setattr(engine, "_making_way_until", 0.0)
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    engine._await_paint()
+    assert now == [100.0], "nobody is there"
+    engine.make_way()
+    engine._await_paint()
+    assert now[0] == pytest.approx(100 + engine._LONGEST_RUN, abs=0.1)
+    engine.make_way()
+    engine.make_way(0)  # it is drawn
+    engine._await_paint()
+    assert now[0] == pytest.approx(100 + engine._LONGEST_RUN, abs=0.1)
+    began, busy = now[0], True
+    engine.make_way()
+    engine._await_paint()
+    assert now[0] == pytest.approx(began + engine._MOST_PATIENCE, abs=0.1)
 
 
 def test_a_device_of_no_known_kind_is_said_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "explain/methods/cf_cam/view.py": "tests/explain/methods/test_cf_cam.py",
     "explain/methods/strongest_channels.py": "tests/explain/methods/test_score_cam.py",
     "explain/methods/table.py": "tests/test_project.py",
+    "explain/networks/pooling.py": "tests/explain/models/test_replaced_head.py",
     "explain/networks/trace.py": "tests/explain/networks/test_layer_search.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.

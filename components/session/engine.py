@@ -2,7 +2,8 @@
 
 What keeps the page quick, measured by `python -m benchmarks.browser`:
 
-- torch and timm are imported here, in a thread, after the first paint: they take seconds, and no page imports them.
+- torch and timm are imported here, in a thread, and no page imports them: they take seconds. That begins when the
+  server starts, before anyone comes (`start_with_server`), and makes way for a page that is being painted.
 - No garbage is collected after each rerun (`postScriptGC` in `.streamlit/config.toml`: 400 ms with torch loaded), and
   what has been loaded is frozen here, so that no other collection walks it either.
 - What sliders move is a fragment (`@st.fragment` in a page): a slider reruns its own part, not the page.
@@ -14,7 +15,8 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -28,8 +30,29 @@ if TYPE_CHECKING:
     from explain.engine.engine import Engine
 
 _PAINT_FIRST = 0.3  # seconds: importing torch keeps a core busy that the browser needs for the first paint
+_LONGEST_RUN = 3.0  # seconds that a page may take to be drawn, before the engine goes on all the same
+_MOST_PATIENCE = 10.0  # seconds that all pages together may hold a step up
+
+_making_way_until = 0.0  # by time.monotonic
 
 _log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def start_with_server(_: object) -> AsyncIterator[None]:
+    """Start the engine when the server starts, so that the first visitor need not wait for it."""
+    start_engine()
+    yield
+
+
+def make_way(seconds: float = _LONGEST_RUN) -> None:
+    """Let the engine's start pause while a page is drawn.
+
+    Args:
+        seconds: for how long, from now on, whatever was said before.
+    """
+    global _making_way_until
+    _making_way_until = time.monotonic() + seconds
 
 
 @st.cache_resource(show_spinner=False)
@@ -39,11 +62,15 @@ def start_engine() -> Work[Engine]:
 
 
 def _start(work: Work[Engine]) -> Engine:
-    time.sleep(_PAINT_FIRST)
     work.report("Starting the engine. This is needed once after the dashboard was started, and takes some seconds.")
+    _await_paint()
+    import explain.networks.torchvision_operators  # noqa: F401  torch itself, which takes longest
+
+    _await_paint()
     from explain.engine.engine import Engine
 
     engine = Engine()
+    _await_paint()
     try:
         # The first look is slower than any later one, and this is the one that the page asks for first.
         engine.explain(bundled_pictures()[0].path, FIRST_MODEL)
@@ -57,6 +84,13 @@ def _start(work: Work[Engine]) -> Engine:
     return engine
 
 
+def _await_paint() -> None:
+    """Wait while a page is being drawn, but not for ever: many people may come at once."""
+    patience = time.monotonic() + _MOST_PATIENCE
+    while time.monotonic() < min(_making_way_until, patience):
+        time.sleep(0.05)
+
+
 def await_engine(place: Place, meanwhile: Callable[[], None] | None = None) -> Engine | None:
     """The engine, once it has started. None after it could not start, which `place` then says, with the reason where
     that is something a person can mend, such as a device of no known kind.
@@ -65,6 +99,7 @@ def await_engine(place: Place, meanwhile: Callable[[], None] | None = None) -> E
         place: where the page's content goes.
         meanwhile: draws what there is to see until then.
     """
+    make_way(_PAINT_FIRST)
     starting = start_engine()
     try:
         return place.watch(starting, "Starting …", patience=0.05, meanwhile=meanwhile)

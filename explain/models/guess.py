@@ -59,6 +59,7 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (r"encoder\.layers\.encoder_layer_0\.", (), ("vit",)),
     (r"blocks\.0\.layers\.0\.layers\.MBconv\.", (), ("maxvit",)),
     (r"blocks\.0\.0\.(conv|bn|se)", ("efficientnet", "mobilenetv3", "ghostnet", "hardcorenas"), ()),
+    (r"_blocks\.0\._depthwise_conv\.", ("efficientnet",), ()),
     (r"s1\.b1\.conv1\.", ("regnet",), ()),
     (r"stages\.0\.blocks\.0\.(conv_dw|gamma|mlp)", ("convnext",), ()),
     (r"layers\.0\.blocks\.0\.attn\.", ("swin_transformer", "swin_transformer_v2"), ()),
@@ -144,6 +145,9 @@ def _guess(items: tuple[tuple[str, Shape], ...], named: str | None, prefer: Fami
     if _find_best(found) < SURE:
         family = [known for known in _list_family(shapes) if known not in first]
         found += _compare_all(shapes, family)
+        if found and _find_best(found) < LIKELY:  # under the names of another library
+            again = [_refit(given, candidate, outline) for candidate, outline in found]
+            found = again if _find_best(again) >= LIKELY else found
         if _find_best(found) < LIKELY:
             seen = {*first, *family}
             found += _compare_all(shapes, [known for known in _list_all() if known not in seen])
@@ -357,7 +361,8 @@ def _group(found: list[tuple[Candidate, _Known]], named: list[str], prefer: Fami
         groups.setdefault(outline, []).append(candidate)
     leaders = []
     for twins in groups.values():
-        first, *rest = sorted(twins, key=plainness)
+        # Their names are the same, but a file of another library's names may belong to one of them alone.
+        first, *rest = sorted(twins, key=lambda twin: (-twin.share, plainness(twin)))
         leaders.append(replace(first, alike=tuple(twin.architecture for twin in rest)))
     leaders.sort(key=lambda candidate: (-candidate.share, plainness(candidate)))
     return tuple(candidate for candidate in leaders if candidate.share > 0.3)[:_MOST_CANDIDATES]

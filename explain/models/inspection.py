@@ -13,18 +13,15 @@ from explain.errors import ModelError
 from explain.models.architectures import Family
 from explain.models.checkpoint import Checkpoint, open_checkpoint
 from explain.models.guess import SURE, Candidate, guess_architecture, is_sure
-from explain.models.label_file import order_names
 from explain.models.own_file import load_tensors
 from explain.models.request import ModelRequest, write_size
-from explain.models.settings_beside import complete_request
+from explain.models.settings_beside import OPTIONS, complete_request, find_labels
 from explain.models.weight_sets import Weights
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
 
 _NAMING = ("arch", "architecture", "model", "model_name", "backbone", "encoder", "timm_model", "network", "net")
-_OPTIONS = ("args", "config", "hyper_parameters", "hparams", "opt", "cfg", "options", "model_config")
-_LABELS = ("label_names", "class_names", "classes", "labels", "class_to_idx", "idx_to_class", "id2label", "label2id")
 _LISTED = 3
 
 
@@ -103,7 +100,7 @@ def settle_request(request: ModelRequest, weights: bytes) -> tuple[ModelRequest,
         raise ModelError(_say_unsure(request.name, opened.candidates))
     best = opened.candidates[0]
     notes = [f"The architecture was guessed: {best.architecture}. {_explain_architecture(best, opened.named)}"]
-    names = _find_labels(opened.checkpoint.settings, best.num_classes)
+    names = find_labels(opened.checkpoint.settings, best.num_classes)
     settled = request.model_copy(update={"architecture": best.architecture})
     if names is not None and request.labels is None and request.label_names is None:
         settled = settled.model_copy(update={"label_names": names[0]})
@@ -165,33 +162,17 @@ def _open(request: ModelRequest, weights: bytes) -> _Opened:
 
 def _load(settled: ModelRequest, opened: _Opened) -> LoadedModel:
     completed = complete_request(settled, opened.checkpoint.settings)
-    loaded = load_tensors(completed.request, opened.chosen.tensors, opened.chosen.versions)
+    loaded = load_tensors(completed.request, opened.chosen.tensors, opened.chosen.versions, opened.checkpoint.settings)
     return replace(loaded, notes=(*opened.chosen.notes, *completed.notes, *loaded.notes))
 
 
 def _find_name(settings: Mapping[str, Any]) -> str | None:
     """What the training script wrote of the architecture, where it did."""
-    places = [settings, *(settings[key] for key in _OPTIONS if isinstance(settings.get(key), Mapping))]
+    places = [settings, *(settings[key] for key in OPTIONS if isinstance(settings.get(key), Mapping))]
     for place in reversed(places):
         for key in _NAMING:
             if isinstance(place.get(key), str) and 0 < len(place[key]) <= 100:
                 return place[key]
-    return None
-
-
-def _find_labels(settings: Mapping[str, Any], count: int | None) -> tuple[tuple[str, ...], str] | None:
-    """Class names that stand in the file, one for each class, and under which name."""
-    places = [settings, *(settings[key] for key in _OPTIONS if isinstance(settings.get(key), Mapping))]
-    for place in places:
-        for key in _LABELS:
-            try:
-                names = order_names(place[key]) if isinstance(place.get(key), Mapping) else place.get(key)
-            except (ModelError, ValueError, TypeError):
-                continue
-            if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name for name in names):
-                continue
-            if len(names) == count and len(set(names)) == count and all(len(name) <= 200 for name in names):
-                return tuple(names), key
     return None
 
 
@@ -341,7 +322,7 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
     named = settled.labels or settled.label_names or completed.label_names
     shown = ", ".join(loaded.labels[:5]) + (" …" if len(loaded.labels) > 5 else "")
     where = reason("labels" if settled.labels else "label_names", "the file names none: give names with --labels")
-    inside = _find_labels(opened.checkpoint.settings, len(loaded.labels))
+    inside = find_labels(opened.checkpoint.settings, len(loaded.labels))
     if inside is not None and inside[0] == settled.label_names:
         where = f"they stand in the file under “{inside[1]}”"
     findings.append(
@@ -362,6 +343,9 @@ def _describe_outputs(settled: ModelRequest, loaded: LoadedModel, rows: list[str
     meant = loaded.outputs
     if settled.outputs is not None:
         return Finding("outputs", meant, "as told", "outputs", meant)
+    named = settled.labels or settled.label_names
+    if meant == "findings" or (meant == "logit" and not named):
+        return Finding("outputs", meant, "a loss or a task that stands in the file says so", "outputs", meant)
     if meant == "logit":
         return Finding("outputs", meant, "one number with two names", "outputs", meant)
     if meant == "value" and "1" in rows:

@@ -50,7 +50,12 @@ _HEADINGS = {
 }
 """Words over columns, in small letters with underscores."""
 
-_NUMBERED = re.compile(r"[\"']?(\d{1,6})[\"']?(?:\s*[,;:=.)\t]\s*|\s+)(?=\S)(.+)", re.ASCII)
+_NUMBERED = re.compile(r"[\"'(]?(\d{1,6})[\"']?(?:\s*[,;:=.)\t]\s*|\s+-\s+|\s+)(?=\S)(.+)", re.ASCII)
+_NUMBER_LAST = re.compile(r"(\S.*?)(?:\s*[;:=\t]\s*|\s+)(\d{1,6})", re.ASCII)
+_KEY = re.compile(r"(?:names|classes|labels|class_names)\s*[:=]\s*(.*)", re.IGNORECASE)
+_PICTURES = {"file", "filename", "file_name", "image", "img", "image_id", "image_name", "path", "filepath"}
+"""Words over a column of pictures, in a table that says which picture is of which class."""
+
 _SYNSET = re.compile(r"(n\d{8})[\s,;:]+(\S.*)", re.ASCII)
 _STRING = r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\""
 _ENTRY = re.compile(rf"(?:(\d{{1,7}})\s*:\s*)?(?:{_STRING})(?:\s*:\s*(\d{{1,7}})(?=\s*[,}}]))?", re.ASCII)
@@ -252,8 +257,10 @@ def _order_pairs(pairs: Sequence[tuple[int | None, str]], in_order: bool) -> tup
 
 def _read_lines(lines: list[str]) -> Sequence[str]:
     """Names of a text file, from lines that are not empty."""
-    if lines[0].casefold() in ("names:", "classes:", "labels:"):
-        lines = lines[1:]
+    settings = _find_in_settings(lines)
+    if isinstance(settings, str):
+        return order_names(_parse_literal(settings))
+    lines = settings
     if lines and all(line.startswith("- ") for line in lines):
         lines = [line[2:].strip() for line in lines]
     table = _read_table(lines)
@@ -273,7 +280,36 @@ def _read_lines(lines: list[str]) -> Sequence[str]:
         if len(texts) < len(lines) and (in_order or len(texts) == 1):
             return lines
         return _order_pairs(pairs, True)
-    return [_unquote(line) for line in lines]
+    return _read_numbers_last(lines) or [_unquote(line) for line in lines]
+
+
+def _find_in_settings(lines: list[str]) -> list[str] | str:
+    """The lines that hold the names in a file of settings such as YOLO's `data.yaml`, or the list itself as a text; all
+    lines where it is no such file.
+    """
+    at = next((at for at, line in enumerate(lines) if _KEY.fullmatch(line)), None)
+    if at is None or not all(re.match(r"[\w.-]+\s*[:=]|#|- |\[", line) for line in lines[:at]):
+        return lines
+    value = _KEY.fullmatch(lines[at])[1]  # type: ignore[index]
+    rest = lines[at + 1 :]
+    if value[:1] in ("[", "{"):
+        end = next((end for end in range(len(rest) + 1) if "".join([value, *rest[:end]])[-1] in "]}"), len(rest))
+        return " ".join([value, *rest[:end]])
+    if value or not rest:
+        return lines
+    kind = next((kind for kind in (r"- .+", r"\d+\s*:.+") if re.fullmatch(kind, rest[0])), None)
+    if kind is None:
+        return lines if at else rest
+    return rest[: next((end for end, line in enumerate(rest) if not re.fullmatch(kind, line)), len(rest))]
+
+
+def _read_numbers_last(lines: list[str]) -> Sequence[str] | None:
+    """Names of lines that end with the class's number (`rose 2`); None where the numbers belong to the names."""
+    found = [_NUMBER_LAST.fullmatch(line) for line in lines]
+    pairs = [(int(entry[2]), _unquote(entry[1])) for entry in found if entry]
+    if len(lines) < 2 or len(pairs) < len(lines) or len({name for _, name in pairs}) < len(lines):
+        return None
+    return _order_pairs(pairs, True) if _counts_up([number for number, _ in pairs]) else None
 
 
 def _unquote(line: str) -> str:
@@ -310,6 +346,10 @@ def _read_table(lines: list[str]) -> Sequence[str] | None:
         heading = [_fold(cell) for cell in rows[0]]
         names = [at for at, word in enumerate(heading) if word in _HEADINGS["name"]]
         numbers = [at for at, word in enumerate(heading) if word in _HEADINGS["number"]]
+        if names and any(word in _PICTURES for word in heading):
+            raise ModelError(
+                "The label file lists pictures, not classes, and their order is not said. Give one class name a line."
+            )
         if names or numbers:
             return _read_columns(rows[1:], numbers, names, width)
         if delimiter == "\t" or width == 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,11 @@ from explain.models.labels import number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import note_assumed, override_preprocessing
 from explain.models.replaced_head import rebuild_head
-from explain.models.replaced_stem import check_stem, match_biases
+from explain.models.replaced_pooling import note_power, take_power
+from explain.models.replaced_stem import check_stem, match_biases, match_step
 from explain.models.request import ModelRequest
-from explain.models.settings_beside import complete_request
+from explain.models.settings_beside import complete_request, take_what_is_said
+from explain.models.unlabelled import leave_out_projections
 from explain.pictures.geometry import MOST_CHANNELS, Preprocessing
 
 if TYPE_CHECKING:
@@ -45,13 +48,16 @@ def load_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
     checkpoint = open_checkpoint(weights, request.name)
     chosen = checkpoint.choose(request.weights)
     completed = complete_request(request, checkpoint.settings)
-    loaded = load_tensors(completed.request, chosen.tensors, chosen.versions)
+    loaded = load_tensors(completed.request, chosen.tensors, chosen.versions, checkpoint.settings)
     notes = (*chosen.notes, *completed.notes, *loaded.notes)
     return replace(loaded, request=request, notes=tuple(dict.fromkeys(notes)))
 
 
 def load_tensors(
-    request: ModelRequest, everything: Mapping[str, Tensor], versions: Mapping[str, Any] | None = None
+    request: ModelRequest,
+    everything: Mapping[str, Tensor],
+    versions: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> LoadedModel:
     """The model of a file, from what was read of it. Its classes, channels and input size are told from the tensors,
     and so is what an author changed: another head, another first layer, another way of pooling.
@@ -60,6 +66,7 @@ def load_tensors(
         request: says the architecture, and what else the tensors cannot say.
         everything: by name, as `read_checkpoint` gives them; a prefix is taken off, and what is beside it left out.
         versions: of the network's parts when the file was saved; None takes them to be today's.
+        settings: what else stands in the file; see `Checkpoint`.
 
     Raises:
         ModelError: there is no such architecture, the tensors do not fit it, or the labels do not fit them.
@@ -100,8 +107,11 @@ def load_tensors(
         return _load_prompt_cam(request, architecture, fitted.tensors, preprocessing, side, notes)
 
     places = find_places(architecture, pooling)
+    fitted, power = take_power(fitted, outline, request.name)
+    notes += note_power(power)
     _require_network(fitted, outline, places.heads, request.name, str(architecture))
-    check_stem(fitted.tensors, outline, places.stem, request.name)
+    fitted = leave_out_projections(fitted, places.heads, request.name)
+    check_stem(fitted, outline, places.stem, request.name)
     head = rebuild_head(fitted, outline, places.heads, request.name)
     notes += [*head.notes, *_note_left_out(head.beside, fitted.prefix)]
     shapes = read_shapes(places, head.tensors)
@@ -119,26 +129,43 @@ def load_tensors(
             preprocessing, request.model_copy(update={"channels": channels, "input_size": None})
         )
     known = head.num_classes or shapes.num_classes
+    request, words = take_what_is_said(request, settings or {}, everything, known)
+    notes += words
     labels = choose_labels(request, known)
     if known == 0:
         raise ModelError(f"“{request.name}” has a head without classes. Choose another checkpoint.")
     count = known or (1 if request.outputs == "logit" else len(labels) if labels else 1000)
     module = build_architecture(architecture, count, channels, side, global_pool=pooling)
-    if head.path is not None and head.layers is not None:
-        module.set_submodule(head.path, head.layers.eval())
-    match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
+    head.put_into(module)
+    if power is not None:
+        from explain.networks.pooling import PowerMean
+
+        module.set_submodule(power, PowerMean())
+    bare = match_biases(module, head.tensors, (*places.heads, *([places.stem] if places.stem else [])))
+    notes += [_NO_BIAS] if set(bare) & set(places.heads) else []
+    stepped = match_step(module, head.tensors)
+    notes += stepped
     tensors = _resize_positions(head.tensors, module)
     load_weights(module, tensors, request.name, str(architecture), versions)
     if labels is None:
         notes.append("No class names were given, so the classes are numbered.")
     notes += note_assumed(request, preprocessing, told)
-    known_as = f"{architecture} {pooling}" if pooling else str(architecture)
+    known_as = " ".join([str(architecture), *([pooling] if pooling else []), *(["MONAI"] if stepped else [])])
     names = labels or number_classes(count)
     return finish_loading(request, module, None, known_as, preprocessing, names, notes, count)
 
 
 _LEAST_FOUND, _MOST_OWN = 0.85, 30
 """The share of a network's tensors that must be found before a changed head is thought of; an author's own layers."""
+
+_NO_BIAS = (
+    "The head has no bias, and is taken as a plain linear layer. If it compares directions, as the heads of ArcFace "
+    "and CosFace do, the scores are others: in Python, give the network itself."
+)
+_TRAINING = re.compile(
+    r"loss|criterion|metric|(^|[._])(aux|teacher|momentum|ema|queue|centers?|decoder)", re.IGNORECASE
+)
+"""Names of what a training alone uses."""
 
 _POOLINGS = {"avg": "average pooling", "token": "a class token"}
 
@@ -148,7 +175,15 @@ def _note_left_out(beside: Mapping[str, Tensor], prefix: str) -> list[str]:
     if not beside:
         return []
     where = f"beside “{prefix}”" if prefix else "beside the network's"
-    return [f"{len(beside)} tensors {where} were left out, such as {next(iter(beside))}."]
+    layer = next((key for key, tensor in beside.items() if tensor.ndim > 1 and not _TRAINING.search(key)), None)
+    shown = layer or next(iter(beside))
+    doubt = (
+        " If its scores come by them, as by attention or a second input, they are others here: in Python, give the "
+        "network itself."
+    )
+    if len(beside) == 1:
+        return [f"1 tensor {where} was left out: {shown}.{doubt if layer else ''}"]
+    return [f"{len(beside)} tensors {where} were left out, such as {shown}.{doubt if layer else ''}"]
 
 
 def _require_network(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], name: str, architecture: str) -> None:

@@ -17,8 +17,8 @@ _WRAPPERS = re.compile(r"(^|\.)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpo
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 _TIMM_FILTERS = ("checkpoint_filter_fn", "_filter_fn", "pretrained_filter_fn", "_filter_torchvision_pretrained")
 
-_DEEPEST_CUT = 3
-"""Parts of a name before the number of a child."""
+_DEEPEST_CUT, _MOST_CUTS = 3, 2
+"""Parts of a name before the number of a child, and places where numbers may be those of children."""
 
 Names = Mapping[str, "Tensor"]
 
@@ -40,9 +40,11 @@ def list_renamings(module: nn.Module) -> Iterator[Callable[[Names], dict[str, Te
     """
     yield rename_dense_net
     yield rename_monai
+    yield lambda tensors: rename_efficient_net(tensors, module)
     yield lambda tensors: rename_hugging_face(tensors, module)
     for depth in range(_DEEPEST_CUT):
-        yield partial(rename_children, module=module, depth=depth)
+        for rank in range(_MOST_CUTS):
+            yield partial(rename_children, module=module, depth=depth, rank=rank)
 
 
 def rename_dense_net(tensors: Names) -> dict[str, Tensor] | None:
@@ -62,13 +64,57 @@ def rename_monai(tensors: Names) -> dict[str, Tensor] | None:
     }
 
 
-def rename_children(tensors: Names, module: nn.Module, depth: int = 0) -> dict[str, Tensor] | None:
+_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_INNER = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_se_reduce": "se.conv_reduce",
+    "_se_expand": "se.conv_expand",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+_INNER_WITHOUT_EXPANSION = {**_INNER, "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+
+
+def rename_efficient_net(tensors: Names, module: Any) -> dict[str, Tensor] | None:
+    """EfficientNet of the package efficientnet_pytorch: `_blocks.0._depthwise_conv.weight`, `_fc.weight`.
+
+    It pads as TensorFlow does, so that its weights are at home in timm's `tf_efficientnet_…` alone.
+
+    Args:
+        tensors: by the file's names.
+        module: the network that they are to go into.
+    """
+    stem = next((key for key in tensors if key.endswith("_conv_stem.weight")), None)
+    if stem is None or not str(getattr(module, "pretrained_cfg", {}).get("architecture", "")).startswith("tf_"):
+        return None
+    prefix = stem.removesuffix("_conv_stem.weight")
+    places = [f"blocks.{stage}.{at}" for stage, blocks in enumerate(module.blocks) for at in range(len(blocks))]
+    renamed: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        first, _, rest = key.removeprefix(prefix).partition(".")
+        if key.startswith(prefix) and first == "_blocks":
+            number, _, rest = rest.partition(".")
+            layer, _, last = rest.partition(".")
+            expands = f"{prefix}_blocks.{number}._expand_conv.weight" in tensors
+            known = (_INNER if expands else _INNER_WITHOUT_EXPANSION).get(layer)
+            if known is not None and number.isdecimal() and int(number) < len(places):
+                renamed[f"{places[int(number)]}.{known}.{last}"] = tensor
+                continue
+        renamed[f"{_OUTER[first]}.{rest}" if key.startswith(prefix) and first in _OUTER else key] = tensor
+    return renamed
+
+
+def rename_children(tensors: Names, module: nn.Module, depth: int = 0, rank: int = 0) -> dict[str, Tensor] | None:
     """A network cut into `nn.Sequential(*list(net.children())[:-1])`: the number of a child in place of its name.
 
     Args:
         tensors: by the file's names.
         module: the network that was cut.
         depth: how many parts of the names stand before the number.
+        rank: which of the places that have such numbers, that of the highest number first.
     """
     children = [child for child, _ in module.named_children()]
     numbered: dict[str, int] = {}
@@ -78,7 +124,7 @@ def rename_children(tensors: Names, module: nn.Module, depth: int = 0) -> dict[s
             start = ".".join(parts[:depth])
             numbered[start] = max(numbered.get(start, 0), int(parts[depth]))
     own = set(children)
-    for start in sorted(numbered, key=lambda start: -numbered[start]):
+    for start in sorted(numbered, key=lambda start: -numbered[start])[rank:]:
         if start.rpartition(".")[2] in own or numbered[start] >= len(children) or numbered[start] < 1:
             continue
         prefix = f"{start}." if start else ""

@@ -29,6 +29,17 @@ def join_parts(tensors: dict[str, Tensor], name: str) -> tuple[dict[str, Tensor]
             f"“{name}” holds LoRA adapters ({adapter}), and by how much they count stands elsewhere. Merge them first: "
             "model = model.merge_and_unload(), and save its state_dict()."
         )
+    flat = next((key for key in tensors if key.rpartition(".")[2] in ("_flat_param", "flat_param")), None)
+    if flat is not None:
+        raise ModelError(
+            f"“{name}” was saved by FSDP with many weights joined into one ({flat}), and where each begins stands "
+            "elsewhere. Save it with StateDictType.FULL_STATE_DICT."
+        )
+    if tensors and sum(tensor.numel() == 0 for tensor in tensors.values()) * 2 > len(tensors):
+        raise ModelError(
+            f"“{name}” holds names whose weights are empty, as DeepSpeed's ZeRO leaves them. Put them together with "
+            "its zero_to_fp32.py first."
+        )
     pruned = normed = 0
     spectral = _spectral_parts(tensors)
     inside = {part for parts in spectral.values() for part in parts}

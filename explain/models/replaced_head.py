@@ -7,18 +7,26 @@ is over, and an activation is taken to be ReLU, which the notes say. What cannot
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from explain.errors import ModelError
 from explain.models.fitting import Fitted
+from explain.models.replaced_pooling import find_pools
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _COUNTER = "num_batches_tracked"
 _MOST_LAYERS = 12
+_DIRECTIONS = re.compile(
+    r"(^|[._])(arc|cos|sphere|curricular|ada|mag)_?(face|margin|product|linear|fc)|(^|\.)(metric_fc|add_margin|am_softmax)"
+    r"|^(weight|kernel|W)$",
+    re.IGNORECASE,
+)
+"""Names of layers that compare directions: of a known loss, or a matrix that is a layer of nobody's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +40,7 @@ class Head:
         layers: the new head, without weights yet.
         notes: sentences a person should read once.
         beside: what is left of what stood beside the network.
+        pooling: path of the pooling before it, in whose place the maximum and the mean of each channel are taken.
     """
 
     path: str | None
@@ -40,6 +49,16 @@ class Head:
     layers: nn.Module | None = None
     notes: tuple[str, ...] = ()
     beside: Mapping[str, Tensor] = field(default_factory=dict)
+    pooling: str | None = None
+
+    def put_into(self, module: nn.Module) -> None:
+        """Put the layers in their place in a network; the weights are loaded later."""
+        if self.path is not None and self.layers is not None:
+            module.set_submodule(self.path, self.layers.eval())
+        if self.pooling is not None:
+            from explain.networks.pooling import MaxAndMean
+
+            module.set_submodule(self.pooling, MaxAndMean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +117,14 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
     strangers = {
         key: tensor for key, tensor in tensors.items() if key not in expected and key.partition(".")[0] not in known
     }
+    pool = {**fitted.beside, **strangers}
+    directions = next((key for key, part in pool.items() if part.ndim == 2 and _DIRECTIONS.search(key)), None)
+    if directions is not None:
+        raise ModelError(
+            f"“{name}” has a head that compares directions, as ArcFace and CosFace do ({directions}), and how it does "
+            "cannot be told from its weights. In Python, give the network itself: "
+            "Engine().explain(picture, model=network)."
+        )
     inside = {key for key in tensors if key.startswith(f"{places[-1]}.")}
     wrong = {
         key
@@ -105,9 +132,10 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
         if not _fits(key, tensors, expected, heads[0]) and not key.endswith(_COUNTER)
     }
     if inside and not wrong:
-        return _stack(fitted, strangers, native, heads[0], name) or own
+        return _stack(fitted, strangers, native, heads[0], name) or replace(
+            own, notes=_note_activation(fitted, outline, heads[0])
+        )
     if not inside:
-        pool = {**fitted.beside, **strangers}
         if not any(tensor.ndim in (2, 4) for tensor in pool.values()):
             raise ModelError(
                 f"“{name}” holds no head: the weights that tell classes apart ({heads[0]}.weight) are missing. Choose "
@@ -117,9 +145,25 @@ def rebuild_head(fitted: Fitted, outline: nn.Module, heads: tuple[str, ...], nam
         return _place(pool, rest, outline, places, name)
     place = next(p for p in places if all(key.startswith(f"{p}.") for key in wrong))
     pool = {key: tensor for key, tensor in tensors.items() if key.startswith(f"{place}.")}
+    pool = pool or {**fitted.beside, **strangers}
     rest = {key: tensor for key, tensor in tensors.items() if key not in pool}
     made = _place(pool, rest, outline, [p for p in places if p == place or len(p) < len(place)], name)
-    return Head(made.path, made.tensors, made.num_classes, made.layers, made.notes, fitted.beside)
+    return replace(made, beside={key: tensor for key, tensor in fitted.beside.items() if key not in pool})
+
+
+def _note_activation(fitted: Fitted, outline: nn.Module, head: str) -> tuple[str, ...]:
+    """A sentence where the architecture has an activation after its head, and the head is an author's own."""
+    weight, own = fitted.tensors[f"{head}.weight"], outline.state_dict()[f"{head}.weight"]
+    parent, _, last = head.rpartition(".")
+    parts = [*outline.get_submodule(parent).named_children()]
+    after = [part for child, part in parts[[child for child, _ in parts].index(last) + 1 :]]
+    active = next((part for part in after if type(part).__module__ == "torch.nn.modules.activation"), None)
+    if active is None or weight.shape == own.shape:
+        return ()
+    return (
+        f"A {type(active).__name__} follows this architecture's head, and is taken to follow this one. If it was left "
+        "out, the scores are others: in Python, give the network itself.",
+    )
 
 
 def _fits(key: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], head: str) -> bool:
@@ -158,6 +202,9 @@ def _place(
         built, renamed, words = _build(ordered, module)
         tensors = {**rest, **{f"{place}.{key}": tensor for key, tensor in renamed.items()}}
         return Head(place, tensors, ordered[-1].width_out, built, (words,))
+    doubled = _double(layers, rest, outline, places)
+    if doubled is not None:
+        return doubled
     wide = next((layer for layer in layers if layer.is_dense), None)
     width = _read_width(native)
     if wide is not None and width is not None and _order(layers, wide.width_in) is not None:
@@ -167,6 +214,25 @@ def _place(
             "Engine().explain(picture, model=network)."
         )
     raise ModelError(refusal)
+
+
+def _double(layers: list[_Layer], rest: dict[str, Tensor], outline: nn.Module, places: list[str]) -> Head | None:
+    """A head of fastai's, which takes the maximum of each channel and its mean; None where it is none, or the network
+    has no pooling of its own to put another in place of.
+    """
+    pools = find_pools(outline)
+    for place in places:
+        module = outline.get_submodule(place)
+        width = _read_width(module)
+        ordered = None if width is None else _order(layers, 2 * width)
+        # Two layers without weights, its pooling and a flattening, stand before its first.
+        if ordered is None or len(pools) != 1 or layers[0].index != 2 or layers[0].is_dense:
+            continue
+        built, renamed, words = _build(ordered, module)
+        note = "The maximum of each channel is taken beside its mean, as before fastai's heads."
+        tensors = {**rest, **{f"{place}.{key}": tensor for key, tensor in renamed.items()}}
+        return Head(place, tensors, ordered[-1].width_out, built, (words, note), pooling=pools[0])
+    return None
 
 
 def _stack(fitted: Fitted, strangers: dict[str, Tensor], native: Any, head: str, name: str) -> Head | None:

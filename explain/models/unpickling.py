@@ -167,7 +167,10 @@ def read_pickle(data: bytes, pickle: bytes | None, name: str) -> Unpickled:
     """
     damaged = f"“{name}” is damaged or cut short. Copy it again."
     if pickle is not None and len(pickle) > _LONGEST_PICKLE:
-        raise ModelError(f"“{name}” holds too much beside its weights. {SAVE_ALONE}")
+        raise ModelError(
+            f"“{name}” holds more than {_LONGEST_PICKLE // 2**20} MB that are no tensors, such as weights kept as "
+            f"NumPy arrays. {SAVE_ALONE}"
+        )
     try:
         known = set(_list_globals(data if pickle is None else pickle, legacy=pickle is None))
     except ModelError:
@@ -221,8 +224,8 @@ def _load(data: bytes, strangers: list[str], name: str) -> Any:
                 raise ModelError(say_code(name, named.group(1) if named else "unknown")) from None
             if re.search(r"protocol [3-9]|Unsupported operand (140|148|149|147)", text):
                 raise ModelError(
-                    f"“{name}” was saved with a pickle protocol that weights are not read from. Save it with "
-                    "torch.save(model.state_dict(), path) and nothing else."
+                    f"“{name}” was saved with pickle protocol 4 or 5, and weights are read safely from protocol "
+                    "2 only. Save it again with torch.save(model.state_dict(), path), which takes that."
                 ) from None
             break
     raise ModelError(f"“{name}” is damaged or cut short. Copy it again.")
@@ -245,8 +248,9 @@ def _is_known(path: str) -> bool:
 
 
 def _starts_as_torch_does(data: bytes) -> bool:
-    first = next((argument for _, argument, _ in pickletools.genops(data) if argument is not None and argument != 2), 0)
-    return first == _MAGIC
+    """Whether the first that is pickled, after what every pickle of its protocol starts with, is torch's number."""
+    codes = pickletools.genops(data)
+    return next((given for code, given, _ in codes if code.name not in ("PROTO", "FRAME")), None) == _MAGIC
 
 
 def _list_globals(data: bytes, legacy: bool) -> Iterator[str]:

@@ -64,6 +64,9 @@ _UPRIGHT: dict[int, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
+_DARK = 64
+"""Of 255: two bits and more are empty above what is brightest."""
+
 
 def read(data: bytes, white: int | None = None, rules: int = RULES) -> tuple[np.ndarray, list[str], bool]:
     """Decode the first picture of a file.
@@ -145,6 +148,11 @@ def _read_by_pillow(
         notes.insert(0, _say_turned(orientation))
     if depth > 8:
         notes.append(f"The file holds {depth} bits for each colour; the upper 8 are used.")
+        if 0 < values.max() < _DARK:
+            notes.append(
+                "Nothing is in its uppermost bits, so that the picture is nearly black. Save it as a PNG or TIFF of 16 "
+                "bits, whose bits in use are told."
+            )
     _say_rest(several, profile, notes)
     return values, notes, white is not None and deep and image.mode != "F"
 

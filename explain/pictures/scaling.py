@@ -192,6 +192,8 @@ def _divide(stored: Stored, asked: int | None, rules: int, void: np.ndarray | No
         bits = _guess_depth(values if void is None else values[~void], rules)
         white = (1 << bits) - 1
         notes.append(f"16-bit {stored.what} of which {bits} bits are used: white is {white}.")
+        if bits == _DEPTHS[-1]:
+            _warn_of_marks(values if void is None else values[~void], notes)
     above = values > white if void is None else (values > white) & ~void
     count = np.count_nonzero(above)
     scaled = values.astype(np.float32) / np.float32(white)
@@ -201,6 +203,19 @@ def _divide(stored: Stored, asked: int | None, rules: int, void: np.ndarray | No
         share = f"{count / values.size:.2%}" if count / values.size >= 0.0001 else "less than 0.01%"
         notes.append(f"What lies above it is shown white: {count:,} of the values ({share}).")
     return scaled
+
+
+def _warn_of_marks(values: np.ndarray, notes: list[str]) -> None:
+    """Say it where one number, such as that of lettering, is far above all others and makes them dark."""
+    high = int(values.max())
+    others = values[values != high]
+    if not others.size or others.min() == others.max() or high - int(others.max()) <= _LONELY * high:
+        return
+    notes.append(
+        f"The number {high:,} ({1 - others.size / values.size:.2%} of the picture) is far above all others, which end "
+        f"at {int(others.max()):,} and look dark beside it. If it is lettering or marks broken pixels, say what is "
+        f"white: --white {(1 << int(others.max()).bit_length()) - 1} on the command line."
+    )
 
 
 def _guess_depth(values: np.ndarray, rules: int) -> int:

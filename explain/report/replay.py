@@ -102,6 +102,11 @@ def _load_model(engine: Engine, manifest: Manifest, weights: bytes | None) -> Lo
     """The model of the manifest, known by its fingerprint."""
     request = manifest.model.request
     loaded = engine.load(request, weights)
+    then = manifest.model.outputs or ("classes" if loaded.outputs == "findings" else loaded.outputs)
+    if request.outputs is None and then != loaded.outputs:
+        # Before the file was asked what its numbers mean, their count alone told it.
+        request = request.model_copy(update={"outputs": then})
+        loaded = engine.load(request, weights)
     if loaded.fingerprint == manifest.model.fingerprint:
         return loaded
     if request.source == "file" and request.weights is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -284,7 +285,14 @@ def test_the_first_visitor_of_a_server_comes_through_the_front_door(
 ) -> None:
     """Before `app.py` has ever run, Streamlit takes the files in pages/ for pages that stand alone."""
     running = servers.pop(ROOT / "app.py", None)
-    page.goto(f"{serve('app.py')}/models")
+    address = serve("app.py")
+    loaded = Path(f"/proc/{servers[ROOT / 'app.py'].process.pid}/maps")
+    if loaded.exists():  # the engine does not wait for the first visitor
+        deadline = time.monotonic() + PATIENCE / 1000
+        while "libtorch" not in loaded.read_text():
+            assert time.monotonic() < deadline, "the server has not begun to load torch"
+            time.sleep(0.2)
+    page.goto(f"{address}/models")
     expect(page.get_by_role("heading", level=1)).to_have_text("Models", timeout=PATIENCE)
     expect(page.get_by_role("link", name="Compare")).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)

@@ -41,6 +41,13 @@ def encode(content: Any, **options: Any) -> bytes:
         b"0;daisy\n1;dandelion\n2;rose\n3;tulip\n",
         b"names:\n  0: daisy\n  1: dandelion\n  2: rose\n  3: tulip\n",
         b"names:\n- daisy\n- dandelion\n- rose\n- tulip\n",
+        b"path: ../data\ntrain: train\nnc: 4\nnames: ['daisy', 'dandelion', 'rose', 'tulip']\n",
+        b"# flowers\npath: ../x # root\nnames:\n  0: daisy\n  1: dandelion\n  2: rose\n  3: tulip\ndownload: no\n",
+        b'lr = 1\nclass_names = ["daisy", "dandelion", "rose", "tulip"]\n',
+        b"rose 2\ndaisy 0\ntulip 3\ndandelion 1\n",
+        b"rose=2\ndaisy=0\ntulip=3\ndandelion=1\n",
+        b"0 - daisy\n1 - dandelion\n2 - rose\n3 - tulip\n",
+        b"(2) rose\n(0) daisy\n(3) tulip\n(1) dandelion\n",
         b'"daisy",\n"dandelion",\n"rose",\n"tulip"\n',
         b"n01 daisy\n".replace(b"n01 ", b"n00000001 ") + b"n00000002 dandelion\nn00000003 rose\nn00000004 tulip\n",
         encode(BY_NUMBER),
@@ -64,6 +71,11 @@ def test_all_forms_say_the_same(data: bytes) -> None:
     assert read_labels(data) == FLOWERS
 
 
+def test_a_table_of_pictures_is_no_list_of_classes() -> None:
+    with pytest.raises(ModelError, match="lists pictures, not classes"):
+        read_labels(b"filename,label\na.jpg,rose\nb.jpg,daisy\n")
+
+
 def test_names_stay_names() -> None:
     """Commas, numbers and signs that belong to a name are left there, and nothing is put into another order."""
     for names in (
@@ -72,6 +84,9 @@ def test_names_stay_names() -> None:
         tuple(FOLDERS),
         ("1 star", "2 stars", "3 stars"),
         ("1 cent", "2 cent", "5 cent"),
+        ("grade 0", "grade 1", "grade 2"),
+        ("Boeing 737", "Boeing 747"),
+        ("cat 1", "dog"),
         ("cat [wild]", "dog {tame}"),
         ("no label",),
     ):

@@ -107,3 +107,22 @@ def test_a_file_is_known_again_by_its_bytes() -> None:
     assert build_file_request(b"x", "mine.pt", fit="pad").fit == "pad"
     named = build_file_request(b"x", "mine.pt", architecture="timm/resnet34")
     assert named.fit is None, "whoever names the architecture says all"
+
+
+@pytest.mark.parametrize("names", [{"labels": "cifar10"}, {"label_names": ("a finding", "another, with a comma")}])
+@pytest.mark.parametrize("outputs", ["findings", "classes"])
+def test_names_and_what_the_numbers_mean_survive(names: dict[str, Any], outputs: Any) -> None:
+    """Written down, remembered by the file's bytes, and with one of them said anew."""
+    said: dict[str, Any] = {"architecture": "timm/resnet18", "outputs": outputs, **names}
+    request = build_file_request(b"x", "mine.pt", **said)
+    recipe = encode_recipe(request.recipe)
+    again = build_file_request(b"another file", "other.pt", recipe=recipe)
+    assert {name: getattr(again, name) for name in said} == said
+    assert request.digest is not None
+    remember_recipe(request.digest, request.recipe)
+    known = build_file_request(b"x", "mine.pt")
+    assert {name: getattr(known, name) for name in said} == said
+    renamed = build_file_request(b"x", "mine.pt", label_names=("p", "q"))
+    assert (renamed.labels, renamed.label_names, renamed.outputs) == (None, ("p", "q"), outputs)
+    meant = build_file_request(b"x", "mine.pt", recipe=recipe, outputs="value")
+    assert {name: getattr(meant, name) for name in said} == {**said, "outputs": "value"}

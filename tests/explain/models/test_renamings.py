@@ -10,6 +10,8 @@ import torch
 import torchvision
 from torch import nn
 
+from explain.errors import ModelError
+from explain.models.guess import guess_architecture
 from explain.models.renamings import rename_as_timm, rename_children, unwrap
 from tests.support.checkpoints import make_lively, open_file, open_same
 
@@ -159,3 +161,57 @@ def test_any_prefix_is_taken_off(prefix: str) -> None:
     open_same(source, state, "timm/test_resnet")
     model = open_file({**state, "loss.weight": torch.ones(3)}, "timm/test_resnet")
     assert any("loss.weight" in note for note in model.notes)
+
+
+def write_as_efficientnet_pytorch(source: Any) -> State:
+    """The names of that package: blocks are counted through, and layers named by what they do."""
+    places = [f"blocks.{stage}.{at}" for stage, blocks in enumerate(source.blocks) for at in range(len(blocks))]
+    outer = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}
+    plain = ("_depthwise_conv", "_bn1", "_se_reduce", "_se_expand", "_project_conv", "_bn2")
+    first = dict(zip(("conv_dw", "bn1", "se.conv_reduce", "se.conv_expand", "conv_pw", "bn2"), plain, strict=True))
+    later = dict(zip(("conv_dw", "bn2", "se.conv_reduce", "se.conv_expand", "conv_pwl", "bn3"), plain, strict=True))
+    later |= {"conv_pw": "_expand_conv", "bn1": "_bn0"}
+    written = {}
+    for key, tensor in source.state_dict().items():
+        place = next((place for place in places if key.startswith(f"{place}.")), None)
+        if place is None:
+            layer, _, rest = key.partition(".")
+            written[f"{outer[layer]}.{rest}"] = tensor
+            continue
+        layer, _, rest = key.removeprefix(f"{place}.").rpartition(".")
+        names = first if place.startswith("blocks.0.") else later
+        written[f"_blocks.{places.index(place)}.{names[layer]}.{rest}"] = tensor
+    return written
+
+
+@pytest.mark.parametrize("prefix", ["", "model.net."])
+def test_efficient_nets_of_the_package_of_that_name(prefix: str) -> None:
+    """It pads as TensorFlow does: under the plain name the scores would be others, so that it is refused there."""
+    torch.manual_seed(0)
+    source = make_lively(timm.create_model("tf_efficientnet_b0", num_classes=3))
+    state = {prefix + key: tensor for key, tensor in write_as_efficientnet_pytorch(source).items()}
+    open_same(source, state, "timm/tf_efficientnet_b0", input_size=64)
+    with pytest.raises(ModelError, match="another architecture than timm/efficientnet_b0"):
+        open_file(state, "timm/efficientnet_b0")
+
+
+@pytest.mark.slow
+def test_such_a_file_is_guessed_to_be_the_one_that_pads_so() -> None:
+    source = timm.create_model("tf_efficientnet_b0", num_classes=3)
+    shapes = {key: tuple(tensor.shape) for key, tensor in write_as_efficientnet_pytorch(source).items()}
+    best = guess_architecture(shapes)[0]
+    assert best.architecture == "timm/tf_efficientnet_b0" and best.share == 1.0 and best.num_classes == 3
+
+
+def test_a_head_with_higher_numbers_than_the_body_has_does_not_hide_the_body() -> None:
+    """As fastai cuts a network: `0.4.0.conv1.weight` of the body, `1.8.weight` of the head."""
+    source = torchvision.models.resnet18()
+    children = [child for child, _ in source.named_children()]
+    state = {
+        f"0.{children.index(key.partition('.')[0])}.{key.partition('.')[2]}": tensor
+        for key, tensor in source.state_dict().items()
+        if not key.startswith("fc.")
+    }
+    head = {"1.8.weight": torch.ones(3, 512)}
+    found = [rename_children({**state, **head}, source, 1, rank) for rank in (0, 1)]
+    assert any(names is not None and {"conv1.weight", "1.8.weight"} <= names.keys() for names in found)

@@ -66,6 +66,8 @@ def test_what_cannot_be_put_together_is_refused() -> None:
     for content, words in (
         ({"a.weight_orig": torch.ones(2, 3), "a.weight_mask": torch.ones(3, 2)}, "the mask of"),
         ({"base.q.lora_A.default.weight": torch.ones(2, 3)}, "LoRA adapters .*merge_and_unload"),
+        ({"_fsdp_wrapped_module._flat_param": torch.ones(9)}, "by FSDP .*FULL_STATE_DICT"),
+        ({"a.weight": torch.ones(0), "a.bias": torch.ones(0), "b": torch.ones(1)}, "DeepSpeed's ZeRO .*zero_to_fp32"),
         ({"a.weight_g": torch.ones(5), "a.weight_v": torch.ones(2, 3)}, "does not fit its weight"),
         ({"a.weight_orig": torch.ones(2, 3), "a.weight_u": torch.ones(3), "a.weight_v": torch.ones(3)}, "its vectors"),
     ):

@@ -119,7 +119,7 @@ def test_layers_after_the_whole_classifier_are_kept() -> None:
 
 def test_a_layer_before_the_network_is_refused() -> None:
     source = Sequential(nn.Conv2d(1, 3, 1), torchvision.models.resnet18(num_classes=3))
-    with pytest.raises(ModelError, match=r"more layers before or after it \(0\.weight\)"):
+    with pytest.raises(ModelError, match=r"a layer before this architecture \(0\.weight\)"):
         open_file(source.state_dict(), "torchvision/resnet18")
 
 
@@ -175,3 +175,72 @@ def test_other_networks_are_not_taken_for_a_changed_head() -> None:
     half = dict(list(models.resnet18().state_dict().items())[:60])
     with pytest.raises(ModelError, match=r"lacks \d+ of the 122 tensors"):
         open_file(half, "torchvision/resnet18")
+
+
+def test_what_compares_directions_is_refused_or_thought_of() -> None:
+    network = torchvision.models.resnet18(num_classes=16)
+    state = {f"backbone.{key}": tensor for key, tensor in network.state_dict().items()}
+    for key in ("weight", "margin.ArcMarginProduct.weight"):
+        with pytest.raises(ModelError, match=r"compares directions, as ArcFace .*give the network itself"):
+            open_file({**state, key: torch.ones(10, 16)}, "torchvision/resnet18")
+    network.fc = Linear(512, 3, bias=False)
+    assert any("has no bias" in note for note in open_file(network.state_dict(), "torchvision/resnet18").notes)
+    plain = open_file(torchvision.models.resnet18(num_classes=3).state_dict(), "torchvision/resnet18")
+    assert not any("has no bias" in note for note in plain.notes)
+
+
+def test_an_activation_after_the_head_is_said() -> None:
+    said = "A ReLU follows this architecture's head"
+    for classes in (3, 1000):
+        state = torchvision.models.squeezenet1_1(num_classes=classes).state_dict()
+        notes = open_file(state, "torchvision/squeezenet1_1", input_size=64).notes
+        assert any(note.startswith(said) for note in notes) == (classes == 3)
+
+
+class ConcatPool(nn.Module):
+    """fastai's `AdaptiveConcatPool2d(1)`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([nn.functional.adaptive_max_pool2d(x, 1), nn.functional.adaptive_avg_pool2d(x, 1)], 1)
+
+
+class TimmBody(nn.Module):
+    """The body that fastai makes of a timm network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = timm.create_model("resnet10t", num_classes=0, global_pool="")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x)
+
+
+@pytest.mark.parametrize("architecture", ["torchvision/resnet18", "timm/resnet10t"])
+def test_heads_of_fastai_take_the_maximum_beside_the_mean(architecture: str) -> None:
+    torch.manual_seed(0)
+    body = TimmBody() if "timm" in architecture else Sequential(*list(torchvision.models.resnet18().children())[:-2])
+    head = Sequential(
+        *(ConcatPool(), nn.Flatten(), BatchNorm1d(1024), Dropout(0.25), Linear(1024, 16, bias=False), ReLU()),
+        *(BatchNorm1d(16), Dropout(0.5), Linear(16, 3, bias=False)),
+    )
+    source = make_lively(Sequential(body, head))
+    model = open_same(source, {"model": source.state_dict(), "opt": {"state": []}}, architecture, input_size=64)
+    assert "1024→16" in model.notes[0] and "maximum of each channel" in model.notes[1]
+    assert model.default_layer is not None
+
+
+def test_a_doubled_head_without_a_pooling_to_replace_is_refused() -> None:
+    state = torchvision.models.mobilenet_v2(num_classes=3).features.state_dict()
+    norm = {f"1.2.{key}": tensor for key, tensor in BatchNorm1d(2560).state_dict().items()}
+    body = {f"features.{key}": tensor for key, tensor in state.items()}
+    with pytest.raises(ModelError, match=r"takes 2,560 numbers .* gives 1,280"):
+        open_file({**body, **norm, "1.4.weight": torch.ones(3, 2560)}, "torchvision/mobilenet_v2")
+
+
+def test_a_head_beside_a_network_that_keeps_a_part_of_its_own_belongs_to_it() -> None:
+    """A ConvNeXt of timm without classes keeps the normalisation of its head."""
+    torch.manual_seed(0)
+    source = Sequential(OrderedDict(backbone=timm.create_model("convnext_atto", num_classes=0), head=Linear(320, 3)))
+    make_lively(source)
+    model = open_same(source, source.state_dict(), "timm/convnext_atto", input_size=64)
+    assert not any("left out" in note for note in model.notes)

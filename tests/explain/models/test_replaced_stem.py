@@ -53,3 +53,25 @@ def test_what_cannot_be_told_of_a_first_layer_is_refused() -> None:
     patches = timm.create_model("test_vit", patch_size=8)
     with pytest.raises(ModelError, match="patches of 8×8 pixels, and this architecture into 16×16"):
         open_file(patches.state_dict(), "timm/test_vit")
+
+
+def test_a_layer_before_the_network_is_not_left_out() -> None:
+    state = {f"net.{key}": tensor for key, tensor in torchvision.models.resnet18(num_classes=3).state_dict().items()}
+    aside = {"to_colour.weight": torch.ones(3, 1, 1, 1), "to_colour.bias": torch.ones(3)}
+    with pytest.raises(ModelError, match=r"a layer before this architecture \(to_colour\.weight\).*its 3 channels"):
+        open_file({**state, **aside}, "torchvision/resnet18")
+    segmenter = {"mask.weight": torch.ones(3, 512, 1, 1)}
+    notes = open_file({**state, **segmenter}, "torchvision/resnet18", input_size=64).notes
+    assert any(note.startswith("1 tensor beside “net.” was left out: mask.weight.") for note in notes)
+
+
+def test_a_resnet_of_monai_is_known_by_the_biases_of_its_shortcuts() -> None:
+    torch.manual_seed(0)
+    source = torchvision.models.resnet18(num_classes=3)
+    source.conv1 = nn.Conv2d(1, 64, 7, 1, 3, bias=False)
+    for block in (source.layer2[0], source.layer3[0], source.layer4[0]):
+        before = block.downsample[0]
+        block.downsample[0] = nn.Conv2d(before.in_channels, before.out_channels, 1, 2)
+    make_lively(source)
+    model = open_same(source, source.state_dict(), "torchvision/resnet18", input_size=64)
+    assert any("as in MONAI's ResNet" in note for note in model.notes)

@@ -143,10 +143,20 @@ def test_whole_models_are_refused_wherever_they_stand() -> None:
 def test_other_ways_of_pickling_get_a_sentence() -> None:
     with pytest.raises(ModelError, match=r"written by pickle and not by torch\.save|run code"):
         open_checkpoint(pickle.dumps(dict(WEIGHTS)), "mine.pkl")
-    stream = io.BytesIO()
-    torch.save(WEIGHTS, stream, pickle_protocol=4)
-    with pytest.raises(ModelError, match="pickle protocol"):
-        open_checkpoint(stream.getvalue(), "mine.pth")
+    for archive in (True, False):
+        for protocol in (3, 4, 5):
+            stream = io.BytesIO()
+            torch.save(WEIGHTS, stream, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
+            if protocol == 3:
+                assert read_checkpoint(stream.getvalue(), "mine.pth").keys() == WEIGHTS.keys()
+                continue
+            with pytest.raises(ModelError, match=r"saved with pickle protocol 4 or 5.*which takes that"):
+                open_checkpoint(stream.getvalue(), "mine.pth")
+
+
+def test_numpy_arrays_without_end_are_told_as_such() -> None:
+    with pytest.raises(ModelError, match="32 MB that are no tensors, such as weights kept as NumPy arrays"):
+        open_checkpoint(save({"a.weight": np.zeros(2**23, dtype=np.float32)}), "mine.pth")
 
 
 def test_an_optimizer_with_more_tensors_than_the_weights_is_no_model() -> None:

@@ -28,6 +28,7 @@ GOOD = {key: tensor.clone() for key, tensor in NETWORK.state_dict().items()}
         {"my classifier": GOOD, "optimizer": OPTIMIZER.state_dict()},
         [GOOD, {"lr": 0.1}],
         (3, GOOD),
+        {"net": list(GOOD.items()), "epoch": 3},
         {"a": {"b": [{"c": GOOD}]}},
         {"loss": {"weight": torch.ones(4)}, "metrics": {f"m{i}": torch.ones(1) for i in range(40)}, "net": GOOD},
     ],
@@ -47,6 +48,8 @@ def test_weights_are_found_under_any_name(content: Any) -> None:
         ("net", "averaged_model"),
         ("net", "swa_state_dict"),
         ("net", "model_avg"),
+        ("model", "modelEma"),
+        ("params", "params_ema"),
     ],
 )
 def test_averaged_weights_go_before_raw_ones_and_a_note_says_so(raw: str, averaged: str) -> None:
@@ -83,6 +86,53 @@ def test_averages_among_the_other_weights_are_a_set_of_their_own() -> None:
     mixed |= {f"ema_model.module.{key}": tensor for key, tensor in GOOD.items()}
     chosen = open_checkpoint(save({"state_dict": mixed}), "mine.ckpt").choose()
     assert chosen.averaged and set(chosen.tensors) == {f"ema_model.module.{key}" for key in GOOD}
+
+
+def prefix(tensors: dict[str, Any], start: str) -> dict[str, Any]:
+    return {start + key: tensor for key, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"student": RAW, "teacher": GOOD, "epoch": 3},
+        {"state_dict": {**prefix(RAW, "student."), **prefix(GOOD, "teacher.")}},
+        {"student": prefix(RAW, "module."), "teacher": GOOD},
+    ],
+)
+def test_of_a_student_and_its_average_the_average_is_taken(content: dict[str, Any]) -> None:
+    chosen = open_checkpoint(save(content), "mine.pth").choose()
+    assert chosen.averaged and "teacher" in chosen.path and "student" in chosen.notes[0]
+    found = next(tensor for key, tensor in chosen.tensors.items() if key.endswith("0.bias"))
+    assert torch.equal(found, GOOD["0.bias"])
+
+
+def test_of_a_student_and_a_larger_teacher_the_student_is_taken() -> None:
+    larger = {**RAW, "4.weight": torch.ones(4, 4, 1, 1), "4.bias": torch.ones(4)}
+    for content in ({"student": GOOD, "teacher": larger}, {**prefix(GOOD, "student."), **prefix(larger, "teacher.")}):
+        chosen = open_checkpoint(save(content), "mine.pth").choose()
+        assert "student" in chosen.path and len(chosen.tensors) == len(GOOD) and not chosen.averaged
+
+
+def test_averages_without_the_dots_of_their_names_are_read() -> None:
+    """As `LitEma` keeps them, in buffers, of parameters alone."""
+    trained = {key.replace(".", ""): GOOD[key] for key, _ in NETWORK.named_parameters()}
+    counted = {"decay": torch.tensor(0.9), "num_updates": torch.tensor(3)}
+    state = {**prefix(RAW, "model."), **prefix({**trained, **counted}, "model_ema.")}
+    chosen = open_checkpoint(save({"state_dict": state}), "mine.ckpt").choose()
+    assert chosen.averaged and set(chosen.tensors) == {f"model_ema.{key}" for key in GOOD}
+    assert torch.equal(chosen.tensors["model_ema.0.weight"], GOOD["0.weight"])
+    assert torch.equal(chosen.tensors["model_ema.1.running_mean"], RAW["1.running_mean"])
+
+
+def test_averages_without_names_follow_the_order_of_what_is_trained() -> None:
+    listed = [GOOD[key] for key, _ in NETWORK.named_parameters()]
+    content = {"model": RAW, "ema": {"decay": 0.99, "shadow_params": listed}}
+    chosen = open_checkpoint(save(content), "mine.pth").choose()
+    assert chosen.averaged and torch.equal(chosen.tensors["2.bias"], GOOD["2.bias"])
+    assert torch.equal(chosen.tensors["1.running_mean"], RAW["1.running_mean"])
+    content["ema"]["shadow_params"] = listed[1:]
+    assert not open_checkpoint(save(content), "mine.pth").choose().averaged
 
 
 def test_averages_of_parameters_alone_take_the_rest_from_the_last_step() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -44,6 +45,27 @@ def test_more_than_one_in_a_thousand_is_no_stray(bright: int, bits: int) -> None
     values = scan()
     values.ravel()[:bright] = 65_000
     assert f"of which {bits} bits" in decode(saved(values, "PNG"), "a").notes[0]
+
+
+def test_lettering_far_above_all_others_is_said() -> None:
+    values = scan()
+    values[:10, :20] = 65_535
+    said = decode(saved(values, "PNG"), "a").notes
+    assert any("The number 65,535 (4.17% of the picture) is far above" in note for note in said)
+    assert any("--white 4095" in note for note in said)
+    mask = np.where(scan() > 2000, 65_535, 0).astype(np.uint16)
+    whole = scan() * 16
+    for plain in (mask, whole, scan()):
+        assert not any("far above" in note for note in decode(saved(plain, "PNG"), "a").notes)
+
+
+def test_deep_colour_of_jpeg_2000_that_comes_out_black_is_said() -> None:
+    """Pillow keeps the upper 8 of 16 bits, of which a sensor's 12 fill four."""
+    for shift, dark in ((0, True), (4, False)):
+        colour = np.dstack([scan() << shift] * 3)
+        data = cv2.imencode(".jp2", colour)[1].tobytes()
+        notes = decode(data, "a").notes
+        assert any("nearly black" in note for note in notes) == dark
 
 
 def test_eight_bits_are_taken_only_where_nothing_lies_between_them_and_ten() -> None:

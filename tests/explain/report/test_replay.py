@@ -147,3 +147,18 @@ def test_a_manifest_from_before_averages_were_taken_has_the_weights_beside_them(
     path = change_manifest(out, lambda data: data["model"]["request"].update(weights="averaged"))
     with pytest.raises(ModelError, match="is not the model of the manifest"):
         replay_manifest(path, weights=file)
+
+
+def test_a_manifest_from_before_a_file_was_asked_what_its_numbers_mean_keeps_its_meaning(tmp_path: Path) -> None:
+    file = tmp_path / "trained.pt"
+    torch.manual_seed(0)
+    state = timm.create_model("resnet10t", num_classes=3).state_dict()
+    torch.save({"state_dict": state, "hyper_parameters": {"loss": "BCEWithLogitsLoss"}}, file)
+    engine = Engine("cpu")
+    given = {"architecture": "timm/resnet10t", "input_size": 64, "outputs": "classes"}
+    loaded = engine.load(build_file_request(file.read_bytes(), file.name, **given), file.read_bytes())
+    out = save(engine.explain(bundled_pictures()[0].path, loaded, ["grad-cam"], score="probability"), tmp_path / "out")
+    path = change_manifest(out, lambda data: data["model"]["request"].pop("outputs"))
+    assert replay_manifest(path, weights=file).reproduced
+    path = change_manifest(out, lambda data: data["model"].pop("outputs"))
+    assert replay_manifest(path, weights=file).reproduced
