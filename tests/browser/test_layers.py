@@ -84,6 +84,7 @@ def test_the_line_is_dragged_and_the_map_and_the_slider_follow(page: Page, app_u
     expect(slider).to_have_value("25", timeout=PATIENCE)
     expect(line).to_have_attribute("aria-valuenow", "25", timeout=PATIENCE)
     go_to(page, "Compare")
+    page.locator(".st-key-grid [data-pane=cf-cam] [data-tool=settings]").click(timeout=PATIENCE)
     expect(slider).to_have_value("25", timeout=PATIENCE)
     go_to(page, "Clusters")
     expect(line).to_have_attribute("aria-valuenow", "25", timeout=PATIENCE)

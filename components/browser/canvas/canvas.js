@@ -426,6 +426,7 @@ class Row {
     this.detail = make("span", "row-detail", header);
     this.notes = make("p", "row-notes", header);
     this.gear = new Gear(header, header, (byKeyboard) => grid.drawers.toggle(key, null, this.settings, byKeyboard));
+    this.detail.before(this.gear.button);
     this.caution = make("div", "row-caution", header, { role: "note" });
     const sentence = make("strong", "", this.caution);
     make("span", "", sentence, { "aria-hidden": "true" }).textContent = "⚠ ";
@@ -464,9 +465,7 @@ class Row {
     this.given = notes;
     this.outlines = outlines;
     reconcile(this.panes, panes, this.list, (key) => new Pane(this, key));
-    const leader = this.panes.get("picture");
-    if (leader) leader.element.append(this.notes);
-    else this.gear.button.before(this.notes);
+    (this.panes.get("picture")?.element ?? this.label.parentElement).append(this.notes);
     if (!known) this.load(picture);
     if (picture.whole) this.loadWhole(picture);
     this.showNotes();
