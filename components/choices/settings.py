@@ -56,6 +56,8 @@ def show_setting(declared: type[Settings], name: str, key: str, prefix: str = ""
         st.selectbox(options=field["enum"], format_func=_capitalise, **common)
     elif field["type"] == "boolean":
         st.checkbox(**common)
+    elif field["type"] == "string":
+        st.text_input(**common)
     elif typed and _is_too_fine(field):
         number = int if field["type"] == "integer" else float
         st.number_input(
@@ -103,6 +105,8 @@ def describe_settings(declared: type[Settings]) -> list[dict[str, str]]:
             values = ", ".join(field["enum"])
         elif field["type"] == "boolean":
             values = "yes or no"
+        elif field["type"] == "string":
+            values = "any text"
         else:
             values = f"{field['minimum']:g} to {field['maximum']:g} {field.get('unit', '')}".strip()
         default = (

@@ -66,9 +66,14 @@ class BundledModel(BaseModel):
 
     def describe_accuracy(self) -> str:
         """How often it is right on its test pictures, and how many those are; empty where that was not measured."""
-        if self.accuracy is None or self.test_pictures is None:
+        if self.accuracy is None:
             return ""
-        said = f"right on {self.accuracy:.1f} % of its {self.test_pictures:,} test pictures"
+        tested = (
+            "test pictures, of unknown number"
+            if self.test_pictures is None
+            else f"{self.test_pictures:,} test pictures"
+        )
+        said = f"right on {self.accuracy:.1f} % of its {tested}"
         return said if self.prompts_accuracy is None else f"{said}, its class prompts on {self.prompts_accuracy:.1f} %"
 
 

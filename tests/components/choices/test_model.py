@@ -10,7 +10,9 @@ from tests.support.engine import make_picture
 
 def test_bundled_models_say_how_often_they_are_right() -> None:
     model = bundled_models()[0]
-    assert "92.5 %" in describe_bundled(model.model_copy(update={"accuracy": 92.5}))
+    counted = describe_bundled(model.model_copy(update={"accuracy": 92.5, "test_pictures": 10_000}))
+    assert "Right on 92.5 % of its 10,000 test pictures" in counted
+    assert "of unknown number" in describe_bundled(model.model_copy(update={"accuracy": 92.5}))
     assert "%" not in describe_bundled(model.model_copy(update={"accuracy": None}))
 
 

@@ -115,6 +115,7 @@ def test_numbers_that_no_slider_can_hit_are_typed_where_that_is_asked_for() -> N
     app = AppTest.from_function(draw, default_timeout=60).run()
     assert not app.exception
     assert {"recipe.epochs", "recipe.learning_rate", "recipe.seed"} <= {field.key for field in app.number_input}
+    assert [field.key for field in app.text_input] == ["recipe.together"]
     assert app.number_input(key="recipe.learning_rate").value == PromptRecipe().learning_rate
     app.number_input(key="recipe.learning_rate").set_value(0.00123).run()
     assert app.session_state["recipe.learning_rate"] == 0.00123

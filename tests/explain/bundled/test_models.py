@@ -40,3 +40,5 @@ def test_cards_say_what_was_measured() -> None:
         for accuracy in (model.accuracy, model.prompts_accuracy):
             if accuracy is not None:
                 assert f"{accuracy:.2f} %" in re.sub(r"\*", "", card)
+        if model.accuracy is not None:  # a percentage never goes without its count
+            assert f"{model.test_pictures:,}" in card and f"{model.test_pictures:,}" in model.describe_accuracy()

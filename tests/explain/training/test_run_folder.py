@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from explain.training.run_folder import Words
+from explain.training.run_folder import REPORT, Order, Words
 from tests.support.training import make_two_colours, prepare_run
 
 
@@ -22,3 +22,17 @@ def test_the_order_is_kept_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> Non
     run = prepare_run(make_two_colours(), monkeypatch)
     order = json.loads((run.folder / "order.json").read_text())
     assert order["recipe"]["epochs"] == 6 and order["backbone"]["name"] == "photo-vit"
+
+
+def test_what_older_versions_wrote_is_read() -> None:
+    order = Order.model_validate_json(
+        '{"name": "x", "backbone": {"source": "bundled", "name": "photo-vit"}, "created": 0, '
+        '"recipe": {"variant": "last", "epochs": 80, "patience": 26}}'
+    )
+    assert order.keep and order.recipe.epochs == 80 and order.recipe.together == ""
+    report = REPORT.validate_json(
+        '{"accuracy": 100, "class_accuracy": [100, 100], "confusion": [[2, 0], [0, 2]], "wrong": [], "best_epoch": 1, '
+        '"epochs": [], "pictures": 16, "seconds": 1, "stopped_early": false, "features_cached": true}'
+    )
+    assert report.judged.describe() == "4 of 4 right (95 % interval 40–100 %); too few to say"
+    assert report.judged.manner == "chosen"
