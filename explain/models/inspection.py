@@ -319,11 +319,11 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
         words = value if isinstance(value, str) else ", ".join(f"{number:g}" for number in value)
         given = value if isinstance(value, str) else list(value)
         findings.append(Finding(field, words, reason(field, published), field, given))
-    named = settled.labels or settled.label_names or completed.label_names
+    inside = find_labels(opened.checkpoint.settings, len(loaded.labels))
+    named = settled.labels or settled.label_names or completed.label_names or inside
     shown = ", ".join(loaded.labels[:5]) + (" …" if len(loaded.labels) > 5 else "")
     where = reason("labels" if settled.labels else "label_names", "the file names none: give names with --labels")
-    inside = find_labels(opened.checkpoint.settings, len(loaded.labels))
-    if inside is not None and inside[0] == settled.label_names:
+    if inside is not None and inside[0] == loaded.labels:
         where = f"they stand in the file under “{inside[1]}”"
     findings.append(
         Finding(
