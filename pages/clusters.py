@@ -88,7 +88,7 @@ def _show(subject: Subject) -> None:
         groups = build_group_cards(view, settings, prepare_ground(picture, TINY), heatmap.box)
         cards(groups, "groups", "Groups of channels", width=96, layout="wall")
         st.caption("Orange speaks for the class, blue against it. Equal colours of what is added are equal values.")
-        st.header("What would each eps give", anchor=False)
+        st.header("What each eps would give", anchor=False)
         maps = {eps: other.maps[0] for eps, other in zip(values, entries[1:], strict=True) if other.maps}
         cards(
             build_eps_cards(maps, ground),

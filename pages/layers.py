@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from components.browser.cards import cards
-from components.browser.network import network
 from components.choices.layer import choose_layer
 from components.choices.methods import find_obstacles, show_settings
 from components.choices.one_method import list_quick_methods, pick_method
@@ -24,12 +23,13 @@ from components.maps.layers import (
     pick_channel_count,
     pick_signed,
     show_channels,
+    show_network,
 )
 from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.work import Place, Work
-from components.words import escape, format_answer
+from components.words import escape
 from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import break_down, rank_channels
 from explain.maps.heatmap import Heatmap
@@ -69,8 +69,7 @@ def _show(subject: Subject) -> None:
         picture = pick_one(subject.pictures)
         method = pick_method(list_quick_methods(find_obstacles(subject.model)))
         signed = pick_signed()
-    target = "auto" if subject.target is None else subject.target
-    ask = Ask(subject, picture, method, show_settings([method], [method])[method], target)
+    ask = Ask(subject, picture, method, show_settings([method], [method])[method])
     place = Place("maps")
     entry = place.watch(Work(lambda work: _explain(ask, work)), "Explaining every layer …")
     ask = replace(ask, target=entry.targets[0])
@@ -78,7 +77,7 @@ def _show(subject: Subject) -> None:
     layer = next(layer for layer in subject.model.layers if layer.name == subject.layer)
     with place.container():
         st.caption(escape(describe_explained(entry, subject.model.request.name, subject.score, layer)))
-        _show_network(subject, entry)
+        show_network(subject.model, subject.layer, entry)
         ground = prepare_ground(picture, SMALL)
         items = build_layer_cards(subject.model.layers, maps, ground, signed)
         cards(items, "strip", "A map of each layer", chosen=subject.layer, on_press=choose_layer)
@@ -98,7 +97,7 @@ def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
         ask.subject.model,
         list(dict.fromkeys([ask.method, "grad-cam"])),
         [layer.name for layer in ask.subject.model.layers],
-        ask.target,
+        "auto" if ask.subject.target is None else ask.subject.target,
         {ask.method: ask.settings},
         ask.subject.score,
         progress=lambda share, text: work.report(text, share),
@@ -107,24 +106,19 @@ def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
     return explanation.pictures[0]
 
 
-def _show_network(subject: Subject, entry: PictureExplanation) -> None:
-    height, width = subject.model.preprocessing.input_size
-    answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), "")
-    ends = f"Picture {width}×{height}", f"{entry.labels[0]} {answer}".rstrip()
-    network(subject.model.layers, subject.layer, *ends, key="network", on_press=choose_layer)
-
-
 def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: Cell, signed: bool) -> None:
     """The map of the chosen layer, large, and what it is made of at one cell."""
-    method, shape = get_method(heatmap.method), heatmap.values.shape
+    method, values = get_method(heatmap.method), heatmap.values
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=410):
-            line = f"Values {describe_range(heatmap.values)}"
-            show_map(heatmap, ground, line, 386, signed, cell, lambda row, column: choose_cell(row, column, shape))
+            line = f"Values {describe_range(values)}"
+            show_map(
+                heatmap, ground, line, 386, signed, cell, lambda row, column: choose_cell(row, column, values.shape)
+            )
             offer_highest_cell()
         with st.container(width=560):
             breakdown = break_down(method, heatmap.settings, capture, cell)
-            show_formula(method, heatmap.settings, breakdown, float(heatmap.values[cell]))
+            show_formula(method, heatmap.settings, breakdown, float(values[cell]))
 
 
 def _show_channels(ask: Ask, layer: Layer, cell: Cell, ground: Ground, label: str) -> None:
@@ -135,8 +129,7 @@ def _show_channels(ask: Ask, layer: Layer, cell: Cell, ground: Ground, label: st
         st.markdown(f"{method.title} adds up no channels, so these are Grad-CAM's.")
         method = get_method("grad-cam")
         ask = replace(ask, method=method.name, settings=method.settings())
-    count = pick_channel_count(layer)
-    ranking = rank_channels(method, ask.settings, ask.capture(layer.name), cell, count)
+    ranking = rank_channels(method, ask.settings, ask.capture(layer.name), cell, pick_channel_count(layer))
     assert ranking is not None  # it weighs channels
     box = find_box(ask.picture.size, ask.subject.model.preprocessing)
     show_channels(ranking, method, label, cell, Footing(layer.name, ground, box))

@@ -9,6 +9,7 @@ import streamlit as st
 from components.choices.methods import find_obstacles
 from components.choices.one_picture import pick_one
 from components.maps.frames import prepare_ground
+from components.maps.headings import describe_explained
 from components.maps.method_cards import Wall, is_quick, search_methods, show_contents, show_wall
 from components.page.link import keep_link
 from components.page.subject import Subject, pick_subject, show_heading
@@ -79,7 +80,7 @@ def _show_maps(subject: Subject, methods: list[Method]) -> None:
         estimate=lambda method: subject.engine.estimate_seconds(subject.model, method, subject.layer),
     )
     with place.container():
-        st.caption(escape(f"For “{entry.labels[0]}”, by {subject.model.request.name} at {subject.layer}."))
+        st.caption(escape(describe_explained(entry, subject.model.request.name, subject.score, layer)))
         show_wall(methods, wall)
 
 

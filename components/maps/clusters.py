@@ -100,8 +100,10 @@ def build_group_cards(view: ClusterView, settings: CfCamSettings, ground: Ground
 def describe_groups(view: ClusterView, settings: CfCamSettings) -> str:
     """Sizes of the groups in one sentence."""
     parts = [f"{name_group(group)}: {size}" for group, size in zip(view.groups, view.group_sizes, strict=True)]
-    noise = "is thrown away" if settings.drop_noise else "keeps its own gradients"
-    return f"Channels: {', '.join(parts)}. Dominant channels keep their own gradients; noise {noise}."
+    said = "Dominant channels keep their own gradients; noise is left out."
+    if not settings.drop_noise:
+        said = "Dominant channels and noise keep their own gradients."
+    return f"Channels: {', '.join(parts)}. {said}"
 
 
 def build_eps_cards(maps: Mapping[float, Heatmap], ground: Ground) -> list[Card]:

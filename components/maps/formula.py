@@ -45,8 +45,6 @@ def show_formula(method: Method, settings: Settings, breakdown: Breakdown | None
     st.markdown(f"At the ringed cell, row {row + 1} and column {column + 1}:")
     for number, each in enumerate(breakdown.sums):
         last = number == len(breakdown.sums) - 1
-        if each.says:
-            st.markdown(each.says)
         rows = write_sum(each, value if last and not breakdown.roots else each.total)
         headings = (each.over, *each.columns)
         st.table(

@@ -9,13 +9,17 @@ import numpy as np
 import streamlit as st
 
 from components.browser.cards import Card, cards
+from components.browser.network import network
+from components.choices.layer import choose_layer
 from components.maps.frames import Ground, describe_range, draw_frame
-from components.words import escape
+from components.words import escape, format_answer
+from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import Channel, Ranking
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import format_number
 from explain.methods import Method, get_method
 from explain.methods.formula import Cell
+from explain.models.loaded import LoadedModel
 from explain.networks.layer import Layer
 from explain.pictures.geometry import Box
 
@@ -38,6 +42,20 @@ def pick_signed() -> bool:
         persist_state="session",
         help="Show what speaks against the class too (blue), instead of cutting the maps off at zero.",
     )
+
+
+def show_network(model: LoadedModel, layer: str, entry: PictureExplanation) -> None:
+    """The network as a diagram, from the picture to the answer that is explained.
+
+    Args:
+        model: whose layers.
+        layer: name of the one in use.
+        entry: what the engine answered.
+    """
+    height, width = model.preprocessing.input_size
+    answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), "")
+    said = f"{entry.labels[0]} {answer}".rstrip()
+    network(model.layers, layer, f"Picture {width}×{height}", said, key="network", on_press=choose_layer)
 
 
 def build_layer_cards(layers: Sequence[Layer], maps: Mapping[str, Heatmap], ground: Ground, signed: bool) -> list[Card]:

@@ -35,7 +35,7 @@ def show_step() -> None:
         return
     step = STEPS[number - 1]
     with st.container(key="tour", horizontal=True, vertical_alignment="center", gap="small"):
-        with st.container(width="stretch"):
+        with st.container(key="tour-text", width="stretch"):
             st.markdown(f"**{number} of {len(STEPS)} · {step.title}.** {step.text}")
         with st.container(horizontal=True, gap="small", width="content"):
             if number > 1:

@@ -26,7 +26,7 @@ SENTENCES: dict[StudioView, str] = {
     "traits that tell its class from the others.",
     "eyes": "The traits a class's prompt looks at in a picture, from the most to the least important.",
     "gallery": "A class's field guide: for each of its traits, the pictures in which that head fires most.",
-    "surgery": "Change a place of the picture, and see what becomes of the scores and the maps.",
+    "surgery": "Paint places of the picture over, one by one, and see what becomes of the scores and the maps.",
 }
 
 CHART = {"displayModeBar": False}
@@ -99,7 +99,7 @@ def find_prompted(engine: Engine, model: LoadedModel, body: Place) -> LoadedMode
         return model
     name = find_prompted_twin(model.labels) or FIRST_VIT
     st.sidebar.caption(
-        f"{model.request.name} has no class prompts, so {name} is looked through here. Train some for a ViT, or choose "
+        f"{model.request.name} has no class prompts, so {name} stands in for it here. Train some for a ViT, or choose "
         "another model above."
     )
     return await_model(engine, ModelChoice(ModelRequest(source="bundled", name=name)), body)

@@ -33,7 +33,6 @@ class Sum:
         factors: `(n, columns)`; NaN where a summand is of several, each with a factor of its own.
         products: `(n,)`: the summands.
         product: what stands over them.
-        says: a sentence on what is added up, if the formula alone does not tell.
     """
 
     over: str
@@ -42,7 +41,6 @@ class Sum:
     factors: NDArray[np.float64]
     products: NDArray[np.float64]
     product: str = "Product"
-    says: str = ""
 
     @property
     def total(self) -> float:
@@ -125,9 +123,9 @@ def read_at(maps: Tensor, place: Cell) -> NDArray[np.float64]:
 
 
 def sum_over_channels(
-    factors: Sequence[tuple[str, NDArray[np.float64]]], products: NDArray[np.float64], says: str = ""
+    factors: Sequence[tuple[str, NDArray[np.float64]]], products: NDArray[np.float64], product: str = "Product"
 ) -> Sum:
     """A sum with one summand a channel, whose factors are named in LaTeX."""
     columns = [f"${latex}$" for latex, _ in factors]
     values = np.stack([values for _, values in factors], 1)
-    return Sum("Channel k", [str(k) for k in range(len(products))], columns, values, products, says=says)
+    return Sum("Channel k", [str(k) for k in range(len(products))], columns, values, products, product)

@@ -26,11 +26,11 @@ def list_sums(capture: LayerCapture, settings: NormGradSettings, place: Cell) ->
     gradients, activations = read_at(capture.need_gradients(), place), read_at(capture.activations, place)
     if settings.inserted == "scaling":
         factors = [("g_k(p)", gradients), ("A_k(p)", activations)]
-        return [sum_over_channels(factors, (gradients * activations) ** 2, "Squares of the products:")]
-    of_gradients = sum_over_channels([("g_k(p)", gradients)], gradients**2, "Squares of the gradients:")
+        return [sum_over_channels(factors, (gradients * activations) ** 2, "Square")]
+    of_gradients = sum_over_channels([("g_k(p)", gradients)], gradients**2, "Square")
     if settings.inserted == "bias":
         return [of_gradients]
-    return [of_gradients, sum_over_channels([("A_k(p)", activations)], activations**2, "Squares of the activations:")]
+    return [of_gradients, sum_over_channels([("A_k(p)", activations)], activations**2, "Square")]
 
 
 _FORMULAS = {
