@@ -143,4 +143,5 @@ def assert_legible(page: Page) -> None:
             "theme => getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === theme", arg=theme
         )
         page.wait_for_timeout(300)
-        assert find_faint(page) == [], f"too faint in the {theme} theme"
+        faint = find_faint(page)
+        assert not faint, f"too faint in the {theme} theme: {faint}"

@@ -74,9 +74,9 @@ export class Grid {
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
     this.arrange();
     this.news.update(data);
-    this.memory.place();
     this.showTools();
     this.drawing = data.drawing;
+    this.memory.place();
     this.stale = true;
     this.paint();
   }

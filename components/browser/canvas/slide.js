@@ -64,7 +64,7 @@ class Slide {
   }
 
   arrangeAll() {
-    for (const row of this.grid.rows.values()) row.arrange();
+    this.grid.arrange();
     this.grid.requestPaint();
   }
 
@@ -81,7 +81,9 @@ class Slide {
     if (!this.on) return false;
     const shown = panes.filter(isOn);
     const height = this.measureHeight(row);
-    const { columns, width, room } = this.fit(row, shown, height);
+    const { columns, width, room, led } = this.fit(row, shown, height);
+    row.list.classList.toggle("led", led);
+    row.list.classList.remove("single");
     row.list.style.setProperty("--columns", String(columns));
     row.list.style.setProperty("--warning-lines", String(1 + room));
     row.list.style.setProperty("--slide-width", `${Math.floor(width)}px`);
@@ -100,23 +102,26 @@ class Slide {
   fit(row, panes, height) {
     const type = parseFloat(getComputedStyle(this.grid.element).fontSize);
     const { clientWidth } = row.list;
-    const [above, below] = this.measureText(panes, type);
+    const [above, below] = this.measureText(row, panes, type);
     const ratio = row.size.width / row.size.height;
-    let best = { columns: 1, width: 0, room: 0 };
+    let best = { columns: 1, width: 0, room: 0, led: false };
     for (let columns = 1; columns <= panes.length; columns++) {
       const lines = Math.ceil(panes.length / columns);
       const across = (clientWidth - (columns - 1) * ROOM_BETWEEN) / columns;
       const down = (height - (lines - 1) * ROOM_BETWEEN) / lines - above - below;
       const width = Math.min(across, Math.max(down, type * 4) * ratio);
       const room = Math.floor(Math.max(down - width / ratio, 0) / (type * LINE));
-      if (width > best.width + 1) best = { columns, width, room };
+      // The picture beside two lines of maps, where none of them is pushed into a third.
+      const led = panes[0].key === "picture" && lines > 1 && panes.length - 1 <= (columns - 1) * lines;
+      if (width > best.width + 1) best = { columns, width, room, led };
     }
     return best;
   }
 
   // Of the lines above and below a pane's picture, as slide.css sets them.
-  measureText(panes, type) {
-    const warned = panes.some(({ warningText }) => warningText);
+  measureText(row, panes, type) {
+    const noted = panes.some(({ element }) => element === row.notes.parentElement) && row.notes.textContent;
+    const warned = noted || panes.some(({ warningText }) => warningText);
     const marked = panes.some(({ inside }) => !inside.hidden);
     const big = this.alone !== null;
     return [type * (big ? 3.2 : 1.6), type * (1 + (warned ? 1.5 : 0) + (marked ? 1.5 : 0) + (big ? 1.5 : 0))];
