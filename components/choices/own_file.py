@@ -25,6 +25,8 @@ _FILE, _REFUSED, _AWAITED = "own-file", "own-file-refused", "own-file-awaited"
 _UPLOAD = "model-bytes"
 
 
+@st.fragment
+@show_faults
 def ask_for_file() -> None:
     """Take a checkpoint, look into it at once, and show what was found before it becomes the model in use."""
     st.file_uploader(
