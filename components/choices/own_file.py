@@ -14,6 +14,7 @@ from components.session.faults import show_faults
 from components.session.work import Place, Work
 from components.words import escape
 from explain.errors import ModelError, StorageError
+from explain.models.checkpoint import MOST_BYTES
 from explain.models.given_files import gather_files
 from explain.models.recipes import encode_recipe, forget_recipe, remember_recipe
 from explain.models.request import ModelRequest
@@ -24,6 +25,8 @@ _FILE, _REFUSED, _AWAITED = "own-file", "own-file-refused", "own-file-awaited"
 _UPLOAD = "model-bytes"
 
 
+@st.fragment
+@show_faults
 def ask_for_file() -> None:
     """Take a checkpoint, look into it at once, and show what was found before it becomes the model in use."""
     st.file_uploader(
@@ -100,6 +103,9 @@ def _take_files() -> None:
     for key in (_FILE, _REFUSED):
         state.pop(key, None)
     if not given:
+        return
+    if sum(file.size for file in given) > MOST_BYTES:
+        state[_REFUSED] = f"These files are larger than {MOST_BYTES // 2**30} GB. Save the weights in half precision."
         return
     try:
         state[_FILE] = start_review(gather_files([(file.name, file.getvalue()) for file in given]), state.get(_AWAITED))

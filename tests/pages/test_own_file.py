@@ -80,3 +80,9 @@ def test_what_cannot_be_used_is_one_sentence_and_all_else_stays(
     assert dashboard.rows[0]["detail"] == before
     dashboard.test.file_uploader(key="model-bytes").set_value(None).run()
     assert words not in dashboard.sentences
+
+
+def test_more_than_fits_is_refused_before_it_is_read(dashboard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.choices.own_file.MOST_BYTES", 10)
+    dashboard.give_file(("mine.pt", b"eleven or so"))
+    assert "These files are larger than" in dashboard.sentences and not dashboard.test.exception
