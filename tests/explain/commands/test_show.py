@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from explain.bundled.pictures import bundled_pictures
 from explain.methods import all_methods
@@ -98,6 +99,25 @@ def test_bundled_pictures_replay_without_being_named(run: Run, tmp_path: Path) -
     copy.unlink()
     status, _, _ = run(f"replay {tmp_path / 'out' / 'manifest.json'}")
     assert status == 0
+
+
+def test_a_patients_name_is_written_nowhere_unless_asked_for(run: Run, tmp_path: Path) -> None:
+    scan = tmp_path / "in" / "DOE_JOHN.dcm"
+    scan.parent.mkdir()
+    scan.write_bytes(Path(str(get_testdata_file("CT_small.dcm"))).read_bytes())
+    out = tmp_path / "out"
+    status, printed, _ = run(f"show {scan} --model photo-cnn --methods eigen-cam --out {out}")
+    assert status == 0
+    assert "DOE_JOHN.dcm, written as Picture 1 · 3dd31e: " in printed
+    assert "Caution: photo-cnn knows everyday things, not CT slices." in printed
+    assert "DOE" not in (out / "manifest.json").read_text() and not list(out.glob("*DOE*"))
+    assert list(out.glob("01-Picture-1-3dd31e-eigen-cam-*.png"))
+    status, _, error = run(f"replay {out / 'manifest.json'}")
+    assert status == 2 and "The picture Picture 1 · 3dd31e was not found" in error
+    status, _, _ = run(f"replay {out / 'manifest.json'} --pictures {scan.parent} --out {tmp_path / 'again'}")
+    assert status == 0 and not list((tmp_path / "again").rglob("*DOE*"))
+    run(f"show {scan} --model photo-cnn --methods eigen-cam --out {tmp_path / 'shown'} --names shown")
+    assert json.loads((tmp_path / "shown" / "manifest.json").read_text())["pictures"][0]["name"] == "DOE_JOHN.dcm"
 
 
 @pytest.mark.parametrize(
