@@ -5,6 +5,8 @@ And what is said of a value that its declaration refuses.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     step: float | None = None,
+    least: float | None = None,
     advanced: bool = False,
 ) -> Any:
     """Declare one setting.
@@ -38,6 +41,8 @@ def setting(
         low: the least value allowed.
         high: the largest value allowed.
         step: from one value of a slider to the next.
+        least: in place of `step`, for a setting that matters by its magnitude: its slider is logarithmic from here on,
+            and begins with `low`.
         advanced: it starts folded away in the dashboard.
     """
     return Field(
@@ -46,8 +51,29 @@ def setting(
         description=help,
         ge=low,
         le=high,
-        json_schema_extra={"unit": unit, "step": step, "advanced": advanced},
+        json_schema_extra={"unit": unit, "step": step, "least": least, "advanced": advanced},
     )
+
+
+_ROUND = (10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 25, 28, 30, 35, 40, 45, 50, 55, 60, 70, 80, 90)
+"""The values of a decade, in tenths."""
+
+
+def list_values(field: Mapping[str, Any], marked: bool = False) -> list[float]:
+    """The values that a logarithmic slider offers, ascending. Every other within the bounds is allowed too.
+
+    Args:
+        field: what the schema says of a setting that was declared with `least`.
+        marked: only those that are written below the slider: both ends, and two of each decade.
+    """
+    low, least, high = float(field["minimum"]), float(field["least"]), float(field["maximum"])
+    decades = range(math.floor(math.log10(least)) - 1, math.ceil(math.log10(high)))
+    # By division, so that they are the very numbers that people write.
+    values = [tenths * 10**decade if decade >= 0 else tenths / 10**-decade for decade in decades for tenths in _ROUND]
+    within = [float(value) for value in values if least <= value <= high]
+    if marked:
+        within = [value for value in within if f"{value:e}".startswith(("1.000", "3.000"))]
+    return sorted({low, *within, high})
 
 
 @dataclass(frozen=True)
@@ -76,3 +102,21 @@ def read_refusal(error: ValidationError) -> Refusal:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     return Refusal(path[0] if path else "", ".".join(path), first["input"], first["msg"].lower())
+
+
+def describe_values(settings: Settings) -> list[str]:
+    """The settings as `name value`, as on the command line: those that are always visible, and of the advanced ones
+    what is not as it was at first.
+    """
+    described = []
+    for name, field in type(settings).model_json_schema().get("properties", {}).items():
+        value = getattr(settings, name)
+        if not field.get("advanced") or value != field["default"]:
+            described.append(f"{name} {_write(value)}")
+    return described
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, str) else f"{value:g}"

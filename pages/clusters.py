@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 
 from components.browser.cards import cards
 from components.browser.knee import knee
-from components.choices.methods import follow_settings, name_settings, show_settings
+from components.choices.methods import follow_settings, show_settings
 from components.choices.one_picture import pick_one
+from components.choices.settings import list_offered
 from components.maps.clusters import (
-    build_eps_cards,
     build_group_cards,
     describe_groups,
     draw_embedding,
-    list_eps,
-    list_steps,
 )
-from components.maps.frames import LARGE, SMALL, TINY, describe_range, prepare_ground, show_map
+from components.maps.eps_strip import METHOD, choose_eps, list_eps, show_eps_strip
+from components.maps.frames import LARGE, TINY, describe_range, prepare_ground, show_map
 from components.maps.headings import describe_explained
 from components.page.link import keep_link
 from components.page.subject import Subject, show_subject
@@ -32,10 +30,6 @@ from explain.methods.cf_cam.clustering import measure_eps
 from explain.methods.cf_cam.settings import CfCamSettings
 from explain.methods.cf_cam.view import cluster_view
 from explain.pictures.picture import Picture
-
-METHOD = "cf-cam"
-STRIP = 8
-"""Maps over the whole range of eps."""
 
 
 @show_faults
@@ -53,7 +47,7 @@ def _show(subject: Subject) -> None:
     keep_link()
     assert isinstance(settings, CfCamSettings)
     place = Place("clusters")
-    values = list_eps(STRIP)
+    values = list_eps()
     asked = [settings, *(settings.model_copy(update={"eps": eps}) for eps in values)]
     entries = place.watch(Work(lambda work: _explain(subject, picture, asked, work)), "Grouping the channels …")
     with place.container():
@@ -65,7 +59,7 @@ def _show(subject: Subject) -> None:
         st.caption(escape(describe_explained(entry, subject.model.request.name, subject.score)))
         capture = subject.engine.capture(picture, subject.model, subject.layer, entry.targets[0], subject.score)
         view = cluster_view(capture, settings)
-        steps = list_steps()
+        steps = list_offered(CfCamSettings, "eps", settings.eps)
         with st.container(key="cluster-views", horizontal=True, gap="small"):
             with st.container(width=298):
                 distances = measure_eps(capture, settings, steps).tolist()
@@ -75,7 +69,7 @@ def _show(subject: Subject) -> None:
                     settings.eps,
                     view.clusters.min_samples,
                     key="knee",
-                    on_eps=_choose_eps,
+                    on_eps=choose_eps,
                 )
             with st.container(width=298):
                 st.plotly_chart(draw_embedding(view), key="embedding", config={"displayModeBar": False})
@@ -84,20 +78,12 @@ def _show(subject: Subject) -> None:
                 show_map(heatmap, prepare_ground(picture, LARGE), line, 250)
         st.caption(describe_groups(view, settings))
         st.header("What each group adds", anchor=False)
-        ground = prepare_ground(picture, SMALL)
         groups = build_group_cards(view, settings, prepare_ground(picture, TINY), heatmap.box)
         cards(groups, "groups", "Groups of channels", width=96, layout="wall")
         st.caption("Orange speaks for the class, blue against it. Equal colours of what is added are equal values.")
         st.header("What each eps would give", anchor=False)
         maps = {eps: other.maps[0] for eps, other in zip(values, entries[1:], strict=True) if other.maps}
-        cards(
-            build_eps_cards(maps, ground),
-            "eps-strip",
-            "Maps over the range of eps",
-            width=112,
-            chosen=next((str(eps) for eps in maps if np.isclose(eps, settings.eps)), None),
-            on_press=lambda key: _choose_eps(float(key)),
-        )
+        show_eps_strip(maps, picture, settings, choose_eps)
     follow_settings([METHOD])
 
 
@@ -119,10 +105,6 @@ def _explain(
         ).pictures[0]
         for settings in asked
     ]
-
-
-def _choose_eps(eps: float) -> None:
-    st.session_state[f"{name_settings(METHOD)}.eps"] = eps
 
 
 if __name__ == "__main__":

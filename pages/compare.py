@@ -15,6 +15,7 @@ from components.choices.methods import find_obstacles, follow_settings, pick_met
 from components.choices.model import find_prompted_for, list_knowing
 from components.maps.buttons import follow_button
 from components.maps.downloads import Shown, offer_downloads
+from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
@@ -98,9 +99,11 @@ def _compare(
     """Sliders and grid. Moving a slider reruns only this, so it holds nothing that a slider does not change: each
     element costs the server a millisecond or two, and the browser several.
     """
+    shown.begin()
     difference, agree = between
     follow_button(read_event(GRID), question.model)
-    settings = show_pane_settings(question.methods, [*question.usable, *question.lent])
+    strip = EpsStrip()
+    settings = show_pane_settings(question.methods, [*question.usable, *question.lent], {"cf-cam": strip.make_room})
     keep_link()
     key = question.make_key(settings)
     place = Place("grid")
@@ -128,13 +131,13 @@ def _compare(
             say_missing_by_model(columns, question.methods)
         else:
             say_missing(question, answered, obstacles)
+        strip.fill(engine, question, settings)
         if agree:
             # Plotly takes longer to import than anything else on this page.
             from components.maps.agreement import show_agreement
 
             show_agreement(rows)
-        shown.view = answer.view
-        shown.explanation = gather(question, answered, engine.description)
+        shown.finish(answer.view, gather(question, answered, engine.description), answered.loans)
         if shown.explanation is not None and shown.offered is False:
             st.rerun()  # what had been stopped went on: the page lacks the buttons
         passes = engine.passes

@@ -58,7 +58,6 @@ ELSEWHERE = {
     "components/maps/agreement.py": "tests/pages/test_compare.py",
     "components/maps/buttons.py": "tests/pages/test_compare.py",
     "components/maps/clusters.py": "tests/pages/test_clusters.py",
-    "components/maps/downloads.py": "tests/browser/test_dashboard.py",
     "components/maps/frames.py": "tests/pages/test_layers.py",
     "components/maps/headings.py": "tests/components/maps/test_rows.py",
     "components/maps/layers.py": "tests/pages/test_layers.py",

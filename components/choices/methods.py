@@ -152,9 +152,16 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
     return {method.name: get_settings(method.settings, name_settings(method.name)) for method in chosen}
 
 
-def show_pane_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, Settings]:
+def show_pane_settings(
+    methods: Sequence[str], usable: Collection[str], below: Mapping[str, Callable[[], object]] | None = None
+) -> dict[str, Settings]:
     """The sliders of the chosen methods for a grid: each method's in a container of its own, which the grid opens under
     the title of its pane. Takes and gives back what `show_settings` does.
+
+    Args:
+        methods: see `show_settings`.
+        usable: see `show_settings`.
+        below: by method, what draws something of its own below the sliders that are always visible.
     """
     chosen = [get_method(name) for name in methods]
     with st.container(key="pane-settings"):
@@ -164,6 +171,8 @@ def show_pane_settings(methods: Sequence[str], usable: Collection[str]) -> dict[
                 for name in main:
                     with st.container(width=245):
                         show_setting(method.settings, name, name_settings(method.name), f"{method.title} · ")
+                if below and method.name in below:
+                    below[method.name]()
                 if folded or method.presets:
                     # What is folded away is made once it is opened: each moved slider would make it again.
                     key = f"more-{method.name}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import streamlit as st
 
 from components.browser.live_slider import read_slider
-from explain.settings import Settings
+from explain.settings import Settings, list_values
 
 S = TypeVar("S", bound=Settings)
 
@@ -25,7 +25,10 @@ def get_settings(declared: type[S], key: str) -> S:
     for name, default in declared().model_dump().items():
         at = f"{key}.{name}"
         # Most methods' sliders were never shown, and asking whether they are being dragged takes time.
-        values[name] = read_slider(at, st.session_state[at]) if at in st.session_state else default
+        if at in st.session_state:
+            settled = st.session_state[at]
+            default = read_slider(at, settled, list_offered(declared, name, settled))
+        values[name] = default
     return declared.model_validate(values)
 
 
@@ -67,6 +70,10 @@ def show_setting(declared: type[Settings], name: str, key: str, prefix: str = ""
             format="%d" if number is int else "%g",
             **common,
         )
+    elif field.get("least") is not None:
+        options = list_offered(declared, name, st.session_state[at])
+        st.select_slider(options=options, format_func=write_value, **common)
+        _show_marks(options, list_values(field, marked=True))
     else:
         number = int if field["type"] == "integer" else float
         step = number(field.get("step") or (field["maximum"] - field["minimum"]) / 100)
@@ -77,6 +84,29 @@ def show_setting(declared: type[Settings], name: str, key: str, prefix: str = ""
             format=_choose_format(step),
             **common,
         )
+
+
+def list_offered(declared: type[Settings], name: str, value: float) -> list[float]:
+    """The values of a setting's logarithmic slider, with `value`, which may come from a link, among them; none where
+    its slider is another.
+    """
+    field = _describe(declared)[name]
+    return [] if field.get("least") is None else sorted({*list_values(field), float(value)})
+
+
+def write_value(value: float) -> str:
+    """A number as short as it can be told from every other."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def _show_marks(options: Sequence[float], marked: Sequence[float]) -> None:
+    """Below a slider over a list, some of its values at their places: on a scale that is not even, ends say little."""
+    last = max(len(options) - 1, 1)
+    places = "".join(
+        f'<span style="--at: {options.index(value) / last:.4f}">{write_value(value)}</span>' for value in marked
+    )
+    st.html(f'<div class="slider-marks" aria-hidden="true">{places}</div>')
 
 
 def show_presets(presets: Mapping[str, Settings], declared: type[Settings], key: str) -> None:
@@ -132,6 +162,8 @@ def _describe(declared: type[Settings]) -> Mapping[str, dict[str, Any]]:
 def _is_too_fine(field: Mapping[str, Any]) -> bool:
     """Whether the values are too many, or of too many magnitudes, for a slider to hit one."""
     step = field.get("step")
+    if field.get("least") is not None:
+        return False
     return step is None or (field["maximum"] - field["minimum"]) / step > _MOST_STEPS
 
 

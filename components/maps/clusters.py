@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +10,6 @@ import plotly.graph_objects as go
 from components.browser.cards import Card, Frame
 from components.maps.colours import CLUSTER_COLOURS, DOMINANT_COLOUR, NEUTRAL
 from components.maps.frames import Ground, draw_frame
-from explain.maps.heatmap import Heatmap
 from explain.maps.render import format_number, value_range
 from explain.methods.cf_cam.clustering import DOMINANT, NOISE
 from explain.methods.cf_cam.settings import CfCamSettings
@@ -104,41 +102,6 @@ def describe_groups(view: ClusterView, settings: CfCamSettings) -> str:
     if not settings.drop_noise:
         said = "Dominant channels and noise keep their own gradients."
     return f"Channels: {', '.join(parts)}. {said}"
-
-
-def build_eps_cards(maps: Mapping[float, Heatmap], ground: Ground) -> list[Card]:
-    """A card for each eps: the map it gives, and how the channels fall into groups.
-
-    Args:
-        maps: CF-CAM's, by eps.
-        ground: the picture.
-    """
-    items = []
-    for eps, heatmap in maps.items():
-        frame = draw_frame(ground, heatmap.values, heatmap.box, f"CF-CAM for “{heatmap.label}” with eps {eps:g}")
-        sizes = heatmap.details["cluster_sizes"]
-        noise = f"{heatmap.details['noise_share']:.0%} noise"
-        lines = [f"{len(sizes)} cluster{'s' if len(sizes) != 1 else ''}, {noise}"]
-        items.append(Card(str(eps), f"eps {eps:g}", lines, [frame]))
-    return items
-
-
-def list_steps() -> list[float]:
-    """Every value that the slider of eps can take."""
-    declared = _declared_eps()
-    count = round((declared["maximum"] - declared["minimum"]) / declared["step"])
-    return [round(declared["minimum"] + number * declared["step"], 6) for number in range(count + 1)]
-
-
-def list_eps(count: int) -> list[float]:
-    """Values over the whole range of eps, denser where it is small, as most changes there."""
-    steps = list_steps()
-    spread = np.geomspace(1, len(steps) - 1, count - 1)
-    return [steps[0], *(steps[round(place)] for place in spread)]
-
-
-def _declared_eps() -> dict[str, Any]:
-    return CfCamSettings.model_json_schema()["properties"]["eps"]
 
 
 def name_group(group: int) -> str:

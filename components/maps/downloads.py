@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
 
+from components.maps.rows import Loan
 from explain.engine.explanation import Explanation
 from explain.maps.render import RenderSettings
-from explain.report.export import encode_figure, encode_manifest, encode_maps
+from explain.maps.sheet import Kind
+from explain.methods import get_method
+from explain.report.comparison import PICTURE, encode_figure
+from explain.report.export import encode_manifest, encode_maps
+
+_KINDS: dict[Kind, str] = {"png": "image/png", "svg": "image/svg+xml"}
+_UNDER_WAY = 0.15  # seconds for what the page was told just before a button to get to where it is heeded
+_PATIENCE = 3.0  # seconds that a figure waits for it at most
 
 
 @dataclass
@@ -18,12 +29,29 @@ class Shown:
     Attributes:
         explanation: the maps; None before there are any, and where their columns are models.
         view: how they are shown.
+        lent: by the pictures' digests, what other models answered in place of this one.
         offered: whether there were maps, and with them the buttons, when the page was last made; None before that.
     """
 
     explanation: Explanation | None = None
     view: RenderSettings = field(default_factory=RenderSettings)
+    lent: Mapping[str, Loan] = field(default_factory=dict)
     offered: bool | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self) -> None:
+        """What is shown is about to change."""
+        self._done.clear()
+
+    def finish(self, view: RenderSettings, explanation: Explanation | None, lent: Mapping[str, Loan]) -> None:
+        """This is shown now."""
+        self.view, self.explanation, self.lent = view, explanation, lent
+        self._done.set()
+
+    def await_news(self) -> None:
+        """Let what the person changed just before pressing a button take effect. Not in the thread that makes it."""
+        time.sleep(_UNDER_WAY)
+        self._done.wait(_PATIENCE)
 
     @property
     def maps(self) -> Explanation:
@@ -31,20 +59,24 @@ class Shown:
         assert self.explanation is not None
         return self.explanation
 
+    def list_columns(self) -> list[str]:
+        """What the figure can show: the picture, and methods that have a map of at least one."""
+        entries = [*self.maps.pictures, *(loan.entry for loan in self.lent.values())]
+        return [PICTURE, *dict.fromkeys(heatmap.method for entry in entries for heatmap in entry.maps)]
 
+    def draw_figure(self, columns: Sequence[str], kind: Kind) -> bytes:
+        """The figure as it is shown now."""
+        self.await_news()
+        lent = {digest: (loan.model, loan.entry) for digest, loan in self.lent.items()}
+        return encode_figure(self.maps, self.view, columns, kind, lent)
+
+
+@st.fragment
 def offer_downloads(shown: Shown) -> None:
     """Three buttons. Each file is made of what is shown when its button is pressed."""
     with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):
-        st.download_button(
-            "Figure",
-            lambda: encode_figure(shown.maps, shown.view),
-            "figure.png",
-            "image/png",
-            key="download-figure",
-            on_click="ignore",
-            icon=":material/image:",
-            help="The comparison as one PNG, with colour bars and warnings, as it is shown now.",
-        )
+        with st.popover("Figure", icon=":material/image:"):
+            _offer_figure(shown)
         st.download_button(
             "Raw maps",
             lambda: encode_maps(shown.maps),
@@ -66,3 +98,40 @@ def offer_downloads(shown: Shown) -> None:
             help="What was asked of which picture and which model, with digests and versions. "
             "`python -m explain replay manifest.json` makes the same maps again.",
         )
+
+
+def _offer_figure(shown: Shown) -> None:
+    """Its columns, its kind, and the button."""
+    offered = shown.list_columns()
+    columns = st.pills(
+        "Columns",
+        offered,
+        selection_mode="multi",
+        default=offered,
+        format_func=lambda name: "Picture" if name == PICTURE else get_method(name).title,
+        key=f"figure-columns {' '.join(offered)}",
+    )
+    kind: Kind = st.segmented_control(
+        "File",
+        list(_KINDS),
+        default="png",
+        required=True,
+        format_func=str.upper,
+        key="figure-kind",
+        help="PNG for the screen. SVG for print: its letters stay text, and its pictures have up to three times as "
+        "many pixels each way.",
+    )
+    st.caption(
+        "Colours, style and threshold are those of the page, warnings and how it was made stand below. A box, zoom "
+        "and the crosshair stay on the screen."
+    )
+    st.download_button(
+        "Download the figure",
+        lambda: shown.draw_figure([name for name in offered if name in columns], kind),
+        f"figure.{kind}",
+        _KINDS[kind],
+        key="download-figure",
+        on_click="ignore",
+        disabled=not columns,
+        type="primary",
+    )

@@ -77,8 +77,9 @@ def draw_frame(
     pixels = ground.pixels
     if finite:
         low, high = scale or value_range([values], signed)
-        settings = RenderSettings(signed=signed, opacity=0.7)
-        pixels = overlay(pixels, values, lies, low, high, settings)
+        settings = RenderSettings(signed=signed, style="fading")
+        # On grey, so that on a small picture no colour but blue and orange is taken for what speaks for and against.
+        pixels = overlay(pixels, values, lies, low, high, settings, "fine" if signed else "smooth")
     said = describe_peak(values, lies, height, width) if finite else "it holds no numbers"
     place = None
     if mark and finite and (values > 0).any():

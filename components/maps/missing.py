@@ -34,7 +34,7 @@ def say_missing(question: Question, answered: Answered, obstacles: Mapping[str, 
         whose = f"{titles} {verb} from {_list(lenders)}"
         if None in loans:
             whose = f"Where {_list(lenders)} knows the class, {titles} {verb} from it"
-        sentences.append(f"{whose}: not in the files below, and not compared with the other maps.")
+        sentences.append(f"{whose}: in the figure, but not in the other files, and not compared with the other maps.")
     _say(sentences, question.twin or next(iter(lenders), None))
 
 

@@ -12,10 +12,11 @@ from components.maps.headings import describe_explained, describe_layers, descri
 from components.words import format_answer, format_time
 from explain.engine.explanation import PictureExplanation
 from explain.maps.agreement import subtract
-from explain.maps.heatmap import Heatmap
+from explain.maps.heatmap import Heatmap, describe_faintness, find_peaks, find_strength
 from explain.methods import get_method
 from explain.networks.layer import describe_grid
 from explain.networks.meaning import Outputs
+from explain.passes.count import Passes
 from explain.passes.look import Score
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
@@ -260,15 +261,21 @@ def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:
     else:
         values, box = subtract(first.values, second.values, boxes)
         sentence = f"Where {first.title} is stronger. Tick Signed to see both ways."
-        pane = Pane(DIFFERENCE_PANE, title, sentence, values=values, box=box, alt=f"{title} on {row.label}")
+        alt = f"{title} on {row.label}"
+        pane = Pane(DIFFERENCE_PANE, title, sentence, values=values, box=box, alt=alt, painting=first.painting)
     return replace(row, panes=[*row.panes, pane])
 
 
 def describe_passes(heatmap: Heatmap) -> str:
-    """The time of a map, and how often the network ran for it."""
-    count = heatmap.passes.forward + heatmap.passes.backward
-    passes = "no pass" if count == 0 else f"{count} pass{'es' if count > 1 else ''}"
-    return f"{format_time(heatmap.seconds)} · {passes}"
+    """The time of a map, and how often the network ran for it alone: what it ran for all maps of a picture is not of
+    any of them. Of a map that was there already, neither.
+    """
+    if heatmap.remembered:
+        return "from memory"
+    count = heatmap.own_passes.forward + heatmap.own_passes.backward
+    if count:
+        return f"{format_time(heatmap.seconds)} · {count} pass{'es' if count > 1 else ''} of its own"
+    return f"{format_time(heatmap.seconds)}{' · no pass' if heatmap.passes == Passes() else ''}"
 
 
 def describe_picture(picture: Picture) -> str:
@@ -326,6 +333,9 @@ def _build_map_pane(entry: PictureExplanation, heatmap: Heatmap) -> Pane:
             f"The prompts find “{entry.prompt_predictions[0].label}” likeliest, the model's own head "
             f"“{entry.predictions[0].label}”."
         )
+    beside = find_peaks(entry.maps)[heatmap.method, heatmap.layer]
+    if faint := describe_faintness(heatmap, beside):
+        warnings.append(faint)
     return Pane(
         key=heatmap.method,
         title=method.title,
@@ -336,6 +346,9 @@ def _build_map_pane(entry: PictureExplanation, heatmap: Heatmap) -> Pane:
         box=heatmap.box,
         alt=f"{method.title} for “{heatmap.label}” on {entry.picture.name}",
         settings=_name_settings(heatmap.method),
+        painting=method.painting,
+        strength=find_strength(heatmap.values, beside),
+        unit=method.name,
     )
 
 

@@ -52,6 +52,7 @@ from components.studio.views import (
 from explain.bundled.models import FIRST_MODEL, bundled_models
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
+from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
 from explain.models.prompt_library import is_name
@@ -370,25 +371,45 @@ class _Settings:
 
 
 class _View:
-    """How maps are put on the pictures: all that the grid declares, as it last told."""
+    """How maps are put on the pictures: all that the grid declares, as it last told. Words of before there were styles
+    name none, and mean what they meant.
+    """
 
     _NAMES = tuple(name for name in CanvasView.model_fields if name != "told")
+    _BEFORE_STYLES = ("opacity", "colour_table", "scale", "signed")
 
     def write(self) -> Words:
-        defaults, now = CanvasView().model_dump(), get_view().model_dump()
-        return {f"view.{name}": [_write_value(now[name])] for name in self._NAMES if now[name] != defaults[name]}
+        now = get_view().model_dump()
+        changed = self._find_changed(now, CanvasView().model_dump() | BEFORE_STYLES.model_dump())
+        if now["style"] != BEFORE_STYLES.style or not self._are_of_before(changed):
+            changed = self._find_changed(now, CanvasView().model_dump())
+            if self._are_of_before(changed):
+                changed["style"] = now["style"]
+        return {f"view.{name}": [_write_value(changed[name])] for name in self._NAMES if name in changed}
+
+    def _find_changed(self, now: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]:
+        return {name: now[name] for name in self._NAMES if now[name] != start[name]}
+
+    def _are_of_before(self, names: Collection[str]) -> bool:
+        return "style" not in names and any(name in names for name in self._BEFORE_STYLES)
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
         given = {name: words[f"view.{name}"] for name in self._NAMES if f"view.{name}" in words}
         values, refused = _validate(CanvasView, given)
+        if self._are_of_before(given.keys() - set(refused)):
+            values, _ = _validate(CanvasView, given, CanvasView(**BEFORE_STYLES.model_dump()))
         told = st.session_state.get(_VIEW, CanvasView()).told + 1
         st.session_state[_VIEW] = CanvasView.model_validate({**values, "told": told})
         return [f"view.{name}" for name in refused]
 
 
-def _validate(declared: type[Settings], given: Mapping[str, Sequence[str]]) -> tuple[dict[str, Any], list[str]]:
-    """All settings by the words given, and the names of those whose declaration refuses them."""
-    values, refused = declared().model_dump(), []
+def _validate(
+    declared: type[Settings], given: Mapping[str, Sequence[str]], start: Settings | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """All settings by the words given, the others as at the start, and the names of those whose declaration refuses
+    them.
+    """
+    values, refused = (start or declared()).model_dump(), []
     for name, words in given.items():
         try:
             values = declared.model_validate({**values, name: _read_one(words)}).model_dump()

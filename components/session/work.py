@@ -118,7 +118,9 @@ class Place:
                 with st.container(key=f"progress-{self._name}-{self._waits}"):
                     bar = st.empty()
                     if stop_key is not None:
-                        st.button("Stop", key=f"stop-{self._name}", on_click=_stop, args=(stop_key,))
+                        # Each wait of a run has a button of its own: two slow ones would share a key.
+                        key = f"stop-{self._name}-{self._waits}"
+                        st.button("Stop", key=key, on_click=_stop, args=(stop_key,))
                 if meanwhile is not None:
                     meanwhile()
             while True:

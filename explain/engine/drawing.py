@@ -96,6 +96,7 @@ def average(maps: Sequence[Heatmap], views: Sequence[View]) -> Heatmap:
         values=values,
         seconds=sum(heatmap.seconds for heatmap in maps),
         passes=sum((heatmap.passes for heatmap in maps), Passes()),
+        remembered=all(heatmap.remembered for heatmap in maps),
     )
     return judge(averaged, get_method(first.method))
 
@@ -113,6 +114,7 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
     with _take_turn(machine, sight, seen, job.method, key):
         heatmap = seen.maps.get(key)
         spent = Passes()
+        remembered = heatmap is not None
         if heatmap is None:
             capture = make_capture(machine, sight, seen, question, job)
             if capture.runner is not None:
@@ -121,7 +123,7 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
             spent = spent if capture.runner is None else capture.runner.spent
         with machine.shelf.lock_of(sight.loaded):
             seen.keep_map(key, heatmap)
-        return replace(heatmap, target=job.target, label=label, passes=spent)
+        return replace(heatmap, target=job.target, label=label, passes=spent, remembered=remembered)
 
 
 @contextmanager

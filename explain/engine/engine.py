@@ -353,7 +353,7 @@ class Engine:
         for key in dict.fromkeys(keys):
             if all(key in one.maps for one in drawn):
                 heatmap = average([one.maps[key] for one in drawn], views)
-                maps.append(replace(heatmap, passes=run + heatmap.passes))
+                maps.append(replace(heatmap, passes=run + heatmap.passes, own_passes=heatmap.passes))
         look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
         labels, request = sight.loaded.labels, sight.loaded.request
         return PictureExplanation(

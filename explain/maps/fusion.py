@@ -54,6 +54,8 @@ def _fuse_one(maps: Sequence[Heatmap], fusion: Fusion) -> Heatmap:
         passes=Passes(
             max(heatmap.passes.forward for heatmap in maps), max(heatmap.passes.backward for heatmap in maps)
         ),
+        own_passes=sum((heatmap.own_passes for heatmap in maps), Passes()),
+        remembered=all(heatmap.remembered for heatmap in maps),
         details={},
         own_warnings=own,
         own_rules=(),

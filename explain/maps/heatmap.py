@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,8 @@ class Heatmap:
         seconds: time of the method itself, without the shared pass of the network.
         passes: passes of the network run for this answer and shared by all maps of it, and the method's own; none when
             it was cached.
+        own_passes: those of them that are the method's own.
+        remembered: it was made for an earlier answer, and `seconds` are of then.
         warnings: sentences that belong beside the map.
         details: what else the method found out (clusters, heads …).
         rules: names of the rules that spoke, such as `zero` or `class-agnostic`; see `find_rules`.
@@ -45,6 +47,8 @@ class Heatmap:
     box: Box
     seconds: float
     passes: Passes
+    own_passes: Passes = field(default_factory=Passes)
+    remembered: bool = False
     warnings: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     rules: tuple[str, ...] = ()
@@ -60,6 +64,11 @@ class Heatmap:
     def blank(self) -> bool:
         """Whether nothing in it is above zero, so that there is nothing to show."""
         return is_blank(self.values)
+
+    @property
+    def strength(self) -> float:
+        """How strongly it is drawn, 0…1; see `find_strength`."""
+        return find_strength(self.values)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -89,6 +98,7 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
     - `not finite`: a value is no number; the map is not shown.
     - `negative only`: nothing is above zero, and something below.
     - `zero`: nothing is above or below zero.
+    - `faint`: what is above zero is nearly nothing beside what is below.
     - `constant`: every place has the same value.
     - `class-agnostic`: the method does not look at the class.
 
@@ -106,6 +116,16 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
             rules[rule] = f"Blank: at this layer everything speaks {one} “{label}”, nothing {other} it."
         else:
             rules[rule] = f"Blank: at this layer nothing speaks for or against “{label}”."
+    elif find_share(values) < FAINT:
+        share = _write_share(find_share(values))
+        if method.class_agnostic:
+            rules["faint"] = f"Almost blank: places rise above zero by {share} of what others fall below. Drawn pale."
+        else:
+            one, other = ("against", "for") if method.against else ("for", "against")
+            rules["faint"] = (
+                f"Almost blank: what speaks {one} “{label}” has {share} of the strength of what speaks {other} it. "
+                "Drawn pale."
+            )
     elif np.ptp(values) <= 1e-6 * np.abs(values).max():
         rules["constant"] = "Every place has the same value: the map does not say where."
     if method.class_agnostic:
@@ -129,3 +149,55 @@ def judge(heatmap: Heatmap, method: Method) -> Heatmap:
 def is_blank(values: np.ndarray) -> bool:
     """Whether the map has nothing to show: no finite value above zero."""
     return not (np.isfinite(values).all() and bool((values > 0).any()))
+
+
+FAINT = 0.1
+"""A map whose peak is below this share of what it is measured by is almost blank."""
+
+_PALEST = 0.25
+
+
+def find_share(values: np.ndarray) -> float:
+    """The highest value as a share of the largest magnitude below zero; 1 where that is smaller."""
+    lowest, highest = float(values.min()), float(values.max())
+    return highest / -lowest if highest < -lowest else 1.0
+
+
+def find_strength(values: np.ndarray, beside: float = 0.0) -> float:
+    """How strongly a map is drawn, 0…1: 1, but for one that is almost blank, which stretched colours would make look
+    as alive as any.
+
+    Args:
+        values: the map `(h, w)`.
+        beside: the highest value of the maps that it is compared with, in the same unit.
+    """
+    if is_blank(values):
+        return 1.0
+    share = min(find_share(values), float(values.max()) / beside if beside > 0 else 1.0)
+    return 1.0 if share >= FAINT else max(_PALEST, share / FAINT)
+
+
+def find_peaks(maps: Iterable[Heatmap]) -> dict[tuple[str, str], float]:
+    """The highest value of each method at each layer: what the maps of its classes are measured by."""
+    peaks: dict[tuple[str, str], float] = {}
+    for heatmap in maps:
+        at = (heatmap.method, heatmap.layer)
+        peaks[at] = max(peaks.get(at, 0.0), 0.0 if heatmap.blank else float(heatmap.values.max()))
+    return peaks
+
+
+def describe_faintness(heatmap: Heatmap, beside: float) -> str:
+    """What is said of a map that is almost blank only beside those of other classes; empty for every other.
+
+    Args:
+        heatmap: the map.
+        beside: the highest value of them all, see `find_peaks`.
+    """
+    share = float(heatmap.values.max()) / beside if beside > 0 and not heatmap.blank else 1.0
+    if share >= FAINT or find_share(heatmap.values) < FAINT:
+        return ""
+    return f"Almost blank beside the other classes: it has {_write_share(share)} of their highest value. Drawn pale."
+
+
+def _write_share(share: float) -> str:
+    return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"

@@ -36,6 +36,15 @@ Place = Literal["layer", "last attention", "all attention", "input"]
 """Where a method looks: at the layer asked for, or always at the same place, whatever the layer."""
 
 
+Painting = Literal["smooth", "fine"]
+"""What a method's maps are like, and so how they are painted.
+
+- `smooth`: a few cells, drawn out over the picture.
+- `fine`: a value for every pixel, most of them near zero. They lie on the picture in dim grey, and their colours leave
+  out the strongest values at either end.
+"""
+
+
 @dataclass(frozen=True)
 class MethodResult:
     """What a method gives back.
@@ -75,6 +84,7 @@ class Method:
         class_agnostic: the map does not depend on the class.
         against: the map is high where something speaks against the class, not for it.
         place: see `Place`.
+        painting: see `Painting`.
         settings: the pydantic model of its settings.
         presets: named settings, e.g. `published`.
         objective: from the settings, what is differentiated in place of the score of the class; equal objectives share
@@ -96,6 +106,7 @@ class Method:
     class_agnostic: bool = False
     against: bool = False
     place: Place = "layer"
+    painting: Painting = "smooth"
     settings: type[Settings] = Settings
     presets: Mapping[str, Settings] = field(default_factory=dict)
     objective: Callable[[Any], Objective] | None = None

@@ -34,6 +34,7 @@ class GuidedBackpropagationSettings(Settings):
     paper="Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR Workshop 2015, "
     "arXiv 1412.6806",
     group="fine detail",
+    painting="fine",
     needs={"activations", "runner"},
     settings=GuidedBackpropagationSettings,
     place="input",

@@ -16,6 +16,7 @@ from explain.passes.capture import LayerCapture
     paper="Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, "
     "ICCV 2017, arXiv 1610.02391, section 3.2",
     group="fine detail",
+    painting="fine",
     needs={"gradients", "runner"},
     settings=GuidedBackpropagationSettings,
     count_passes=lambda _layer, _settings: 1,

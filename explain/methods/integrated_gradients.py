@@ -40,6 +40,7 @@ class IntegratedGradientsSettings(Settings):
     sentence="How much each pixel adds to the score of the class, compared with an empty picture.",
     paper="Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv 1703.01365",
     group="fine detail",
+    painting="fine",
     needs={"activations", "runner"},
     settings=IntegratedGradientsSettings,
     place="input",

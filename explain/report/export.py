@@ -13,12 +13,12 @@ from typing import IO
 import numpy as np
 
 from explain.engine.explanation import Explanation, PictureExplanation
-from explain.maps.figure import FigurePane, FigureRow, figure
+from explain.maps.figure import FigureRow, figure
 from explain.maps.heatmap import Heatmap
-from explain.maps.render import RenderSettings, encode_png, overlay, value_range
-from explain.methods import get_method
+from explain.maps.render import RenderSettings, encode_png
 from explain.pictures.naming import Names, hide_name
 from explain.pictures.picture import Picture
+from explain.report.comparison import build_rows, describe_making, draw_overlay, find_ranges
 from explain.report.manifest import Manifest, build_manifest, join_manifests, name_map
 from explain.storage import expand_home, refusing_to_write
 
@@ -54,37 +54,6 @@ def encode_manifest(
     return manifest.model_dump_json(indent=2).encode()
 
 
-def encode_figure(explanation: Explanation, view: RenderSettings) -> bytes:
-    """The comparison as one PNG: a row a picture, the picture itself first and then a pane a method."""
-    return figure([_build_row(explanation, entry, view) for entry in explanation.pictures], view)
-
-
-def _build_row(explanation: Explanation, entry: PictureExplanation, view: RenderSettings) -> FigureRow:
-    named = [entry.picture.name, ", ".join(entry.labels), explanation.model.request.name, *entry.layers]
-    return FigureRow(" · ".join(named), _build_panes(entry, view), entry.caution)
-
-
-def find_ranges(entry: PictureExplanation, view: RenderSettings) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value shown, by the map's key: each map's own, or one for all maps of the picture."""
-    shown = [heatmap for heatmap in entry.maps if np.isfinite(heatmap.values).all()]
-    if view.scale == "shared":
-        shared = value_range([heatmap.values for heatmap in shown], view.signed)
-        return {heatmap.key: shared for heatmap in shown}
-    return {heatmap.key: value_range([heatmap.values], view.signed) for heatmap in shown}
-
-
-def draw_overlay(entry: PictureExplanation, heatmap: Heatmap, view: RenderSettings) -> np.ndarray:
-    """One map on its picture at the picture's own resolution, `(H, W, 3)` uint8.
-
-    Args:
-        entry: what was answered of the picture; with a shared scale, all its maps decide the colours.
-        heatmap: one of its maps, without a value that is no number.
-        view: how maps are drawn.
-    """
-    low, high = find_ranges(entry, view)[heatmap.key]
-    return overlay(entry.picture.pixels, heatmap.values, heatmap.box, low, high, view)
-
-
 def save(
     explanation: Explanation,
     folder: str | Path,
@@ -114,11 +83,12 @@ def save(
     return report.folder
 
 
-_MOST_ROWS = 20  # of one figure: 1,000 photographs would make one of 400,000 pixels
+_MOST_PICTURES = 20  # of one figure: 1,000 photographs would make one of 400,000 pixels
 
 
 class Report:
-    """A folder of what `save` writes, filled while the answers come, so that none is held longer than it takes.
+    """A folder of what `save` writes, filled while the answers come, so that none is held longer than it takes. A
+    shared scale is that of the pictures of one answer.
 
     A context: what was added is whole when it is left, whatever happened. Figures of more than 20 pictures go on in
     `figure-2.png` and so on. Nothing is made before the first answer is added.
@@ -151,6 +121,7 @@ class Report:
         self._npz: zipfile.ZipFile | None = None
         self._manifests: list[Manifest] = []  # of a picture each; those of 1,000 take some megabytes
         self._rows: list[FigureRow] = []
+        self._notes: list[str] = []
         self._figures = 0
         self.count = 0
 
@@ -174,19 +145,22 @@ class Report:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self._npz is None:
                 self._npz = _open_npz(self.folder / "maps.npz")
-            for given in explanation.pictures:
+            self._notes = describe_making(explanation)
+            ranges = find_ranges(explanation.pictures, self._view)
+            for given, ends in zip(explanation.pictures, ranges, strict=True):
                 picture = hide_name(given.picture, self.count + 1, self._names)
                 entry = replace(given, picture=picture)
                 files = picture_files if picture is given.picture else None
                 only = replace(explanation, pictures=(entry,))
-                for name, heatmap in name_overlays(self.count, entry, find_ranges(entry, self._view)):
-                    (self.folder / name).write_bytes(encode_png(draw_overlay(entry, heatmap, self._view)))
+                for name, heatmap in name_overlays(self.count, entry, ends):
+                    drawn = draw_overlay(entry, heatmap, self._view, ends[heatmap.key])
+                    (self.folder / name).write_bytes(encode_png(drawn))
                 _write_maps(self._npz, self.count, entry)
                 self._manifests.append(build_manifest(only, self.folder, files, self._model_file, first=self.count))
-                row = _build_row(explanation, entry, self._view)
-                self._rows.append(replace(row, panes=[pane.fitted() for pane in row.panes]))
+                for row in build_rows(explanation, entry, ends):
+                    self._rows.append(replace(row, panes=[pane.fitted() for pane in row.panes]))
                 self.count += 1
-                if len(self._rows) == _MOST_ROWS:
+                if self.count % _MOST_PICTURES == 0:
                     self._write_figure()
 
     def name(self, picture: Picture, number: int) -> str:
@@ -198,7 +172,7 @@ class Report:
         if self._rows or not self._figures:
             self._figures += 1
             name = "figure.png" if self._figures == 1 else f"figure-{self._figures}.png"
-            (self.folder / name).write_bytes(figure(self._rows, self._view))
+            (self.folder / name).write_bytes(figure(self._rows, self._view, notes=self._notes))
             self._rows = []
 
 
@@ -238,36 +212,3 @@ def make_file_name(name: str, longest: int = _LONGEST_NAME) -> str:
         start = (longest - 2) // 3
         plain = f"{plain[:start].rstrip('.-')}..{plain[start + 2 - longest :].lstrip('.-')}"
     return plain or "picture"
-
-
-def _build_panes(entry: PictureExplanation, view: RenderSettings) -> list[FigurePane]:
-    pixels = entry.picture.pixels
-    panes = [FigurePane("Picture", describe_predictions(entry), pixels)]
-    ranges = find_ranges(entry, view)
-    for heatmap in entry.maps:
-        method = get_method(heatmap.method)
-        note = " ".join(heatmap.warnings)
-        title = _name_map(entry, heatmap)
-        if heatmap.key in ranges:
-            low, high = ranges[heatmap.key]
-            panes.append(FigurePane(title, method.sentence, pixels, heatmap.values, heatmap.box, low, high, note))
-        else:
-            panes.append(FigurePane(title, method.sentence, pixels, note=note))
-    for name, reason in entry.unavailable.items():
-        panes.append(FigurePane(get_method(name).title, "Not available", pixels, note=reason))
-    return panes
-
-
-def _name_map(entry: PictureExplanation, heatmap: Heatmap) -> str:
-    """Method, and layer and class where the picture has several."""
-    parts = [get_method(heatmap.method).title]
-    if len(entry.layers) > 1:
-        parts.append(heatmap.layer)
-    if len(entry.targets) > 1:
-        parts.append(heatmap.label)
-    return " · ".join(parts)
-
-
-def describe_predictions(entry: PictureExplanation, count: int = 3) -> str:
-    """The likeliest classes in one line, e.g. `cat 93 %, dog 5 %`; for a value, the number."""
-    return ", ".join(prediction.describe(0) for prediction in entry.predictions[:count])

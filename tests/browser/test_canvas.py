@@ -285,7 +285,7 @@ def test_the_crosshair_is_at_one_place_in_all_panes_and_reads_their_values(
     assert visit.traffic[before:] == []
 
 
-def test_threshold_and_contours_change_the_screen_only(visit: Visit, inputs: dict[str, np.ndarray]) -> None:
+def test_threshold_and_contours_cost_no_traffic(visit: Visit, inputs: dict[str, np.ndarray]) -> None:
     before = len(visit.traffic)
     visit.setting("threshold").fill("0.4")
     visit.settle()
@@ -297,7 +297,7 @@ def test_threshold_and_contours_change_the_screen_only(visit: Visit, inputs: dic
         assert part.mean() > 0.03
         assert np.abs(shown - expected)[part].max() <= 1
     visit.setting("threshold").fill("0")
-    visit.setting("contours").check()
+    visit.setting("style").select_option("contours")
     visit.settle()
     np.testing.assert_array_equal(visit.pixels("whole"), inputs["pixels"])
     unseen = np.isnan(place(inputs["crop"], BOXES["crop"], (HEIGHT, WIDTH)))
@@ -310,7 +310,7 @@ def test_threshold_and_contours_change_the_screen_only(visit: Visit, inputs: dic
         assert len(points) > 10
         assert np.abs(level[y, x] - strength).max() < 0.05
     visit.tool("reset").click()
-    expect(visit.setting("contours")).not_to_be_checked()
+    expect(visit.setting("style")).to_have_value("auto")
     expect(lines).to_have_count(0)
     visit.settle()
     assert np.abs(visit.pixels("whole") - coloured).max() <= 1

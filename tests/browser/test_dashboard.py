@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from explain.bundled.pictures import bundled_pictures
+from explain.maps.render import COLOUR_TABLES
 from explain.methods import all_methods
 from tests.support.legibility import assert_legible
 
@@ -180,12 +181,17 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
     files = {}
-    for button in ("Figure", "Raw maps", "Manifest"):
+    page.locator(".st-key-grid [data-setting=colour_table]").select_option("turbo")
+    page.get_by_role("button", name="Figure").click()
+    for button in ("Download the figure", "Raw maps", "Manifest"):
         with page.expect_download(timeout=PATIENCE) as download:
             page.get_by_role("button", name=button, exact=False).click()
         files[button] = tmp_path / download.value.suggested_filename
         download.value.save_as(files[button])
-    assert Image.open(files["Figure"]).width > 1000
+    figure = np.asarray(Image.open(files["Download the figure"]))
+    assert figure.shape[1] > 1000
+    ends = [(figure == COLOUR_TABLES[name][255]).all(axis=2).any() for name in ("turbo", "viridis")]
+    assert ends == [True, False], "the colours chosen just before are those of its bars"
     manifest = json.loads(files["Manifest"].read_text())
     assert [picture["name"] for picture in manifest["pictures"]] == ["chelsea.png"]
     assert {entry["method"] for entry in manifest["maps"]} == set(METHODS)

@@ -60,8 +60,8 @@ def test_the_sentences_made_of_it() -> None:
     with pytest.raises(ExplainError) as caught:
         read_view(["opacity=7"])
     assert str(caught.value) == (
-        "--view does not take opacity=7: input should be less than or equal to 1. It takes: opacity, colour_table, "
-        "scale, signed."
+        "--view does not take opacity=7: input should be less than or equal to 1. It takes: opacity, style, "
+        "colour_table, scale, signed, threshold."
     )
     with pytest.raises(ExplainError) as caught:
         build_file_request(b"x", "a.pt", architecture="timm/resnet18", mean=("a",))  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.methods.cf_cam.settings import CfCamSettings
 from explain.methods.cf_cam.view import cluster_view
+from explain.settings import list_values
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_curve_embedding_cards_and_map_are_there(clusters: Any, engine: Engine) 
     knee = clusters.component("knee")
     assert knee["steps"][knee["at"]][0] == 0.3
     assert knee["steps"][knee["at"]][1] == pytest.approx(view.clusters.eps)
-    assert len(knee["steps"]) == 251
+    assert [eps for eps, _ in knee["steps"]] == list_values(CfCamSettings.model_json_schema()["properties"]["eps"])
     assert knee["channels"] == len(view.k_distances)
     assert [value for _, value in knee["curve"]] == sorted(value for _, value in knee["curve"])
     assert len(clusters.test.get("plotly_chart")) == 1
@@ -66,7 +67,7 @@ def test_eps_and_sigma_move_everything_without_a_pass(clusters: Any, engine: Eng
         return image, groups, knee["steps"][knee["at"]][0]
 
     passes, before = engine.passes, look()
-    clusters.test.slider(key="setting:cf-cam.eps").set_value(4.0).run()
+    clusters.test.select_slider(key="setting:cf-cam.eps").set_value(4.0).run()
     moved = look()
     assert moved[2] == 4.0
     assert moved[0] != before[0]
@@ -83,17 +84,16 @@ def test_the_strip_covers_the_whole_range_of_eps(clusters: Any, engine: Engine) 
     strip = clusters.component("cards", "eps-strip")
     values = [float(item["key"]) for item in strip["items"]]
     declared = CfCamSettings.model_json_schema()["properties"]["eps"]
-    assert len(set(values)) == 8
-    assert values == sorted(values)
+    assert values == sorted(set(values)) and len(values) > 5
     assert (values[0], values[-1]) == (declared["minimum"], declared["maximum"])
     assert strip["chosen"] == "0.3"
     for item in strip["items"]:
         sizes = read_view(engine, eps=float(item["key"])).clusters.sizes
         assert item["lines"][0].startswith(f"{len(sizes)} cluster")
-    same = next(item for item in strip["items"] if item["key"] == "4.0")
-    clusters.test.slider(key="setting:cf-cam.eps").set_value(4.0).run()
-    assert clusters.component("cards", "eps-strip")["chosen"] == "4.0"
-    assert next(i for i in clusters.component("cards", "eps-strip")["items"] if i["key"] == "4.0") == same
+    same = next(item for item in strip["items"] if item["key"] == "3.0")
+    clusters.test.select_slider(key="setting:cf-cam.eps").set_value(3.0).run()
+    assert clusters.component("cards", "eps-strip")["chosen"] == "3.0"
+    assert next(i for i in clusters.component("cards", "eps-strip")["items"] if i["key"] == "3.0") == same
 
 
 def test_the_published_settings_show_the_gradients_before_and_after_the_filter(clusters: Any, engine: Engine) -> None:
@@ -109,14 +109,14 @@ def test_the_published_settings_show_the_gradients_before_and_after_the_filter(c
 
 
 def test_sliders_carry_over_from_compare_and_back(dashboard: Any) -> None:
-    dashboard.test.slider(key="setting:cf-cam.eps").set_value(5.0).run()
+    dashboard.test.select_slider(key="setting:cf-cam.eps").set_value(5.0).run()
     dashboard.turn_to("clusters")
-    assert dashboard.test.slider(key="setting:cf-cam.eps").value == 5.0
-    assert dashboard.test.slider(key="setting:cf-cam.eps").proto.set_value, "the browser is told"
+    assert dashboard.test.select_slider(key="setting:cf-cam.eps").value == 5.0
+    assert dashboard.test.select_slider(key="setting:cf-cam.eps").proto.set_value, "the browser is told"
     dashboard.test.slider(key="setting:cf-cam.sigma").set_value(2.5).run()
-    assert not dashboard.test.slider(key="setting:cf-cam.eps").proto.set_value, "only once"
+    assert not dashboard.test.select_slider(key="setting:cf-cam.eps").proto.set_value, "only once"
     dashboard.turn_to("start")
-    assert dashboard.test.slider(key="setting:cf-cam.eps").value == 5.0
+    assert dashboard.test.select_slider(key="setting:cf-cam.eps").value == 5.0
     assert dashboard.test.slider(key="setting:cf-cam.sigma").value == 2.5
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.maps.eps_strip import list_eps
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.pictures.decode import decode
@@ -52,7 +53,7 @@ def test_prompt_cam_beside_a_cnn_is_lent_by_the_model_that_can(dashboard: Any, e
     assert pane["origin"].startswith("from photo-vit: cat ")
     (alone,) = engine.explain(bundled_pictures()[0].path, "photo-vit", ["prompt-cam"], target="cat").pictures[0].maps
     assert np.array_equal(dashboard.values("prompt-cam"), alone.values)
-    assert "Prompt-CAM is from photo-vit: not in the files below" in dashboard.sentences
+    assert "Prompt-CAM is from photo-vit: in the figure, but not in the other files" in dashboard.sentences
     dashboard.test.slider(key="setting:prompt-cam.traits").set_value(1).run()
     assert not np.array_equal(dashboard.values("prompt-cam"), alone.values)
     dashboard.test.toggle(key="agreement").set_value(True).run()
@@ -118,16 +119,19 @@ def test_each_session_has_its_own_pictures(open_dashboard: Callable[[], Any], ca
 
 def test_sliders_run_no_pass_and_move_only_their_map(dashboard: Any, engine: Engine) -> None:
     before, passes = {name: dashboard.values(name) for name in MAPS}, engine.passes
-    for setting, value in (("sigma", 4.0), ("eps", 40.0)):
-        at = f"setting:cf-cam.{setting}"
-        dashboard.test.slider(key=at).set_value(value).run()
+    for setting, kind, value in (("sigma", "slider", 4.0), ("eps", "select_slider", 10.0)):
+        getattr(dashboard.test, kind)(key=f"setting:cf-cam.{setting}").set_value(value).run()
         now = {name: dashboard.values(name) for name in MAPS}
         assert not np.array_equal(now["cf-cam"], before["cf-cam"]), setting
         assert np.array_equal(now["grad-cam"], before["grad-cam"])
         assert np.array_equal(now["eigen-cam"], before["eigen-cam"])
         before = now
-    assert engine.passes == passes
     assert "no pass" in dashboard.pane("cf-cam")["time"]
+    assert dashboard.pane("grad-cam")["time"] == "from memory"
+    dashboard.test.toggle(key="eps-strip-on").set_value(True).run()
+    strip = dashboard.component("cards", "eps-strip")
+    assert [float(item["key"]) for item in strip["items"]] == list_eps() and strip["chosen"] == "10.0"
+    assert engine.passes == passes
 
 
 def test_a_preset_moves_the_sliders(dashboard: Any, engine: Engine) -> None:

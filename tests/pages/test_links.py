@@ -85,7 +85,7 @@ def test_a_link_shows_the_same_maps_to_another_session(open_dashboard: Open, eng
     one.test.selectbox(key="augmentation").set_value("flip").run()
     one.test.checkbox(key="probability").check().run()
     one.pick("methods-front", ["grad-cam", "cf-cam"])
-    one.test.slider(key="setting:cf-cam.eps").set_value(20.0).run()
+    one.test.select_slider(key="setting:cf-cam.eps").set_value(20.0).run()
     assert not one.test.exception
     two = open_dashboard(one.words)
     assert not two.test.exception
@@ -95,7 +95,7 @@ def test_a_link_shows_the_same_maps_to_another_session(open_dashboard: Open, eng
     assert len(read_maps(one)) == 4
     assert read_maps(two) == read_maps(one)
     assert two.test.selectbox(key="bundled").value == "photo-vit"
-    assert two.test.slider(key="setting:cf-cam.eps").value == 20.0
+    assert two.test.select_slider(key="setting:cf-cam.eps").value == 20.0
     assert "dog" in two.rows[0]["detail"]
 
 
@@ -230,7 +230,7 @@ def test_the_other_pages_are_links_too(open_dashboard: Open) -> None:
     one = open_dashboard({"layer": "stages.0"})
     one.turn_to("clusters")
     assert one.words == {"layer": "stages.0"}
-    one.test.slider(key="setting:cf-cam.eps").set_value(20.0).run()
+    one.test.select_slider(key="setting:cf-cam.eps").set_value(20.0).run()
     assert one.words == {"layer": "stages.0", "cf-cam.eps": "20"}
     one.turn_to("layers")
     one.test.selectbox(key="one-method-widget").set_value("layer-cam").run()

@@ -25,19 +25,24 @@ from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import find_peak
 from explain.maps.region_share import SAMPLES
 from explain.maps.render import (
+    CLIPPED,
     COLOUR_TABLES,
     DIVERGING,
     FLAT,
     HATCH_LIFT,
     HATCHES,
+    LEVELS,
+    PARTING,
+    QUIET_GAIN,
     SHADES,
     UNSEEN_GAIN,
     UNSEEN_LIFT,
     RenderSettings,
     encode_png,
+    is_grey,
 )
+from explain.methods.base import Painting
 from explain.pictures.geometry import Box
-from explain.settings import Settings, setting
 
 LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
 
@@ -61,25 +66,6 @@ _PARTS = (
     "memory.js",
     "canvas.js",
 )
-
-
-class LookSettings(Settings):
-    """How maps are looked at, on the screen alone: Python only writes it into links, and files hold whole maps."""
-
-    threshold: float = setting(
-        0.0,
-        "Threshold",
-        "Hide what lies below this share of the colour bar; in the signed view, what is weaker for and against. "
-        "On the screen only.",
-        low=0.0,
-        high=0.95,
-        step=0.01,
-    )
-    contours: bool = setting(
-        False,
-        "Contours",
-        "Lines of equal value, every fifth of the bar, instead of colours. On the screen only.",
-    )
 
 
 @dataclass(frozen=True)
@@ -120,6 +106,9 @@ class Pane:
         origin: which other model the map is from, and its class; stands beside the title.
         settings: key of the container on the page whose settings open under the title; empty for none.
         faint: what it shows hardly counts, and is drawn pale.
+        painting: what the map is like.
+        strength: how strongly it is drawn, 0…1; see `RenderSettings.weigh`.
+        unit: maps of one unit share a scale, where the view shares scales; those of no named one within their row.
     """
 
     key: str
@@ -136,6 +125,9 @@ class Pane:
     origin: str = ""
     settings: str = ""
     faint: bool = False
+    painting: Painting = "smooth"
+    strength: float = 1.0
+    unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,15 +212,20 @@ def _encode(array: np.ndarray) -> str:
 def _build_script() -> bytes:
     """All of the script but the loader, headed by what it shares with Python, which is written down here alone."""
     shared = {
-        "tables": {name: _encode(table) for name, table in {**COLOUR_TABLES, "diverging": DIVERGING}.items()},
+        "tables": {
+            name: _encode(table)
+            for name, table in {**COLOUR_TABLES, "diverging": DIVERGING, "parting": PARTING}.items()
+        },
         "shades": SHADES,
         "samples": SAMPLES,
         "flat": FLAT,
+        "clipped": CLIPPED,
+        "quiet": QUIET_GAIN,
+        "levels": LEVELS,
         "hatches": HATCHES,
         "unseen": {"gain": UNSEEN_GAIN, "lift": UNSEEN_LIFT, "hatch": HATCH_LIFT},
         "most_corners": MOST_CORNERS,
         "settings": RenderSettings.model_json_schema()["properties"],
-        "look": LookSettings.model_json_schema()["properties"],
         "disclaimer": DISCLAIMER,
         "styles": "".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("canvas.css", "slide.css")),
     }
@@ -351,6 +348,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
             "digest": row.digest,
             "width": width,
             "height": height,
+            "grey": _is_grey(row.pixels, row.digest),
             "first": _describe_file(row.pixels, row.digest, LONGEST_SIDE, address),
             "whole": _describe_file(row.pixels, row.digest, max(height, width), f"{address}:whole") if whole else None,
         },
@@ -399,6 +397,9 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
         "alt": alt,
         "faint": pane.faint,
         "box": [float(edge) for edge in box],
+        "painting": pane.painting,
+        "strength": pane.strength,
+        "unit": pane.unit,
         "map": None
         if values is None
         else {
@@ -429,6 +430,12 @@ def name_place(x: float, y: float) -> str:
     return f"the {down} {across}".replace("  ", " ")
 
 
+@st.cache_resource(max_entries=256, ttl="1h", show_spinner=False)
+def _is_grey(_pixels: np.ndarray, digest: str) -> bool:
+    """Whether the picture has no colours. Kept by digest, never by pixels."""
+    return is_grey(_pixels)
+
+
 @st.cache_resource(max_entries=24, ttl="1h", show_spinner=False)
 def _encode_picture(_pixels: np.ndarray, digest: str, longest_side: int) -> tuple[bytes, tuple[int, int]]:
     """The picture as PNG, no longer than `longest_side`, with its height and width. Kept by digest, never by pixels."""
@@ -438,9 +445,7 @@ def _encode_picture(_pixels: np.ndarray, digest: str, longest_side: int) -> tupl
         width, height = max(1, round(width * factor)), max(1, round(height * factor))
         _pixels = cv2.resize(_pixels, (width, height), interpolation=cv2.INTER_AREA)
     # A radiograph is grey: a third of the bytes, and half the time.
-    red, green, blue = (_pixels[..., channel] for channel in range(3))
-    grey = np.array_equal(red, green) and np.array_equal(red, blue)
-    return encode_png(red if grey else _pixels), (height, width)
+    return encode_png(_pixels[..., 0] if is_grey(_pixels) else _pixels), (height, width)
 
 
 def _publish(data: bytes, kind: str, name: str, place: str) -> str:

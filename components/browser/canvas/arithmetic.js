@@ -2,7 +2,6 @@
 // together). SHARED is put in front by __init__.py: what both languages know, from tables to declared settings.
 
 const UNSEEN = 0xffff;
-const LEVELS = [0.2, 0.4, 0.6, 0.8]; // of the colour bar, where lines of equal value are drawn
 
 function decode(text, Type) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -26,12 +25,21 @@ const SHADES = Object.fromEntries(
   Object.entries(SHARED.tables).map(([name, table]) => [name, drawOut(decode(table, Uint8Array))]),
 );
 
+// Lowest and highest value; of a fine map, without a few at either end, unless zero lies among those.
+function findEnds({ values, lowest, highest }, painting) {
+  if (painting === "smooth") return [lowest, highest];
+  const ordered = values.slice().sort();
+  const leftOut = Math.floor(((ordered.length - 1) * SHARED.clipped) / 1000);
+  const [low, high] = [ordered[leftOut], ordered[ordered.length - 1 - leftOut]];
+  return [low < 0 ? low : lowest, high > 0 ? high : highest];
+}
+
 function valueRange(maps, signed) {
   let lowest = Infinity;
   let highest = -Infinity;
-  for (const map of maps) {
-    lowest = Math.min(lowest, map.lowest);
-    highest = Math.max(highest, map.highest);
+  for (const { ends } of maps) {
+    lowest = Math.min(lowest, ends[0]);
+    highest = Math.max(highest, ends[1]);
   }
   if (!maps.length) return [0, 0];
   const largest = Math.max(-lowest, highest);
@@ -67,9 +75,11 @@ function shadePixels(map, box, width, height, range, signed) {
   const [low, high] = range;
   const top = SHARED.shades - 1;
   const flat = isFlat(range);
+  let beyond = false; // the range is clipped: then shades are held within the table after the upsampling, not before
   for (let i = 0; i < cells.length; i++) {
     const value = signed ? map.values[i] : Math.max(map.values[i], 0);
-    const level = flat ? (signed ? 0.5 : 0) : Math.min(Math.max((value - low) / (high - low), 0), 1);
+    const level = flat ? (signed ? 0.5 : 0) : (value - low) / (high - low);
+    beyond ||= level < 0 || level > 1;
     cells[i] = level * top + 0.5;
   }
   const across = spread(width, box[0], box[2], map.width);
@@ -85,7 +95,8 @@ function shadePixels(map, box, width, height, range, signed) {
     const start = y * width;
     for (let x = across.from; x < across.to; x++) {
       const left = line[across.first[x]];
-      shade[start + x] = left + (line[across.first[x] + 1] - left) * across.share[x];
+      const at = left + (line[across.first[x] + 1] - left) * across.share[x];
+      shade[start + x] = beyond ? Math.min(Math.max(at, 0), top) : at;
     }
   }
   return shade;
@@ -118,24 +129,43 @@ function measureStrength(shade, signed) {
   return signed ? Math.abs(2 * level - 1) : level;
 }
 
-// What each colour and each shade adds to a blended pixel, in 1/65536 of a level, and which shades show at all.
-function weighColours(view, look) {
-  const shades = SHADES[view.signed ? "diverging" : view.colour_table];
-  const picture = new Int32Array(256);
-  for (let i = 0; i < 256; i++) picture[i] = Math.round(i * (1 - view.opacity) * 65536) + 32768;
-  const channels = [0, 1, 2].map((c) => {
-    const weighed = new Int32Array(SHARED.shades);
-    for (let i = 0; i < weighed.length; i++) weighed[i] = Math.round(shades[i * 3 + c] * view.opacity * 65536);
-    return weighed;
-  });
-  const visible = new Uint8Array(SHARED.shades);
-  for (let i = 0; i < visible.length; i++) {
-    visible[i] = !look.contours && measureStrength(i, view.signed) >= look.threshold ? 1 : 0;
-  }
-  return { shades, picture, channels, visible };
+// In which style a map is drawn: "auto" means one of the others, and a fine map has no contours.
+function settleStyle(view, grey, painting) {
+  const style = view.style === "auto" ? (grey ? "contours" : "fading") : view.style;
+  return style === "contours" && painting === "fine" ? "fading" : style;
 }
 
-function blend(out, pixels, unseen, shade, { picture, visible, channels: [red, green, blue] }) {
+function chooseTable(view, style) {
+  if (!view.signed) return view.colour_table;
+  return style === "even" ? "diverging" : "parting";
+}
+
+// How much of the picture a shade covers where opacity is 1.
+function findCover(shade, view, style) {
+  const strength = measureStrength(shade, view.signed);
+  if (style === "contours" || strength < view.threshold) return 0;
+  return style === "even" ? 1 : strength;
+}
+
+// By how much a map that is nearly blank is drawn paler. One range for several maps, and the signed view, show by their
+// colours how weak it is.
+function weighStrength(view, strength) {
+  return view.signed || view.scale === "shared" ? 1 : strength;
+}
+
+// By shade: its colour, what it leaves of a pixel, in 1/65536, and what it adds to it, in 1/65536 of a level.
+function weighColours(view, style, weight) {
+  const shades = SHADES[chooseTable(view, style)];
+  const count = SHARED.shades;
+  const cover = Float64Array.from({ length: count }, (_, i) => findCover(i, view, style) * view.opacity * weight);
+  const keep = Int32Array.from(cover, (share) => Math.round((1 - share) * 65536));
+  const channels = [0, 1, 2].map((c) =>
+    Int32Array.from(cover, (share, i) => Math.round(shades[i * 3 + c] * share * 65536) + 32768),
+  );
+  return { shades, cover, keep, channels };
+}
+
+function blend(out, pixels, unseen, shade, { keep, channels: [red, green, blue] }) {
   for (let i = 0; i < out.length; i++) {
     const s = shade[i];
     if (s === UNSEEN) {
@@ -143,24 +173,36 @@ function blend(out, pixels, unseen, shade, { picture, visible, channels: [red, g
       continue;
     }
     const pixel = pixels[i];
-    out[i] = visible[s]
-      ? 0xff000000 |
-        (((picture[(pixel >> 16) & 255] + blue[s]) >> 16) << 16) |
-        (((picture[(pixel >> 8) & 255] + green[s]) >> 16) << 8) |
-        ((picture[pixel & 255] + red[s]) >> 16)
-      : pixel;
+    const kept = keep[s];
+    out[i] =
+      0xff000000 |
+      (((((pixel >> 16) & 255) * kept + blue[s]) >> 16) << 16) |
+      (((((pixel >> 8) & 255) * kept + green[s]) >> 16) << 8) |
+      (((pixel & 255) * kept + red[s]) >> 16);
   }
 }
 
-// The colours alone, for drawing over a picture in motion: clear where nothing of the map shows.
-function tint(out, shade, { shades, visible }) {
+// The colours alone, for drawing over a picture in motion: as clear as they leave the picture.
+function tint(out, shade, { shades, cover }) {
+  const alpha = Uint32Array.from(cover, (share) => Math.round(share * 255) << 24);
   for (let i = 0; i < out.length; i++) {
     const s = shade[i];
-    out[i] =
-      s === UNSEEN || !visible[s]
-        ? 0
-        : 0xff000000 | (shades[s * 3 + 2] << 16) | (shades[s * 3 + 1] << 8) | shades[s * 3];
+    out[i] = s === UNSEEN ? 0 : alpha[s] | (shades[s * 3 + 2] << 16) | (shades[s * 3 + 1] << 8) | shades[s * 3];
   }
+}
+
+// What lies below a fine map: the picture in dim grey.
+function quieten(pixels) {
+  const quiet = new Uint32Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) {
+    const level = (findGrey(pixels[i]) * SHARED.quiet) >> 8;
+    quiet[i] = 0xff000000 | (level << 16) | (level << 8) | level;
+  }
+  return quiet;
+}
+
+function findGrey(pixel) {
+  return (77 * (pixel & 255) + 150 * ((pixel >> 8) & 255) + 29 * ((pixel >> 16) & 255)) >> 8;
 }
 
 // Hatch lines lie at whole pixels of the picture, whatever part of it is on the screen.
@@ -179,9 +221,7 @@ function markUnseen(pixels, frame, size) {
   for (let y = 0; y < height; y++) {
     const row = Math.floor(visible.y + ((y + 0.5) * visible.height) / height);
     for (let x = 0; x < width; x++) {
-      const pixel = pixels[y * width + x];
-      const grey = (77 * (pixel & 255) + 150 * ((pixel >> 8) & 255) + 29 * ((pixel >> 16) & 255)) >> 8;
-      const level = ((grey * gain) >> 8) + lift + ((columns[x] + row) % period < thickness ? hatch : 0);
+      const level = ((findGrey(pixels[y * width + x]) * gain) >> 8) + lift + ((columns[x] + row) % period < thickness ? hatch : 0);
       marked[y * width + x] = 0xff000000 | (level << 16) | (level << 8) | level;
     }
   }

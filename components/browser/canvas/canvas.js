@@ -26,7 +26,6 @@ export class Grid {
     this.rows = new Map();
     this.scenes = new Map();
     this.view = null;
-    this.look = Object.fromEntries(Object.entries(SHARED.look).map(([name, setting]) => [name, setting.default]));
     this.givenView = null;
     this.reportedView = null;
     this.version = 0;
@@ -95,9 +94,18 @@ export class Grid {
 
   // How maps are painted now: as was chosen, unless the page hides them before an audience.
   get shown() {
-    const { view, look } = this;
-    if (!document.documentElement.hasAttribute("data-maps-hidden")) return { view, look };
-    return { view: { ...view, opacity: 0 }, look: { ...look, contours: false } };
+    if (!document.documentElement.hasAttribute("data-maps-hidden")) return this.view;
+    return { ...this.view, opacity: 0, style: "even" };
+  }
+
+  // What the shades do to pixels, worked out once for all panes that are painted alike.
+  getColours(view, style, weight) {
+    const shown = JSON.stringify(view);
+    if (shown !== this.colouredView) this.colours = new Map();
+    this.colouredView = shown;
+    const key = `${style} ${weight}`;
+    if (!this.colours.has(key)) this.colours.set(key, weighColours(view, style, weight));
+    return this.colours.get(key);
   }
 
   getScene(digest) {
@@ -114,15 +122,8 @@ export class Grid {
     this.requestPaint();
   }
 
-  changeLook(name, value) {
-    this.look = { ...this.look, [name]: value };
-    this.showTools();
-    this.requestPaint();
-  }
-
   reset() {
     for (const name of Object.keys(this.view)) this.view[name] = SHARED.settings[name].default;
-    for (const [name, setting] of Object.entries(SHARED.look)) this.look[name] = setting.default;
     for (const scene of this.scenes.values()) scene.zoomTo(1);
     this.swipe(false);
   }
@@ -231,14 +232,11 @@ export class Grid {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     const start = performance.now();
-    const { view, look } = this.shown;
-    const key = JSON.stringify([view, look]);
-    if (key !== this.colourKey) this.colours = weighColours(view, look);
-    this.colourKey = key;
+    const view = this.shown;
     let painted = 0;
     let waiting = false;
     for (const row of this.rows.values()) {
-      for (const pane of row.panes.values()) painted += pane.paint(view, look, this.colours);
+      for (const pane of row.panes.values()) painted += pane.paint(view);
       waiting ||= row.loading;
     }
     this.toolbar.showZoom(this.hand.target?.scene.zoom ?? 1);
@@ -275,7 +273,6 @@ class Toolbar {
     this.settings = [];
     const views = make("div", "group", element, { role: "group", "aria-label": "How the maps are shown" });
     this.addControls(views, SHARED.settings, () => grid.view, grid.changeView.bind(grid));
-    this.addControls(views, SHARED.look, () => grid.look, grid.changeLook.bind(grid));
     const tools = make("div", "group", element, { role: "group", "aria-label": "Looking closer" });
     const { hand } = grid;
     const zooming = make("span", "together", tools);
@@ -362,7 +359,7 @@ class Toolbar {
     input.addEventListener("change", () => change(input.value));
     return (view) => {
       input.value = view[name];
-      input.disabled = name === "colour_table" && view.signed; // the signed view has a table of its own
+      input.disabled = name === "colour_table" && view.signed; // the signed view has tables of its own
     };
   }
 
@@ -447,6 +444,7 @@ class Row {
   }
 
   update({ label, detail, notes, caution, remedy, picture, panes, outlines, settings }) {
+    this.isGrey = picture.grey;
     write(this.label, label);
     this.label.title = label;
     write(this.detail, detail);
@@ -562,14 +560,17 @@ class Row {
     const context = this.surface.getContext("2d", { willReadFrequently: true, alpha: false });
     frame.level.draw(context, frame, this.size, "high");
     const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-    this.ground = { key: frame.key, picture: this.picture, pixels, unseen: null };
+    this.ground = { key: frame.key, picture: this.picture, pixels, unseen: null, quiet: null };
     return this.ground;
   }
 
+  // The scale that is shared is that of all maps in one unit; a map of no named unit shares it with its row.
   getRange(pane, view) {
     if (view.scale === "own") return valueRange([pane.map], view.signed);
+    const rows = pane.unit ? [...this.grid.rows.values()] : [this];
+    const alike = rows.flatMap(({ panes }) => [...panes.values()].filter(({ map, unit }) => map && unit === pane.unit));
     return valueRange(
-      [...this.panes.values()].map(({ map }) => map).filter((map) => map !== null),
+      alike.map(({ map }) => map),
       view.signed,
     );
   }

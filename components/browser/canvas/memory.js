@@ -25,7 +25,6 @@ class Memory {
     grid.view = pick(SHARED.settings);
     this.placing = "zoom" in given;
     if (!this.placing) return;
-    grid.look = pick(SHARED.look);
     grid.swipeAt = given.swipe_at;
     grid.swipe(given.swiping);
   }
@@ -58,8 +57,7 @@ class Memory {
 
   // How the maps are shown now, in the order and with the names of what was given.
   describe() {
-    const { view, look } = this.grid;
-    const now = { ...view, ...look, ...this.describePlace() };
+    const now = { ...this.grid.view, ...this.describePlace() };
     return Object.fromEntries(Object.entries(this.given).map(([name, value]) => [name, now[name] ?? value]));
   }
 

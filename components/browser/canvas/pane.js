@@ -102,15 +102,18 @@ class Pane {
     this.showChoices(described.choices);
     this.showWarnings(described.warnings);
     this.element.classList.toggle("faint", described.faint);
-    const text = JSON.stringify([described.map, described.box, described.message]);
+    const { box, message, painting, strength } = described;
+    const text = JSON.stringify([described.map, box, message, painting, strength]);
+    this.unit = described.unit;
     if (text !== this.mapText) {
       this.mapText = text;
-      this.box = described.box;
-      this.hasMessage = described.message !== null;
+      Object.assign(this, { box, painting, strength });
+      this.hasMessage = message !== null;
       this.map = described.map && { ...described.map, values: decode(described.map.values, Float32Array) };
       if (this.map) {
         this.map.lowest = this.map.values.reduce((a, b) => Math.min(a, b), Infinity);
         this.map.highest = this.map.values.reduce((a, b) => Math.max(a, b), -Infinity);
+        this.map.ends = findEnds(this.map, painting);
       }
       this.sums = null;
       this.fresh = true;
@@ -214,7 +217,7 @@ class Pane {
 
   // Paint if anything that shows has changed. In motion, what is kept is stretched; once it has settled, every pixel
   // is computed, and the costly half, upsampling, only if the map, its range or its place has changed.
-  paint(view, look, colours) {
+  paint(view) {
     const { picture, loading, scene } = this.row;
     if (!picture || loading || !this.visible) return 0;
     const screenWidth = this.stage.clientWidth * devicePixelRatio;
@@ -222,9 +225,11 @@ class Pane {
     const frame = this.row.getFrame(screenWidth);
     const fresh = this.fresh || picture !== this.picture;
     const range = this.map && this.row.getRange(this, view);
+    const style = settleStyle(view, this.row.isGrey, this.painting);
+    const weight = weighStrength(view, this.strength);
     const shading = this.map ? `${range} ${view.signed}` : "plain";
     const colouring = this.map
-      ? `${view.opacity} ${view.signed || view.colour_table} ${look.threshold} ${look.contours}`
+      ? `${view.opacity} ${weight} ${style} ${chooseTable(view, style)} ${view.threshold}`
       : "plain";
     const reframed = fresh || frame.key !== this.frameKey || shading !== this.shading;
     const still = !reframed && colouring === this.colouring && (scene.moving || !this.stretched);
@@ -232,11 +237,12 @@ class Pane {
       const reshade = reframed || this.stretched;
       Object.assign(this, { picture, frameKey: frame.key, shading, colouring, range, signed: view.signed });
       this.resize(frame);
-      if (scene.moving) this.stretch(frame, view, look, colours, fresh);
+      const colours = this.map && this.row.grid.getColours(view, style, weight);
+      if (scene.moving) this.stretch(frame, view, colours, fresh);
       else this.compute(frame, view, colours, reshade);
       this.stretched = scene.moving;
-      this.paintScale(view, range);
-      this.paintContours(view, look, colours, fresh);
+      this.paintScale(view, style, range);
+      this.paintContours(view, style, weight, fresh);
       this.showFrame(frame);
       this.fresh = false;
       if (fresh) this.element.dataset.version = String(++this.version);
@@ -261,24 +267,26 @@ class Pane {
       if (reshade) this.shade = shadePixels(this.map, box, width, height, this.range, view.signed);
       const all = box[0] <= 0.5 && box[1] <= 0.5 && box[2] > width - 0.5 && box[3] > height - 0.5;
       if (!all) ground.unseen ??= markUnseen(ground.pixels, frame, this.row.size);
-      blend(this.out, ground.pixels, ground.unseen, this.shade, colours);
+      const quiet = this.painting === "fine" && view.opacity > 0;
+      if (quiet) ground.quiet ??= quieten(ground.pixels);
+      blend(this.out, quiet ? ground.quiet : ground.pixels, ground.unseen, this.shade, colours);
     } else {
       this.out.set(ground.pixels);
     }
     this.context.putImageData(this.image, 0, 0);
   }
 
-  stretch(frame, view, look, colours, fresh) {
+  stretch(frame, view, colours, fresh) {
     const { context } = this;
     const size = this.row.size;
     context.globalAlpha = 1;
     frame.level.draw(context, frame, size, "low");
     if (!this.map) return;
+    if (this.painting === "fine" && view.opacity > 0) this.dim(frame);
     this.veil(frame);
-    if (look.contours) return;
     const scale = TINT_SIDE / Math.max(size.width, size.height);
     const [width, height] = [size.width, size.height].map((side) => Math.max(1, Math.round(side * scale)));
-    const key = `${this.shading} ${view.signed || view.colour_table} ${look.threshold}`;
+    const key = `${this.shading} ${this.colouring}`;
     if (fresh || key !== this.tintKey) {
       this.tintKey = key;
       this.tint ??= new OffscreenCanvas(width, height);
@@ -291,13 +299,25 @@ class Pane {
     }
     const { visible } = frame;
     const [across, down] = [width / size.width, height / size.height];
-    context.globalAlpha = view.opacity;
     context.imageSmoothingEnabled = true;
     context.drawImage(
       this.tint,
       ...[visible.x * across, visible.y * down, visible.width * across, visible.height * down],
       ...[0, 0, frame.width, frame.height],
     );
+  }
+
+  // What quieten does to the pixels below the map, done by drawing.
+  dim(frame) {
+    const { context } = this;
+    const [left, top, right, bottom] = this.placeBox(frame);
+    context.globalCompositeOperation = "saturation";
+    context.fillStyle = "#808080";
+    context.fillRect(left, top, right - left, bottom - top);
+    context.globalCompositeOperation = "multiply";
+    context.fillStyle = `rgb(${SHARED.quiet} ${SHARED.quiet} ${SHARED.quiet})`;
+    context.fillRect(left, top, right - left, bottom - top);
+    context.globalCompositeOperation = "source-over";
   }
 
   // What markUnseen does to pixels, done by drawing.
@@ -372,31 +392,38 @@ class Pane {
     ];
   }
 
-  paintScale(view, range) {
+  // Where the map fades so does its bar.
+  paintScale(view, style, range) {
     this.scale.classList.toggle("none", !this.map);
     if (!this.map) return;
-    const shades = SHADES[view.signed ? "diverging" : view.colour_table];
+    const shades = SHADES[chooseTable(view, style)];
     const flat = isFlat(range);
     const image = new ImageData(256, 1);
     for (let i = 0; i < 256; i++) {
       const at = flat ? (view.signed ? 0.5 : 0) : i / 255;
-      const shade = Math.round(at * (SHARED.shades - 1)) * 3;
-      image.data.set([shades[shade], shades[shade + 1], shades[shade + 2], 255], i * 4);
+      const shade = Math.round(at * (SHARED.shades - 1));
+      const cover = style === "contours" ? 1 : findCover(shade, view, style);
+      image.data.set([...shades.subarray(shade * 3, shade * 3 + 3), Math.round(cover * 255)], i * 4);
     }
     this.bar.getContext("2d").putImageData(image, 0, 0);
-    write(this.low, flat ? `${formatNumber(range[0])} everywhere` : formatNumber(range[0]));
+    const clipped = this.painting === "fine";
+    const low = `${clipped && view.signed ? "≤ " : ""}${formatNumber(range[0])}`;
+    write(this.low, flat ? `${formatNumber(range[0])} everywhere` : low);
     write(this.middle, view.signed && !flat ? "0" : "");
-    write(this.high, flat ? "" : formatNumber(range[1]));
+    write(this.high, flat ? "" : `${clipped ? "≥ " : ""}${formatNumber(range[1])}`);
   }
 
-  paintContours(view, look, { shades }, fresh) {
-    const shown = this.map && look.contours && !isFlat(this.range);
-    const key = shown ? `${this.shading} ${view.signed || view.colour_table} ${look.threshold}` : "";
+  paintContours(view, style, weight, fresh) {
+    const shown = this.map && style === "contours" && !isFlat(this.range);
+    const table = chooseTable(view, style);
+    const key = shown ? `${this.shading} ${table} ${view.threshold} ${weight}` : "";
     if (key === this.contourKey && !fresh) return;
     this.contourKey = key;
     this.lines.replaceChildren();
     if (!shown) return;
-    const strengths = LEVELS.filter((strength) => strength >= look.threshold);
+    const shades = SHADES[table];
+    this.lines.style.opacity = weight;
+    const strengths = SHARED.levels.filter((strength) => strength >= view.threshold);
     const levels = view.signed ? strengths.flatMap((s) => [(1 - s) / 2, (1 + s) / 2]) : strengths;
     const [low, high] = this.range;
     const values = levels.map((level) => low + level * (high - low));
@@ -452,7 +479,8 @@ class Pane {
     write(this.readout, Number.isNaN(value) ? "not seen" : formatNumber(value));
     this.tick.hidden = Number.isNaN(value) || isFlat(this.range);
     if (!this.tick.hidden) {
-      this.tick.style.left = `${((value - this.range[0]) / (this.range[1] - this.range[0])) * 100}%`;
+      const at = (value - this.range[0]) / (this.range[1] - this.range[0]);
+      this.tick.style.left = `${Math.min(Math.max(at, 0), 1) * 100}%`;
     }
   }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from components.browser.canvas import LookSettings
 from explain.maps.render import RenderSettings
 from explain.settings import setting
 
@@ -14,7 +13,7 @@ LENGTH_OF_NAME = 12
 """Of a picture's digest, so many digits tell it from the others of a view."""
 
 
-class CanvasView(LookSettings, RenderSettings):
+class CanvasView(RenderSettings):
     """All of a grid's look. What its toolbar sets is declared where it is used, and is part of this by inheritance.
 
     A grid that is given one of these tells of every change, once the hand rests.

@@ -32,12 +32,13 @@ def follow_sliders(keys: Sequence[str]) -> None:
     _mount(key=_KEY, data=data, on_moving_change=lambda: None, height=1)
 
 
-def read_slider(key: str, settled: Any) -> Any:
+def read_slider(key: str, settled: Any, values: Sequence[float] = ()) -> Any:
     """The value a slider stands at: what it is being dragged to, or else `settled`, what it stood at last.
 
     Args:
         key: the slider's key.
         settled: its value by Streamlit.
+        values: those of a slider over a list, which the browser knows by their places in it.
     """
     moving = _read_report()
     if moving.get("key") != key or isinstance(settled, bool | str):
@@ -45,6 +46,10 @@ def read_slider(key: str, settled: Any) -> Any:
     start, value, drag = moving.get("from"), moving.get("value"), moving.get("id")
     if not _is_number(start) or not _is_number(value) or drag == st.session_state.get(_OVER):
         return settled
+    if values:
+        if not (0 <= start < len(values) and 0 <= value < len(values)):
+            return settled
+        start, value = values[int(start)], values[int(value)]
     if not math.isclose(start, settled, rel_tol=1e-6, abs_tol=1e-9):
         # It was released elsewhere. Remembered, since the slider may be set back to where this drag began.
         st.session_state[_OVER] = drag

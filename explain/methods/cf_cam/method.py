@@ -26,6 +26,10 @@ The published softmax ignores the class. What the default gains over Grad-CAM co
 little, and more with a larger eps. The second row measures slightly better still, but there the eps slider hardly
 moves the map: dominant channels make up nearly all of it. Contributions are filtered rather than gradients, as before a
 global average gradients are the same everywhere and sigma would do nothing.
+
+The default eps was held against eleven others from 0.05 to 8 on the bundled pictures and 11 photographs, at the last
+three layers of `imagenet-cnn` and `photo-cnn` and at `features.12`: at 0.3 there are 3 to 6 groups on 47 % of them, at
+0.5 on 45 %, and fewer on either side. Where channels are few, as at the last layer of `photo-cnn`, no eps makes several.
 """
 
 from __future__ import annotations
@@ -90,6 +94,11 @@ def _cluster_warnings(clusters: Clusters, settings: CfCamSettings) -> tuple[str,
     if not sizes:
         outcome = "only the dominant channels draw the map" if settings.drop_noise else "all keep their own gradients"
         return (f"No clusters: all {count} channels compared are noise at this eps, so {outcome}. Raise eps.",)
+    if len(sizes) == 1 and sizes[0] <= 0.9 * count and not settings.drop_noise:
+        return (
+            f"One group only: {sizes[0]} of {count} channels share a gradient. CF-CAM is here nearly Grad-CAM"
+            f"{', smoothed' if settings.sigma and settings.filter != 'none' else ''}.",
+        )
     if len(sizes) == 1 and (settings.drop_noise or sizes[0] > 0.9 * count):
         return (
             f"One cluster only: its {sizes[0]} channels (of {count} compared) share one mean gradient, so the "

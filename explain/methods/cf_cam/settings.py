@@ -15,13 +15,14 @@ class CfCamSettings(Settings):
 
     eps: float = setting(
         0.3,
-        "DBSCAN eps",
-        "How far apart two channels may be and still be neighbours, as a percentile of all distances between channels. "
-        "Small: few tight clusters and much noise. Large: one big cluster with one gradient.",
-        unit="percentile",
+        "How unlike channels may be",
+        "DBSCAN's eps: how far apart two channels may be and still be neighbours, as a percentile of all distances "
+        "between channels. At 0.3 the closest 0.3 % of all pairs are. Small: few tight groups and much noise. Large: "
+        "one big group with one gradient.",
+        unit="eps",
         low=0.0,
+        least=0.05,
         high=HIGHEST_PERCENTILE,
-        step=0.1,
     )
     sigma: float = setting(
         1.0,

@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from components.browser.canvas import Drawn, _read_view, describe_peak, name_place, read_drawn
 from explain.maps.render import RenderSettings, format_number, overlay, place, value_range
+from explain.methods.base import Painting
 from explain.pictures.geometry import Box
 
 HEIGHT, WIDTH = 210, 300
@@ -22,6 +23,7 @@ BOXES = {
     "pad": Box(-20.5, -30.0, 340.25, 230.0),
     "blank": Box(0.0, 0.0, 300.0, 210.0),
 }
+BOXES["fine"] = BOXES["crop"]
 
 APP = """
 from pathlib import Path
@@ -46,15 +48,23 @@ def show():
     broken = np.array([[1.0, np.nan]], dtype=np.float32)
     panes = [
         Pane("plain", "Picture", "As it came.", choices=CHOICES),
-        Pane("crop", "Grad-CAM", "Cropped.", "12 ms", ("Mind the gap.",), inputs["crop"], BOXES["crop"], alt="A cat"),
-        Pane("pad", "CF-CAM", "Padded.", "48 ms", (), inputs["pad"] * strength, BOXES["pad"]),
+        Pane(
+            *("crop", "Grad-CAM", "Cropped.", "12 ms", ("Mind the gap.",), inputs["crop"], BOXES["crop"]),
+            alt="A cat",
+            unit="grad-cam",
+        ),
+        Pane("pad", "CF-CAM", "Padded.", "48 ms", (), inputs["pad"] * strength, BOXES["pad"], strength=0.5),
         Pane("blank", "Eigen-CAM", "Blank.", "3 ms", (), np.zeros((4, 4), np.float32), BOXES["blank"]),
+        Pane("fine", "Gradients", values=inputs["fine"], box=BOXES["crop"], painting="fine"),
         Pane("none", "Prompt-CAM " * 9, "", message="Needs a ViT with prompts.", action=("Use photo-vit", "photo-vit")),
         Pane("broken", "Broken", values=broken),
     ]
     rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %")]
     large = np.repeat(np.repeat(inputs["pixels"], 10, axis=0), 10, axis=1)
-    rows.append(Row("large", "scan.png", large, "b" * 64, [Pane("crop", "Grad-CAM", values=inputs["crop"])]))
+    twice = Pane("crop", "Grad-CAM", values=2 * inputs["crop"], unit="grad-cam")
+    rows.append(Row("large", "scan.png", large, "b" * 64, [twice]))
+    grey = np.repeat(inputs["pixels"][..., :1], 3, axis=2)
+    rows.append(Row("grey", "slice.png", grey, "c" * 64, [Pane("crop", "Grad-CAM", values=inputs["crop"])]))
     answer = canvas(rows, view, key="canvas")
     st.text(f"python knows opacity {{answer.view.opacity}}, {{answer.view.colour_table}}")
     if answer.event:
@@ -72,7 +82,8 @@ def inputs() -> dict[str, np.ndarray]:
     pixels = rng.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     pixels[: HEIGHT // 2] = rng.integers(0, 256, (HEIGHT // 2, 1, 3), dtype=np.uint8)
     crop = rng.normal(0.2, 1, (7, 7)).astype(np.float32)
-    return {"pixels": pixels, "crop": crop, "pad": rng.normal(0, 0.3, (5, 9)).astype(np.float32)}
+    fine = rng.standard_t(2, (70, 70)).astype(np.float32)
+    return {"pixels": pixels, "crop": crop, "pad": rng.normal(0, 0.3, (5, 9)).astype(np.float32), "fine": fine}
 
 
 @pytest.fixture(scope="module")
@@ -145,27 +156,55 @@ def choose(grid: Locator, view: RenderSettings) -> None:
     grid.locator("[data-setting=colour_table]").select_option(view.colour_table)
     grid.locator("[data-setting=signed]").set_checked(view.signed)
     grid.locator("[data-setting=scale]").select_option(view.scale)
+    grid.locator("[data-setting=style]").select_option(view.style)
     grid.locator("[data-setting=opacity]").fill(str(view.opacity))
+    grid.locator("[data-setting=threshold]").fill(str(view.threshold))
 
 
 def test_every_pixel_equals_the_renderer(grid: Locator, inputs: dict[str, np.ndarray]) -> None:
-    maps = {"crop": inputs["crop"], "pad": inputs["pad"], "blank": np.zeros((4, 4), np.float32)}
+    maps = {
+        "crop": inputs["crop"],
+        "pad": inputs["pad"],
+        "blank": np.zeros((4, 4), np.float32),
+        "fine": inputs["fine"],
+    }
     views = [
         RenderSettings(),
-        RenderSettings(colour_table="inferno", opacity=0.3, scale="shared"),
-        RenderSettings(colour_table="cividis", opacity=1.0),
-        RenderSettings(colour_table="turbo", opacity=0.75, scale="shared"),
+        RenderSettings(style="even", colour_table="inferno", opacity=0.3, scale="shared"),
+        RenderSettings(colour_table="cividis", opacity=1.0, threshold=0.3),
+        RenderSettings(style="even", colour_table="turbo", opacity=0.75),
         RenderSettings(opacity=0.6, signed=True),
-        RenderSettings(opacity=0.6, signed=True, scale="shared"),
+        RenderSettings(style="even", opacity=0.6, signed=True, scale="shared"),
         RenderSettings(opacity=0.0),
     ]
     np.testing.assert_array_equal(read_pixels(find_canvas(grid, "plain")), inputs["pixels"])
     for view in views:
         choose(grid, view)
         for key, values in maps.items():
-            low, high = value_range(list(maps.values()) if view.scale == "shared" else [values], view.signed)
-            expected = overlay(inputs["pixels"], values, BOXES[key], low, high, view).astype(int)
+            painting: Painting = "fine" if key == "fine" else "smooth"
+            alike = [values]
+            if view.scale == "shared":
+                # One method's maps share a scale on whatever picture; what has no unit shares its row's.
+                alike = [values, 2 * values] if key == "crop" else [maps["pad"], maps["blank"]]
+            low, high = value_range(alike, view.signed, painting)
+            if view.scale == "shared" and key != "crop":
+                low, high = _join([value_range(alike, view.signed), value_range([maps["fine"]], view.signed, "fine")])
+            strength = 0.5 if key == "pad" else 1.0
+            expected = overlay(inputs["pixels"], values, BOXES[key], low, high, view, painting, strength).astype(int)
             assert np.abs(read_pixels(find_canvas(grid, key)) - expected).max() <= 1, (view, key)
+
+
+def _join(ranges: list[tuple[float, float]]) -> tuple[float, float]:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def test_a_grey_picture_has_lines_of_equal_value_unless_another_style_is_chosen(grid: Locator) -> None:
+    lines = find_pane(grid, "crop", "grey").locator("path.line")
+    find_pane(grid, "crop", "grey").scroll_into_view_if_needed()
+    expect(lines).to_have_count(4)
+    expect(find_pane(grid, "crop").locator("path.line")).to_have_count(0)
+    grid.locator("[data-setting=style]").select_option("fading")
+    expect(lines).to_have_count(0)
 
 
 def test_the_controls_cost_no_traffic_and_python_knows_after_the_hand_has_left(
@@ -201,7 +240,7 @@ def test_new_maps_are_painted_in_place(page: Page, grid: Locator, traffic: Traff
     for key in ("plain", "crop", "blank", "none", "broken"):
         expect(find_pane(grid, key)).to_have_attribute("data-version", "1")
     assert grid.locator("canvas[role=img]").evaluate_all("all => all.every(canvas => canvas.kept)")
-    assert len([address for address in requests if re.search(r":\d+/media/", address)]) == 3, (
+    assert len([address for address in requests if re.search(r":\d+/media/", address)]) == 4, (
         "each picture is fetched once, and so is the script"
     )
     assert 0 < sum(traffic[before:]) < 100_000

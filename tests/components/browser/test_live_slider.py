@@ -109,6 +109,18 @@ def test_what_a_report_is_worth(
     assert type(value) is type(settled)
 
 
+@pytest.mark.parametrize(
+    ("start", "to", "expected"), [(1, 2, 0.3), (1.0, 0.0, 0.0), (0, 2, 0.1), (1, 9, 0.1), (-1, 2, 0.1)]
+)
+def test_a_slider_over_a_list_speaks_of_places(
+    monkeypatch: pytest.MonkeyPatch, start: float, to: float, expected: float
+) -> None:
+    monkeypatch.setattr(
+        st, "session_state", {"live-sliders": {"moving": {"id": "1", "key": "k", "from": start, "value": to}}}
+    )
+    assert read_slider("k", 0.1, [0.0, 0.1, 0.3]) == expected
+
+
 def test_a_drag_that_is_over_stays_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         st, "session_state", {"live-sliders": {"moving": {"id": "1", "key": "k", "from": 2.0, "value": 3.5}}}

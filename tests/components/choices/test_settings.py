@@ -13,6 +13,7 @@ from explain.training.recipe import PromptRecipe
 
 class Sample(Settings):
     share: float = setting(0.25, "Share", "Of the whole.", unit="parts", low=0.0, high=1.0, step=0.05)
+    reach: float = setting(0.3, "Reach", "How far.", low=0.0, high=25.0, least=0.05)
     count: int = setting(3, "Count", "How many.", low=1, high=9, step=2)
     fine: float = setting(1e-4, "Fine", "Very.", low=1e-4, high=1e-2, step=1e-4, advanced=True)
     kind: Literal["apple", "pear"] = setting("pear", "Kind", "Which.", advanced=True)
@@ -44,7 +45,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 
 def test_advanced_settings_are_told_from_the_others() -> None:
-    assert split_names(Sample) == (["share", "count", "ripe"], ["fine", "kind"])
+    assert split_names(Sample) == (["share", "reach", "count", "ripe"], ["fine", "kind"])
 
 
 def test_each_kind_of_field_has_its_widget(app: AppTest) -> None:
@@ -58,6 +59,23 @@ def test_each_kind_of_field_has_its_widget(app: AppTest) -> None:
     assert app.selectbox(key="s.kind").options == ["Apple", "Pear"]
     assert app.checkbox(key="s.ripe").value is True
     assert app.session_state["answer"] == Sample().model_dump()
+
+
+def test_a_logarithmic_slider_offers_magnitudes_and_keeps_what_a_link_says(app: AppTest) -> None:
+    reach = app.select_slider(key="s.reach")
+    assert reach.value == 0.3
+    options = list(map(float, reach.options))
+    assert (options[0], options[1], options[-1]) == (0, 0.05, 25)
+    assert options.index(1) - options.index(0.1) == options.index(10) - options.index(1) > 15
+    linked = AppTest.from_function(page)
+    linked.session_state["s.reach"] = 0.2718
+    linked.run()
+    assert linked.session_state["answer"]["reach"] == 0.2718
+    assert linked.run().session_state["answer"]["reach"] == 0.2718
+    assert "0.2718" in linked.select_slider(key="s.reach").options
+    linked.select_slider(key="s.reach").set_value(1.0).run()
+    assert linked.run().session_state["answer"]["reach"] == 1.0
+    assert linked.select_slider(key="s.reach").options == reach.options
 
 
 def test_what_is_moved_is_what_comes_back(app: AppTest) -> None:
@@ -95,7 +113,8 @@ def test_every_method_can_be_drawn_and_described(name: str) -> None:
     app = AppTest.from_function(draw, args=(name,)).run()
     assert not app.exception
     assert app.session_state["answer"] == declared()
-    assert len(app.slider) + len(app.selectbox) + len(app.checkbox) == len(declared.model_fields)
+    sliders = len(app.slider) + len(app.select_slider)
+    assert sliders + len(app.selectbox) + len(app.checkbox) == len(declared.model_fields)
     assert len(describe_settings(declared)) == len(declared.model_fields)
 
 

@@ -91,16 +91,38 @@ def test_the_explained_class_is_the_pressed_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "passes", "text"),
+    ("seconds", "passes", "own", "text"),
     [
-        (0.00002, Passes(), "under 0.1 ms · no pass"),
-        (0.00123, Passes(), "1.2 ms · no pass"),
-        (0.0457, Passes(1, 0), "46 ms · 1 pass"),
-        (2.34, Passes(1, 1), "2.3 s · 2 passes"),
+        (0.00002, Passes(), Passes(), "under 0.1 ms · no pass"),
+        (0.00123, Passes(), Passes(), "1.2 ms · no pass"),
+        (0.0457, Passes(1, 0), Passes(1, 0), "46 ms · 1 pass of its own"),
+        (2.34, Passes(2, 1), Passes(1, 1), "2.3 s · 2 passes of its own"),
+        (0.0457, Passes(1, 1), Passes(), "46 ms"),
     ],
 )
-def test_time_and_passes(seconds: float, passes: Passes, text: str) -> None:
-    assert describe_passes(heat("grad-cam", seconds, passes)) == text
+def test_time_and_passes(seconds: float, passes: Passes, own: Passes, text: str) -> None:
+    made = replace(heat("grad-cam", seconds, passes), own_passes=own)
+    assert describe_passes(made) == text
+    assert describe_passes(replace(made, remembered=True, own_passes=Passes())) == "from memory"
+
+
+def test_a_class_that_is_nearly_blank_beside_the_others_says_so_and_is_drawn_pale() -> None:
+    strong, weak = heat("grad-cam"), replace(heat("grad-cam"), target=5, label="dog")
+    weak = replace(weak, values=weak.values * 0.04)
+    entry = replace(explained(strong, weak), targets=(3, 5), labels=("cat", "dog"))
+    asked = Asked(("grad-cam",), ("grad-cam",), "resnet")
+    (row,) = build_column_rows([(PICTURE, list_class_columns(entry, "resnet"))], asked)
+    first, second = row.panes[1:]
+    assert (first.strength, first.warnings) == (1, ())
+    assert second.strength == pytest.approx(0.4)
+    assert second.warnings == ("Almost blank beside the other classes: it has 4 % of their highest value. Drawn pale.",)
+
+
+def test_maps_of_one_method_have_one_unit_and_are_painted_as_it_says() -> None:
+    names = ["grad-cam", "integrated-gradients"]
+    (row,) = rows(explained(*map(heat, names)), methods=tuple(names))
+    assert [pane.unit for pane in row.panes[1:]] == names
+    assert [pane.painting for pane in row.panes[1:]] == ["smooth", "fine"]
 
 
 def test_what_a_model_cannot_do_has_no_pane() -> None:

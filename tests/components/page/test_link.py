@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from components.browser.canvas import LookSettings
 from components.browser.canvas.view import CanvasView
 from components.choices.pictures import read_example_digests
 from components.page import link
@@ -67,7 +66,6 @@ VIEW = {
     "view.opacity": ["0.3"],
     "view.signed": ["true"],
     "view.threshold": ["0.25"],
-    "view.contours": ["true"],
     "view.swiping": ["true"],
     "view.swipe_at": ["0.3"],
     "view.zoom": ["2.25"],
@@ -147,7 +145,7 @@ def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None
 def test_all_that_the_grids_toolbar_sets_is_in_the_address() -> None:
     """Whatever is declared for it, today or later: nothing of it is named in the link a second time."""
     words: dict[str, list[str]] = {}
-    for declared in (RenderSettings, LookSettings):
+    for declared in (RenderSettings,):
         for name, field in declared.model_json_schema()["properties"].items():
             if "enum" in field:
                 other = next(value for value in field["enum"] if value != field["default"])
@@ -219,6 +217,30 @@ def test_what_makes_no_sense_is_named_and_left_out(name: str, values: list[str])
     app = run({name: values, "cf-cam.eps": ["7"]})
     assert app.session_state["misread"] == [name]
     assert app.session_state["written"] == {"cf-cam.eps": ["7"]}
+
+
+FIELDS = set(RenderSettings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("words", "view"),
+    [
+        ({}, RenderSettings()),
+        ({"view.opacity": ["0.7"]}, RenderSettings(style="even", opacity=0.7)),
+        ({"view.signed": ["true"]}, RenderSettings(style="even", opacity=0.55, signed=True)),
+        ({"view.opacity": ["0.7"], "view.style": ["auto"]}, RenderSettings(opacity=0.7)),
+        ({"view.style": ["contours"]}, RenderSettings(style="contours")),
+        ({"view.style": ["even"]}, RenderSettings(style="even")),
+    ],
+)
+def test_a_link_of_before_there_were_styles_means_what_it_meant(words: dict[str, list[str]], view: object) -> None:
+    app = run(words)
+    assert RenderSettings.model_validate(app.session_state["link-view"].model_dump(include=FIELDS)) == view
+    assert app.session_state["misread"] == []
+    again = run(app.session_state["written"])
+    assert RenderSettings.model_validate(again.session_state["link-view"].model_dump(include=FIELDS)) == view
+    if "view.style" not in words or words["view.style"] != ["even"]:
+        assert app.session_state["written"] == words
 
 
 def test_words_of_others_are_none_of_ours() -> None:

@@ -68,7 +68,7 @@ def test_views_are_added_named_moved_shown_and_deleted() -> None:
         st.button("next", key="next", on_click=turn_scene, args=(1,))
         st.session_state["words"] = write_words()
 
-    first, second = {"method": ["grad-cam"], "view.zoom": ["2"]}, {"layer": ["blocks.3"], "view.contours": ["true"]}
+    first, second = {"method": ["grad-cam"], "view.zoom": ["2"]}, {"layer": ["blocks.3"], "view.style": ["contours"]}
     app = AppTest.from_function(page, default_timeout=30)
     for words in (first, second):
         app.session_state["asked"] = {**words, "present": ["1"]}

@@ -49,7 +49,7 @@ def run_page(*seconds: float) -> AppTest:
         outer = Place("outer")
         for each in seconds:
             work = Work(lambda _, each=each: time.sleep(each))
-            outer.watch(work, "Working …", patience=0.2)
+            outer.watch(work, "Working …", "key", patience=0.2)
         with outer.container():
             inner = Place("inner")
             inner.watch(Work(lambda _: time.sleep(seconds[-1])), "Working …", "key", patience=0.2)

@@ -18,7 +18,7 @@ def test_the_figure_holds_every_pane_with_its_colours():
     rng = np.random.default_rng(0)
     pixels = np.full((60, 90, 3), (40, 90, 200), dtype=np.uint8)
     values = rng.uniform(0, 1, (5, 5)).astype(np.float32)
-    settings = RenderSettings(opacity=1.0)
+    settings = RenderSettings(opacity=1.0, style="even")
     panes = [
         FigurePane("Picture", "90 × 60 pixels", pixels),
         FigurePane("Grad-CAM", "cat", pixels, values, Box(0.0, 0.0, 90.0, 60.0), 0.0, 1.0),

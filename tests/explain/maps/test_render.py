@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from explain.maps.render import (
     COLOUR_TABLES,
     DIVERGING,
+    PARTING,
     SHADES,
     RenderSettings,
     encode_png,
@@ -60,7 +61,8 @@ def slow_overlay(
     settings: RenderSettings,
 ) -> np.ndarray:
     """Pixel by pixel; the colour is read off the straight line between two entries of the 256-entry table."""
-    table = DIVERGING if settings.signed else COLOUR_TABLES[settings.colour_table]
+    signed_table = DIVERGING if settings.style == "even" else PARTING
+    table = signed_table if settings.signed else COLOUR_TABLES[settings.colour_table]
     cells = values if settings.signed else np.where(values > 0, values, 0)
     painted = np.zeros(pixels.shape)
     for y in range(pixels.shape[0]):
@@ -75,7 +77,11 @@ def slow_overlay(
             at = min(max((value - low) / (high - low), 0.0), 1.0) * 255
             first = min(int(at), 254)
             colour = table[first] + (at - first) * (table[first + 1].astype(float) - table[first])
-            painted[y, x] = (1 - settings.opacity) * pixels[y, x] + settings.opacity * colour
+            strength = abs(at / 255 * 2 - 1) if settings.signed else at / 255
+            cover = settings.opacity * (1 if settings.style == "even" else strength)
+            if strength < settings.threshold:
+                cover = 0
+            painted[y, x] = (1 - cover) * pixels[y, x] + cover * colour
     return painted
 
 
@@ -165,7 +171,7 @@ def test_on_the_shared_scale_equal_values_get_equal_colours():
     box = Box(0.0, 0.0, 8.0, 8.0)
     weak = np.array([[0.0, 1.0]], dtype=np.float32)
     strong = np.array([[0.0, 1.0], [1.0, 4.0]], dtype=np.float32)
-    shared, settings = value_range([weak, strong], signed=False), RenderSettings(scale="shared")
+    shared, settings = value_range([weak, strong], signed=False), RenderSettings(scale="shared", style="even")
     painted_weak = overlay(pixels, weak, box, *shared, settings)
     painted_strong = overlay(pixels, strong, box, *shared, settings)
     np.testing.assert_array_equal(painted_weak[0, -1], painted_strong[0, -1])
@@ -198,18 +204,19 @@ def test_a_faint_map_is_shown():
 
 def test_a_blank_signed_map_lies_in_the_middle_of_the_table():
     blank = np.zeros((3, 3), dtype=np.float32)
-    settings = RenderSettings(signed=True, opacity=1.0)
+    settings = RenderSettings(signed=True, opacity=1.0, style="even")
     painted = overlay(np.zeros((6, 6, 3), np.uint8), blank, Box(0.0, 0.0, 6.0, 6.0), 0.0, 0.0, settings)
     assert np.abs(painted.astype(int) - DIVERGING[127]).max() <= 1
 
 
 @pytest.mark.parametrize("table", list(COLOUR_TABLES))
+@pytest.mark.parametrize("style", ["fading", "even"])
 @pytest.mark.parametrize(("opacity", "signed"), [(0.0, False), (0.55, False), (1.0, False), (0.7, True)])
-def test_overlay_equals_loops_over_pixels(table, opacity, signed):
+def test_overlay_equals_loops_over_pixels(table, opacity, signed, style):
     rng = np.random.default_rng(3)
     pixels = rng.integers(0, 256, (23, 37, 3), dtype=np.uint8)
     values = rng.normal(size=(4, 6)).astype(np.float32)
-    settings = RenderSettings(colour_table=table, opacity=opacity, signed=signed)
+    settings = RenderSettings(colour_table=table, opacity=opacity, signed=signed, style=style)
     low, high = value_range([values], signed)
     for box in BOXES:
         painted = overlay(pixels, values, box, low, high, settings)

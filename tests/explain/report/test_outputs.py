@@ -11,7 +11,8 @@ from explain.engine.explanation import Explanation
 from explain.errors import TargetError
 from explain.models.request import build_file_request
 from explain.networks.meaning import Outputs
-from explain.report.export import describe_predictions, save
+from explain.report.comparison import describe_predictions
+from explain.report.export import save
 from explain.report.replay import replay_manifest
 from tests.support.heads import RESNET, SIDE, build_head
 

@@ -14,7 +14,8 @@ from explain.engine.explanation import Explanation, PictureExplanation
 from explain.errors import ExplainError
 from explain.maps.figure import figure
 from explain.maps.render import RenderSettings
-from explain.report.export import Report, encode_figure, encode_maps, make_file_name, name_overlays
+from explain.report.comparison import encode_figure
+from explain.report.export import Report, encode_maps, make_file_name, name_overlays
 from tests.support.engine import build_model, make_picture
 
 LONG = "encoder.layers.encoder_layer_{}.self_attention.norm_of_all_that_is_seen"
