@@ -181,6 +181,9 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
     files = {}
+    more = page.locator(".st-key-grid [data-tool=more]")
+    if more.is_visible():
+        more.click()
     page.locator(".st-key-grid [data-setting=colour_table]").select_option("turbo")
     page.get_by_role("button", name="Figure").click()
     for button in ("Download the figure", "Raw maps", "Manifest"):

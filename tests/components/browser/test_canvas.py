@@ -147,11 +147,16 @@ def read_pixels(canvas: Locator) -> np.ndarray:
     return decoded[..., ::-1]
 
 
-def choose(grid: Locator, view: RenderSettings) -> None:
-    """Set every control of the toolbar."""
+def unfold(grid: Locator) -> None:
+    """Show what has no room on the toolbar's line."""
     more = grid.locator("[data-tool=more]")
     if more.is_visible() and more.get_attribute("aria-expanded") == "false":
         more.click()
+
+
+def choose(grid: Locator, view: RenderSettings) -> None:
+    """Set every control of the toolbar."""
+    unfold(grid)
     grid.locator("[data-setting=signed]").set_checked(False)
     grid.locator("[data-setting=colour_table]").select_option(view.colour_table)
     grid.locator("[data-setting=signed]").set_checked(view.signed)
@@ -304,7 +309,8 @@ def test_what_is_said_in_words(grid: Locator, inputs: dict[str, np.ndarray]) -> 
     expect(grid.locator("[data-row=small]")).to_contain_text("the model did not see it")
     _, high = value_range([inputs["crop"]], signed=False)
     expect(find_pane(grid, "crop").locator(".scale")).to_contain_text(format_number(high))
-    for name in ("Opacity", "Colours", "Scale", "Signed"):
+    unfold(grid)
+    for name in ("Opacity", "Style", "Colours", "Scale", "Signed", "Threshold"):
         expect(grid.get_by_label(re.compile(name))).to_be_visible()
 
 
