@@ -181,7 +181,10 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
     files = {}
-    page.locator(".st-key-grid [data-setting=colour_table]").select_option("turbo")
+    colours = page.locator(".st-key-grid [data-setting=colour_table]")
+    if not colours.is_visible():
+        page.locator(".st-key-grid [data-tool=more]").click()
+    colours.select_option("turbo")
     page.get_by_role("button", name="Figure").click()
     for button in ("Download the figure", "Raw maps", "Manifest"):
         with page.expect_download(timeout=PATIENCE) as download:
