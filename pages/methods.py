@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from components.choices.caution import show_cautions
 from components.choices.methods import find_obstacles
 from components.choices.one_picture import pick_one
 from components.maps.frames import prepare_ground
@@ -80,6 +81,7 @@ def _show_maps(subject: Subject, methods: list[Method]) -> None:
         estimate=lambda method: subject.engine.estimate_seconds(subject.model, method, subject.layer),
     )
     with place.container():
+        show_cautions([picture], subject.model)
         st.caption(escape(describe_explained(entry, subject.model.request.name, subject.score, layer)))
         show_wall(methods, wall)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from components.maps.rows import Loan
+from components.session.faults import show_faults
 from explain.engine.explanation import Explanation
 from explain.maps.render import RenderSettings
 from explain.maps.sheet import Kind
@@ -72,6 +73,7 @@ class Shown:
 
 
 @st.fragment
+@show_faults
 def offer_downloads(shown: Shown) -> None:
     """Three buttons. Each file is made of what is shown when its button is pressed."""
     with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):

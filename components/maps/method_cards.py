@@ -14,6 +14,7 @@ from components.choices.model import use_bundled
 from components.choices.settings import describe_settings
 from components.maps.formula import write_formula
 from components.maps.frames import Ground, draw_frame
+from components.session.faults import show_faults
 from components.session.front_door import open_page
 from components.session.work import Place, Work, is_stopped
 from components.words import describe_duration
@@ -94,6 +95,7 @@ def show_wall(methods: Sequence[Method], wall: Wall) -> None:
 
 
 @st.fragment
+@show_faults
 def _show_card(method: Method, wall: Wall) -> None:
     """One method. A part of its own: a slow map, or what is folded away, makes no other anew."""
     st.subheader(method.title, anchor=method.name)
