@@ -29,6 +29,7 @@ ELSEWHERE = {
     "explain/engine/explanation.py": "tests/explain/engine/test_engine.py",
     "explain/engine/observer.py": "tests/explain/engine/test_engine.py",
     "explain/engine/sight.py": "tests/explain/engine/test_engine.py",
+    "explain/faithfulness/measures.py": "tests/explain/faithfulness/test_verdict.py",
     "explain/methods/__init__.py": "tests/explain/methods/test_registry.py",
     "explain/methods/base.py": "tests/explain/methods/test_registry.py",
     "explain/methods/cf_cam/clustering.py": "tests/explain/methods/test_cf_cam.py",
