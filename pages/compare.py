@@ -23,6 +23,7 @@ from components.maps.verdicts import ask_for_verdicts, drop_verdicts, follow_ver
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_subject, say_no_picture, show_heading
+from components.session.engine import say_passes
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, link_to_page
 from components.session.work import Place, Work, is_stopped
@@ -59,9 +60,7 @@ def show_page() -> None:
                 knowing = list_knowing(pictures)
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
                 usable = [name for name in methods if name not in obstacles]
-                twin = None
-                if model.prompted is None:
-                    twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
+                twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
                     pictures,
@@ -72,7 +71,7 @@ def show_page() -> None:
                     combination,
                     comparison,
                     usable,
-                    twin,
+                    twin if model.prompted is None else None,
                     find_cautions(pictures, model),
                 )
                 difference = pick_difference(name_columns(question))
@@ -143,12 +142,7 @@ def _compare(
         shown.finish(answer.view, gather(question, answered, engine.description), answered.loans)
         if shown.explanation is not None and shown.offered is False:
             st.rerun()  # what had been stopped went on: the page lacks the buttons
-        passes = engine.passes
-        st.caption(
-            f"Passes of the network since the server started, for everyone who uses it: {passes.forward} forward, "
-            f"{passes.backward} backward. The maps of a picture share them; sliders need none. Runs on "
-            f"{engine.description}."
-        )
+        say_passes(engine)
     follow_settings(question.methods)
     if judged:
         ask_for_verdicts(key, lambda work: judge(engine, question, answered, settings, work))
