@@ -44,10 +44,7 @@ def show_page() -> None:
     with st.sidebar:
         combination = pick_combination(model.layers, first)
         obstacles = find_obstacles(model)
-        methods = pick_methods(
-            obstacles,
-            lambda method: engine.estimate_seconds(model, method, first, read_settings(method.name)),
-        )
+        methods = pick_methods(obstacles, lambda m: engine.estimate_seconds(model, m, first, read_settings(m.name)))
     keep_link()
     with body.container():
         if not pictures:
