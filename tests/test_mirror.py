@@ -47,6 +47,7 @@ ELSEWHERE = {
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/canvas/view.py": "tests/components/page/test_link.py",
+    "components/browser/late_marks/__init__.py": "tests/browser/test_dashboard.py",
     "components/browser/gallery/__init__.py": "tests/browser/test_dashboard.py",
     "components/choices/chosen_model.py": "tests/pages/test_own_file.py",
     "components/choices/combination.py": "tests/pages/test_links.py",
