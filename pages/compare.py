@@ -10,18 +10,20 @@ import streamlit as st
 from components.browser.canvas import canvas, read_event
 from components.choices.caution import find_cautions
 from components.choices.combination import pick_combination
-from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
+from components.choices.comparison import pick_agreement, pick_comparison, pick_difference, pick_verdicts
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
 from components.choices.model import find_prompted_for, list_knowing
 from components.maps.buttons import follow_button
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
-from components.maps.question import Question, explain_models, gather, list_columns, name_columns
+from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
+from components.maps.verdicts import ask_for_verdicts, drop_verdicts, follow_verdicts
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_subject, say_no_picture, show_heading
+from components.session.engine import say_passes
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, link_to_page
 from components.session.work import Place, Work, is_stopped
@@ -42,10 +44,7 @@ def show_page() -> None:
     with st.sidebar:
         combination = pick_combination(model.layers, first)
         obstacles = find_obstacles(model)
-        methods = pick_methods(
-            obstacles,
-            lambda method: engine.estimate_seconds(model, method, first, read_settings(method.name)),
-        )
+        methods = pick_methods(obstacles, lambda m: engine.estimate_seconds(model, m, first, read_settings(m.name)))
     keep_link()
     with body.container():
         if not pictures:
@@ -58,9 +57,7 @@ def show_page() -> None:
                 knowing = list_knowing(pictures)
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
                 usable = [name for name in methods if name not in obstacles]
-                twin = None
-                if model.prompted is None:
-                    twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
+                twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
                     pictures,
@@ -71,13 +68,14 @@ def show_page() -> None:
                     combination,
                     comparison,
                     usable,
-                    twin,
+                    twin if model.prompted is None else None,
                     find_cautions(pictures, model),
                 )
                 difference = pick_difference(name_columns(question))
-                agree = pick_agreement()
+                agree, judged = pick_agreement(), pick_verdicts() and question.can_be_judged
             shown = Shown()
-            _compare(engine, question, (difference, agree), shown, obstacles)
+            _compare(engine, question, (difference, agree, judged), shown, obstacles)
+            follow_verdicts() if judged else drop_verdicts()
             shown.offered = shown.explanation is not None
             if shown.offered:
                 offer_downloads(shown)
@@ -92,7 +90,7 @@ def show_page() -> None:
 def _compare(
     engine: Engine,
     question: Question,
-    between: tuple[tuple[str, str] | None, bool],
+    between: tuple[tuple[str, str] | None, bool, bool],
     shown: Shown,
     obstacles: Mapping[str, str],
 ) -> None:
@@ -100,7 +98,7 @@ def _compare(
     element costs the server a millisecond or two, and the browser several.
     """
     shown.begin()
-    difference, agree = between
+    difference, agree, judged = between
     follow_button(read_event(GRID), question.model)
     strip = EpsStrip()
     settings = show_pane_settings(question.methods, [*question.usable, *question.lent], {"cf-cam": strip.make_room})
@@ -126,7 +124,8 @@ def _compare(
             rows = build_rows(answered, question.asked, difference=difference)
         else:
             rows = build_column_rows(columns, question.asked, difference)
-        answer = canvas(rows, get_view(), key=GRID, news=True, below="agreement-matrix" if agree else "")
+        below = "agreement-matrix" if agree else ""
+        answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if judged else "")
         if question.comparison.by == "models":
             say_missing_by_model(columns, question.methods)
         else:
@@ -140,13 +139,10 @@ def _compare(
         shown.finish(answer.view, gather(question, answered, engine.description), answered.loans)
         if shown.explanation is not None and shown.offered is False:
             st.rerun()  # what had been stopped went on: the page lacks the buttons
-        passes = engine.passes
-        st.caption(
-            f"Passes of the network since the server started, for everyone who uses it: {passes.forward} forward, "
-            f"{passes.backward} backward. The maps of a picture share them; sliders need none. Runs on "
-            f"{engine.description}."
-        )
+        say_passes(engine)
     follow_settings(question.methods)
+    if judged:
+        ask_for_verdicts(key, lambda work: judge(engine, question, answered, settings, work))
 
 
 if __name__ == "__main__":

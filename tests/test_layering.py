@@ -21,6 +21,7 @@ ROOMS = {
         {"passes", "bundled", "datasets"},
         {"methods", "models"},
         {"maps", "training"},
+        {"faithfulness"},
         {"engine"},
         {"traits", "report"},
         {"commands"},

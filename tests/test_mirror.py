@@ -29,6 +29,7 @@ ELSEWHERE = {
     "explain/engine/explanation.py": "tests/explain/engine/test_engine.py",
     "explain/engine/observer.py": "tests/explain/engine/test_engine.py",
     "explain/engine/sight.py": "tests/explain/engine/test_engine.py",
+    "explain/faithfulness/measures.py": "tests/explain/faithfulness/test_verdict.py",
     "explain/methods/__init__.py": "tests/explain/methods/test_registry.py",
     "explain/methods/base.py": "tests/explain/methods/test_registry.py",
     "explain/methods/cf_cam/clustering.py": "tests/explain/methods/test_cf_cam.py",
@@ -46,6 +47,7 @@ ELSEWHERE = {
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/canvas/view.py": "tests/components/page/test_link.py",
+    "components/browser/late_marks/__init__.py": "tests/browser/test_dashboard.py",
     "components/browser/gallery/__init__.py": "tests/browser/test_dashboard.py",
     "components/choices/chosen_model.py": "tests/pages/test_own_file.py",
     "components/choices/combination.py": "tests/pages/test_links.py",

@@ -18,6 +18,7 @@ BY = "compare-by"
 WITH = "compare-with"
 DIFFERENCE = "compare-difference"
 AGREEMENT = "agreement"
+VERDICTS = "verdicts"
 
 _FIRST_LAYERS = 4
 _WIDTH = 360  # of a list beside what it is compared by
@@ -137,6 +138,17 @@ def pick_agreement() -> bool:
         key=AGREEMENT,
         persist_state="session",
         help="How far do the maps of a picture agree? Measured, with a matrix below the maps.",
+    )
+
+
+def pick_verdicts() -> bool:
+    """Offer to measure whether each map may be believed."""
+    return st.toggle(
+        "Verdicts",
+        key=VERDICTS,
+        persist_state="session",
+        help="May I believe this map? Parts of the picture are hidden, and the map is compared with those of other "
+        "classes, other pictures, and copies nobody can tell from this one. Takes seconds a picture, after the maps.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
+    from explain.engine.judging import Verdicts
 
 _LIKELIEST = ("Likeliest class", "Second likeliest", "Third likeliest")
 _log = logging.getLogger(__name__)
@@ -87,6 +88,12 @@ class Question:
         if self.comparison.by != "methods" or self.model.request.source != "bundled":
             return []
         return [name for name in self.cannot if "prompts" in get_method(name).needs]
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether verdicts can be had: of maps as they are, a column a method."""
+        plain = (self.combination.fusion, self.combination.augmentation) == ("none", "none")
+        return self.comparison.by == "methods" and plain and not self.combination.layers
 
     def make_key(self, settings: Mapping[str, Settings]) -> str:
         """A digest of everything the answer depends on."""
@@ -162,6 +169,29 @@ def _borrow(
         if isinstance(lent, PictureExplanation):
             loans[outcome.picture.digest] = Loan(name, lent)
     return loans
+
+
+def judge(
+    engine: Engine, question: Question, answered: Answered, settings: Mapping[str, Settings], work: Work[None]
+) -> Iterator[tuple[str, Verdicts]]:
+    """Have the maps of every picture judged, and those that another model lends.
+
+    Yields:
+        A picture's digest and the verdicts on its maps, again and again as more is known.
+    """
+    for outcome in answered.outcomes:
+        if isinstance(outcome, Failure):
+            continue
+        picture, digest = outcome.picture, outcome.picture.digest
+        own: Verdicts = {}
+        asked = (question.usable, question.layer, outcome.targets[0], settings, question.score)
+        for own in engine.judge(picture, question.model, *asked, cancel=work.cancel) if question.usable else ():
+            yield digest, own
+        loan = answered.loans.get(digest)
+        if loan is not None:
+            lent = (question.lent, "auto", loan.entry.targets[0], settings, question.score)
+            for more in engine.judge(picture, loan.model, *lent, cancel=work.cancel):
+                yield digest, {**own, **more}
 
 
 def gather(question: Question, answered: Answered, device: str) -> Explanation | None:

@@ -25,7 +25,7 @@ from components.browser.canvas import read_view
 from components.browser.canvas.view import CanvasView
 from components.choices.chosen_model import ModelChoice, get_choice, use_choice
 from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
-from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, WITH, CompareBy
+from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, VERDICTS, WITH, CompareBy
 from components.choices.file_form import read_numbers
 from components.choices.layer import AUTO, LAYER
 from components.choices.methods import METHODS, name_settings
@@ -451,6 +451,7 @@ PARTS: Sequence[Part] = (
     Entry("more", f"{DIFFERENCE}-a", None, _read_one),
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
+    Entry("verdicts", VERDICTS, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),

@@ -112,3 +112,13 @@ def await_engine(place: Place, meanwhile: Callable[[], None] | None = None) -> E
         st.error(f"The engine could not be started. {reason}", icon=":material/error:")
         st.button("Try again", key="engine-again", on_click=start_engine.clear)
     return None
+
+
+def say_passes(engine: Engine) -> None:
+    """How often networks have run so far, and where."""
+    passes = engine.passes
+    st.caption(
+        f"Passes of the network since the server started, for everyone who uses it: {passes.forward} forward, "
+        f"{passes.backward} backward. The maps of a picture share them; sliders need none. Runs on "
+        f"{engine.description}."
+    )

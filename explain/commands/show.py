@@ -68,6 +68,9 @@ def show(
     white: White = None,
     names: NameMode = "auto",
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
+    verdicts: Annotated[
+        bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
+    ] = False,
     **checkpoint: Any,
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays.
@@ -101,6 +104,7 @@ def show(
         score=score,
         fusion=fusion,
         augmentation=augmentation,
+        verdicts=verdicts,
     )
     left_out: list[str] = []
 
@@ -249,6 +253,9 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
         if len(entry.layers) * len(entry.targets) > 1:
             title += f", {heatmap.layer}, {heatmap.label}"
         print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
+        verdict = entry.verdicts.get(heatmap.key)
+        for mark in verdict.marks if verdict else ():
+            print(f"    {mark.word}: {mark.sentence}")
     for name, reason in entry.unavailable.items():
         method = get_method(name)
         suggestion = _suggest_prompted(labels) if "prompts" in method.needs else ""

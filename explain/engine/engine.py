@@ -7,7 +7,7 @@ is called to *see* may be answered from memory; to *look* always runs the networ
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
@@ -17,6 +17,7 @@ from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import Job, average, draw_all, make_capture
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
 from explain.engine.handed_over import Given, open_pictures
+from explain.engine.judging import Judge, Verdicts
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
@@ -83,6 +84,7 @@ class Engine:
         self._machine = Machine(device, precision, model_bytes, self.forget)
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
+        self._judge = Judge(self._machine, self._memory, self._observer)
         self._batch = batch
 
     @property
@@ -189,6 +191,7 @@ class Engine:
         preprocessing: Any = None,
         labels: Labels = None,
         outputs: Outputs | None = None,
+        verdicts: bool = False,
     ) -> Explanation:
         """Explain pictures by several methods, which share one pass of the network for each picture.
 
@@ -209,6 +212,7 @@ class Engine:
             preprocessing: see `load`.
             labels: see `load`.
             outputs: see `load`.
+            verdicts: also judge the maps; see `judge`.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
@@ -221,6 +225,8 @@ class Engine:
         for name, known in ((fusion, get_args(Fusion)), (augmentation, get_args(Augmentation))):
             if name not in known:
                 raise MethodError(f"“{name}” is not known here. Take one of: {', '.join(known)}.")
+        if verdicts and (fusion, augmentation) != ("none", "none"):
+            raise MethodError("Verdicts are measured on maps as they are. Leave out fusion and augmentation.")
         views = list_views(augmentation)
         sights = [Sight(picture, loaded, views[0]) for picture in open_pictures(pictures)]
         whole = Watch(progress, cancel)
@@ -234,8 +240,38 @@ class Engine:
                 ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
             run = ahead.pop(sight.picture.digest, Passes())
             one = self._explain_one(sight, question, views, watch, run)
+            if verdicts:
+                for found in self._judge.judge(sight, question, watch):
+                    one = replace(one, verdicts=found)
             explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
         return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
+
+    def judge(
+        self,
+        picture: Picture,
+        model: Model,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: Layers = "auto",
+        target: Targets = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[Verdicts]:
+        """Measure whether the maps of a picture may be believed, cheapest first. The arguments are those of `explain`.
+
+        Parts of the picture are hidden, in the same way for all maps, so that a further map takes no further pass; the
+        maps are compared with those of other classes, other pictures, and copies nobody can tell from the picture.
+
+        Yields:
+            The verdict on each map, by its key, again and again as more is known. The last ones are settled.
+
+        Raises:
+            ExplainError: with a sentence on what was wrong; before the first verdict.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, layer, target, settings or {}, score)
+        yield from self._judge.judge(Sight(picture, loaded), question, Watch(progress, cancel))
 
     def capture(
         self,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from explain.faithfulness.verdict import Verdict
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
 from explain.networks.meaning import Outputs, find_probabilities
@@ -83,6 +84,7 @@ class PictureExplanation:
         unavailable: by method name, the sentence why it could not be used.
         outputs: what the predictions are: classes that exclude each other, findings, the answers of a logit, or values.
         caution: a sentence where a bundled model never saw a picture of this kind, so that its answer means little.
+        verdicts: what is said of each map, by its key, where they were asked for.
     """
 
     picture: Picture
@@ -95,6 +97,7 @@ class PictureExplanation:
     unavailable: Mapping[str, str]
     outputs: Outputs = "classes"
     caution: str = ""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,3 +119,8 @@ class Explanation:
     fusion: Fusion = "none"
     augmentation: Augmentation = "none"
     device: str = "CPU"
+
+    @property
+    def verdicts(self) -> tuple[Mapping[str, Verdict], ...]:
+        """For each picture, what is said of its maps, by their keys."""
+        return tuple(entry.verdicts for entry in self.pictures)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from explain.engine.sight import Sight, SightKey
+from explain.faithfulness.bank import Bank
 from explain.maps.heatmap import Heatmap
+from explain.methods.occlusion import Fill
 from explain.passes.capture import Derived, count_bytes
 from explain.passes.look import Ask, Look, Score
 from explain.passes.prompts import PromptCapture, PromptLook
@@ -38,6 +40,7 @@ class Seen:
     prompt_look: PromptLook | None = None
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Hashable, Heatmap] = field(default_factory=OrderedDict)
+    banks: dict[tuple[Fill, bool], Bank] = field(default_factory=dict)  # by what hides, and whether prompts answer
     map_bytes: int = 0
     bytes_kept: int = 0
     # By map, held while a method runs the network for it; they live as long as anyone holds on to them.
@@ -64,7 +67,8 @@ class Seen:
             tensors += [self.prompt_look.tokens, self.prompt_look.scores]
         derived = sum(kept.bytes_kept for kept in self.derived.values())
         attention = sum(map(count_bytes, self.attention.values()))
-        return sum(tensor.nbytes for tensor in tensors) + derived + attention + self.map_bytes
+        banks = sum(bank.answers.nbytes + bank.masks.nbytes for bank in self.banks.values())
+        return sum(tensor.nbytes for tensor in tensors) + derived + attention + banks + self.map_bytes
 
     def add(self, look: Look) -> None:
         """Learn what a look left. What is known already stays as it is."""

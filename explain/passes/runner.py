@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from explain.errors import Cancelled, ModelError
 from explain.networks.device import attempt, release_memory
-from explain.networks.meaning import Outputs
+from explain.networks.meaning import Outputs, read_answers
 from explain.networks.output import read_scores
 from explain.passes.backward import guide, split_score
 from explain.passes.count import Passes
@@ -103,22 +103,16 @@ class Runner:
             count: how many there are.
             precision: see `explain.passes.look.PassPrecision`.
         """
+        return self._join(self._send(make, count, precision, self._pick))
+
+    def answers(self, make: Callable[[range], Tensor], count: int, precision: PassPrecision = "full") -> Tensor:
+        """The score of every answer of the network for other pictures, `(count, answers)`, at least one; see `scores`.
+        The class of this runner has no part in it.
+        """
         import torch
 
-        if count >= _WORTH_FOLDING and self._folded is None:
-            (self._folded,) = self._in_chunks(lambda _rows: self._fold(), 1, 0, Passes())
-            self._account(Passes(forward=PASSES), 0)
-        forwards = self._folded or {}
-
-        def work(rows: range) -> Tensor:
-            pictures = make(rows)
-            if pictures.device.type == "cpu":
-                # On the CPU convolutions are quicker in this order of memory, with or without weights in the same.
-                pictures = pictures.contiguous(memory_format=torch.channels_last)
-            with self._turn, self._in_precision(precision), standing_in(forwards):
-                return self._read(self._module(pictures), len(rows))
-
-        return self._join(self._in_chunks(work, count, _BYTES_FORWARD * self.picture.nbytes))
+        parts = self._send(make, count, precision, lambda numbers: read_answers(numbers, self.outputs))
+        return torch.cat([*parts])
 
     def scores_after(
         self, change: Callable[[Tensor, range], None], count: int, precision: PassPrecision = "full"
@@ -205,6 +199,31 @@ class Runner:
 
         (split,) = self._in_chunks(work, 1, 0, Passes(1, 1))
         return split
+
+    def _send(
+        self,
+        make: Callable[[range], Tensor],
+        count: int,
+        precision: PassPrecision,
+        read: Callable[[Tensor], Tensor],
+    ) -> Iterator[Tensor]:
+        """Chunk by chunk, what is read of the network's numbers `(n, outputs)` for other pictures."""
+        import torch
+
+        if count >= _WORTH_FOLDING and self._folded is None:
+            (self._folded,) = self._in_chunks(lambda _rows: self._fold(), 1, 0, Passes())
+            self._account(Passes(forward=PASSES), 0)
+        forwards = self._folded or {}
+
+        def work(rows: range) -> Tensor:
+            pictures = make(rows)
+            if pictures.device.type == "cpu":
+                # On the CPU convolutions are quicker in this order of memory, with or without weights in the same.
+                pictures = pictures.contiguous(memory_format=torch.channels_last)
+            with self._turn, self._in_precision(precision), standing_in(forwards):
+                return read(read_scores(self._module(pictures), len(rows)))
+
+        return self._in_chunks(work, count, _BYTES_FORWARD * self.picture.nbytes)
 
     def _fold(self) -> Forwards:
         with self._turn:

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
+from explain.faithfulness.measures import MeasureName
+from explain.faithfulness.verdict import Verdict, Word
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
 from explain.models.request import ModelRequest
@@ -80,8 +82,26 @@ class PassesEntry(_Entry):
     backward: int
 
 
+class MarkEntry(_Entry):
+    """One thing that was said of a map, and the figure it rests on; see `explain.faithfulness.verdict.Mark`."""
+
+    word: Word
+    sentence: str
+    measure: MeasureName | None
+    value: float | None
+    bound: float | None
+    count: int
+
+
+class VerdictEntry(_Entry):
+    """What was said of a map, and what was not measured."""
+
+    marks: tuple[MarkEntry, ...]
+    missing: tuple[str, ...]
+
+
 class MapEntry(_Entry):
-    """One map; `key` names it in the NPZ, `picture` is the picture's digest."""
+    """One map; `key` names it in the NPZ, `picture` is the digest of its picture, `verdict` is there if asked for."""
 
     key: str
     picture: str
@@ -95,6 +115,7 @@ class MapEntry(_Entry):
     seconds: float
     passes: PassesEntry
     warnings: tuple[str, ...]
+    verdict: VerdictEntry | None = None
 
 
 class Manifest(_Entry):
@@ -168,6 +189,7 @@ def build_manifest(
                 seconds=heatmap.seconds,
                 passes=PassesEntry(forward=heatmap.passes.forward, backward=heatmap.passes.backward),
                 warnings=heatmap.warnings,
+                verdict=write_verdict(entry.verdicts.get(heatmap.key)),
             )
             for heatmap in entry.maps
         ]
@@ -193,6 +215,15 @@ def join_manifests(parts: Sequence[Manifest]) -> Manifest:
     pictures = tuple(entry for part in parts for entry in part.pictures)
     maps = tuple(entry for part in parts for entry in part.maps)
     return parts[0].model_copy(update={"pictures": pictures, "maps": maps})
+
+
+def write_verdict(verdict: Verdict | None) -> VerdictEntry | None:
+    """What a manifest holds of a verdict: all but the figures of what it was compared with."""
+    if verdict is None:
+        return None
+    kept = MarkEntry.model_fields
+    marks = tuple(MarkEntry(**{name: getattr(mark, name) for name in kept}) for mark in verdict.marks)
+    return VerdictEntry(marks=marks, missing=verdict.missing)
 
 
 def name_map(index: int, heatmap: Heatmap) -> str:

@@ -20,7 +20,14 @@ from explain.models.loaded import LoadedModel
 from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
-from explain.report.manifest import Manifest, PictureEntry, find_versions, name_map, read_manifest
+from explain.report.manifest import (
+    Manifest,
+    PictureEntry,
+    find_versions,
+    name_map,
+    read_manifest,
+    write_verdict,
+)
 from explain.storage import read_file
 
 
@@ -30,7 +37,7 @@ class Replay:
 
     Attributes:
         lines: one sentence a map, and what else a reader should know.
-        reproduced: every map was made again and equals the old one bit for bit.
+        reproduced: every map was made again and equals the old one bit for bit, and so does every verdict.
         explanations: one for each picture.
     """
 
@@ -60,7 +67,7 @@ def replay_manifest(
     loaded = _load_model(engine, manifest, _read_weights(manifest, path.parent, weights))
     lines = _compare_versions(manifest, engine.description)
     explanations = []
-    same = 0
+    same, unlike = 0, 0
     for index, entry in enumerate(manifest.pictures):
         picture = _find_picture(entry, path.parent, pictures)
         wanted = [made for made in manifest.maps if made.key.startswith(f"{index}/")]
@@ -74,6 +81,7 @@ def replay_manifest(
             score=manifest.score,
             fusion=manifest.fusion,
             augmentation=manifest.augmentation,
+            verdicts=any(made.verdict for made in wanted),
         )
         explanations.append(explanation)
         found = {name_map(index, heatmap): heatmap for heatmap in explanation.pictures[0].maps}
@@ -94,8 +102,13 @@ def replay_manifest(
                 lines.append(f"{title}: differs by up to {np.abs(before - again.values).max():.3g}.")
             else:
                 lines.append(f"{title}: differs in size, {before.shape} then and {again.values.shape} now.")
+            if made.verdict is not None and again is not None:
+                judged = write_verdict(explanation.pictures[0].verdicts.get(again.key))
+                agrees = judged == made.verdict
+                unlike += not agrees
+                lines.append(f"{title}: the verdict is {'the same' if agrees else 'another one now'}.")
     lines.append(f"{same} of {len(manifest.maps)} maps are the same, bit for bit.")
-    return Replay(tuple(lines), same == len(manifest.maps), tuple(explanations))
+    return Replay(tuple(lines), same == len(manifest.maps) and not unlike, tuple(explanations))
 
 
 def _load_model(engine: Engine, manifest: Manifest, weights: bytes | None) -> LoadedModel:

@@ -175,6 +175,19 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     expect(news).to_have_text(f"{bundled_pictures()[3].path.name} is ready below ↓", timeout=PATIENCE)
 
 
+def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&verdicts=1")
+    words = pane(page, "eigen-cam").locator(".mark-word")
+    expect(words).to_have_text(["same for other classes"], timeout=PATIENCE)
+    hidden = pane(page, "grad-cam").locator(".marks details")
+    expect(pane(page, "grad-cam").locator(".marks.so-far")).to_have_count(0, timeout=PATIENCE)
+    hidden.locator("summary").click()
+    expect(hidden.locator(".mark-plot .own")).to_be_visible()
+    expect(hidden.get_by_text("What it cannot tell")).to_be_visible()
+    page.get_by_text("Verdicts", exact=True).click()
+    expect(words).to_have_count(0)
+
+
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:
     page.goto(app_url)
     await_picture(page, bundled_pictures()[0].title)

@@ -61,6 +61,7 @@ _PARTS = (
     "columns.js",
     "drawer.js",
     "news.js",
+    "verdict.js",
     "pane.js",
     "slide.js",
     "memory.js",
@@ -240,7 +241,13 @@ _mount = st.components.v2.component("camscope_canvas", js=(_FOLDER / "loader.js"
 
 
 def canvas(
-    rows: Sequence[Row], view: RenderSettings, key: str, drawing: bool = False, news: bool = False, below: str = ""
+    rows: Sequence[Row],
+    view: RenderSettings,
+    key: str,
+    drawing: bool = False,
+    news: bool = False,
+    below: str = "",
+    question: str = "",
 ) -> CanvasAnswer:
     """Show the grid.
 
@@ -253,6 +260,7 @@ def canvas(
         news: say on top, with the way there, what is new and not in view: maps and pictures since the last grid that
             had news.
         below: key of a container below the grid that news lead to as well, once it is there; its words are its label.
+        question: what the rows answer, where marks are to come later; see `components.browser.late_marks`.
     """
     wanted = _read_wanted(st.session_state.get(key))
     data = {
@@ -262,6 +270,7 @@ def canvas(
         "drawing": drawing,
         "news": news,
         "below": below,
+        "question": question,
     }
     result = _mount(
         key=key,

@@ -56,10 +56,20 @@ export class Grid {
       if (!this.element.contains(event.relatedTarget)) this.report();
     });
     this.ending = new AbortController();
+    document.addEventListener("camscope-marks", () => this.showMarks(), { signal: this.ending.signal });
     document.addEventListener("camscope-maps", () => this.requestPaint(), { signal: this.ending.signal });
     this.element.addEventListener("fullscreenchange", () => {
       if (this.solo && this.element.getRootNode().fullscreenElement !== this.element) this.leaveSolo();
     });
+  }
+
+  // Marks come later than maps, by way of the page; those of another question are of other maps.
+  showMarks() {
+    const { question, marks } = globalThis.camscopeMarks ?? {};
+    const found = this.question && question === this.question ? marks : {};
+    for (const [name, row] of this.rows) {
+      for (const [key, pane] of row.panes) pane.marks.update(found[name]?.[key] ?? null);
+    }
   }
 
   update({ data, setStateValue, setTriggerValue }) {
@@ -72,6 +82,8 @@ export class Grid {
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
     this.arrange();
+    this.question = data.question;
+    this.showMarks();
     this.news.update(data);
     this.showTools();
     this.drawing = data.drawing;

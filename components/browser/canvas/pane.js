@@ -68,6 +68,7 @@ class Pane {
     this.button = make("button", "action", this.element, { type: "button" });
     this.button.addEventListener("click", () => row.grid.act(row.key, key, this.action));
     this.choices = make("ul", "choices", this.element);
+    this.marks = new Marks(this.element);
     this.warnings = make("ul", "warnings", this.element);
     this.map = null;
     this.mapText = null;

@@ -58,6 +58,7 @@ VIEW = {
     "more": ["cf-cam"],
     "less": ["layer-cam"],
     "agreement": ["1"],
+    "verdicts": ["1"],
     "one": [SECOND],
     "look": ["grad-cam"],
     "signed": ["1"],

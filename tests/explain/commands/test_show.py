@@ -46,6 +46,23 @@ def test_show_on_the_cnn_writes_three_maps_and_a_clear_word(run: Run, cat: Path,
     assert (out / "figure.png").exists()
 
 
+def test_verdicts_are_printed_kept_and_replayed(run: Run, tmp_path: Path) -> None:
+    hens = next(picture.path for picture in bundled_pictures() if picture.name == "hens")
+    status, printed, _ = run(f"show {hens} --model photo-cnn --methods grad-cam,eigen-cam --verdicts --out {tmp_path}")
+    assert status == 0 and "same for other classes: The method does not ask for the class" in printed
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    first, second = (entry["verdict"]["marks"][0] for entry in manifest["maps"])
+    assert first["measure"] == "hiding" and first["count"] in (64, 256) and -1 <= first["value"] <= 1
+    assert second["word"] == "same for other classes"
+    status, printed, _ = run(f"replay {path}")
+    assert status == 0 and printed.count("the verdict is the same") == 2
+    manifest["maps"][0]["verdict"]["marks"][0]["value"] += 0.001
+    path.write_text(json.dumps(manifest))
+    status, printed, _ = run(f"replay {path}")
+    assert status == 1 and "Grad-CAM: the verdict is another one now" in printed
+
+
 def test_show_on_the_vit_writes_four_maps_and_sees_a_cat(run: Run, cat: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     status, _, _ = run(f"show {cat} --model photo-vit --out {out}")

@@ -1,0 +1,192 @@
+"""Are the verdicts right? `python -m benchmarks.verdict --data DIR [--model photo-cnn] [--pictures 300] [--json FILE]`.
+
+`DIR` holds pictures that the model was not trained on, a folder a class, as CIFAR-10's `test/`. Each picture that the
+model names right is judged as on the page, with maps of known worth among the methods:
+
+- **bad maps**, which must not be *backed*: Grad-CAM of the least likely class (`wrong_class`), Grad-CAM with its
+  channels' weights shuffled (`shuffled`), smooth noise (`noise`), a bell in the middle (`centre`), and Grad-CAM of the
+  picture before (`other_picture`).
+- **maps made for the class** by Grad-CAM, HiRes-CAM and CF-CAM, which must not be *contradicted*. How often they are
+  backed is printed beside that: who never backs a map is never wrong.
+
+Shares come with Wilson's 95 % interval (E. B. Wilson 1927, doi 10.1080/01621459.1927.10502953). Nothing here is used to
+set a threshold: those of `explain.faithfulness.verdict` are chances of error, chosen before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import cv2
+import numpy as np
+
+from explain.engine.engine import Engine
+from explain.methods import Method, MethodResult, get_method
+from explain.methods.base import registered
+from explain.passes.capture import LayerCapture
+from explain.pictures.decode import decode
+from explain.pictures.picture import Picture
+from explain.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GOOD = ("grad-cam", "hires-cam", "cf-cam")
+BAD = ("wrong_class", "shuffled", "noise", "centre", "other_picture")
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of how many, with Wilson's 95 % interval, all but the counts 0…1."""
+
+    hits: int
+    count: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper bound."""
+        if not self.count:
+            return 0.0, 1.0
+        z, n, p = 1.959964, self.count, self.hits / self.count
+        middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.hits / max(self.count, 1):6.1%} of {self.count:4}  ({low:.1%} to {high:.1%})"
+
+
+@dataclass(frozen=True)
+class LeastLikely:
+    """The score of the class that the network finds least likely, whatever is asked for."""
+
+    def __call__(self, scores: Tensor, target: int) -> Tensor:
+        """See `explain.passes.look.Objective`."""
+        return scores.min()
+
+
+def list_bad_methods() -> Iterator[Method]:
+    """Methods whose maps mean nothing for the class, each with a reason to look like one that does."""
+    grad_cam = get_method("grad-cam")
+    before: list[Tensor] = []
+
+    def draw_noise(capture: LayerCapture, settings: Settings) -> MethodResult:
+        import torch
+
+        rows, columns = capture.activations.shape[1:]
+        seed = int(abs(float(capture.logits.double().sum())) * 1e6) % 2**32
+        noise = np.random.default_rng(seed).random((3, 3))
+        drawn = cv2.resize(noise, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        return MethodResult(torch.from_numpy(drawn - drawn.min()).float())
+
+    def draw_centre(capture: LayerCapture, settings: Settings) -> MethodResult:
+        import torch
+
+        along = [torch.linspace(-1, 1, side + 1)[:-1] + 1 / side for side in capture.activations.shape[1:]]
+        return MethodResult(torch.exp(-2 * (along[0][:, None] ** 2 + along[1][None, :] ** 2)))
+
+    def shuffle(capture: LayerCapture, settings: Settings) -> MethodResult:
+        import torch
+
+        weights = capture.need_gradients().mean((1, 2))
+        order = torch.randperm(len(weights), generator=torch.Generator().manual_seed(0))
+        return MethodResult(torch.einsum("k,khw->hw", weights[order], capture.activations))
+
+    def draw_of_picture_before(capture: LayerCapture, settings: Settings) -> MethodResult:
+        before.append(grad_cam.function(capture, settings).values)
+        return MethodResult(before[-2] if len(before) > 1 else before[-1])
+
+    made = {"noise": draw_noise, "centre": draw_centre, "shuffled": shuffle, "other_picture": draw_of_picture_before}
+    for name, function in made.items():
+        yield _make(function, name, None)
+    yield _make(grad_cam.function, "wrong_class", LeastLikely())
+
+
+def _make(function: object, name: str, objective: LeastLikely | None) -> Method:
+    return Method(
+        function,  # type: ignore[arg-type]
+        name=name,
+        title=name,
+        sentence="",
+        paper="",
+        group="gradients",
+        needs={"activations", "gradients"},
+        objective=None if objective is None else lambda _settings: objective,
+    )
+
+
+def read_pictures(folder: Path, count: int) -> list[tuple[Picture, str]]:
+    """The first pictures of each class, the classes in turn."""
+    classes = [sorted(path.iterdir()) for path in sorted(folder.iterdir()) if path.is_dir()]
+    turns = [paths[turn] for turn in range(max(map(len, classes))) for paths in classes if turn < len(paths)]
+    return [(decode(path.read_bytes(), path.name), path.parent.name) for path in turns[:count]]
+
+
+def measure(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[str, object]:
+    """Judge all maps of all pictures and count the words."""
+    engine = Engine()
+    loaded = engine.load(model)
+    words: dict[str, Counter[str]] = defaultdict(Counter)
+    seconds = []
+    counted = 0
+    with ExitStack() as stack:
+        for method in list_bad_methods():
+            stack.enter_context(registered(method))
+        for number, (picture, label) in enumerate(pictures, 1):
+            if engine.predict(picture, loaded, 1)[0].label != label:
+                continue
+            counted += 1
+            started = time.perf_counter()
+            (*_, verdicts) = engine.judge(picture, loaded, [*GOOD, *BAD])
+            seconds.append(time.perf_counter() - started)
+            for key, verdict in verdicts.items():
+                words[key.split("/")[0]].update([*verdict.words, "all"])
+            if number % 20 == 0:
+                print(f"{number} of {len(pictures)} pictures", file=sys.stderr)
+    rows = {name: dict(words[name].most_common()) for name in (*GOOD, *BAD)}
+    backed = {name: Share(words[name]["backed"], words[name]["all"]) for name in (*GOOD, *BAD)}
+    contradicted = {name: Share(words[name]["contradicted"], words[name]["all"]) for name in GOOD}
+    print(f"{model}, {counted} pictures named right, {median(seconds):.2f} s each for {len(rows)} maps\n")
+    for title, shares in (("backed", backed), ("contradicted", contradicted)):
+        print(title, *(f"  {name:14} {share}" for name, share in shares.items()), "", sep="\n")
+    return {
+        "model": model,
+        "pictures": counted,
+        "seconds": median(seconds),
+        "words": rows,
+        "bad_maps_backed": {name: backed[name].hits / backed[name].count for name in BAD},
+        "good_maps_backed": {name: backed[name].hits / backed[name].count for name in GOOD},
+        "good_maps_contradicted": {name: share.hits / share.count for name, share in contradicted.items()},
+    }
+
+
+def main() -> None:
+    """Run the benchmark and print the table."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="pictures in folders named like the model's classes")
+    parser.add_argument("--model", default="photo-cnn")
+    parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    report = measure(options.model, read_pictures(options.data, options.pictures))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

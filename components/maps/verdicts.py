@@ -1,0 +1,154 @@
+"""Verdicts on Compare: measured after the maps are there, said under each, and never in the way of a slider."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from components.browser.late_marks import Mark, Said, send_marks
+from components.session.faults import show_faults
+from components.session.work import Work
+from explain.errors import Cancelled
+from explain.faithfulness.measures import MEASURES
+from explain.faithfulness.verdict import Mark as Measured
+from explain.faithfulness.verdict import Verdict, Word
+
+if TYPE_CHECKING:
+    from explain.engine.judging import Verdicts
+
+_STATE = "judging"
+_STILL = 0.8  # seconds that a question must stand before it is judged: a slider on its way asks for nothing
+_LOOK_AGAIN = 0.4
+_BARS = 24
+
+_log = logging.getLogger(__name__)
+
+_SIGNS: dict[Word, tuple[str, str]] = {
+    "blank": ("□", "open"),
+    "cannot be checked": ("⊘", "open"),
+    "same for other classes": ("≡", "doubt"),
+    "contradicted": ("✕", "against"),
+    "unsteady": ("≈", "doubt"),
+    "backed": ("◆", "for"),
+    "undecided": ("?", "open"),
+    "not measured": ("–", "open"),
+}
+"""A sign that does not rely on colour, and the tone it is drawn in. None of them is a seal."""
+
+
+Judge = Callable[[Work[None]], Iterator[tuple[str, "Verdicts"]]]
+"""Yields pictures' digests with the verdicts on their maps, again and again as more is known, in a thread of its own.
+"""
+
+
+@dataclass
+class _Judging:
+    """What is judged in a session.
+
+    Attributes:
+        key: of the question.
+        judge: answers it.
+        since: when it was asked, by time.monotonic.
+        work: under way, once the question has stood still.
+        found: by picture, the verdicts so far.
+        sent: what of them the browser has.
+    """
+
+    key: str
+    judge: Judge
+    since: float
+    work: Work[None] | None = None
+    found: dict[str, Verdicts] = field(default_factory=dict)
+    sent: dict[str, Verdicts] | None = None
+
+
+def ask_for_verdicts(key: str, judge: Judge) -> None:
+    """Have what stands on the page judged, once it has stood for a moment. Another question ends the work on the last.
+
+    Args:
+        key: of the question.
+        judge: see `Judge`.
+    """
+    judging = st.session_state.get(_STATE)
+    if judging is not None and judging.key == key:
+        return
+    drop_verdicts()
+    st.session_state[_STATE] = _Judging(key, judge, time.monotonic())
+
+
+def drop_verdicts() -> None:
+    """Judge nothing any more."""
+    judging = st.session_state.pop(_STATE, None)
+    if judging is not None and judging.work is not None:
+        judging.work.cancel.set()
+
+
+@st.fragment(run_every=_LOOK_AGAIN)
+@show_faults
+def follow_verdicts() -> None:
+    """Put verdicts under the maps as they come. A fragment of its own: neither grid nor sliders are drawn again."""
+    judging = st.session_state.get(_STATE)
+    if judging is None:
+        return
+    if judging.work is None and time.monotonic() - judging.since >= _STILL:
+        judging.work = Work(lambda work: _judge(judging, work))
+    found = dict(judging.found)
+    if judging.sent == found:
+        return
+    judging.sent = found
+    marks: dict[str, dict[str, Said]] = {}
+    for digest, verdicts in found.items():
+        marks[digest] = {key.partition("/")[0]: say_verdict(verdict) for key, verdict in verdicts.items()}
+    send_marks(judging.key, marks)
+
+
+def _judge(judging: _Judging, work: Work[None]) -> None:
+    try:
+        for digest, verdicts in judging.judge(work):
+            judging.found = {**judging.found, digest: verdicts}
+    except Cancelled:
+        pass
+    except Exception:
+        _log.exception("Maps could not be judged")
+
+
+def say_verdict(verdict: Verdict) -> Said:
+    """A verdict in the form in which the canvas shows it."""
+    missing = f"Not measured: {'; '.join(verdict.missing)}." if verdict.missing else ""
+    return Said(tuple(_say(mark, verdict.settled) for mark in verdict.marks), missing, verdict.settled)
+
+
+def _say(mark: Measured, settled: bool) -> Mark:
+    if mark.word == "not measured" and not settled:
+        return Mark("checking …", "…", "open", "Being measured. This takes seconds, and sliders need not wait for it.")
+    sign, tone = _SIGNS[mark.word]
+    if mark.measure is None or mark.value is None:
+        return Mark(mark.word, sign, tone, mark.sentence)
+    measure = MEASURES[mark.measure]
+    lines = [f"{measure.title}: {mark.value:.2f}, {measure.better} is better. {measure.rule}"]
+    bars: tuple[float, ...] = ()
+    at, bound = 0.0, None
+    if mark.null:
+        bars, at, bound = _draw(mark)
+        bound_said = "" if mark.bound is None else f", dashed line {mark.bound:.2f}"
+        lines.append(f"The bars are {measure.compared} ({len(mark.null):,}); the arrow is this map{bound_said}.")
+    lines += [f"What it cannot tell: {measure.cannot}", measure.paper]
+    alt = f"{measure.title} {mark.value:.2f} among {len(mark.null):,} comparison figures"
+    return Mark(mark.word, sign, tone, mark.sentence, tuple(lines), bars, at, bound, alt)
+
+
+def _draw(mark: Measured) -> tuple[tuple[float, ...], float, float | None]:
+    """The figures compared with as bars of heights 0…1, and where among them the map's own and the bound lie, 0…1."""
+    assert mark.value is not None
+    ends = [mark.null[0], mark.null[-1], mark.value, *([] if mark.bound is None else [mark.bound])]
+    low, high = min(ends), max(ends)
+    span = max(high - low, 1e-9)
+    counts = np.histogram(mark.null, bins=_BARS, range=(low, low + span))[0]
+    bars = tuple((counts / counts.max()).tolist())
+    return bars, (mark.value - low) / span, None if mark.bound is None else (mark.bound - low) / span

@@ -1,0 +1,97 @@
+"""A bank of masked passes: a picture with parts of it hidden, run once, by which any number of maps is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from explain.faithfulness.probe import CELLS, draw_masks
+from explain.methods.occlusion import Fill, make_baseline
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from explain.passes.runner import Runner
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """What a network answers to one picture as parts of it are hidden.
+
+    Attributes:
+        fill: what stands in for what is hidden.
+        masks: `(M, CELLS, CELLS)` bool, True where a cell is hidden.
+        answers: a score for each answer of the network, for each mask, `(M, answers)` float64.
+        whole: the same for the picture with nothing hidden, `(answers,)`.
+        hidden: the same with everything hidden.
+    """
+
+    fill: Fill
+    masks: np.ndarray
+    answers: np.ndarray
+    whole: np.ndarray
+    hidden: np.ndarray
+
+    def first(self, count: int) -> Bank:
+        """The bank of the first so many masks."""
+        return (
+            self if count == len(self.masks) else replace(self, masks=self.masks[:count], answers=self.answers[:count])
+        )
+
+    def find_falls(self, target: int) -> np.ndarray:
+        """How far the score of an answer falls under each mask, `(M,)`."""
+        falls: np.ndarray = self.whole[target] - self.answers[:, target]
+        return falls
+
+
+def fill_bank(
+    runner: Runner, seed: int, count: int, fill: Fill, allowed: np.ndarray, start: Bank | None = None
+) -> Bank:
+    """Run the network under masks, and once with all and with nothing hidden: `count + 2` passes.
+
+    Masks have soft edges, one cell wide, so that their own outline is no edge that a network answers to.
+
+    Args:
+        runner: of the network and the picture. Its class and layer do not matter.
+        seed: of the masks.
+        count: how many masks there are in the end.
+        fill: what stands in for what is hidden.
+        allowed: the cells that may be hidden, see `find_allowed`.
+        start: a bank of the same with fewer masks, whose passes are not run again.
+    """
+    import torch
+
+    masks = draw_masks(seed, count, allowed)
+    done = 0 if start is None else len(start.masks)
+    shown = [masks[done:]]
+    if start is None:
+        shown += [np.zeros((1, CELLS, CELLS), dtype=bool), allowed[None]]
+    cells = torch.from_numpy(np.concatenate(shown))
+    baseline = make_baseline(runner.picture, fill)
+
+    def make(rows: range) -> Tensor:
+        return hide(runner.picture, baseline, cells[rows.start : rows.stop])
+
+    answers = runner.answers(make, len(cells)).cpu().double().numpy()
+    if start is not None:
+        return Bank(fill, masks, np.concatenate([start.answers, answers]), start.whole, start.hidden)
+    return Bank(fill, masks, answers[:-2], answers[-2], answers[-1])
+
+
+def hide(picture: Tensor, baseline: Tensor, cells: Tensor) -> Tensor:
+    """A picture with cells hidden, softly: within half a cell of an edge both are mixed.
+
+    Args:
+        picture: the model's input, `(1, C, H, W)`.
+        baseline: what stands in for it, in the same shape.
+        cells: `(n, h, w)` bool, True where a cell is hidden.
+
+    Returns:
+        `(n, C, H, W)`.
+    """
+    from torch.nn.functional import interpolate
+
+    share = interpolate(cells[:, None].to(picture), picture.shape[2:], mode="bilinear")
+    return picture + (baseline - picture) * share

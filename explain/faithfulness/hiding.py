@@ -1,0 +1,113 @@
+"""The hiding correlation: does the score fall with how much of a map is hidden, more than it does for other maps?
+
+The measure is faithfulness correlation (Bhatt, Weller and Moura, "Evaluating and Aggregating Feature-based Model
+Explanations", IJCAI 2020, arXiv 2005.00631, definition 3), with masks of half the picture in place of single pixels.
+What makes it a test are comparison maps: the map itself, moved, which has its very values and smoothness (as in spin
+tests of brain maps; Burt et al. 2020, doi 10.1016/j.neuroimage.2020.117038), and the same method's maps of other
+pictures, which lie where subjects lie. Neither needs a pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from explain.faithfulness.bank import Bank
+from explain.faithfulness.probe import CELLS
+
+
+@dataclass(frozen=True, eq=False)
+class Hiding:
+    """What hiding says of one map under one bank.
+
+    Attributes:
+        value: the hiding correlation, -1…1; NaN for a map without anything above zero, or where no mask moved
+            the score.
+        moved: that of moved copies of the map, `(511,)`, or fewer where the input is no square.
+        others: that of maps of other pictures, `(n,)`.
+        masks: how many masks it rests on.
+    """
+
+    value: float
+    moved: np.ndarray
+    others: np.ndarray
+    masks: int
+
+    @property
+    def chance_moved(self) -> float:
+        """Share of moved copies, the map among them, that do as well or better: the p-value, 0…1."""
+        return find_chance(self.value, self.moved)
+
+    @property
+    def chance_others(self) -> float:
+        """The same among other pictures' maps; 1 where there are none."""
+        return find_chance(self.value, self.others)
+
+    @property
+    def chance_worse(self) -> float:
+        """Share of moved copies, the map among them, that do as badly or worse."""
+        return find_chance(-self.value, -self.moved)
+
+
+def find_chance(value: float, others: np.ndarray) -> float:
+    """The share of comparison values, the value itself among them, that reach it. It is never 0: of 39 comparisons the
+    least is 1 in 40 (Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2).
+    """
+    return float((1 + (others >= value).sum()) / (1 + len(others)))
+
+
+def judge_by_hiding(cells: np.ndarray, others: np.ndarray, bank: Bank, target: int, square: bool = True) -> Hiding:
+    """The hiding correlation of a map, and of what it is compared with.
+
+    Args:
+        cells: the map on the grid, `(CELLS, CELLS)`, at least 0; see `lay_on_cells`.
+        others: maps of other pictures, `(n, CELLS, CELLS)`.
+        bank: of the picture.
+        target: the explained class.
+        square: the model's input is one, so that a map may be turned.
+    """
+    moved = move(cells, square)
+    values = correlate(np.concatenate([cells[None], moved, others]), bank, target)
+    return Hiding(float(values[0]), values[1 : 1 + len(moved)], values[1 + len(moved) :], len(bank.masks))
+
+
+def correlate(maps: np.ndarray, bank: Bank, target: int) -> np.ndarray:
+    """Pearson's correlation over masks of the share of a map that is hidden and the fall of the score.
+
+    Args:
+        maps: `(n, CELLS, CELLS)`, at least 0.
+        bank: of the picture.
+        target: the class.
+
+    Returns:
+        `(n,)`, -1…1; NaN where one of both is the same under every mask.
+    """
+    shares = maps.reshape(len(maps), -1) @ bank.masks.reshape(len(bank.masks), -1).T.astype(np.float64)
+    falls = bank.find_falls(target)
+    shares, falls = shares - shares.mean(1, keepdims=True), falls - falls.mean()
+    spread, fell = np.sqrt((shares**2).sum(1)), np.sqrt((falls**2).sum())
+    # What is left of equal numbers after rounding is no spread.
+    still = (spread <= 1e-12 * np.maximum(maps.sum((1, 2)), 1e-300)) | (fell <= 1e-6)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values: np.ndarray = np.where(still, np.nan, (shares @ falls) / (spread * fell))
+    return values
+
+
+def move(cells: np.ndarray, square: bool = True) -> np.ndarray:
+    """A map in all other places: each of its turns and mirror images, shifted by each number of cells around the edges.
+
+    Args:
+        cells: `(CELLS, CELLS)`.
+        square: the cells are squares; else a quarter turn would change the map's shape.
+
+    Returns:
+        `(511, CELLS, CELLS)`, or 255; never the map as it is.
+    """
+    images = []
+    for turn in range(4) if square else (0, 2):
+        turned = np.rot90(cells, turn)
+        images += [turned, turned[:, ::-1]]
+    shifts = [(down, across) for down in range(CELLS) for across in range(CELLS)]
+    placed = [np.roll(image, shift, (0, 1)) for image in images for shift in shifts]
+    return np.stack(placed[1:])

@@ -1,0 +1,61 @@
+"""Pictures that the one under test is compared with: the examples that ship, whole, mirrored and in parts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from itertools import islice
+
+import numpy as np
+from PIL import Image
+
+from explain.bundled.pictures import bundled_pictures
+from explain.pictures.decode import decode
+from explain.pictures.picture import Picture, build_picture
+
+_LONGEST = 384  # pixels; more would only be cut down again by the model's own input
+_PART = 0.7  # of each side
+_PLACES = ((0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0))  # of a part: how far down and across, 0…1
+
+
+def list_references(labels: Sequence[str], besides: str, count: int) -> tuple[Picture, ...]:
+    """Pictures that a model with these labels may meet: drawn birds for one that knows them, else photographs.
+
+    Args:
+        labels: of the model.
+        besides: digest of the picture under test. Neither it nor a part of it is among them.
+        count: how many, as far as there are: first all of the examples whole, then each mirrored, then parts.
+    """
+    drawn = any(entry.seed is not None and {*entry.classes} & {*labels} for entry in bundled_pictures())
+    names = [entry.name for entry in bundled_pictures() if (entry.seed is not None) == drawn]
+    versions = zip(*(_versions(name) for name in names if _digest(name) != besides), strict=True)
+    return tuple(islice((picture for some in versions for picture in some), count))
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256(_path_bytes(name)).hexdigest()
+
+
+def _path_bytes(name: str) -> bytes:
+    return next(entry.path for entry in bundled_pictures() if entry.name == name).read_bytes()
+
+
+@cache
+def _versions(name: str) -> tuple[Picture, ...]:
+    """An example whole, mirrored, and four parts of it with their mirror images, always in that order."""
+    whole = decode(_path_bytes(name), name).pixels
+    shrink = min(1.0, _LONGEST / max(whole.shape[:2]))
+    height, width = (round(side * shrink) for side in whole.shape[:2])
+    pixels = np.asarray(Image.fromarray(whole).resize((width, height), Image.Resampling.BILINEAR))
+    rows, columns = round(height * _PART), round(width * _PART)
+    shown = [pixels, pixels[:, ::-1]]
+    for down, across in _PLACES:
+        top, left = round(down * (height - rows)), round(across * (width - columns))
+        part = pixels[top : top + rows, left : left + columns]
+        shown += [part, part[:, ::-1]]
+    return tuple(
+        build_picture(name, np.ascontiguousarray(one), hashlib.sha256(f"{name} {number}".encode()).hexdigest(), ())
+        for number, one in enumerate(shown)
+    )

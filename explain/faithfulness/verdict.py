@@ -1,0 +1,261 @@
+"""The verdict on a map: one to three marks in plain words, each with the measurement it rests on.
+
+A verdict says what was measured of this map, this picture and this model. It never says that the model is right, that a
+finding is there, or that nothing is where nothing is marked. What was not measured is said to be not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from explain.faithfulness.hiding import Hiding
+from explain.faithfulness.likeness import LIKE
+from explain.faithfulness.measures import MeasureName
+from explain.methods.occlusion import Fill
+
+Word = Literal[
+    "blank",
+    "cannot be checked",
+    "same for other classes",
+    "contradicted",
+    "unsteady",
+    "backed",
+    "undecided",
+    "not measured",
+]
+"""In the order of what is said first. Silence is not approval: `not measured` is a word as well."""
+
+CHANCE = 0.025
+"""The most a p-value may be where a map counts as backed, at each of two looks: one in twenty together."""
+
+CHANCE_WORSE = 0.05
+"""The same for a map that counts as contradicted."""
+
+FEWEST_OTHERS = 39
+"""Maps of other pictures that can show a p-value of `CHANCE`; with fewer only moved copies count, and that is said."""
+
+STILL_NAMED = 0.5
+"""With everything hidden, the share of its probability above which a class is named without the picture."""
+
+ALIKE = 0.9
+"""How alike maps of two classes must be at least to count as the same, however alike strangers are."""
+
+MOST_CHANGED = 3
+"""Of the copies, those that may change the answer before steadiness cannot be told."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One thing that is said of a map.
+
+    Attributes:
+        word: in short.
+        sentence: what it means, for someone who knows neither the measure nor the network.
+        measure: by which measure, of `MEASURES`; None where nothing was measured.
+        value: the figure; None where there is none.
+        null: the figures of what it is compared with, lowest first.
+        bound: which value of those decides; None where none does.
+        count: masks, copies or maps that it rests on.
+    """
+
+    word: Word
+    sentence: str
+    measure: MeasureName | None = None
+    value: float | None = None
+    null: tuple[float, ...] = field(default=(), repr=False)
+    bound: float | None = None
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one map.
+
+    Attributes:
+        marks: one to three, the gravest first.
+        missing: what was not measured, each as the end of a sentence.
+        settled: no further look would change it; False for one that is only so far.
+    """
+
+    marks: tuple[Mark, ...]
+    missing: tuple[str, ...] = ()
+    settled: bool = True
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of the marks."""
+        return tuple(mark.word for mark in self.marks)
+
+
+@dataclass(frozen=True, eq=False)
+class Hidden:
+    """One way of hiding, tried on a map.
+
+    Attributes:
+        fill: what stood in for what was hidden.
+        hiding: the measurement.
+        kept: with everything hidden, what is left of the probability of the class, as a share; None for a value.
+    """
+
+    fill: Fill
+    hiding: Hiding
+    kept: float | None
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether hiding the picture takes the class away, and some masks move its score."""
+        return np.isfinite(self.hiding.value) and (self.kept is None or self.kept < STILL_NAMED)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that is known of one map when it is judged.
+
+    Attributes:
+        label: name of the explained class.
+        blank: the map has nothing above zero, is not finite, or is the same everywhere.
+        class_agnostic: its method does not look at the class.
+        hidden: the ways of hiding that were tried, the one that decides first; none where it was not tried.
+        rivals: names of the classes it was compared with: the likeliest other one, and the least likely.
+        rival_likenesses: how alike the map is to that of each, -1…1; NaN for a blank one.
+        strangers: how alike maps of different pictures are, see `find_likenesses_of_strangers`.
+        steadiness: median likeness with the copies that keep the answer; None where not measured.
+        copies: how many kept it, and how many were made.
+        missing: what was not measured, and why.
+    """
+
+    label: str
+    blank: bool = False
+    class_agnostic: bool = False
+    hidden: Sequence[Hidden] = ()
+    rivals: tuple[str, ...] = ()
+    rival_likenesses: tuple[float, ...] = ()
+    strangers: np.ndarray = field(default_factory=lambda: np.empty(0))
+    steadiness: float | None = None
+    copies: tuple[int, int] = (0, 0)
+    missing: tuple[str, ...] = ()
+
+    @property
+    def most_alike(self) -> float | None:
+        """How alike two maps of different pictures hardly ever are; None where no others were looked at."""
+        return float(np.quantile(self.strangers, LIKE)) if len(self.strangers) else None
+
+
+def decide(evidence: Evidence, settled: bool = True) -> Verdict:
+    """The verdict, from numbers alone.
+
+    Args:
+        evidence: what was measured.
+        settled: see `Verdict`.
+    """
+    if evidence.blank:
+        return Verdict((Mark("blank", "There is nothing on this map that could be checked."),))
+    hidden = _say_hidden(evidence)
+    marks = [mark for mark in (hidden, _say_rival(evidence), _say_unsteady(evidence)) if mark is not None]
+    if any(mark.word in ("same for other classes", "unsteady", "contradicted") for mark in marks):
+        # What is the same for other classes, or changes with nothing, is not backed by a test of where it lies.
+        marks = [mark for mark in marks if mark.word not in ("backed", "undecided")]
+    if not marks:
+        marks = [Mark("not measured", "Nothing was measured of this map: that is no word for it, nor against it.")]
+    marks.sort(key=lambda mark: get_args(Word).index(mark.word))
+    return Verdict(tuple(marks), evidence.missing, settled)
+
+
+def _say_hidden(evidence: Evidence) -> Mark | None:
+    """What hiding says, the first way of it deciding, the others only able to take a word back."""
+    if not evidence.hidden:
+        return None
+    able = [way for way in evidence.hidden if way.can_judge]
+    label = evidence.label
+    if not able:
+        kept = max((way.kept or 0.0) for way in evidence.hidden)
+        sentence = (
+            f"Even with everything hidden the model says “{label}”: no map of this picture can be checked by hiding."
+            if kept >= STILL_NAMED
+            else f"Hiding parts of this picture does not move the score of “{label}”, so the map cannot be checked."
+        )
+        return Mark("cannot be checked", sentence, "hiding", kept, count=evidence.hidden[0].hiding.masks)
+    first, others = able[0].hiding, [way.hiding for way in able[1:]]
+    calibrated = len(first.others) >= FEWEST_OTHERS
+    backed = first.chance_moved <= CHANCE and (not calibrated or first.chance_others <= CHANCE)
+    contradicted = first.chance_worse <= CHANCE_WORSE
+    null = np.concatenate([first.moved, first.others]) if calibrated else first.moved
+    null = np.sort(null[np.isfinite(null)])
+    beaten = int((null < first.value).sum())
+    figures: dict[str, Any] = {
+        "measure": "hiding",
+        "value": first.value,
+        "null": tuple(null.tolist()),
+        "bound": float(np.quantile(null, 1 - CHANCE)) if len(null) else None,
+        "count": first.masks,
+    }
+    disagree = any(
+        (backed and other.chance_moved > 0.5) or (contradicted and other.chance_worse > 0.5) for other in others
+    )
+    if disagree:
+        return Mark(
+            "undecided",
+            "Two ways of hiding disagree, so the check cannot tell this map from one of no meaning.",
+            **figures,
+        )
+    if contradicted:
+        return Mark(
+            "contradicted",
+            f"Hiding what is marked does not lower “{label}”; hiding other places does. Do not read it as the reason.",
+            **figures,
+        )
+    if backed:
+        weaker = "" if calibrated else " Passes too easily where the subject is in the middle."
+        return Mark(
+            "backed",
+            f"Hiding what is marked lowers “{label}” more than hiding as much elsewhere does ({beaten:,} of "
+            f"{len(null):,} comparison maps). It shows where this model looks, not that it is right.{weaker}",
+            **figures,
+        )
+    return Mark("undecided", "On this picture the check cannot tell the map from a map of no meaning.", **figures)
+
+
+def _say_rival(evidence: Evidence) -> Mark | None:
+    """Whether the map is the same for another class."""
+    if evidence.class_agnostic:
+        return Mark(
+            "same for other classes",
+            "The method does not ask for the class: it shows what the network notices, not why it says "
+            f"“{evidence.label}”.",
+        )
+    bound = evidence.most_alike
+    if not evidence.rivals or bound is None:
+        return None
+    # Alike for its nearest rival alone, a map may show what the two have in common, such as two kinds of cat.
+    if not all(likeness >= max(bound, ALIKE) for likeness in evidence.rival_likenesses):
+        return None
+    rivals = " and for ".join(f"“{rival}”" for rival in evidence.rivals)
+    return Mark(
+        "same for other classes",
+        f"Looks the same for {rivals}: it shows what the network notices, not why it says “{evidence.label}”.",
+        "other classes",
+        min(evidence.rival_likenesses),
+        tuple(np.sort(evidence.strangers).tolist()),
+        max(bound, ALIKE),
+        len(evidence.strangers),
+    )
+
+
+def _say_unsteady(evidence: Evidence) -> Mark | None:
+    """Whether the map changes though picture and answer stay."""
+    bound, (kept, made) = evidence.most_alike, evidence.copies
+    if evidence.steadiness is None or bound is None or kept < made - MOST_CHANGED or evidence.steadiness >= bound:
+        return None
+    return Mark(
+        "unsteady",
+        "Changes when the picture changes in ways nobody can see, though the answer stays. Do not read its details.",
+        "copies",
+        evidence.steadiness,
+        tuple(np.sort(evidence.strangers).tolist()),
+        bound,
+        kept,
+    )

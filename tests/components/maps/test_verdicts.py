@@ -1,0 +1,43 @@
+"""How a verdict is said under a map."""
+
+import numpy as np
+
+from components.maps.verdicts import say_verdict
+from explain.faithfulness.hiding import Hiding
+from explain.faithfulness.verdict import Evidence, Hidden, Verdict, decide
+
+
+def judge(value: float, **known: object) -> Verdict:
+    hiding = Hiding(value, np.linspace(-0.5, 0.5, 511), np.linspace(-0.4, 0.4, 39), 64)
+    return decide(Evidence("cat", hidden=[Hidden("grey", hiding, 0.1)], **known))  # type: ignore[arg-type]
+
+
+def test_a_mark_has_its_figure_and_what_it_is_compared_with() -> None:
+    said = say_verdict(judge(0.75))
+    assert said.settled
+    (mark,) = said.marks
+    assert mark.word == "backed" and mark.tone == "for"
+    assert "0.75" in mark.lines[0] and "550" in mark.lines[1]
+    assert any(line.startswith("What it cannot tell") for line in mark.lines) and "arXiv" in mark.lines[-1]
+    # From −0.5 to 0.75: the map's own stands at the right end, the bound left of it.
+    assert mark.at == 1.0 and mark.bound is not None and 0.7 < mark.bound < 0.9
+    assert len(mark.bars) == 24 and max(mark.bars) == 1.0 and mark.bars[-1] == 0.0
+
+
+def test_no_two_words_share_a_sign() -> None:
+    words = {}
+    for verdict in (judge(0.75), judge(0.0), judge(-0.75), judge(0.75, class_agnostic=True)):
+        said = say_verdict(verdict)
+        words.update({mark.word: (mark.sign, mark.tone) for mark in said.marks})
+    assert {*words} == {"backed", "undecided", "contradicted", "same for other classes"}
+    assert len({sign for sign, _ in words.values()}) == 4
+    assert words["contradicted"][1] == "against" and words["undecided"][1] == "open"
+
+
+def test_what_was_not_measured_is_said() -> None:
+    said = say_verdict(judge(0.75, missing=("whether it is steady, because …",)))
+    assert said.missing.startswith("Not measured: whether it is steady")
+    (waiting,) = say_verdict(decide(Evidence("cat"), settled=False)).marks
+    assert waiting.word == "checking …" and waiting.tone == "open"
+    blank = say_verdict(decide(Evidence("cat", blank=True)))
+    assert blank.marks[0].bars == () and blank.marks[0].lines == ()

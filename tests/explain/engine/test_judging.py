@@ -1,0 +1,116 @@
+"""Judging maps with an engine: what it runs, what it says in a world where the answer is known, and when it stops."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explain.engine.engine import Engine
+from explain.engine.judging import LAST_LOOK, SECOND_LOOK
+from explain.errors import Cancelled, MethodError
+from explain.faithfulness.verdict import FEWEST_OTHERS, Verdict
+from explain.models.loaded import LoadedModel, finish_loading
+from explain.models.request import ModelRequest
+from explain.passes.count import Passes
+from explain.passes.folding import PASSES
+from explain.pictures.geometry import Preprocessing
+from tests.support.engine import build_model, encode, make_picture, spend
+
+FAST = ("grad-cam", "eigen-cam")
+
+
+class Corner(nn.Module):
+    """Says “bright corner” by the light in the upper left quarter alone, “rest” by that of all else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.light = nn.Conv2d(3, 1, 4, stride=4, bias=False)
+        self.parts = nn.Conv2d(1, 2, 8, bias=False)
+        nn.init.constant_(self.light.weight, 1 / 48)
+        nn.init.zeros_(self.parts.weight)
+        with torch.no_grad():
+            self.parts.weight[0, 0, :4, :4] = 1.0
+            self.parts.weight[1, 0, 4:] = 0.5
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.parts(self.light(pictures).relu()).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def corner() -> LoadedModel:
+    request = ModelRequest(source="module", name="corner")
+    preprocessing = Preprocessing(input_size=(32, 32), mean=(0.0,) * 3, std=(1.0,) * 3)
+    return finish_loading(request, Corner(), None, "corner", preprocessing, ("bright corner", "rest"), ())
+
+
+def last(engine: Engine, *asked: object, **more: object) -> dict[str, Verdict]:
+    (*_, found) = engine.judge(*asked, **more)  # type: ignore[arg-type]
+    return dict(found)
+
+
+def test_where_the_answer_is_known_the_true_map_is_backed(corner: LoadedModel) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(60, 120, (32, 32, 3)).astype(np.uint8)
+    pixels[:16, :16] += 100
+    picture = encode(pixels, "corner.png")
+    found = last(Engine(), picture, corner, ["hires-cam"], layer="light", target=0)
+    assert found["hires-cam/light/0"].words == ("backed",)
+
+
+def test_moving_a_setting_or_asking_for_more_methods_takes_no_masked_pass() -> None:
+    engine, cnn, picture = Engine(), build_model("cnn"), make_picture()
+    first = last(engine, picture, cnn, FAST)
+    assert {key.split("/")[0] for key in first} == {*FAST}
+    assert spend(engine, lambda: last(engine, picture, cnn, FAST)) == Passes()
+    more = spend(engine, lambda: last(engine, picture, cnn, ["hires-cam"]))
+    assert more.forward == 0 and more.backward == 0  # the gradients are Grad-CAM's
+    assert spend(engine, lambda: last(engine, picture, cnn, ["cf-cam"], settings={"cf-cam": {"eps": 2.0}})) == Passes()
+
+
+def test_all_masks_are_run_once_and_counted() -> None:
+    engine, cnn, picture = Engine(), build_model("cnn"), make_picture()
+    looks = 1 + 1 + FEWEST_OTHERS + 8  # the picture, for its rivals once more; others; copies
+    steps = [dict(found) for found in engine.judge(picture, cnn, FAST)]
+    masked = engine.passes.forward - looks
+    # Decided at the second look; or at the last, before which batch norms are folded.
+    assert masked in (2 * (2 + SECOND_LOOK), 2 * (2 + LAST_LOOK + PASSES))
+    assert not any(verdict.settled for step in steps[:-1] for verdict in step.values())
+    assert all(verdict.settled for verdict in steps[-1].values())
+
+
+def test_verdicts_come_with_an_explanation_where_they_are_asked_for() -> None:
+    engine, cnn, picture = Engine(), build_model("cnn"), make_picture()
+    assert engine.explain(picture, cnn, FAST).verdicts == ({},)
+    explanation = engine.explain(picture, cnn, FAST, verdicts=True)
+    (found,) = explanation.verdicts
+    assert {*found} == {heatmap.key for heatmap in explanation.pictures[0].maps}
+    with pytest.raises(MethodError, match="Leave out fusion"):
+        engine.explain(picture, cnn, FAST, fusion="mean", layer=["layer3", "layer4"], verdicts=True)
+
+
+def test_prompts_are_judged_by_their_own_answers_and_slow_methods_say_what_is_missing() -> None:
+    engine, vit, picture = Engine(), build_model("vit"), make_picture()
+    found = last(engine, picture, vit, ["prompt-cam"])
+    assert len(found) == 1 and not {"not measured"} & {*next(iter(found.values())).words}
+    slow = last(engine, picture, vit, ["rise"], settings={"rise": {"masks": 20}})
+    (verdict,) = slow.values()
+    assert len(verdict.missing) == 2 and all("many times" in what for what in verdict.missing)
+
+
+def test_it_stops_when_told() -> None:
+    cancel = threading.Event()
+    steps = Engine().judge(make_picture(), build_model("cnn"), FAST, cancel=cancel)
+    next(steps)
+    cancel.set()
+    with pytest.raises(Cancelled):
+        next(steps)
+
+
+def test_one_answer_alone_has_no_other_class() -> None:
+    one = build_model("cnn", labels=("age",))
+    value = replace(one, outputs="value")
+    (verdict,) = last(Engine(), make_picture(), value, ["grad-cam"]).values()
+    assert verdict.words == ("blank",) or any("no other class" in what for what in verdict.missing)

@@ -1,0 +1,33 @@
+"""Copies of a picture that nobody can tell from it."""
+
+import torch
+
+from explain.faithfulness.copies import NOISE, list_copies
+
+STD = (0.2, 0.25, 0.3)
+
+
+def test_copies_differ_from_the_picture_and_from_each_other_but_hardly() -> None:
+    pictures = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    copies = list_copies(STD)
+    changed = [copy.change(pictures) for copy in copies]
+    assert len({copy.name for copy in copies}) == len(copies) == 8
+    for number, one in enumerate(changed):
+        assert not torch.equal(one, pictures) and one.shape == pictures.shape
+        assert all(not torch.equal(one, other) for other in changed[:number])
+
+
+def test_noise_is_of_pixels_and_the_same_each_time() -> None:
+    pictures = torch.zeros(1, 3, 128, 128)
+    noisy = [copy for copy in list_copies(STD) if copy.noise is not None]
+    for copy in noisy:
+        spread = copy.change(pictures).std() * sum(STD) / 3
+        assert abs(spread - NOISE) < 0.05 * NOISE
+        assert torch.equal(copy.change(pictures), copy.change(pictures))
+
+
+def test_a_shift_is_of_one_pixel() -> None:
+    pictures = torch.zeros(1, 3, 8, 8)
+    pictures[..., 4, 4] = 1
+    places = {tuple(copy.change(pictures)[0, 0].nonzero()[0].tolist()) for copy in list_copies(STD) if any(copy.shift)}
+    assert places == {(3, 4), (5, 4), (4, 3), (4, 5)}
