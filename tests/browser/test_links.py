@@ -193,8 +193,9 @@ def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> 
     ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme"
     for theme, kept in (("light", "Light"), ("dark", "Dark")):
         press(page, "t")
-        page.wait_for_function(f"{ground} === '{theme}' && !document.documentElement.dataset.changingTheme")
+        page.wait_for_function(f"{ground} === '{theme}'")
         page.wait_for_function(f"localStorage.getItem('stActiveTheme-/models-v2') === '\"{kept}\"'")
+        page.wait_for_function("!document.documentElement.hasAttribute('data-changing-theme')")
     press(page, "p")
     page.wait_for_function("document.fullscreenElement === null")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
