@@ -40,7 +40,7 @@ from tests.support.dashboard import Server, launch_chromium, serve_dashboard
 SIDE = 512
 PATIENCE = 120_000  # milliseconds
 PROBE = Path(__file__).with_name("probe.js")
-SLIDERS = {"sigma": "CF-CAM · Gaussian sigma", "eps": "CF-CAM · DBSCAN eps"}
+SLIDERS = {"sigma": "CF-CAM · Gaussian sigma", "eps": "CF-CAM · How unlike channels may be"}
 
 Figures = dict[str, Any]
 

@@ -28,7 +28,7 @@ from explain.pictures.decode import decode as decode_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 90_000  # milliseconds: no test of speed, and the machine may be busy
-SIGMA, EPS = "CF-CAM · Gaussian sigma", "CF-CAM · DBSCAN eps"
+SIGMA, EPS = "CF-CAM · Gaussian sigma", "CF-CAM · How unlike channels may be"
 MOVES = 8  # of a slider by both persons at once
 WARM_UP = 25  # moves before memory counts: what is loaded once and kept
 

@@ -79,7 +79,7 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
 
     passes = read_passes(page)
     open_settings(page, "cf-cam")
-    for label in ("DBSCAN eps", "Gaussian sigma"):
+    for label in ("How unlike channels may be", "Gaussian sigma"):
         before = {name: read_pixels(page, name) for name in METHODS}
         version = pane(page, "cf-cam").get_attribute("data-version")
         slider = page.get_by_role("slider", name=f"CF-CAM · {label}")
