@@ -295,6 +295,6 @@ def test_a_scene_of_another_page_is_shown_there(open_dashboard: Open) -> None:
     dashboard.turn_to("start")
     assert "signed" not in dashboard.words
     dashboard.test.button(key="scene-play_arrow-0").click().run()
-    assert dashboard.test.title[0].value == "From stem to head"
+    assert dashboard.test.title[0].value == "Layer by layer"
     assert dashboard.words == layers
     assert not dashboard.test.exception

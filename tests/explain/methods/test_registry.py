@@ -73,7 +73,8 @@ def test_every_setting_is_declared_whole(name: str) -> None:
         assert set(field) >= {"unit", "step", "advanced"}
         if field.get("type") in ("number", "integer"):
             assert field["minimum"] <= field["default"] <= field["maximum"]
-            assert field["step"] > 0
+            # A slider in magnitudes has no step, but a least value above zero.
+            assert field["step"] > 0 if field["least"] is None else 0 < field["least"] < field["maximum"]
 
 
 @pytest.mark.parametrize("name", METHODS)
