@@ -136,6 +136,7 @@ def open_sigma(page: Page, app_url: str) -> tuple[Locator, Locator]:
     pane = page.locator('.st-key-grid [data-pane="cf-cam"]')
     expect(pane).not_to_have_attribute("data-version", re.compile("^0?$"), timeout=90_000)
     expect(page.get_by_test_id("live-sliders")).to_be_attached(timeout=60_000)
+    pane.locator("[data-tool=settings]").click()
     thumb = page.get_by_role("slider", name="CF-CAM · Gaussian sigma")
     return pane, thumb
 
