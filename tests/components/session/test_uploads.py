@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
@@ -25,7 +26,9 @@ def is_on_disk() -> bool:
         yield BODY
 
     headers = Headers({"content-type": "multipart/form-data; boundary=x"})
-    file = asyncio.run(MultiPartParser(headers, stream()).parse())["file"]
+    parser = MultiPartParser(headers, stream())
+    with ThreadPoolExecutor() as thread:  # the browser's tests leave a loop running in this one
+        file = thread.submit(lambda: asyncio.run(parser.parse())).result()["file"]
     assert isinstance(file, UploadFile)
     return not file._in_memory
 

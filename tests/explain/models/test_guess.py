@@ -23,8 +23,8 @@ def outline(architecture: str, prefix: str = "", classes: int = 5) -> Shapes:
     ("architecture", "alike"),
     [
         ("torchvision/resnet18", "timm/resnet18"),
-        ("torchvision/wide_resnet50_2", "timm/wide_resnet50_2"),
-        ("timm/resnet50d", "timm/resnetblur50d"),
+        pytest.param("torchvision/wide_resnet50_2", "timm/wide_resnet50_2", marks=pytest.mark.slow),
+        pytest.param("timm/resnet50d", "timm/resnetblur50d", marks=pytest.mark.slow),
         ("torchvision/densenet121", "timm/densenet121"),
         ("torchvision/vgg11", None),
         ("torchvision/alexnet", None),
@@ -37,20 +37,20 @@ def outline(architecture: str, prefix: str = "", classes: int = 5) -> Shapes:
         ("torchvision/regnet_y_400mf", None),
         ("torchvision/convnext_tiny", None),
         ("torchvision/swin_t", None),
-        ("torchvision/swin_v2_t", None),
+        pytest.param("torchvision/swin_v2_t", None, marks=pytest.mark.slow),
         ("torchvision/vit_b_16", None),
-        ("torchvision/inception_v3", "timm/inception_v3"),
+        pytest.param("torchvision/inception_v3", "timm/inception_v3", marks=pytest.mark.slow),
         ("torchvision/googlenet", None),
-        ("torchvision/maxvit_t", None),
+        pytest.param("torchvision/maxvit_t", None, marks=pytest.mark.slow),
         ("timm/efficientnet_b0", "timm/tf_efficientnet_b0"),
         ("timm/mobilenetv3_small_050", None),
         ("timm/regnetx_002", None),
         ("timm/convnext_atto", None),
-        ("timm/swin_tiny_patch4_window7_224", None),
+        pytest.param("timm/swin_tiny_patch4_window7_224", None, marks=pytest.mark.slow),
         ("timm/vit_tiny_patch16_224", "timm/deit_tiny_patch16_224"),
         ("timm/vit_tiny_patch16_384", None),
         ("timm/deit_tiny_distilled_patch16_224", None),
-        ("timm/legacy_xception", None),
+        pytest.param("timm/legacy_xception", None, marks=pytest.mark.slow),
     ],
 )
 def test_common_families(architecture: str, alike: str | None) -> None:
@@ -61,6 +61,7 @@ def test_common_families(architecture: str, alike: str | None) -> None:
     assert alike is None or alike in first.alike
 
 
+@pytest.mark.slow
 def test_a_family_without_a_mark_is_found_among_all() -> None:
     assert guess_architecture(outline("timm/mobilevit_xxs"))[0].architecture == "timm/mobilevit_xxs"
 
