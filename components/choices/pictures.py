@@ -162,7 +162,7 @@ def pick_pictures() -> list[Picture]:
         get_args(Names),
         names,
         "names-widget",
-        lambda chosen: st.session_state.update({NAMES: chosen}),
+        _choose_names,
         format_func=NAME_MODES.__getitem__,
         help="A file's name may be a patient's. A hidden one stands in no heading, figure or manifest, nor on a slide: "
         "the picture is called by its number and a part of its digest.",
@@ -225,6 +225,12 @@ def _press(pressed: Pressed) -> None:
         tray.toggle(pressed.key)
     else:
         tray.remove(pressed.key)
+
+
+def _choose_names(names: Names) -> None:
+    st.session_state[NAMES] = names
+    tray = get_tray()
+    tray.problems, tray.notes = [], []  # they call files by their names
 
 
 def _take_uploads(key: str) -> None:

@@ -190,3 +190,5 @@ def test_an_upload_that_is_announced_once_more_changes_nothing(monkeypatch: pyte
     pictures.st.session_state["upload-1"] = [again]
     pictures._take_uploads("upload-1")
     assert tray.notes == ["“a.png” is here already."] and tray.uploads == 2, "given once more, it is said"
+    pictures._choose_names("hidden")
+    assert pictures.get_names() == "hidden" and not tray.problems and not tray.notes, "sentences say names too"
