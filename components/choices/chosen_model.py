@@ -46,6 +46,11 @@ def use_bundled(name: str) -> None:
 def ask_for_own() -> None:
     """Turn to the form for a file of the person's own from the next run on; the model in use stays until then."""
     st.session_state[GOES_TO] = "file"
+    # The form is in the side bar: below its fold on most screens, and behind a button on a small one.
+    st.toast(
+        "Give your file in the bar on the left, under “Model”. On a small screen, » opens it.",
+        icon=":material/upload_file:",
+    )
 
 
 def use_choice(choice: ModelChoice) -> None:

@@ -129,7 +129,7 @@ def show_row(own: OwnFile, row: FormRow) -> None:
         else:
             st.session_state[key] = text
             st.text_input(row.title, key=key, placeholder=_PLACEHOLDERS.get(field), on_change=read)
-        mark = ":orange-badge[please say] " if row.is_open_question else ""
+        mark = ":orange-badge[please say] " if row.is_open_question and not own.edits.get(field) else ""
         mark = ":orange-badge[please check] " if row.is_assumed else mark
         st.markdown(f"{mark}:gray[:small[{escape(_begin(row.reason))}.]]")
 
@@ -182,7 +182,8 @@ def _show_names(own: OwnFile, row: FormRow) -> None:
             on_change=read,
             filter_mode=None,
         )
-        st.markdown(f":gray[:small[{escape(_begin(row.found))}: {escape(row.reason)}.]]")
+        said = row.found if row.text else _begin(row.found)  # names of classes keep their letters
+        st.markdown(f":gray[:small[{escape(said)}: {escape(row.reason)}.]]")
         if len(names) <= _MOST_WRITTEN:
             with st.popover("Write them", icon=":material/edit:", width="stretch"):
                 _show_lines(own, row.text)

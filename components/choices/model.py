@@ -60,8 +60,8 @@ def pick_model() -> ModelChoice:
     else:
         _list_bundled()
     choice = get_choice()
-    if source != choice.request.source:
-        st.caption(f"In use: {choice.request.name}")
+    if source not in ("file", choice.request.source):  # the form says it itself, as soon as a file is given
+        st.caption(f"In use: {escape(choice.request.name)}")
     return choice
 
 

@@ -48,10 +48,14 @@ def ask_for_file() -> None:
     with place.container():
         if st.session_state.get(_REFUSED):
             st.error(escape(st.session_state[_REFUSED]))
+        in_use = own is not None and _is_in_use(own)
+        if own is not None:
+            st.caption(f"{escape(own.files.name)} is {'in use' if in_use else 'not in use yet'}.")
+        if not in_use:
+            # What stands below is said of the model in use, not of the file at hand.
+            st.caption(f"In use: {escape(get_choice().request.name)}")
         if own is None:
             return
-        in_use = _is_in_use(own)
-        st.caption(f"{escape(own.files.name)} is {'in use' if in_use else 'not in use yet'}.")
         st.button(
             "Its settings" if in_use else "Look at what was found",
             key="own-file-open",

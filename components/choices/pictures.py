@@ -49,6 +49,7 @@ class Tray:
         problems: sentences on files that could not be read at the last upload.
         notes: sentences on files that were read, but brought nothing new.
         uploads: how many uploads there were; a new number empties the upload field.
+        read: of the files that were uploaded, the numbers that Streamlit gave them.
         photos: how many photos were taken.
     """
 
@@ -60,6 +61,7 @@ class Tray:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     uploads: int = 0
+    read: set[str] = field(default_factory=set)
     photos: int = 0
 
     def take(self, files: Sequence[tuple[str, bytes]], names: Names = "auto") -> None:
@@ -141,11 +143,13 @@ def pick_pictures() -> list[Picture]:
     items += [GalleryItem(name, entry.title, _example_thumbnail(name)) for name, entry in examples.items()]
     st.markdown("Pictures")
     gallery(items, tray.shown, "gallery", _press)
+    upload = f"upload-{tray.uploads}"
     st.file_uploader(
         "Upload pictures",
         accept_multiple_files=True,
-        key=f"upload-{tray.uploads}",
+        key=upload,
         on_change=_take_uploads,
+        args=(upload,),
         max_upload_size=MAX_BYTES // 1_000_000,
         help=f"{READABLE}. They stay in the memory of the machine that runs CAMscope and are never written to a disk.",
     )
@@ -158,7 +162,7 @@ def pick_pictures() -> list[Picture]:
         get_args(Names),
         names,
         "names-widget",
-        lambda chosen: st.session_state.update({NAMES: chosen}),
+        _choose_names,
         format_func=NAME_MODES.__getitem__,
         help="A file's name may be a patient's. A hidden one stands in no heading, figure or manifest, nor on a slide: "
         "the picture is called by its number and a part of its digest.",
@@ -223,9 +227,19 @@ def _press(pressed: Pressed) -> None:
         tray.remove(pressed.key)
 
 
-def _take_uploads() -> None:
+def _choose_names(names: Names) -> None:
+    st.session_state[NAMES] = names
     tray = get_tray()
-    files = st.session_state[f"upload-{tray.uploads}"]
+    tray.problems, tray.notes = [], []  # they call files by their names
+
+
+def _take_uploads(key: str) -> None:
+    tray = get_tray()
+    # A part of the page that runs by itself announces an upload once more, as long as the browser has the old field.
+    files = [file for file in st.session_state[key] if file.file_id not in tray.read]
+    if not files:
+        return
+    tray.read |= {file.file_id for file in files}
     tray.uploads += 1
     tray.take([(file.name, file.getvalue()) for file in files], get_names())
 

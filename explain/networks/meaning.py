@@ -81,7 +81,7 @@ def find_outputs(declared: Outputs | None, count: int, names: int) -> Outputs:
     if declared == "classes" and count == 1:
         raise ModelError(
             "This model answers with one number, and classes that exclude each other need two: the probability of one "
-            "alone would be 100 % for every picture. Declare it as “logit” or as “value”."
+            "alone would be 100 % for every picture. Declare it as “logit” (one logit: no or yes) or as “value”."
         )
     if declared is not None:
         return declared

@@ -282,6 +282,12 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
         assert "two.png" not in pages[0].locator("body").inner_text()
         assert "one.png" not in pages[1].locator("body").inner_text()
         assert read_pixels(pages[0], "grad-cam") != read_pixels(pages[1], "grad-cam")
+        assert pages[0].get_by_title("one.png").count() > 1
+        pages[0].get_by_role("combobox", name="Names of your files").click()
+        pages[0].get_by_role("option", name="Hidden for all files").click()
+        expect(pages[0].get_by_title("Remove Picture 1")).to_have_count(1, timeout=PATIENCE)
+        for find in (pages[0].get_by_title, pages[0].get_by_label, pages[0].get_by_text):
+            expect(find("one.png")).to_have_count(0, timeout=PATIENCE)
     finally:
         for context in contexts:
             context.close()

@@ -26,6 +26,8 @@ def test_a_file_is_shown_before_it_is_used_and_remembered_after(dashboard: Any, 
     assert dashboard.rows[0]["detail"] == before, "the model in use stays until another is used"
     assert "recipe.toml says so" in read_words(dashboard) and "please say" in read_words(dashboard)
     assert "pneumonia · **-6" in read_words(dashboard)
+    dashboard.test.selectbox(key="model-outputs").set_value("classes").run()
+    assert "(one logit" in dashboard.sentences and "please say" not in read_words(dashboard)
     dashboard.test.selectbox(key="model-outputs").set_value("logit").run()
     shares = [bar.proto.value for bar in dashboard.test.get("progress")]
     assert shares[0] >= 99, "no pneumonia"
@@ -39,10 +41,13 @@ def test_a_file_is_shown_before_it_is_used_and_remembered_after(dashboard: Any, 
     again.give_file(("renamed.bin", data))
     again.use_file()
     assert again.test.session_state["model"].request.recipe == request.recipe, "one press"
+    assert "In use:" not in again.sentences, "the form says that it is this file"
     again.test.button(key="own-file-open").click().run()
     again.test.button(key="own-file-forget").click().run()
     assert recall_recipe(request.digest) is None
     assert not [button for button in again.test.button if button.key == "own-file-forget"]
+    again.give_file(("net.onnx", b"\x08\x07\x12\x07pytorch\x1a\x031.9"))
+    assert "In use: renamed.bin" in again.sentences, "what stands below is not of the file that was refused"
 
 
 def test_going_back_to_a_link_finds_the_file_that_was_given(dashboard: Any) -> None:
@@ -77,6 +82,7 @@ def test_what_cannot_be_used_is_one_sentence_and_all_else_stays(
     before = dashboard.rows[0]["detail"]
     dashboard.give_file(*files)
     assert words in dashboard.sentences and not dashboard.test.exception
+    assert "In use: photo" in dashboard.sentences
     assert dashboard.rows[0]["detail"] == before
     dashboard.test.file_uploader(key="model-bytes").set_value(None).run()
     assert words not in dashboard.sentences

@@ -34,8 +34,6 @@ function build(item, press) {
   if (item.own) {
     const remove = button(element, "remove", () => press("remove", item.key));
     remove.textContent = "×";
-    remove.title = `Remove ${item.title}`;
-    remove.setAttribute("aria-label", remove.title);
   }
   return element;
 }
@@ -51,7 +49,7 @@ function button(parent, name, onClick) {
 
 function show(element, item, shown) {
   const isShown = shown.includes(item.key);
-  const [picture, toggle] = element.querySelectorAll("button");
+  const [picture, toggle, remove] = element.querySelectorAll("button");
   element.classList.toggle("shown", isShown);
   picture.title = item.title;
   picture.setAttribute("aria-label", `Explain ${item.title}`);
@@ -60,4 +58,8 @@ function show(element, item, shown) {
   toggle.title = isShown ? `Take ${item.title} out of the comparison` : `Add ${item.title} to the comparison`;
   toggle.setAttribute("aria-label", toggle.title);
   toggle.setAttribute("aria-pressed", String(isShown));
+  if (remove) {
+    remove.title = `Remove ${item.title}`; // each time: a name may be hidden after its picture came
+    remove.setAttribute("aria-label", remove.title);
+  }
 }

@@ -6,7 +6,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from components.choices.caution import Caution, find_cautions
+import pytest
+
+from components.choices import chosen_model
+from components.choices.caution import Caution, find_cautions, follow_caution
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
 from explain.pictures.decode import decode
@@ -44,3 +47,12 @@ def test_what_is_in_a_photograph_that_the_model_does_not_know_is_said_as_before(
 def test_a_model_of_ones_own_is_not_judged_by_the_kind_of_picture() -> None:
     scan = replace(make_picture(0), modality="CT")
     assert not find_cautions([scan], model("imagenet-cnn", source="file"))
+
+
+def test_whoever_asks_for_a_model_of_their_own_is_told_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(chosen_model.st, "toast", lambda text, **look: said.append(text))
+    monkeypatch.setattr(chosen_model.st, "session_state", {})
+    follow_caution(None)
+    assert chosen_model.st.session_state == {"model-goes-to": "file"}
+    assert "bar on the left" in said[0], "nothing in view changes otherwise"

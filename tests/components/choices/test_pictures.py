@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -175,3 +176,19 @@ def test_a_zip_is_told_where_to_go() -> None:
     tray = Tray()
     tray.take([("birds.zip", b"PK\x03\x04" + bytes(40))])
     assert "Unpack it" in tray.problems[0] and "Studio" in tray.problems[0]
+
+
+def test_an_upload_that_is_announced_once_more_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [SimpleNamespace(file_id="1", name="a.png", getvalue=lambda: png(0))]
+    files.append(SimpleNamespace(file_id="2", name="bad.png", getvalue=lambda: b"no"))
+    monkeypatch.setattr(pictures.st, "session_state", {"upload-0": files, "upload-1": []})
+    for _ in range(2):
+        pictures._take_uploads("upload-0")
+    tray = pictures.get_tray()
+    assert (len(tray.own), len(tray.problems), tray.notes, tray.uploads) == (1, 1, [], 1)
+    again = SimpleNamespace(file_id="3", name="a.png", getvalue=lambda: png(0))
+    pictures.st.session_state["upload-1"] = [again]
+    pictures._take_uploads("upload-1")
+    assert tray.notes == ["“a.png” is here already."] and tray.uploads == 2, "given once more, it is said"
+    pictures._choose_names("hidden")
+    assert pictures.get_names() == "hidden" and not tray.problems and not tray.notes, "sentences say names too"
