@@ -78,7 +78,7 @@ def _show_surgery(subject: Subject, methods: Sequence[str]) -> None:
             st.error(problem, icon=":material/error:")
         if after is None:
             st.info(
-                "Press **Box** or **Lasso** above the picture, or the key b or l, and draw around a place on it"
+                "With **Box** or **Lasso** pressed above the picture (keys b and l), draw around a place on it"
                 + (", or choose one of its parts as the region." if masks else "."),
                 icon=":material/gesture:",
             )

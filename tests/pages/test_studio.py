@@ -157,7 +157,7 @@ def test_one_press_away_from_a_training(open_studio: Open) -> None:
     items = studio.component("cards", "studio-classes")["items"]
     assert sorted(item["title"] for item in items) == sorted(FINCHES)
     assert "Start training" in list_buttons(studio)
-    assert "photo-vit is taught here" in studio.sentences, "the model in use is a CNN, which takes no prompts"
+    assert "photo-vit learns here" in studio.sentences, "the model in use is a CNN, which takes no prompts"
 
 
 def test_a_zip_is_read_and_what_is_skipped_is_said(open_studio: Open) -> None:
