@@ -25,7 +25,7 @@ MOST_PICTURES = 200
 
 SAMPLE_BIRDS = 40
 
-_CROP_WIDTH = 112
+_CROP_WIDTH = 124
 
 
 @dataclass(frozen=True)

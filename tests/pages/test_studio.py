@@ -566,6 +566,7 @@ def test_edits_stack_and_are_undone_on_any_model_by_every_method(open_studio: Op
     studio = open_studio(view="surgery", model="photo-cnn", picture=digest, method=["grad-cam", "cf-cam", "prompt-cam"])
     assert "photo-vit" not in studio.rows[0]["detail"] and studio.rows[0]["detail"].startswith("photo-cnn: ")
     assert [pane["key"] for pane in studio.rows[0]["panes"]] == ["picture", "grad-cam", "cf-cam"]
+    assert "Prompt-CAM needs a ViT with trained class prompts; this model has none." in studio.sentences
     assert studio.test.button(key="surgery-undo").disabled
     notes = []
     for part in ("crest", "bill"):
