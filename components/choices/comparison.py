@@ -21,7 +21,7 @@ AGREEMENT = "agreement"
 VERDICTS = "verdicts"
 
 _FIRST_LAYERS = 4
-_WIDTH = 360  # of a list beside what it is compared by
+_WIDTH = 264  # of a list beside what it is compared by
 _PLACEHOLDERS: dict[CompareBy, str] = {
     "methods": "",
     "layers": f"{_FIRST_LAYERS} layers from the input to the answer",
@@ -125,7 +125,8 @@ def pick_difference(columns: Mapping[str, str]) -> tuple[str, str] | None:
             st.selectbox("Where this one is stronger …", key=f"{DIFFERENCE}-a", **common)
             st.selectbox("… than this one", key=f"{DIFFERENCE}-b", **common)
             st.caption(
-                "Each map counts in units of its own largest value. Tick *Signed* above the maps to see both ways."
+                "Each map counts in units of its own largest value. *Signed*, under *More* above the maps, shows both "
+                "ways."
             )
     first, second = (st.session_state.get(f"{DIFFERENCE}-{side}") for side in ("a", "b"))
     return (first, second) if first and second and first != second else None

@@ -110,7 +110,7 @@ def _show_group(
         args=(key, offered),
     )
     for reason, named in group_obstacles(offered, obstacles).items():
-        st.caption(f"{', '.join(named)}: {reason}")
+        st.caption(f"{', '.join(named)}: {'each ' if len(named) > 1 else ''}{reason}")
 
 
 def group_obstacles(methods: Sequence[str], obstacles: Mapping[str, str]) -> dict[str, list[str]]:

@@ -42,7 +42,7 @@ class EpsStrip:
 
     def make_room(self) -> None:
         """Where the strip will stand."""
-        self._room = st.container()
+        self._room = st.container(key="eps-strip-room")
 
     def fill(self, engine: Engine, question: Question, settings: Mapping[str, Settings]) -> None:
         """Put a switch into the room, and the strip where that is on. Where columns are not methods, several layers,

@@ -260,7 +260,7 @@ def _subtract(row: Row, difference: tuple[str, str] | None) -> Row:
         pane = Pane(DIFFERENCE_PANE, title, message="The two maps lie on different parts of the picture.")
     else:
         values, box = subtract(first.values, second.values, boxes)
-        sentence = f"Where {first.title} is stronger. Tick Signed to see both ways."
+        sentence = f"Where {first.title} is stronger. Signed, under More, shows both ways."
         alt = f"{title} on {row.label}"
         pane = Pane(DIFFERENCE_PANE, title, sentence, values=values, box=box, alt=alt, painting=first.painting)
     return replace(row, panes=[*row.panes, pane])

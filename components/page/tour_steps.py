@@ -54,6 +54,7 @@ STEPS = (
             "compare": ["classes"],
             "with": ["235", "281"],
             "method": ["grad-cam"],
+            "view.style": ["auto"],
             "view.signed": ["true"],
         },
     ),

@@ -25,7 +25,7 @@ MOST_PICTURES = 200
 
 SAMPLE_BIRDS = 40
 
-_CROP_WIDTH = 112
+_CROP_WIDTH = 124
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def show_gallery(gallery: Gallery) -> None:
         f"over all of them; of {gallery.heads} heads, the first {len(gallery.traits)} are shown."
     )
     for rank, trait in enumerate(gallery.traits, start=1):
-        st.markdown(f"**Trait {rank} · head {trait.head + 1}** · on average number {trait.mean_rank:.1f} in importance")
+        st.markdown(f"**Trait {rank} · head {trait.head + 1}** · mean rank {trait.mean_rank:.1f} of {gallery.heads}")
         items = [_build_card(crop, number) for number, crop in enumerate(trait.crops)]
         cards(items, f"gallery-{rank}", f"Trait {rank}: crops", width=_CROP_WIDTH)
     with st.container(key="gallery-downloads", horizontal=True, gap="small"):

@@ -88,7 +88,7 @@ def find_backbone(
         card = read_card(model.request.name)
         if card.backbone.source != "file":  # whose bytes this session does not have
             request = card.backbone
-    st.sidebar.caption(f"{obstacle} Until then {request.name} is taught here.")
+    st.sidebar.caption(f"{obstacle} Until then {request.name} learns here.")
     stand_in = await_model(engine, ModelChoice(request), body)
     return None if stand_in is None else (stand_in, None)
 

@@ -217,7 +217,7 @@ def gallery(
     write_files(out, {"gallery.png": found.to_png(), "gallery.zip": found.to_zip()})
     print(f"{found.label}: {found.pictures} pictures, {found.right} of them predicted right")
     for rank, trait in enumerate(found.traits, start=1):
-        print(f"  {rank}. head {trait.head + 1}, on average number {trait.mean_rank:.1f} of {found.heads}")
+        print(f"  {rank}. head {trait.head + 1}, mean rank {trait.mean_rank:.1f} of {found.heads}")
     print(f"\nWritten to {out}. Not for diagnostic use.")
 
 

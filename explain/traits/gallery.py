@@ -138,7 +138,7 @@ class Gallery:
         """The field guide on one sheet: a row a trait."""
         rows = [
             FigureRow(
-                f"Trait {rank}: head {trait.head + 1}, on average number {trait.mean_rank:.1f} of {self.heads}",
+                f"Trait {rank}: head {trait.head + 1}, mean rank {trait.mean_rank:.1f} of {self.heads}",
                 [FigurePane(crop.name, _describe(crop), crop.pixels) for crop in trait.crops],
             )
             for rank, trait in enumerate(self.traits, start=1)

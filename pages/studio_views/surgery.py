@@ -13,6 +13,7 @@ from components.choices.methods import find_obstacles, pick_methods, read_settin
 from components.choices.one_picture import pick_one
 from components.choices.pictures import list_pictures
 from components.maps.buttons import follow_button
+from components.maps.missing import describe_missing
 from components.page.link import get_view, keep_link
 from components.page.subject import Subject, pick_subject, say_no_picture
 from components.session.faults import show_faults
@@ -47,14 +48,15 @@ def show_view(body: Place) -> None:
     with body.container():
         show_cautions(subject.pictures, model)
         if subject.pictures:
-            _show_surgery(subject, methods or [_FALLBACK])
+            cannot = describe_missing(model.request.name, [name for name in chosen if name in obstacles], obstacles)
+            _show_surgery(subject, methods or [_FALLBACK], cannot)
         else:
             say_no_picture()
 
 
 @st.fragment
 @show_faults
-def _show_surgery(subject: Subject, methods: Sequence[str]) -> None:
+def _show_surgery(subject: Subject, methods: Sequence[str], cannot: Sequence[str]) -> None:
     follow_button(read_event(CANVAS), subject.model)
     picture = pick_one(subject.pictures)
     masks: Mapping[str, np.ndarray] = find_parts(picture)
@@ -78,7 +80,7 @@ def _show_surgery(subject: Subject, methods: Sequence[str]) -> None:
             st.error(problem, icon=":material/error:")
         if after is None:
             st.info(
-                "Press **Box** or **Lasso** above the picture, or the key b or l, and draw around a place on it"
+                "With **Box** or **Lasso** pressed above the picture (keys b and l), draw around a place on it"
                 + (", or choose one of its parts as the region." if masks else "."),
                 icon=":material/gesture:",
             )
@@ -87,7 +89,7 @@ def _show_surgery(subject: Subject, methods: Sequence[str]) -> None:
         parts = {operation.name: masks[operation.name] for operation in edits.done if operation.name in masks}
         rows = build_surgery_rows(readings, subject.model.request.name, outline_parts(parts))
         canvas(rows, get_view(), key=CANVAS, drawing=True)
-        for reason in dict.fromkeys(readings[0].unavailable.values()):
+        for reason in (*cannot, *dict.fromkeys(readings[0].unavailable.values())):
             st.caption(reason)
         if after is not None and readings[0].answer.probability is not None:
             _show_change(readings, subject.model)

@@ -86,6 +86,13 @@ def test_the_line_is_dragged_and_the_map_and_the_slider_follow(page: Page, app_u
     go_to(page, "Compare")
     page.locator(".st-key-grid [data-pane=cf-cam] [data-tool=settings]").click(timeout=PATIENCE)
     expect(slider).to_have_attribute("aria-valuetext", "25", timeout=PATIENCE)
+    page.get_by_text("What would each eps give?").click()
+    strip = page.locator(".st-key-settings-cf-cam .cards.strip")
+    strip.wait_for(timeout=PATIENCE)
+    room, pane = (found.bounding_box() for found in (strip, page.locator(".st-key-grid [data-pane=cf-cam]")))
+    assert room is not None and pane is not None and room["width"] > 0.9 * pane["width"], "a line of its own"
+    ends = page.locator(".st-key-settings-cf-cam").get_by_test_id("stSliderTickBar").first
+    expect(ends).to_be_hidden()  # or they would lie over the marks
     go_to(page, "Clusters")
     expect(line).to_have_attribute("aria-valuenow", "25", timeout=PATIENCE)
     expect(slider).to_have_attribute("aria-valuetext", "25", timeout=PATIENCE)

@@ -157,7 +157,7 @@ def test_one_press_away_from_a_training(open_studio: Open) -> None:
     items = studio.component("cards", "studio-classes")["items"]
     assert sorted(item["title"] for item in items) == sorted(FINCHES)
     assert "Start training" in list_buttons(studio)
-    assert "photo-vit is taught here" in studio.sentences, "the model in use is a CNN, which takes no prompts"
+    assert "photo-vit learns here" in studio.sentences, "the model in use is a CNN, which takes no prompts"
 
 
 def test_a_zip_is_read_and_what_is_skipped_is_said(open_studio: Open) -> None:
@@ -566,6 +566,7 @@ def test_edits_stack_and_are_undone_on_any_model_by_every_method(open_studio: Op
     studio = open_studio(view="surgery", model="photo-cnn", picture=digest, method=["grad-cam", "cf-cam", "prompt-cam"])
     assert "photo-vit" not in studio.rows[0]["detail"] and studio.rows[0]["detail"].startswith("photo-cnn: ")
     assert [pane["key"] for pane in studio.rows[0]["panes"]] == ["picture", "grad-cam", "cf-cam"]
+    assert "Prompt-CAM needs a ViT with trained class prompts; this model has none." in studio.sentences
     assert studio.test.button(key="surgery-undo").disabled
     notes = []
     for part in ("crest", "bill"):

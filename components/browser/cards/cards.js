@@ -6,6 +6,8 @@ export default function (component) {
   if (!list) {
     list = make("ul", "cards", parentElement);
     list.addEventListener("keydown", moveFocus);
+    // The page's own scroll bar narrows the list once there is more below.
+    new ResizeObserver(() => reveal(list)).observe(list);
   }
   list.className = `cards ${data.layout}`;
   list.style.setProperty("--width", `${data.width / 16}rem`);
@@ -25,9 +27,14 @@ export default function (component) {
   }
   if (list.dataset.chosen !== String(data.chosen)) {
     list.dataset.chosen = String(data.chosen);
-    const chosen = items.find((item) => item.dataset.key === data.chosen);
-    if (chosen) list.scrollLeft = chosen.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
+    reveal(list);
   }
+}
+
+// Scroll to the chosen one, as near to the middle as it gets.
+function reveal(list) {
+  const chosen = [...list.children].find((item) => item.dataset.key === list.dataset.chosen);
+  if (chosen) list.scrollLeft = chosen.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
 }
 
 function make(tag, name, parent) {

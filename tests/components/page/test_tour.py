@@ -37,6 +37,7 @@ def test_each_step_is_a_link_that_comes_back_whole() -> None:
     assert read_links(links).session_state["misread"] == [[]] * 6
     for words in links:
         assert read_links([words]).session_state["written"] == words
+        assert read_links([words]).session_state["link-view"].style == "auto", "no look of before there were styles"
     assert all(len(re.findall(r"[.?](?: |$)", step.text)) == 2 for step in STEPS), "two sentences each"
 
 
