@@ -45,7 +45,7 @@ def find_cautions(pictures: Sequence[Picture], model: LoadedModel) -> dict[str, 
     """
     found = {}
     for picture in pictures:
-        sentence = caution_of(model.request.name, picture) if model.request.source == "bundled" else ""
+        sentence = caution_of(model.request.name, picture, model.request.source, model.labels)
         knowing = find_model_for([picture], model.labels)
         if sentence or knowing:
             found[picture.digest] = Caution(sentence or _STRANGE, knowing)

@@ -18,6 +18,7 @@ from explain.errors import Cancelled
 from explain.faithfulness.measures import MEASURES
 from explain.faithfulness.verdict import Mark as Measured
 from explain.faithfulness.verdict import Verdict, Word
+from explain.maps.heatmap import CLASS_AGNOSTIC
 
 if TYPE_CHECKING:
     from explain.engine.judging import Verdicts
@@ -121,7 +122,8 @@ def _judge(judging: _Judging, work: Work[None]) -> None:
 def say_verdict(verdict: Verdict) -> Said:
     """A verdict in the form in which the canvas shows it."""
     missing = f"Not measured: {'; '.join(verdict.missing)}." if verdict.missing else ""
-    return Said(tuple(_say(mark, verdict.settled) for mark in verdict.marks), missing, verdict.settled)
+    marks = tuple(_say(mark, verdict.settled) for mark in verdict.marks)
+    return Said(marks, missing, verdict.settled, CLASS_AGNOSTIC if "same for other classes" in verdict.words else "")
 
 
 def _say(mark: Measured, settled: bool) -> Mark:

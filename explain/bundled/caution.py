@@ -1,11 +1,12 @@
-"""What is said beside the answer of a bundled model about a picture of a kind it has never seen."""
+"""What is said beside the answer of a model about a picture of a kind it has never seen."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from explain.bundled.models import Knows, bundled_models
+from explain.bundled.models import FIRST_MODEL, Knows, bundled_models
 
 if TYPE_CHECKING:
     from explain.pictures.picture import Picture
@@ -30,14 +31,19 @@ _MACHINES = {
 _KNOWN: dict[Knows, str] = {"photographs": "everyday things", "drawings": "twelve drawn birds"}
 
 
-def caution_of(model: str, picture: Picture) -> str:
-    """The caution for what a bundled model says of a picture; empty where it knows that kind of picture.
+def caution_of(model: str, picture: Picture, source: str = "bundled", labels: Sequence[str] = ()) -> str:
+    """The caution for what a model says of a picture; empty where it knows that kind of picture, or where nobody knows
+    what it learned from.
 
     Args:
-        model: the bundled model's name.
+        model: the model's name.
         picture: the picture.
+        source: where the model is from. Of the hub's, those with ImageNet's classes are known to know photographs.
+        labels: names of the model's classes.
     """
-    knows = _list_known().get(model)
+    knows = _list_known().get(model) if source == "bundled" else None
+    if source == "hub" and {*labels} == _list_things():
+        knows = "photographs"
     if knows is None:
         return ""
     if picture.modality is not None:
@@ -59,6 +65,12 @@ def _contrast(model: str, knows: Knows, seen: str) -> str:
 def _doubt(seen: str, model: str, knows: Knows) -> str:
     known = "photographs" if seen == "a drawing" else _KNOWN[knows]
     return f"This looks like {seen}. {model} knows {known}: what it says here means little."
+
+
+@cache
+def _list_things() -> set[str]:
+    """The thousand classes of ImageNet."""
+    return {*next(model.classes for model in bundled_models() if model.name == FIRST_MODEL)}
 
 
 @cache

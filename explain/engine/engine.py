@@ -402,5 +402,5 @@ class Engine:
             maps=tuple(maps),
             unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
-            caution=caution_of(request.name, sight.picture) if request.source == "bundled" else "",
+            caution=caution_of(request.name, sight.picture, request.source, labels),
         )

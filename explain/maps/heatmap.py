@@ -13,6 +13,9 @@ from explain.passes.count import Passes
 from explain.pictures.geometry import Box
 from explain.settings import Settings
 
+CLASS_AGNOSTIC = "Does not depend on the class: it would look the same for any other."
+"""What is said of every map of a method that does not ask for the class."""
+
 
 @dataclass(frozen=True, eq=False)
 class Heatmap:
@@ -129,7 +132,7 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
     elif np.ptp(values) <= 1e-6 * np.abs(values).max():
         rules["constant"] = "Every place has the same value: the map does not say where."
     if method.class_agnostic:
-        rules["class-agnostic"] = "Does not depend on the class: it would look the same for any other."
+        rules["class-agnostic"] = CLASS_AGNOSTIC
     return rules
 
 

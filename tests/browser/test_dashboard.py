@@ -179,6 +179,8 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&verdicts=1")
     words = pane(page, "eigen-cam").locator(".mark-word")
     expect(words).to_have_text(["same for other classes"], timeout=PATIENCE)
+    doubled = pane(page, "eigen-cam").get_by_text("Does not depend on the class")
+    expect(doubled).to_be_hidden()
     hidden = pane(page, "grad-cam").locator(".marks details")
     expect(pane(page, "grad-cam").locator(".marks.so-far")).to_have_count(0, timeout=PATIENCE)
     hidden.locator("summary").click()
@@ -186,6 +188,7 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     expect(hidden.get_by_text("What it cannot tell")).to_be_visible()
     page.get_by_text("Verdicts", exact=True).click()
     expect(words).to_have_count(0)
+    expect(doubled).to_be_visible()
 
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:

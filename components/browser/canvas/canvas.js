@@ -68,7 +68,7 @@ export class Grid {
     const { question, marks } = globalThis.camscopeMarks ?? {};
     const found = this.question && question === this.question ? marks : {};
     for (const [name, row] of this.rows) {
-      for (const [key, pane] of row.panes) pane.marks.update(found[name]?.[key] ?? null);
+      for (const [key, pane] of row.panes) pane.showMarks(found[name]?.[key] ?? null);
     }
   }
 

@@ -69,6 +69,7 @@ class Pane {
     this.button.addEventListener("click", () => row.grid.act(row.key, key, this.action));
     this.choices = make("ul", "choices", this.element);
     this.marks = new Marks(this.element);
+    this.said = null;
     this.warnings = make("ul", "warnings", this.element);
     this.map = null;
     this.mapText = null;
@@ -214,6 +215,14 @@ class Pane {
       make("span", "warning-sign", item, { "aria-hidden": "true" }).textContent = "⚠";
       make("span", "", item).textContent = warning;
     }
+    this.showMarks(this.said);
+  }
+
+  // A warning that a mark says as well is not said twice.
+  showMarks(said) {
+    this.said = said;
+    this.marks.update(said);
+    for (const item of this.warnings.children) item.hidden = item.lastChild.textContent === said?.instead;
   }
 
   // Paint if anything that shows has changed. In motion, what is kept is stretched; once it has settled, every pixel

@@ -46,11 +46,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of a map: marks, the gravest first, what was not measured, and whether that is all."""
+    """What is said of a map: marks, the gravest first, what was not measured, whether that is all, and the warning
+    under the map that they say as well.
+    """
 
     marks: tuple[Mark, ...]
     missing: str = ""
     settled: bool = True
+    instead: str = ""
 
 
 def send_marks(question: str, marks: Mapping[str, Mapping[str, Said]]) -> None:

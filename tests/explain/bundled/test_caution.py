@@ -37,7 +37,11 @@ def test_what_knows_drawn_birds_knows_no_photographs(model: str) -> None:
 
 
 def test_a_model_of_ones_own_is_not_judged() -> None:
-    assert caution_of("own", replace(make_picture(0), modality="CT")) == ""
+    scan = replace(make_picture(0), modality="CT")
+    classes = next(model.classes for model in bundled_models() if model.name == "imagenet-cnn")
+    assert caution_of("own", scan) == caution_of("own", scan, "file", classes) == ""
+    assert caution_of("timm/own", scan, "hub", ("a", "b")) == ""
+    assert caution_of("timm/resnet50", scan, "hub", classes).startswith("timm/resnet50 knows everyday things, not CT")
 
 
 def test_every_bundled_model_has_a_caution_for_a_radiograph() -> None:
