@@ -5,7 +5,7 @@ A scene is an address of this app and nothing else: a page and the words of a li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlencode
 
@@ -76,9 +76,9 @@ class Playlist(BaseModel):
     scenes: Annotated[tuple[Scene, ...], Field(max_length=MOST_SCENES)]
 
 
-def write_playlist() -> bytes:
-    """The session's scenes as a file."""
-    return Playlist(camscope="scenes", version=1, scenes=tuple(list_scenes())).model_dump_json(indent=2).encode()
+def write_playlist(scenes: Sequence[Scene]) -> bytes:
+    """Scenes as a file."""
+    return Playlist(camscope="scenes", version=1, scenes=tuple(scenes)).model_dump_json(indent=2).encode()
 
 
 def read_playlist(data: bytes) -> list[Scene]:
@@ -159,7 +159,7 @@ def offer_scenes() -> None:
     scenes = list_scenes()
     with st.popover("Scenes", icon=":material/slideshow:", help="Views in an order, for presenting", width="content"):
         if not scenes:
-            st.caption("A scene is a view with a title. While you present, n shows the next one, Shift and n the last.")
+            st.caption("A scene is a view with a title. While presenting, n shows the next, with Shift the one before.")
         for at, scene in enumerate(scenes):
             _show_line(at, scene)
         with st.container(horizontal=True, gap="small"):
@@ -172,7 +172,7 @@ def offer_scenes() -> None:
             )
             st.download_button(
                 "Save",
-                write_playlist,
+                lambda: write_playlist(scenes),  # asked for outside of the session, whose state is not there
                 "scenes.json",
                 "application/json",
                 key="scenes-save",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from components.page.scenes import MOST_SCENES, Playlist, Scene, read_playlist
@@ -91,3 +93,16 @@ def test_views_are_added_named_moved_shown_and_deleted() -> None:
     app.button(key="scene-delete-0").click().run()
     assert [scene.title for scene in app.session_state["scenes"]] == ["Compare 1"]
     assert not app.exception
+
+
+def test_what_is_saved_is_the_list_of_the_session_that_saves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def page() -> None:
+        from components.page.scenes import offer_scenes
+
+        offer_scenes()
+
+    files: list[Callable[[], bytes]] = []
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *_, **__: files.append(data))
+    app = AppTest.from_function(page, default_timeout=30).run()
+    app.button(key="scene-add").click().run()
+    assert [scene.title for scene in read_playlist(files[-1]())] == ["Compare 1"], "the server asks without a session"
