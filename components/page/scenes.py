@@ -20,7 +20,13 @@ MOST_BYTES = 2**20
 _LONGEST_TITLE = 120
 _LONGEST_ADDRESS = 8_000
 _MOST_WORDS = 400
-_PAGES: Mapping[str, str] = {"": "Compare", "layers": "Layers", "clusters": "Clusters", "studio": "Studio"}
+_PAGES: Mapping[str, str] = {
+    "": "Compare",
+    "layers": "Layers",
+    "clusters": "Clusters",
+    "studio": "Studio",
+    "methods": "Methods",
+}
 """The pages that a link shows something on, by address."""
 
 _SCENES = "scenes"

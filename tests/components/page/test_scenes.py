@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from components.page.scenes import MOST_SCENES, Playlist, Scene, read_playlist
+
+PAGES = Path(__file__).parents[3] / "pages"
 
 
 def write_file(**changes: Any) -> bytes:
@@ -33,7 +36,7 @@ def test_a_saved_list_is_opened_as_it_was() -> None:
         write_file(address="https://example.org/?method=grad-cam"),
         write_file(address="//example.org?x=1"),
         write_file(address="../secret?x=1"),
-        write_file(address="methods?x=1"),
+        write_file(address="models?x=1"),
         write_file(address="javascript:alert(1)"),
         write_file(address="?x=1#part"),
         write_file(address="?x=\x00"),
@@ -106,3 +109,11 @@ def test_what_is_saved_is_the_list_of_the_session_that_saves_it(monkeypatch: pyt
     app = AppTest.from_function(page, default_timeout=30).run()
     app.button(key="scene-add").click().run()
     assert [scene.title for scene in read_playlist(files[-1]())] == ["Compare 1"], "the server asks without a session"
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.stem for path in PAGES.glob("*.py") if "show_heading(" in path.read_text())
+)
+def test_every_page_that_offers_scenes_can_be_one(page: str) -> None:
+    address = "" if page == "compare" else page
+    assert Scene(title="", address=f"{address}?method=grad-cam").page == address
