@@ -191,7 +191,7 @@ def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> 
     assert read_frame(page, 0)[2] == 1.5, "the grid's own keys are there"
 
     ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme"
-    for theme, kept in (("light", "Light"), ("dark", "Dark")):
+    for theme, kept in (("dark", "Dark"), ("light", "Light")):
         press(page, "t")
         page.wait_for_function(f"{ground} === '{theme}'")
         page.wait_for_function(f"localStorage.getItem('stActiveTheme-/models-v2') === '\"{kept}\"'")

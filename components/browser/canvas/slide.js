@@ -9,7 +9,7 @@ const STAGE_KEYS = [
   ["Space", "Hide the maps, and show them again."],
   ["b", "Darken the screen, and light it again."],
   ["n", "The next scene of your list. With Shift, the one before."],
-  ["t", "The theme: as the system, light, dark."],
+  ["t", "Dark, or light again. The menu has the system's theme too."],
 ];
 
 const LINE = 1.3; // of what is written, in its own size

@@ -6,7 +6,6 @@ const TYPING =
   "[role=menu], [role=menu] *";
 const CONTROL = "button, input, [role=slider], a";
 const AT_WORK = ".grid[data-tool]:not([data-tool='']), .grid.solo"; // the grid itself listens then
-const THEMES = ["System", "Light", "Dark"];
 
 const presenters = new WeakMap();
 
@@ -128,7 +127,7 @@ class Presenter {
     return true;
   }
 
-  // The next of Streamlit's three themes, by its own menu, which is not seen meanwhile.
+  // The other of the dark and the light theme, by Streamlit's own menu, which is not seen meanwhile.
   async changeTheme() {
     const menu = document.querySelector("[data-testid=stMainMenuButton]");
     if (!menu || this.root.hasAttribute("data-changing-theme")) return;
@@ -138,8 +137,9 @@ class Presenter {
     const focused = document.activeElement;
     menu.click();
     for (let frames = 0; !find("Light") && frames < 30; frames++) await wait();
-    const now = THEMES.findIndex((theme) => find(theme)?.getAttribute("aria-checked") === "true");
-    find(THEMES[(now + 1) % THEMES.length])?.click();
+    const isChosen = (theme) => find(theme)?.getAttribute("aria-checked") === "true";
+    const isDark = isChosen("Dark") || (!isChosen("Light") && matchMedia("(prefers-color-scheme: dark)").matches);
+    find(isDark ? "Light" : "Dark")?.click();
     await wait();
     if (find("Light")) menu.click();
     await wait();
