@@ -176,7 +176,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
 
 
 def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&verdicts=1")
+    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&method=prompt-cam&verdicts=1")
     words = pane(page, "eigen-cam").locator(".mark-word")
     expect(words).to_have_text(["same for other classes"], timeout=PATIENCE)
     doubled = pane(page, "eigen-cam").get_by_text("Does not depend on the class")
@@ -186,9 +186,37 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     hidden.locator("summary").click()
     expect(hidden.locator(".mark-plot .own")).to_be_visible()
     expect(hidden.get_by_text("What it cannot tell")).to_be_visible()
+
+    lent = pane(page, "prompt-cam")
+    expect(lent).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("p")
+    expect(hidden.locator(".mark-card")).to_be_hidden()
+    for size in ((1024, 768), (1400, 900)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.wait_for_timeout(200)
+        said = [*page.locator(".st-key-grid .marks summary").all(), lent.locator(".pane-origin")]
+        assert len(said) >= 3
+        for line in said:
+            assert frame_of(line)["y"] + frame_of(line)["height"] <= size[1] - 44, "a slide has room for what is said"
+            assert line.evaluate("line => line.scrollWidth <= line.clientWidth"), "and says all of it"
+    page.keyboard.press("Enter")
+    expect(lent.locator(".pane-origin")).to_be_hidden()
+    page.keyboard.press("Backspace")
+    page.keyboard.press("ArrowLeft")
+    sentence, stage = (frame_of(lent.locator(name)) for name in (".pane-sentence", ".stage"))
+    assert sentence["x"] + sentence["width"] <= stage["x"] + stage["width"] + 1
+    page.keyboard.press("p")
     page.get_by_text("Verdicts", exact=True).click()
     expect(words).to_have_count(0)
     expect(doubled).to_be_visible()
+
+    page.keyboard.press("p")
+    page.set_viewport_size({"width": 480, "height": 800})
+    page.keyboard.press("PageUp")
+    expect(page.locator(".st-key-grid .row-caution")).to_be_visible(timeout=PATIENCE)
+    cut = "header => header.scrollWidth > header.clientWidth"
+    assert not page.locator(".st-key-grid .row-caution").evaluate(cut), "a caution is never cut"
 
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:

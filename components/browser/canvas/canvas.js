@@ -70,6 +70,7 @@ export class Grid {
     for (const [name, row] of this.rows) {
       for (const [key, pane] of row.panes) pane.showMarks(found[name]?.[key] ?? null);
     }
+    if (this.slide.on) this.slide.arrangeAll(); // they need a line of their own
   }
 
   update({ data, setStateValue, setTriggerValue }) {

@@ -120,11 +120,13 @@ class Slide {
 
   // Of the lines above and below a pane's picture, as slide.css sets them.
   measureText(row, panes, type) {
-    const noted = panes.some(({ element }) => element === row.notes.parentElement) && row.notes.textContent;
-    const warned = noted || panes.some(({ warningText }) => warningText);
-    const marked = panes.some(({ inside }) => !inside.hidden);
     const big = this.alone !== null;
-    return [type * (big ? 3.2 : 1.6), type * (1 + (warned ? 1.5 : 0) + (marked ? 1.5 : 0) + (big ? 1.5 : 0))];
+    const counts = panes.map(({ element, origin, inside, marks, warningText }) => {
+      const noted = element === row.notes.parentElement && row.notes.textContent;
+      const below = [noted || warningText, !inside.hidden, !marks.list.hidden, !big && !origin.hidden];
+      return below.filter(Boolean).length;
+    });
+    return [type * (big ? 3.2 : 1.6), type * (1 + 1.5 * Math.max(...counts) + (big ? 2.8 : 0))];
   }
 
   // For a row's panes: what the screen leaves below the page's heading and above its foot.
