@@ -109,4 +109,4 @@ def describe_looker(model: str, chosen: str) -> str:
     """Which model answers in a view, in a sentence, also where it is not the one chosen."""
     if model == chosen:
         return f"Model: {model}, by its class prompts."
-    return f"Model: {model}, by its class prompts. The one chosen on the left, {chosen}, has none."
+    return f"Model: {model}, by its class prompts. The chosen one, {chosen}, has none."

@@ -79,7 +79,7 @@ def _show_surgery(subject: Subject, methods: Sequence[str], cannot: Sequence[str
         if problem is not None:
             st.error(problem, icon=":material/error:")
         if after is None:
-            st.info(
+            st.container(key="surgery-hint").info(
                 "With **Box** or **Lasso** pressed above the picture (keys b and l), draw around a place on it"
                 + (", or choose one of its parts as the region." if masks else "."),
                 icon=":material/gesture:",

@@ -497,7 +497,7 @@ def test_two_classes_stand_beside_each_other_with_their_difference(open_studio: 
 def test_a_model_without_prompts_has_a_stand_in_and_a_word(open_studio: Open) -> None:
     studio = open_studio(view="eyes")
     assert "photo-cnn has no class prompts, so photo-vit stands in for it here." in studio.sentences
-    said = "Model: photo-vit, by its class prompts. The one chosen on the left, photo-cnn, has none."
+    said = "Model: photo-vit, by its class prompts. The chosen one, photo-cnn, has none."
     assert said in studio.sentences.replace("\\", "")
     assert studio.rows[0]["label"] == "Through the eyes of “cat”"
 
