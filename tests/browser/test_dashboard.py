@@ -211,7 +211,12 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     expect(words).to_have_count(0)
     expect(doubled).to_be_visible()
 
+    pane(page, "grad-cam").locator(".stage canvas").press("b")
+    expect(pane(page, "grad-cam").locator(".inside")).to_contain_text("of the map inside")
+    page.get_by_role("heading", level=1).click()
     page.keyboard.press("p")
+    for line in page.locator(".st-key-grid .inside").all():
+        assert frame_of(line)["y"] + frame_of(line)["height"] <= 900 - 44, "and for what lies in a box"
     page.set_viewport_size({"width": 480, "height": 800})
     page.keyboard.press("PageUp")
     expect(page.locator(".st-key-grid .row-caution")).to_be_visible(timeout=PATIENCE)

@@ -121,12 +121,12 @@ class Slide {
   // Of the lines above and below a pane's picture, as slide.css sets them.
   measureText(row, panes, type) {
     const big = this.alone !== null;
-    const counts = panes.map(({ element, origin, inside, marks, warningText }) => {
+    const lines = panes.map(({ element, origin, inside, marks, warningText }) => {
       const noted = element === row.notes.parentElement && row.notes.textContent;
-      const below = [noted || warningText, !inside.hidden, !marks.list.hidden, !big && !origin.hidden];
-      return below.filter(Boolean).length;
+      const warned = noted || warningText ? 1.5 : 0;
+      return warned + (inside.hidden ? 0 : 2.8) + (marks.list.hidden ? 0 : 1.6) + (big || origin.hidden ? 0 : 1.4);
     });
-    return [type * (big ? 3.2 : 1.6), type * (1 + 1.5 * Math.max(...counts) + (big ? 2.8 : 0))];
+    return [type * (big ? 3.2 : 1.6), type * (1 + Math.max(...lines) + (big ? 2.8 : 0))];
   }
 
   // For a row's panes: what the screen leaves below the page's heading and above its foot.
