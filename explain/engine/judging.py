@@ -108,8 +108,8 @@ class Judge:
         maps = [_open(heatmap) for heatmap in self._draw(sight, question, watch.part(0.0, 0.1)).values()]
         yield _settle(maps, settled=False)
 
-        quick = question.without({m.name: "slow" for m in question.methods if "runner" in m.needs})
-        if not any(one.evidence.blank is False for one in maps):
+        quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
+        if all(one.evidence.blank for one in maps):
             yield _settle(maps)
             return
         maps = self._compare_classes(maps, sight, seen, quick, watch)
@@ -191,9 +191,8 @@ class Judge:
             known = {place: self._others[key] for place, key in keys.items() if key in self._others}
         missing = {method for method, place in keys.keys() - known.keys()}
         if missing:
-            asked = replace(
-                question.without({m.name: "" for m in question.methods if m.name not in missing}), targets=(None,)
-            )
+            methods = tuple(method for method in question.methods if method.name in missing)
+            asked = replace(question, methods=methods, targets=(None,))
             found: dict[tuple[str, str], list[np.ndarray]] = {}
             for number, picture in enumerate(pictures):
                 watch.report(number / len(pictures), "Comparing with other pictures")

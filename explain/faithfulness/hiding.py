@@ -10,6 +10,7 @@ pictures, which lie where subjects lie. Neither needs a pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -104,10 +105,18 @@ def move(cells: np.ndarray, square: bool = True) -> np.ndarray:
     Returns:
         `(511, CELLS, CELLS)`, or 255; never the map as it is.
     """
+    moved: np.ndarray = cells.ravel()[_list_moves(square)].reshape(-1, *cells.shape)
+    return moved
+
+
+@cache
+def _list_moves(square: bool) -> np.ndarray:
+    """Which cell comes to lie where in each move, `(511, CELLS²)` or `(255, CELLS²)`."""
+    places = np.arange(CELLS * CELLS).reshape(CELLS, CELLS)
     images = []
     for turn in range(4) if square else (0, 2):
-        turned = np.rot90(cells, turn)
+        turned = np.rot90(places, turn)
         images += [turned, turned[:, ::-1]]
     shifts = [(down, across) for down in range(CELLS) for across in range(CELLS)]
-    placed = [np.roll(image, shift, (0, 1)) for image in images for shift in shifts]
-    return np.stack(placed[1:])
+    moves = [np.roll(image, shift, (0, 1)).ravel() for image in images for shift in shifts]
+    return np.stack(moves[1:])
