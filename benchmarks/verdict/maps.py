@@ -1,7 +1,7 @@
-"""Are the verdicts right? `python -m benchmarks.verdict --data DIR [--model photo-cnn] [--pictures 300] [--json FILE]`.
+"""Whether maps of known worth get the words that they deserve.
 
-`DIR` holds pictures that the model was not trained on, a folder a class, as CIFAR-10's `test/`. Each picture that the
-model names right is judged as on the page, with maps of known worth among the methods:
+Each picture that the model was not trained on and that it names right is judged as on the page, with maps of known
+worth among the methods:
 
 - **bad maps**, which must not be *backed*: Grad-CAM of the least likely class (`wrong_class`), Grad-CAM with its
   channels' weights shuffled (`shuffled`), smooth noise (`noise`), a bell in the middle (`centre`), and Grad-CAM of the
@@ -9,16 +9,11 @@ model names right is judged as on the page, with maps of known worth among the m
 - **maps made for the class** by Grad-CAM, HiRes-CAM and CF-CAM, which must not be *contradicted*. How often they are
   backed is printed beside that: who never backs a map is never wrong.
 
-Shares come with Wilson's 95 % interval (E. B. Wilson 1927, doi 10.1080/01621459.1927.10502953). Nothing here is used to
-set a threshold: those of `explain.faithfulness.verdict` are chances of error, chosen before.
+Nothing here is used to set a threshold: those of `explain.faithfulness.verdict` are chances of error, chosen before.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
-import os
 import sys
 import time
 from collections import Counter, defaultdict
@@ -29,11 +24,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import cv2
 import numpy as np
 
+from benchmarks.verdict.share import Share
 from explain.engine.engine import Engine
 from explain.methods import Method, MethodResult, get_method
 from explain.methods.base import registered
@@ -47,27 +41,6 @@ if TYPE_CHECKING:
 
 GOOD = ("grad-cam", "hires-cam", "cf-cam")
 BAD = ("wrong_class", "shuffled", "noise", "centre", "other_picture")
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of how many, with Wilson's 95 % interval, all but the counts 0…1."""
-
-    hits: int
-    count: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper bound."""
-        if not self.count:
-            return 0.0, 1.0
-        z, n, p = 1.959964, self.count, self.hits / self.count
-        middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.hits / max(self.count, 1):6.1%} of {self.count:4}  ({low:.1%} to {high:.1%})"
 
 
 @dataclass(frozen=True)
@@ -136,7 +109,7 @@ def read_pictures(folder: Path, count: int) -> list[tuple[Picture, str]]:
     return [(decode(path.read_bytes(), path.name), path.parent.name) for path in turns[:count]]
 
 
-def measure(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[str, object]:
+def measure_maps(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[str, object]:
     """Judge all maps of all pictures and count the words."""
     engine = Engine()
     loaded = engine.load(model)
@@ -172,21 +145,3 @@ def measure(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[str, ob
         "good_maps_backed": {name: backed[name].hits / backed[name].count for name in GOOD},
         "good_maps_contradicted": {name: share.hits / share.count for name, share in contradicted.items()},
     }
-
-
-def main() -> None:
-    """Run the benchmark and print the table."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="pictures in folders named like the model's classes")
-    parser.add_argument("--model", default="photo-cnn")
-    parser.add_argument("--pictures", type=int, default=300)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    report = measure(options.model, read_pictures(options.data, options.pictures))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
