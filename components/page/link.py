@@ -49,7 +49,7 @@ from components.studio.views import (
     STUDIO_VIEWS,
     TRAITS,
 )
-from explain.bundled.models import FIRST_MODEL, bundled_models
+from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
 from explain.maps.render import BEFORE_STYLES
@@ -309,7 +309,7 @@ class _Model:
             raise ValueError("prompts cannot have such a name")
         if choice.request.source == "hub" and kind != "hub":
             raise ValueError("there is no such bundled model")
-        if choice.request.source == "bundled" and choice.request.name not in _name_bundled():
+        if choice.request.source == "bundled" and find_bundled_model(choice.request.name) is None:
             raise ValueError("there is no such bundled model")
         return choice
 
@@ -422,11 +422,6 @@ def _validate(
 def _list_defaults() -> dict[str, dict[str, Any]]:
     """The settings of every method with their defaults."""
     return {name: method.settings().model_dump() for name, method in all_methods().items()}
-
-
-@cache
-def _name_bundled() -> frozenset[str]:
-    return frozenset(model.name for model in bundled_models())
 
 
 def _write_value(value: Any) -> str:
