@@ -27,7 +27,15 @@ ROOMS = {
         {"commands"},
         {"__init__", "__main__"},
     ],
-    "components": [{"words", "browser", "session"}, {"choices"}, {"maps"}, {"studio"}, {"page"}, {"__init__"}],
+    "components": [
+        {"words", "browser", "session"},
+        {"choices"},
+        {"maps"},
+        {"studio"},
+        {"truth"},
+        {"page"},
+        {"__init__"},
+    ],
 }
 """The floors of the rooms, from the ground up. Rooms of one floor do not know each other."""
 

@@ -85,6 +85,8 @@ ELSEWHERE = {
     "components/studio/training.py": "tests/pages/test_studio.py",
     "components/studio/trait_gallery.py": "tests/pages/test_studio.py",
     "components/studio/views.py": "tests/pages/test_studio.py",
+    "components/truth/asking.py": "tests/pages/test_truth.py",
+    "components/truth/views.py": "tests/pages/test_truth.py",
 }
 """By file, where its tests are."""
 
