@@ -19,7 +19,7 @@ ROOMS = {
         {"errors", "settings"},
         {"progress", "storage", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
-        {"methods", "models"},
+        {"methods", "models", "volumes"},
         {"maps", "training"},
         {"faithfulness"},
         {"engine"},
