@@ -52,6 +52,10 @@ ELSEWHERE = {
     "explain/methods/table.py": "tests/test_project.py",
     "explain/networks/pooling.py": "tests/explain/models/test_replaced_head.py",
     "explain/networks/trace.py": "tests/explain/networks/test_layer_search.py",
+    "explain/pictures/dicom_frames.py": "tests/explain/pictures/test_dicom.py",
+    "explain/volumes/bounds.py": "tests/explain/volumes/test_reading.py",
+    "explain/volumes/header.py": "tests/explain/volumes/test_series.py",
+    "explain/volumes/loading.py": "tests/explain/volumes/test_reading.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/canvas/view.py": "tests/components/page/test_link.py",

@@ -124,8 +124,8 @@ def read_zip(
     budget = Budget(shown)
     files = []
     for entry in entries:
-        parts = check_entry(entry, shown)
-        if not entry.is_dir() and parts and not is_junk(parts):
+        parts = check_entry(entry, budget)
+        if parts and not entry.is_dir() and not is_junk(parts):
             files.append(GivenFile(parts, partial(read_entry, archive, entry, budget)))
     dataset = _gather(files, shown, progress, cancel)
     budget.close()
