@@ -137,7 +137,7 @@ class Outline:
     """A part of a picture with its name, drawn on every pane of the row; the name stands on panes without a map.
 
     Attributes:
-        name: what the part is called.
+        name: what the part is called; empty where it would hide the part.
         rings: closed polygons of corners `(x, y)` in the picture's pixels.
     """
 
