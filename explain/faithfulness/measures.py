@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-MeasureName = Literal["hiding", "other classes", "copies"]
+MeasureName = Literal["hiding", "other classes", "copies", "one place"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,18 @@ MEASURES: dict[MeasureName, Measure] = {
         better="higher",
         cannot="The steadiest maps of all are those that do not ask for the class. Steady is not right.",
         paper="Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019, arXiv 1901.09392",
+    ),
+    "one place": Measure(
+        title="Pictures turned by a place",
+        rule="The hottest places of the map, the corners and the edges of the picture are pasted into other pictures, "
+        "where they lay. The figure is the share of them that become this class; it must be 0.3 higher than that of "
+        "other places of the same picture.",
+        compared="the other places of this picture",
+        better="lower",
+        cannot="It is no accusation: a place may be all that it takes, as the beak of a bird. And a mark that lies "
+        "everywhere, as a tint does, or is wider than these places, is not found.",
+        paper="after Casper et al., Diagnostics for Deep Neural Networks with Automated Copy/Paste Attacks, 2022, "
+        "arXiv 2211.10024",
     ),
 }
 """By name, in the order in which a card shows them."""
