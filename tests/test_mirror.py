@@ -91,6 +91,7 @@ ELSEWHERE = {
     "components/studio/trait_gallery.py": "tests/pages/test_studio.py",
     "components/studio/views.py": "tests/pages/test_studio.py",
     "components/truth/asking.py": "tests/pages/test_truth.py",
+    "components/truth/charts.py": "tests/components/truth/test_counted.py",
     "components/truth/views.py": "tests/pages/test_truth.py",
 }
 """By file, where its tests are."""

@@ -62,6 +62,7 @@ from explain.models.prompt_library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
+from explain.worlds.worlds import PLANS
 
 Words = dict[str, list[str]]
 """An address after its question mark: each name with its values."""
@@ -472,7 +473,7 @@ PARTS: Sequence[Part] = (
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
-    Entry("world", WORLD, "", _read_one),
+    Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
     Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
     Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),

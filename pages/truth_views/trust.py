@@ -21,7 +21,6 @@ from components.truth.trust import (
     build_proof_card,
     build_question_card,
     choose,
-    count_changed,
     deal,
     describe_count,
     get_choices,
@@ -112,21 +111,8 @@ def _reveal(engine: Engine, dealt: Round, models: dict[Side, LoadedModel], chose
         f"**Network {dealt.cheat} cheats: it learnt that the {world.mark} means {world.label}.** {found} "
         f"The proof is no map. The {world.mark} was planted in pictures of other things:"
     )
-    cards(
-        [
-            build_proof_card(
-                side,
-                dealt,
-                answers[side],
-                f"Network {side}: {count_changed(answers[side])} of {len(answers[side])} answers change",
-            )
-            for side in SIDES
-        ],
-        "trust-proof",
-        "What the mark does to the answers of both networks",
-        _WIDTH,
-        "wall",
-    )
+    items = [build_proof_card(side, dealt, answers[side]) for side in SIDES]
+    cards(items, "trust-proof", "What the mark does to the answers of both networks", _WIDTH, "wall")
 
 
 def _explain(
