@@ -15,8 +15,8 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "An HDF5 file cannot be read. Save one picture of it as PNG or TIFF."),
     (
         b"PK\x03\x04",
-        "A zip archive is no picture. Unpack it and give the pictures in it; if it holds scans, Compare and the command "
-        "line open it, and to learn from, the Studio takes it whole.",
+        "A zip archive is no picture. Unpack it and give the pictures in it. Scans in it are opened by Compare and the "
+        "command line, pictures to learn from by the Studio.",
     ),
     (
         b"\x1f\x8b",
