@@ -17,12 +17,14 @@ from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import MapKey, Question, name_place
 from explain.engine.sight import Sight
+from explain.engine.transplanting import Transplanter
 from explain.faithfulness.bank import Bank, fill_bank
 from explain.faithfulness.copies import list_copies
 from explain.faithfulness.hiding import judge_by_hiding
 from explain.faithfulness.likeness import find_likeness, find_likenesses_of_strangers
 from explain.faithfulness.probe import find_allowed, lay_on_cells
 from explain.faithfulness.references import list_references
+from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.verdict import FEWEST_OTHERS, Evidence, Hidden, Verdict, decide
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
@@ -39,6 +41,9 @@ FIRST_LOOK, SECOND_LOOK, LAST_LOOK = 16, 64, 256
 
 FILLS: tuple[Fill, ...] = ("grey", "blur")
 """What hides. On bundled models grey decides: it backed more true maps. On others, what leaves less of the class."""
+
+_PLACES_PASSES, _LONGEST = 60, 5.0
+"""What trying places takes, and for how many seconds it is done unasked."""
 
 _OTHERS_KEPT = 256  # each takes 26 KB
 _HIDING = "Hiding parts of the picture"
@@ -95,6 +100,7 @@ class Judge:
         self._machine = machine
         self._memory = memory
         self._observer = observer
+        self._transplanter = Transplanter(machine)
         self._lock = threading.Lock()
         self._others: OrderedDict[Hashable, _Others] = OrderedDict()
 
@@ -126,7 +132,8 @@ class Judge:
         for number, count in enumerate((FIRST_LOOK, SECOND_LOOK)):
             maps = self._hide(maps, sight, seen, count, watch.part(0.4 + 0.15 * number, 0.55 + 0.15 * number))
             yield _settle(maps, settled=False)
-        maps = self._compare_copies(maps, sight, quick, watch.part(0.7, 0.8))
+        maps = self._try_places(maps, sight, seen, watch.part(0.7, 0.75))
+        maps = self._compare_copies(maps, sight, quick, watch.part(0.75, 0.8))
         open_ones = [one for one in maps if "undecided" in decide(one.evidence).words]
         if open_ones:
             yield _settle(maps, settled=False)
@@ -144,6 +151,12 @@ class Judge:
             return maps
         maps = self._compare_classes(maps, sight, seen, quick, watch)
         return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
+
+    def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of the maps do to other pictures, by the map's key, however long it takes."""
+        seen, _, failed = self._observer.see_all(sight, question, watch)
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
+        return self._transplant(maps, sight, seen, watch)
 
     def draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
         """Maps of a picture, from memory where they are known."""
@@ -267,6 +280,36 @@ class Judge:
     def _answer(self, sight: Sight) -> int | None:
         seen = self._memory.recall(sight)
         return None if seen is None or seen.own_logits is None else int(seen.logits.argmax())
+
+    def _try_places(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch) -> list[TestedMap]:
+        """Each map beside what its hottest places do to other pictures."""
+        pace = self._observer.pace_of(sight.loaded)
+        if pace is None or pace * _PLACES_PASSES > _LONGEST:
+            why = "whether one place decides, because this model takes long"
+            return [one if one.evidence.blank else _miss(one, why) for one in maps]
+        found = self._transplant(maps, sight, seen, watch)
+        compared = []
+        for one in maps:
+            places = found.get(one.heatmap.key)
+            if places is not None:
+                one = replace(one, evidence=replace(one.evidence, transplants=places))
+            elif not one.evidence.blank:
+                one = _miss(one, "whether one place decides, because it calls nearly all other pictures the same")
+            compared.append(one)
+        return compared
+
+    def _transplant(
+        self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch
+    ) -> dict[str, tuple[Transplant, ...]]:
+        found: dict[str, tuple[Transplant, ...]] = {}
+        for by_prompts in sorted({one.by_prompts for one in maps if not one.evidence.blank}):
+            asked = {
+                one.heatmap.key: (one.heatmap.target, one.cells)
+                for one in maps
+                if one.by_prompts == by_prompts and not one.evidence.blank
+            }
+            found |= self._transplanter.find(sight, seen, asked, by_prompts, watch)
+        return found
 
     def _hide(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[TestedMap]:
         """Each map beside what hiding parts of the picture does to the score of its class."""

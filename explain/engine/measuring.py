@@ -28,6 +28,7 @@ from explain.methods import Method, get_method
 from explain.methods.occlusion import Fill
 from explain.networks.meaning import find_probabilities
 from explain.passes.runner import Runner
+from explain.percent import write_percent
 from explain.progress import Watch
 
 if TYPE_CHECKING:
@@ -319,8 +320,8 @@ def _find_kept(curves: Sequence[Curve], whole: float) -> dict[Fill, float]:
 def _list_notes(label: str, kept: Mapping[Fill, float]) -> tuple[str, ...]:
     """What must be known of this picture to read the figures."""
     return tuple(
-        f"With everything hidden by {fill}, the model still gives “{label}” {share:.0%} of its probability: what is "
-        f"measured with {fill} tells little on this picture."
+        f"With everything hidden by {fill}, the model still gives “{label}” {write_percent(share)} of its probability: "
+        f"what is measured with {fill} tells little on this picture."
         for fill, share in kept.items()
         if share >= STILL_NAMED
     )
