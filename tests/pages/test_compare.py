@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -404,3 +405,27 @@ def test_the_difference_of_two_and_how_far_they_agree(dashboard: Any) -> None:
     dashboard.test.toggle(key="agreement").set_value(True).run()
     assert not dashboard.test.exception
     assert "Most alike: " in dashboard.sentences and "Agreement is no proof" in dashboard.sentences
+
+
+def test_curves_and_a_table_are_measured_once_the_section_is_opened(
+    open_dashboard: Callable[..., Any], engine: Engine
+) -> None:
+    dashboard = open_dashboard({"model": "photo-cnn", "method": ["grad-cam", "eigen-cam"]})
+    before = engine.passes
+    dashboard.test.run()
+    assert engine.passes == before, "nothing is measured before"
+    for _ in range(120):
+        dashboard.open("curves")
+        if dashboard.test.get("plotly_chart"):
+            break
+        time.sleep(0.5)
+    assert not dashboard.test.exception
+    table = dashboard.test.dataframe[0].value
+    assert [*table["map"]][:3] == ["Grad-CAM", "Eigen-CAM", "All bright"]
+    assert [*table.columns][2:5] == ["insertion", "deletion", "deletion to blur"]
+    assert "random maps. A map does better than chance" in dashboard.sentences
+    said = " ".join(str(element.value) for element in dashboard.test.markdown)
+    assert "on this picture" in said.lower() and dashboard.words["curves"] == ["1"]
+    spent = engine.passes
+    dashboard.open("curves")
+    assert engine.passes == spent and dashboard.test.get("plotly_chart")
