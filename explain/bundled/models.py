@@ -21,7 +21,7 @@ FIRST_VIT = "photo-vit"
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
-Knows = Literal["photographs", "drawings"]
+Knows = Literal["photographs", "drawings", "mr-slices", "radiographs"]
 """The kind of picture that a bundled model was trained on."""
 
 
