@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from explain.methods import get_method
+from explain.percent import write_percent
 from explain.worlds.marks import MARKS
 from explain.worlds.shortcuts import Figure, Shortcuts
 
@@ -95,7 +96,7 @@ def describe_making(table: Shortcuts) -> str:
 
 
 def _say(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
+    return write_percent(share, 1)
 
 
 def _say_limits(limits: tuple[float, float]) -> str:
