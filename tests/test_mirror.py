@@ -29,7 +29,15 @@ ELSEWHERE = {
     "explain/engine/explanation.py": "tests/explain/engine/test_engine.py",
     "explain/engine/observer.py": "tests/explain/engine/test_engine.py",
     "explain/engine/sight.py": "tests/explain/engine/test_engine.py",
-    "explain/faithfulness/measures.py": "tests/explain/faithfulness/test_verdict.py",
+    "explain/faithfulness/measures/__init__.py": "tests/explain/faithfulness/measures/test_registry.py",
+    "explain/faithfulness/measures/aopc.py": "tests/explain/faithfulness/measures/test_insertion.py",
+    "explain/faithfulness/measures/base.py": "tests/explain/faithfulness/measures/test_registry.py",
+    "explain/faithfulness/measures/copies.py": "tests/explain/faithfulness/measures/test_infidelity.py",
+    "explain/faithfulness/measures/deletion.py": "tests/explain/faithfulness/measures/test_insertion.py",
+    "explain/faithfulness/measures/gain.py": "tests/explain/faithfulness/measures/test_insertion.py",
+    "explain/faithfulness/measures/hiding.py": "tests/explain/faithfulness/measures/test_infidelity.py",
+    "explain/faithfulness/measures/one_place.py": "tests/explain/faithfulness/test_transplant.py",
+    "explain/faithfulness/measures/other_classes.py": "tests/explain/faithfulness/measures/test_infidelity.py",
     "explain/methods/__init__.py": "tests/explain/methods/test_registry.py",
     "explain/methods/base.py": "tests/explain/methods/test_registry.py",
     "explain/methods/cf_cam/clustering.py": "tests/explain/methods/test_cf_cam.py",
@@ -78,6 +86,8 @@ ELSEWHERE = {
     "components/studio/training.py": "tests/pages/test_studio.py",
     "components/studio/trait_gallery.py": "tests/pages/test_studio.py",
     "components/studio/views.py": "tests/pages/test_studio.py",
+    "components/truth/asking.py": "tests/pages/test_truth.py",
+    "components/truth/views.py": "tests/pages/test_truth.py",
 }
 """By file, where its tests are."""
 

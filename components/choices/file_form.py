@@ -14,6 +14,7 @@ from explain.models.label_file import read_labels
 from explain.models.labels import KNOWN_SETS
 from explain.models.request import Average
 from explain.networks.meaning import MEANINGS
+from explain.percent import write_percent
 from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def list_others(inspection: Inspection) -> dict[str, str]:
     others: dict[str, str] = {}
     for candidate in inspection.candidates:
         if candidate.share > 0:
-            others.setdefault(candidate.architecture, f"{candidate.share:.0%}")
+            others.setdefault(candidate.architecture, write_percent(candidate.share))
     best = inspection.candidates[0] if inspection.candidates else None
     for name in best.alike if best is not None else ():
         others.setdefault(name, "looks the same")
@@ -152,7 +153,7 @@ def list_others(inspection: Inspection) -> dict[str, str]:
 
 
 def _is_close(words: str) -> bool:
-    return words == "looks the same" or int(words.rstrip("%")) >= 90
+    return words == "looks the same" or int(words.rstrip(" %")) >= 90
 
 
 def word_choice(value: str) -> str:

@@ -14,6 +14,7 @@ from explain.maps.render import format_number, value_range
 from explain.methods.cf_cam.clustering import DOMINANT, NOISE
 from explain.methods.cf_cam.settings import CfCamSettings
 from explain.methods.cf_cam.view import ClusterView
+from explain.percent import write_percent
 
 if TYPE_CHECKING:
     from explain.pictures.geometry import Box
@@ -81,7 +82,7 @@ def build_group_cards(view: ClusterView, settings: CfCamSettings, ground: Ground
             frames.append(draw(view.contributions[at], "Adds to the map", scale))
         count = sizes[group]
         lines = [
-            f"{count} channel{'s' if count > 1 else ''} · {share:.0%} of what is added",
+            f"{count} channel{'s' if count > 1 else ''} · {write_percent(share)} of what is added",
             f"On the whole picture: activation {format_number(float(view.mean_activations[at].mean()))}, gradient "
             f"{format_number(float(view.mean_gradients[at].mean()))}.",
         ]

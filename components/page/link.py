@@ -49,6 +49,9 @@ from components.studio.views import (
     STUDIO_VIEWS,
     TRAITS,
 )
+from components.truth.birds import FIRST_PAIR, list_pairs
+from components.truth.trust import MOST_ROUNDS, ROUND
+from components.truth.views import MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
@@ -142,6 +145,16 @@ def _read_flag(values: Sequence[str]) -> bool:
 
 def _write_flag(_: bool) -> Sequence[str]:
     return ["1"]
+
+
+def _read_off(values: Sequence[str]) -> bool:
+    if _read_one(values) != "0":
+        raise ValueError("a switch that starts on is 0, or left out")
+    return False
+
+
+def _write_off(_: bool) -> Sequence[str]:
+    return ["0"]
 
 
 def _read_option(options: Collection[str]) -> Callable[[Sequence[str]], str]:
@@ -458,6 +471,12 @@ PARTS: Sequence[Part] = (
     Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
+    Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
+    Entry("world", WORLD, "", _read_one),
+    Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
+    Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
+    Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),
+    Entry("planted", PLANTED, True, _read_off, _write_off),
     Entry(_PRESENT, PRESENTING, False, _read_flag, _write_flag),
     Entry("tour", TOUR, None, _read_count(len(STEPS))),
 )

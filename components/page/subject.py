@@ -14,7 +14,7 @@ from components.choices.model import await_model, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
-from components.page.presenter import PRESENTING, offer_presenter
+from components.page.presenter import PRESENTING, TurnPicture, offer_presenter
 from components.page.scenes import offer_scenes, turn_page, turn_scene
 from components.page.tour import offer_tour, show_step
 from components.session.engine import await_engine
@@ -49,12 +49,13 @@ class Subject:
     score: Score
 
 
-def show_heading(title: str, named: bool = True) -> None:
+def show_heading(title: str, named: bool = True, turn_picture: TurnPicture | None = None) -> None:
     """Follow the page's address, and show its title and what must stand on every page with maps.
 
     Args:
         title: of the page.
         named: whether the model chosen on the left is the one that answers here: before an audience it is named.
+        turn_picture: on a page with pictures of its own.
     """
     turn_page()
     follow_link()
@@ -64,7 +65,7 @@ def show_heading(title: str, named: bool = True) -> None:
             st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
             offer_tour()
             offer_scenes()
-            offer_presenter(turn_scene, named)
+            offer_presenter(turn_scene, named, turn_picture)
     show_step()
 
 

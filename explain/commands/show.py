@@ -35,6 +35,7 @@ from explain.methods import get_method
 from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
 from explain.passes.look import Score
+from explain.percent import write_percent
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
@@ -232,7 +233,7 @@ def _ask_about(
 
 def _say_progress(before: float, part: float, share: float, text: str) -> None:
     """Progress of some of the pictures, as that of all."""
-    print(f"[{before + part * share:4.0%}] {text}", file=sys.stderr)
+    print(f"[{write_percent(before + part * share):>5}] {text}", file=sys.stderr)
 
 
 def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str) -> None:
@@ -240,7 +241,7 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
     name = entry.picture.name
     print(
         f"\n{name if written == name else f'{name}, written as {written}'}: "
-        + ", ".join(p.describe(1, "%") for p in entry.predictions)
+        + ", ".join(p.describe(1) for p in entry.predictions)
     )
     if entry.caution:
         print(f"  Caution: {entry.caution}")

@@ -7,7 +7,7 @@ is called to *see* may be answered from memory; to *look* always runs the networ
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
@@ -19,6 +19,7 @@ from explain.engine.explanation import Explanation, PictureExplanation, Predicti
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.judging import Judge, Verdicts
 from explain.engine.machine import Machine
+from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import (
@@ -33,6 +34,8 @@ from explain.engine.question import (
 )
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
+from explain.faithfulness.measured import Measured
+from explain.faithfulness.measures import MEASURES
 from explain.faithfulness.transplant import Transplant
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
@@ -86,6 +89,7 @@ class Engine:
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
         self._judge = Judge(self._machine, self._memory, self._observer)
+        self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
 
     @property
@@ -284,6 +288,34 @@ class Engine:
         loaded = self.load(model)
         question = build_question(loaded, methods, "auto", target, {}, "logit")
         return self._judge.try_places(Sight(picture, loaded), question, Watch())
+
+    def measure(
+        self,
+        picture: Picture,
+        model: Model,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: str = "auto",
+        target: int | str = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        measures: Collection[str] | None = None,
+    ) -> Measured:
+        """Measure how the maps of a picture compare: insertion, deletion, gain, ROAD, average drop, and the others of
+        `explain.faithfulness.measures`, beside maps of no meaning. The arguments are those of `explain`.
+
+        The picture is changed and shown to the network some hundred times; what several maps, orders or measures ask
+        for, or what has been asked before, is run once. `measures` names those that are wanted; left out, all.
+
+        Raises:
+            ExplainError: with a sentence on what was wrong.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, layer, target, settings or {}, score)
+        if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
+            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
+        return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
 
     def capture(
         self,

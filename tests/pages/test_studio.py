@@ -344,7 +344,7 @@ def test_the_report_says_what_is_right_and_what_is_wrong(
     (card,) = studio.component("cards", "wrong")["items"]
     labels = run.pictures.labels
     assert card["title"] == labels[wrong.label]
-    assert card["lines"] == [f"taken for {labels[1 - wrong.label]}, 83%", wrong.name]
+    assert card["lines"] == [f"taken for {labels[1 - wrong.label]}, 83 %", wrong.name]
     assert card["frames"][0]["image"].startswith("data:image/jpeg")
     assert {"Look through its eyes", "Use it in Compare", "Train something else"} <= list_buttons(studio)
     assert "10 pictures are kept" in studio.sentences and "14 days" in studio.sentences

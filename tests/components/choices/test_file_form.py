@@ -59,7 +59,7 @@ def test_an_architecture_that_is_not_told_is_not_filled_in() -> None:
         "timm/resnet10t",
         "timm/resnet18",
     ]
-    assert list_others(build(finding)) == {"timm/resnet18d": "95%", "timm/resnet18": "looks the same"}
+    assert list_others(build(finding)) == {"timm/resnet18d": "95 %", "timm/resnet18": "looks the same"}
 
 
 def test_what_is_written_becomes_arguments_of_a_request() -> None:
