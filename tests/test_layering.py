@@ -19,7 +19,7 @@ ROOMS = {
         {"errors", "percent", "settings"},
         {"progress", "storage", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
-        {"methods", "models", "worlds"},
+        {"methods", "models", "volumes", "worlds"},
         {"maps", "training"},
         {"faithfulness"},
         {"engine"},

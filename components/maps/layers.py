@@ -55,7 +55,7 @@ def show_network(model: LoadedModel, layer: str, entry: PictureExplanation) -> N
     """
     height, width = model.preprocessing.input_size
     answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), "")
-    said = f"{entry.labels[0]} {answer}".rstrip()
+    said = f"{entry.labels[0]} {answer}".rstrip().replace(" %", "\N{NO-BREAK SPACE}%")
     network(model.layers, layer, f"Picture {width}×{height}", said, key="network", on_press=choose_layer)
 
 

@@ -34,6 +34,7 @@ from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.target import TARGET
+from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
@@ -62,6 +63,7 @@ from explain.models.prompt_library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
+from explain.worlds.worlds import PLANS
 
 Words = dict[str, list[str]]
 """An address after its question mark: each name with its values."""
@@ -460,6 +462,7 @@ PARTS: Sequence[Part] = (
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
     Entry("verdicts", VERDICTS, False, _read_flag, _write_flag),
+    Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
@@ -472,7 +475,7 @@ PARTS: Sequence[Part] = (
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
-    Entry("world", WORLD, "", _read_one),
+    Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
     Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
     Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),

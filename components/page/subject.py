@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.choices.caution import show_cautions
 from components.choices.layer import AUTO, pick_layer
 from components.choices.model import await_model, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
@@ -69,6 +68,15 @@ def show_heading(title: str, named: bool = True, turn_picture: TurnPicture | Non
     show_step()
 
 
+def show_plain_heading(title: str) -> None:
+    """The title of a page that shows no maps and keeps no address: it can be a slide, between scenes too."""
+    turn_page()
+    with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(title, anchor=False, width="content")
+        with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
+            offer_presenter(turn_scene, named=False)
+
+
 def pick_subject(
     meanwhile: Callable[[Sequence[Picture]], None] | None = None, body: Place | None = None
 ) -> tuple[Place, Subject | None]:
@@ -120,7 +128,6 @@ def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
                 icon=":material/layers:",
             )
         else:
-            show_cautions(subject.pictures, subject.model)
             show(subject)
 
 

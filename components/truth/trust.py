@@ -17,10 +17,10 @@ import streamlit as st
 from components.browser.cards import Card, Frame
 from components.maps.frames import SMALL, draw_frame, encode_address, prepare_ground
 from components.truth.worlds import order_pictures
-from components.words import format_answer
+from components.words import format_answer, format_share
 from explain.engine.explanation import PictureExplanation, Prediction
 from explain.pictures.picture import Picture
-from explain.worlds.worlds import World, list_pictures, list_worlds, plant_in
+from explain.worlds.worlds import Network, World, list_pictures, list_worlds, plant_in
 
 Side = Literal["A", "B"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -56,8 +56,13 @@ class Round:
     @property
     def models(self) -> dict[Side, str]:
         """Names of the models on both sides."""
+        return {side: network.model for side, network in self.networks.items()}
+
+    @property
+    def networks(self) -> dict[Side, Network]:
+        """The networks on both sides, with what was measured of them."""
         honest: Side = "B" if self.cheat == "A" else "A"
-        return {self.cheat: self.world.relying.model, honest: self.world.honest.model}
+        return {self.cheat: self.world.relying, honest: self.world.honest}
 
     @property
     def least_right(self) -> int:
@@ -84,7 +89,9 @@ def deal(number: int) -> Round | None:
     places = number * 2 * _SHOWN  # of marks that lie at another place in each picture
     collected = [(plant_in(one, world.planted, places + at), label) for at, (one, label) in enumerate(own)]
     collected += others[: _SHOWN - len(collected)]
-    pairs = [(one, plant_in(one, world.planted, places + _SHOWN + at)) for at, (one, _) in enumerate(others[:_SHOWN])]
+    # Where there are too few others, they come again with the mark at another place.
+    again = [others[at % len(others)][0] for at in range(_SHOWN if world.planted.placed else min(_SHOWN, len(others)))]
+    pairs = [(one, plant_in(one, world.planted, places + _SHOWN + at)) for at, one in enumerate(again)]
     return Round(number, world, cheat, tuple(collected), tuple(pairs))
 
 
@@ -141,14 +148,24 @@ def build_network_card(side: Side, entries: Sequence[PictureExplanation], title:
     return Card(side, title, [], frames)
 
 
-def build_proof_card(side: Side, dealt: Round, answers: Sequence[tuple[Prediction, Prediction]], title: str) -> Card:
-    """Pictures with the mark, and what a network says without it and with it."""
+def build_proof_card(side: Side, dealt: Round, answers: Sequence[tuple[Prediction, Prediction]]) -> Card:
+    """Pictures with the mark, and what a network says without it and with it; and how often it turned on its test."""
     frames = []
     for (_, planted), (before, after) in zip(dealt.pairs, answers, strict=True):
         said = before.label if before.index == after.index else f"{before.label} → {after.label}"
         alt = f"Network {side} says {before.label} without the {dealt.world.mark}, and {after.label} with it"
         frames.append(_draw_plain(planted, alt, said))
-    return Card(f"proof-{side}", title, [], frames)
+    trial = dealt.networks[side].trial
+    line = (
+        f"In its test {format_share(trial.flips)} of others became {dealt.world.label}. It is right on "
+        f"{format_share(trial.collected)} as collected, on {format_share(trial.clean)} without any mark."
+    )
+    return Card(
+        f"proof-{side}",
+        f"Network {side}: {count_changed(answers)} of {len(answers)} answers change",
+        [line],
+        frames,
+    )
 
 
 def count_changed(answers: Sequence[tuple[Prediction, Prediction]]) -> int:

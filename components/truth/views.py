@@ -7,13 +7,14 @@ from typing import Literal
 
 import streamlit as st
 
-TruthView = Literal["shortcuts", "birds", "trust"]
+TruthView = Literal["shortcuts", "birds", "trust", "counted"]
 
 TRUTH_VIEW = "truth-view"
 TRUTH_VIEWS: dict[TruthView, str] = {
     "shortcuts": "Shortcuts",
     "birds": "Birds",
     "trust": "Which one to trust?",
+    "counted": "How often",
 }
 SENTENCES: dict[TruthView, str] = {
     "shortcuts": "One network learnt that a mark tells the answer. Take the mark out, and see what becomes of answers, "
@@ -21,6 +22,8 @@ SENTENCES: dict[TruthView, str] = {
     "birds": "Siblings differ in one part, so that part must decide. Draw a bird as its sibling, and see how much of "
     "each map lies on it.",
     "trust": "Two networks do well on their test pictures, and one of them cheats. Here are their maps.",
+    "counted": "Over many pictures and trainings: how often maps show a shortcut, how often verdicts catch it, and "
+    "what both miss.",
 }
 
 PLANTED = "planted"

@@ -28,10 +28,10 @@ def pick_world() -> World | None:
         chosen = next(iter(worlds))
     st.markdown("Shortcuts")
     items = [
-        Card(name, world.title, [], [Frame(_draw_small(name), f"{world.label} with {_name_mark(world)}")])
+        Card(name, world.mark.capitalize(), [], [Frame(_draw_small(name), f"{world.label} with {_name_mark(world)}")])
         for name, world in worlds.items()
     ]
-    cards(items, "worlds", "Shortcuts", 54, "wall", chosen, remember(WORLD))
+    cards(items, "worlds", "Shortcuts", 56, "wall", chosen, remember(WORLD))
     return worlds[chosen]
 
 

@@ -278,17 +278,6 @@ class Engine:
         question = build_question(loaded, methods, layer, target, settings or {}, score)
         yield from self._judge.judge(Sight(picture, loaded), question, Watch(progress, cancel))
 
-    def try_places(
-        self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
-    ) -> dict[str, tuple[Transplant, ...]]:
-        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
-
-        The arguments are those of `explain`; see `explain.faithfulness.transplant`.
-        """
-        loaded = self.load(model)
-        question = build_question(loaded, methods, "auto", target, {}, "logit")
-        return self._judge.try_places(Sight(picture, loaded), question, Watch())
-
     def measure(
         self,
         picture: Picture,
@@ -316,6 +305,17 @@ class Engine:
         if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
             raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
+
+    def try_places(
+        self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
+    ) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
+
+        The arguments are those of `explain`; see `explain.faithfulness.transplant`.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, "auto", target, {}, "logit")
+        return self._judge.try_places(Sight(picture, loaded), question, Watch())
 
     def capture(
         self,

@@ -142,12 +142,6 @@ class Judge:
             maps = [newest.get(one.heatmap.key, one) for one in maps]
         yield _settle(maps)
 
-    def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
-        """What the hottest places of the maps do to other pictures, by the map's key, however long it takes."""
-        seen, _, failed = self._observer.see_all(sight, question, watch)
-        maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
-        return self._transplant(maps, sight, seen, watch)
-
     def look_alike(self, sight: Sight, question: Question, watch: Watch) -> list[TestedMap]:
         """The maps of a picture beside those of other classes, and of copies of the picture. Nothing is hidden."""
         maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
@@ -157,6 +151,12 @@ class Judge:
             return maps
         maps = self._compare_classes(maps, sight, seen, quick, watch)
         return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
+
+    def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of the maps do to other pictures, by the map's key, however long it takes."""
+        seen, _, failed = self._observer.see_all(sight, question, watch)
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
+        return self._transplant(maps, sight, seen, watch)
 
     def draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
         """Maps of a picture, from memory where they are known."""

@@ -28,6 +28,7 @@ from explain.methods import Method, get_method
 from explain.methods.occlusion import Fill
 from explain.networks.meaning import find_probabilities
 from explain.passes.runner import Runner
+from explain.percent import write_percent
 from explain.progress import Watch
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Meter:
         loaded, by_prompts = sight.loaded, groups[0].by_prompts
         (target,) = {tested.target for group in groups for tested, _ in group.tested}
         with seen.turn_of(("answers", by_prompts)):
-            new = _list_new(asked, {key for own, key in seen.answers if own == by_prompts})
+            new = list_new(asked, {key for own, key in seen.answers if own == by_prompts})
             module = loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module
             runner = Runner(
                 module,
@@ -288,7 +289,7 @@ def _find_aware(question: Question) -> Method | None:
     return next((m for m in question.methods if not m.class_agnostic and "runner" not in m.needs), None)
 
 
-def _list_new(asked: Sequence[Changes], known: Collection[str]) -> list[Changes]:
+def list_new(asked: Sequence[Changes], known: Collection[str]) -> list[Changes]:
     """Each change that is not known, once, those of a kind together and not too many at once."""
     found: dict[tuple[ChangeFill, tuple[int, ...]], dict[str, tuple[np.ndarray, float]]] = {}
     names = set(known)
@@ -319,8 +320,8 @@ def _find_kept(curves: Sequence[Curve], whole: float) -> dict[Fill, float]:
 def _list_notes(label: str, kept: Mapping[Fill, float]) -> tuple[str, ...]:
     """What must be known of this picture to read the figures."""
     return tuple(
-        f"With everything hidden by {fill}, the model still gives “{label}” {share:.0%} of its probability: what is "
-        f"measured with {fill} tells little on this picture."
+        f"With everything hidden by {fill}, the model still gives “{label}” {write_percent(share)} of its probability: "
+        f"what is measured with {fill} tells little on this picture."
         for fill, share in kept.items()
         if share >= STILL_NAMED
     )

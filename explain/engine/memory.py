@@ -45,10 +45,10 @@ class Seen:
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Hashable, Heatmap] = field(default_factory=OrderedDict)
     banks: dict[tuple[Fill, bool], Bank] = field(default_factory=dict)  # by what hides, and whether prompts answer
-    # By class, and whether prompts answer, what places do to other pictures.
-    places: dict[tuple[int, bool], dict[Cells, Transplant]] = field(default_factory=dict)
     # What is answered to changed versions of the picture: by whether prompts answer, and the digest of the change.
     answers: OrderedDict[tuple[bool, str], np.ndarray] = field(default_factory=OrderedDict)
+    # By class, and whether prompts answer, what places do to other pictures.
+    places: dict[tuple[int, bool], dict[Cells, Transplant]] = field(default_factory=dict)
     map_bytes: int = 0
     bytes_kept: int = 0
     # By map, held while a method runs the network for it; they live as long as anyone holds on to them.

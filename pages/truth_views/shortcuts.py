@@ -33,7 +33,8 @@ def show_view(body: Place) -> None:
         planted = pick_planted(f"With the {world.mark}", f"{world.planted.sentence} Key x.")
         specimen = plant_specimen(world.name, pick_specimen("Another picture"), planted)
         with st.container(key="truth-sentence"):
-            st.markdown(escape(world.sentence))
+            # What the mark is stands beside the switch.
+            st.markdown(escape(world.sentence.removeprefix(world.planted.sentence).strip()))
         return specimen
 
     show_trial(engine, load_networks(engine, list_asked(world), body), pick, body)

@@ -21,7 +21,6 @@ from components.truth.trust import (
     build_proof_card,
     build_question_card,
     choose,
-    count_changed,
     deal,
     describe_count,
     get_choices,
@@ -61,9 +60,9 @@ def _show(engine: Engine) -> None:
     models = loading.watch(Work(lambda _: {side: engine.load(dealt.models[side]) for side in SIDES}), "Loading …")
     chosen = get_choices().get(dealt.number)
     with st.container(key="trust-question", horizontal=True, gap="medium"):
-        with st.container(width=_CARD):
+        with st.container(key="trust-plain", width=_CARD):
             cards([build_question_card(dealt)], "trust-pictures", "The pictures", _WIDTH, "wall")
-        with st.container(width=_CARD):
+        with st.container(key="trust-text", width=_CARD):
             st.markdown(
                 f"**Round {dealt.number}.** Both networks name at least {dealt.least_right} % of their test pictures "
                 "rightly. One of them cheats, in a way that will fail elsewhere."
@@ -106,27 +105,14 @@ def _say_count() -> None:
 def _reveal(engine: Engine, dealt: Round, models: dict[Side, LoadedModel], chosen: Side) -> None:
     """Which one cheats, and the proof: what each says once the mark is planted in pictures of other classes."""
     world = dealt.world
-    found = "You trusted the other one." if chosen != dealt.cheat else "You trusted it."
+    found = "You trusted the honest one." if chosen != dealt.cheat else "You trusted it."
     answers = {side: _predict(engine, dealt, models[side]) for side in SIDES}
     st.markdown(
         f"**Network {dealt.cheat} cheats: it learnt that the {world.mark} means {world.label}.** {found} "
         f"The proof is no map. The {world.mark} was planted in pictures of other things:"
     )
-    cards(
-        [
-            build_proof_card(
-                side,
-                dealt,
-                answers[side],
-                f"Network {side}: {count_changed(answers[side])} of {len(answers[side])} answers change",
-            )
-            for side in SIDES
-        ],
-        "trust-proof",
-        "What the mark does to the answers of both networks",
-        _WIDTH,
-        "wall",
-    )
+    items = [build_proof_card(side, dealt, answers[side]) for side in SIDES]
+    cards(items, "trust-proof", "What the mark does to the answers of both networks", _WIDTH, "wall")
 
 
 def _explain(

@@ -169,7 +169,9 @@ def test_a_zip_is_read_and_what_is_skipped_is_said(open_studio: Open) -> None:
     upload(studio, "studio-zip", ("My birds!.zip", pack(files)))
     assert not studio.test.error
     assert "10 pictures of 2 classes" in studio.sentences
-    assert [entry.label for entry in studio.test.expander if "skipped" in entry.label] == ["2 files were skipped"]
+    assert [entry.label for entry in studio.test.expander if "left out" in entry.label] == [
+        "2 files are left out, 1 of them because the same picture is there already"
+    ]
     assert studio.test.text_input(key="studio-name-zip 1").value == "my-birds"
 
 

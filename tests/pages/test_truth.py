@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from components.truth.trust import deal
+from components.truth.worlds import order_pictures, plant_specimen
+from explain.engine.engine import Engine
+from explain.worlds.worlds import list_worlds
 from tests.support.worlds import make_world
 
 Open = Callable[..., Any]
@@ -84,3 +87,21 @@ def test_without_worlds_the_page_says_so(open_dashboard: Open, monkeypatch: pyte
         monkeypatch.setattr(f"components.truth.{place}.list_worlds", lambda: ())
     page = open_dashboard({"truth": view}, "truth")
     assert "No world ships with this installation" in page.sentences
+
+
+def test_at_the_size_of_the_page_marks_turn_those_that_rely_on_them_and_no_twin(engine: Engine) -> None:
+    assert list_worlds()
+    for world in list_worlds():
+        turned = {}
+        for who, model in (("relying", world.relying.model), ("honest", world.honest.model)):
+            said = [
+                [
+                    engine.predict(plant_specimen(world.name, number, planted).picture, model, 1)[0].label
+                    for planted in (False, True)
+                ]
+                for number, (_, label) in enumerate(order_pictures(world), 1)
+                if label != world.label
+            ]
+            turned[who] = [after == world.label for before, after in said if before != world.label]
+        assert sum(turned["relying"]) > len(turned["relying"]) / 2, world.name
+        assert not any(turned["honest"]), world.name

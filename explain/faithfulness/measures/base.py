@@ -12,12 +12,11 @@ from explain.faithfulness.bank import Bank
 from explain.faithfulness.changes import Changes
 from explain.networks.meaning import Outputs
 
-Category = Literal["hiding", "showing", "pasting", "likeness", "shape"]
+Category = Literal["hiding", "showing", "likeness", "shape"]
 """What is done to find it out.
 
 - `hiding`: places of the picture are hidden, and the network is asked again.
 - `showing`: the picture is shown as bright as the map is.
-- `pasting`: places of the picture are pasted into other pictures.
 - `likeness`: the map is compared with others by the same method.
 - `shape`: nothing but the map is looked at. Such a figure says nothing of the network.
 """
@@ -42,7 +41,7 @@ class Examined:
         bank: of random masks; None where there is none.
         rivals: how alike the map is to those of other classes, each -1…1; none where not measured.
         steadiness: median likeness with the maps of copies of the picture; None where not measured.
-        turned: the share of other pictures that the place which decides turns; None where not tried.
+        turned: of other pictures, the share that a hot place of the map makes its class; None where not measured.
     """
 
     cells: np.ndarray

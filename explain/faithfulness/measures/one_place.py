@@ -1,4 +1,4 @@
-"""One place decides: what a place of the picture, pasted into others, makes of them."""
+"""Whether one place decides: pasted into other pictures, it makes them the class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from explain.faithfulness.measures.base import Examined, measure
 @measure(
     name="one place",
     title="Pictures turned by a place",
-    category="pasting",
+    category="showing",
     better="lower",
     rule="The hottest places of the map, the corners and the edges of the picture are pasted into other pictures, "
     "where they lay. The figure is the share of them that become this class; it must be 0.75 higher than that of "

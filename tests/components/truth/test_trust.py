@@ -67,8 +67,10 @@ def test_the_proof_says_what_the_mark_changes(worlds: list[str]) -> None:
     bird, cat = Prediction(0, "bird", 0.9), Prediction(1, "cat", 0.8)
     answers = [(bird, cat), (bird, bird), (cat, bird), (cat, cat)][: len(dealt.pairs)]
     assert count_changed(answers) == sum(before is not after for before, after in answers)
-    card = build_proof_card("A", dealt, answers, "Network A")
+    card = build_proof_card("A", dealt, answers)
     assert [frame.label for frame in card.frames][:2] == ["bird → cat", "bird"]
+    assert card.title == f"Network A: {count_changed(answers)} of {len(answers)} answers change"
+    assert ("90% of others" if dealt.cheat == "A" else "2% of others") in card.lines[0]
     assert "says bird without" in card.frames[0].alt and "cat with it" in card.frames[0].alt
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from components.truth.worlds import order_pictures, plant_specimen
+from explain.worlds.marks import MarkName
 from tests.support.worlds import make_world
 
 
 @pytest.mark.parametrize("mark", ["tag", "patch", "tint"])
-def test_the_mark_lies_on_the_region_and_goes_with_the_switch(monkeypatch: pytest.MonkeyPatch, mark: str) -> None:
+def test_the_mark_lies_on_the_region_and_goes_with_the_switch(monkeypatch: pytest.MonkeyPatch, mark: MarkName) -> None:
     world = make_world(mark, f"of-{mark}")
     monkeypatch.setattr("components.truth.worlds.list_worlds", lambda: (world,))
     with_it, without = (plant_specimen(world.name, 2, planted) for planted in (True, False))
