@@ -72,6 +72,7 @@ ELSEWHERE = {
     "components/maps/agreement.py": "tests/pages/test_compare.py",
     "components/maps/buttons.py": "tests/pages/test_compare.py",
     "components/maps/clusters.py": "tests/pages/test_clusters.py",
+    "components/maps/curves.py": "tests/pages/test_compare.py",
     "components/maps/frames.py": "tests/pages/test_layers.py",
     "components/maps/headings.py": "tests/components/maps/test_rows.py",
     "components/maps/layers.py": "tests/pages/test_layers.py",

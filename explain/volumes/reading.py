@@ -26,7 +26,7 @@ from explain.storage import expand_home
 from explain.volumes.bounds import MOST_BYTES, MOST_FILES, say_too_many_bytes, say_too_many_files
 from explain.volumes.header import SEGMENTATION, Frame, NoScan, list_frames, read_header
 from explain.volumes.loading import find_digest, guard, load_nifti, load_stack
-from explain.volumes.nifti import NiftiHeader, is_nifti
+from explain.volumes.nifti import NiftiHeader, is_nifti, show_as
 from explain.volumes.nifti import read_header as read_nifti_header
 from explain.volumes.series import Stack, build_stacks
 from explain.volumes.structures import Segmentation, read_segmentation
@@ -49,7 +49,7 @@ class Series:
         name: `CT, 140 slices`: nothing of the patient.
         modality: the kind of machine; `OT` if unsaid.
         body_part: one of the standard's words, in small letters; empty where unsaid.
-        shape: slices, missing ones too, rows and columns.
+        shape: slices, missing ones too, rows and columns, as they are shown at first.
         missing: how many of the slices are missing.
         volumes: how many volumes it has; 1 but for NIfTI files of several.
         digest: of its first volume; see `Volume`.
@@ -257,7 +257,8 @@ class _Listing:
         )
 
     def _list_nifti(self, number: int, header: NiftiHeader, digest: str) -> Series:
-        columns, rows, slices, volumes = header.shape
+        slices, rows, columns = show_as(header).count(header.shape[2::-1])
+        volumes = header.shape[3]
         several = f", {volumes} volumes" if volumes > 1 else ""
         name = f"Volume, {slices} {'slice' if slices == 1 else 'slices'}{several}"
 

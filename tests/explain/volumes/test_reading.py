@@ -384,7 +384,7 @@ def try_mutated(count: int) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_files_are_series_or_refusals() -> None:
-    try_mutated(60)
+    try_mutated(40)
 
 
 @pytest.mark.slow
