@@ -15,11 +15,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.verdict.maps import measure_maps, read_pictures
+from benchmarks.verdict.unlike import measure_unlike
 
 Part = Callable[[argparse.Namespace], dict[str, object]]
 
 PARTS: dict[str, Part] = {
     "maps": lambda options: measure_maps(options.model, read_pictures(options.data, options.pictures)),
+    "unlike": measure_unlike,
 }
 """What is measured, in the order of the report. Each returns figures by the names that they have there."""
 
@@ -31,6 +33,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="pictures in folders named like the model's classes")
     parser.add_argument("--model", default="photo-cnn", help="whose maps are judged")
     parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--photographs", type=Path, help="of a thousand things, for imagenet-cnn")
+    parser.add_argument("--scans", type=Path, nargs="*", default=[], help="folders of radiographs and slices")
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

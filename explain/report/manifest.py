@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
 from explain.faithfulness.measures import MeasureName
+from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import Verdict, Word
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
@@ -45,11 +46,22 @@ class PredictionEntry(_Entry):
     score: float | None = None
 
 
+class UnlikeEntry(_Entry):
+    """How unlike the pictures that the model learned from, or the references, this one is; see `Unlikeness`."""
+
+    value: float
+    bound: float
+    chance: float
+    count: int
+    made: str
+
+
 class PictureEntry(_Entry):
     """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder.
 
     `white` and `rules` say how the bytes became pixels; see `explain.pictures.decode.decode`. Manifests that do not
-    name them were written under the first rules. `caution` is `PictureExplanation.caution`.
+    name them were written under the first rules. `caution` is `PictureExplanation.caution`; `unlike` is there if it was
+    measured.
     """
 
     name: str
@@ -64,6 +76,7 @@ class PictureEntry(_Entry):
     white: int | None = Field(default=None, ge=1, le=MOST_WHITE)
     rules: int = Field(default=1, ge=1, le=RULES)
     caution: str = ""
+    unlike: UnlikeEntry | None = None
 
 
 class ModelEntry(_Entry):
@@ -173,6 +186,7 @@ def build_manifest(
                 white=entry.picture.white,
                 rules=entry.picture.rules,
                 caution=entry.caution,
+                unlike=write_unlike(entry.unlike),
             )
         )
         maps += [
@@ -215,6 +229,15 @@ def join_manifests(parts: Sequence[Manifest]) -> Manifest:
     pictures = tuple(entry for part in parts for entry in part.pictures)
     maps = tuple(entry for part in parts for entry in part.maps)
     return parts[0].model_copy(update={"pictures": pictures, "maps": maps})
+
+
+def write_unlike(unlike: Unlikeness) -> UnlikeEntry | None:
+    """What was measured, for the manifest; None where nothing was."""
+    if unlike.value is None or unlike.bound is None or unlike.chance is None:
+        return None
+    return UnlikeEntry(
+        value=unlike.value, bound=unlike.bound, chance=unlike.chance, count=len(unlike.null), made=unlike.made
+    )
 
 
 def write_verdict(verdict: Verdict | None) -> VerdictEntry | None:
