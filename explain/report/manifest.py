@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
 from explain.faithfulness.measures import MeasureName
+from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import Verdict, Word
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
@@ -57,13 +58,24 @@ class SectionEntry(_Entry):
     inverted: bool
 
 
+class UnlikeEntry(_Entry):
+    """How unlike the pictures that the model learned from, or the references, this one is; see `Unlikeness`."""
+
+    value: float
+    bound: float
+    chance: float
+    count: int
+    made: str
+
+
 class PictureEntry(_Entry):
     """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder.
 
     Of a slice of a volume, `digest` is that of what is shown, and `section` says which slice it is.
 
     `white` and `rules` say how the bytes became pixels; see `explain.pictures.decode.decode`. Manifests that do not
-    name them were written under the first rules. `caution` is `PictureExplanation.caution`.
+    name them were written under the first rules. `caution` is `PictureExplanation.caution`; `unlike` is there if it was
+    measured.
     """
 
     name: str
@@ -79,6 +91,7 @@ class PictureEntry(_Entry):
     rules: int = Field(default=1, ge=1, le=RULES)
     caution: str = ""
     section: SectionEntry | None = None
+    unlike: UnlikeEntry | None = None
 
 
 class ModelEntry(_Entry):
@@ -189,6 +202,7 @@ def build_manifest(
                 rules=entry.picture.rules,
                 caution=entry.caution,
                 section=None if entry.picture.section is None else SectionEntry(**asdict(entry.picture.section)),
+                unlike=write_unlike(entry.unlike),
             )
         )
         maps += [
@@ -231,6 +245,15 @@ def join_manifests(parts: Sequence[Manifest]) -> Manifest:
     pictures = tuple(entry for part in parts for entry in part.pictures)
     maps = tuple(entry for part in parts for entry in part.maps)
     return parts[0].model_copy(update={"pictures": pictures, "maps": maps})
+
+
+def write_unlike(unlike: Unlikeness) -> UnlikeEntry | None:
+    """What was measured, for the manifest; None where nothing was."""
+    if unlike.value is None or unlike.bound is None or unlike.chance is None:
+        return None
+    return UnlikeEntry(
+        value=unlike.value, bound=unlike.bound, chance=unlike.chance, count=len(unlike.null), made=unlike.made
+    )
 
 
 def write_verdict(verdict: Verdict | None) -> VerdictEntry | None:
