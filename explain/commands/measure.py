@@ -81,6 +81,7 @@ def measure(
         engine.forget()  # each picture is asked about once
     if not entries:
         raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {len(files)} files could be measured.")
+    out.mkdir(parents=True, exist_ok=True)
     (out / "measures.csv").write_bytes(encode_table(entries))
     (out / "measures.json").write_bytes(encode_measured(entries))
     print(f"\nComputed on {engine.description}. Written to {out}. Not for diagnostic use.")

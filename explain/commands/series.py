@@ -48,7 +48,7 @@ def series(
 
 
 def _as_data(one: Series) -> dict[str, object]:
-    names = ("name", "modality", "body_part", "shape", "missing", "volumes", "digest", "notes")
+    names = ("name", "modality", "body_part", "shape", "missing", "digests", "notes")
     return {name: getattr(one, name) for name in names}
 
 
