@@ -299,7 +299,7 @@ class Engine:
         measures: Collection[str] | None = None,
     ) -> Measured:
         """Measure how the maps of a picture compare with each other and with maps of no meaning, by all of `MEASURES`
-        or those named. The arguments are those of `explain`. What has been asked of the network before is not run again.
+        or those named. The arguments are those of `explain`. What was asked of the network before is not run again.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
