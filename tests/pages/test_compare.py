@@ -392,7 +392,10 @@ def test_models_side_by_side_each_at_its_best_layer(dashboard: Any, engine: Engi
     assert [pane["key"] for pane in dashboard.rows[1]["panes"]] == ["picture", "photo-vit"]
     assert dashboard.values("photo-vit", 1).max() > 0
     assert r"Not for photo\-cnn: Prompt-CAM." in dashboard.sentences
-    assert "Left out, as they do not know what is shown: birds-cnn and birds-vit." in dashboard.sentences
+    assert (
+        "Left out, as they do not know what is shown: birds-cnn, birds-vit, chest-xray and scan-mri."
+        in dashboard.sentences
+    )
     assert "Figure, raw maps and manifest are of one model" in dashboard.sentences
 
 
