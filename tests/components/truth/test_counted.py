@@ -21,6 +21,7 @@ def figure(share: float, peaks: float, interval: tuple[float, float], networks: 
         networks=5,
         interval=interval,
         interval_networks=networks,
+        own=0.0,
         there=share,
         peaks=peaks,
     )
