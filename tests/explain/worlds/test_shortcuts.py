@@ -20,7 +20,7 @@ def test_the_table_is_the_benchmarks_and_counts_what_it_rests_on(table: Shortcut
     methods = [*table.false_alarms]
     for row in table.caught:
         assert [*row.methods] == methods
-    for figures in (*(row.methods for row in table.caught), table.false_alarms):
+    for figures in (*(row.methods for row in table.caught), table.false_alarms, *table.false_alarms_of.values()):
         for figure in figures.values():
             low, high = figure.interval
             assert 0 <= low <= figure.share <= high <= 1 and figure.there <= 1
