@@ -37,6 +37,7 @@ ELSEWHERE = {
     "explain/faithfulness/measures/gain.py": "tests/explain/faithfulness/measures/test_insertion.py",
     "explain/faithfulness/measures/hiding.py": "tests/explain/faithfulness/measures/test_infidelity.py",
     "explain/faithfulness/measures/one_place.py": "tests/explain/faithfulness/measures/test_infidelity.py",
+    "explain/faithfulness/measures/unlike.py": "tests/explain/faithfulness/measures/test_infidelity.py",
     "explain/faithfulness/measures/other_classes.py": "tests/explain/faithfulness/measures/test_infidelity.py",
     "explain/methods/__init__.py": "tests/explain/methods/test_registry.py",
     "explain/methods/base.py": "tests/explain/methods/test_registry.py",

@@ -17,12 +17,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.verdict.maps import measure_maps, read_pictures
 from benchmarks.verdict.shortcuts import measure_shortcuts
+from benchmarks.verdict.unlike import measure_unlike
 
 Part = Callable[[argparse.Namespace], dict[str, object]]
 
 PARTS: dict[str, Part] = {
     "maps": lambda options: measure_maps(options.model, read_pictures(options.data, options.pictures)),
     "shortcuts": lambda options: measure_shortcuts(options.data.parent, options.runs),
+    "unlike": measure_unlike,
 }
 """What is measured, in the order of the report. Each returns figures by the names that they have there."""
 
@@ -37,6 +39,8 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/shortcuts"), help="where networks trained for it are kept"
     )
+    parser.add_argument("--photographs", type=Path, help="of a thousand things, for imagenet-cnn")
+    parser.add_argument("--scans", type=Path, nargs="*", default=[], help="folders of radiographs and slices")
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -14,7 +14,7 @@ from explain.bundled.caution import caution_of, find_scan_model
 from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 
-_STRANGE = "The model in use has never seen anything like this."
+_STRANGE = "The model in use has no class for what this shows, and names the nearest."
 
 
 @dataclass(frozen=True)

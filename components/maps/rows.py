@@ -9,6 +9,7 @@ from components.browser.canvas import Choice, Pane, Row
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.methods import has_settings, name_pane_settings
 from components.maps.headings import describe_explained, describe_layers, describe_target, say_score
+from components.maps.verdicts import say_unlike
 from components.words import format_answer, format_time
 from explain.engine.explanation import PictureExplanation
 from explain.maps.agreement import subtract
@@ -99,21 +100,32 @@ def build_rows(
         coming: methods whose maps are still being made, and what is said of them until then.
         difference: two of the methods, of which the second is subtracted from the first in a pane of its own.
     """
-    rows = [
-        _build_failed_row(outcome)
-        if isinstance(outcome, Failure)
-        else _subtract(_build_row(outcome, asked, answered.loans.get(outcome.picture.digest), coming or {}), difference)
-        for outcome in answered.outcomes
-    ]
-    return [_warn(row, asked.cautions) for row in rows]
+    rows = []
+    for outcome in answered.outcomes:
+        if isinstance(outcome, Failure):
+            row = _build_failed_row(outcome)
+        else:
+            loan = answered.loans.get(outcome.picture.digest)
+            row = _subtract(_build_row(outcome, asked, loan, coming or {}), difference)
+        rows.append(_warn(row, asked.cautions, outcome))
+    return rows
 
 
-def _warn(row: Row, cautions: Mapping[str, Caution]) -> Row:
-    """The row with the caution for its picture, where there is one."""
+def _warn(row: Row, cautions: Mapping[str, Caution], outcome: Outcome) -> Row:
+    """The row with the caution for its picture, where there is one: what is known of it says more than what was
+    measured, which opens beside it.
+    """
     caution = cautions.get(row.digest)
+    measured = None
+    if isinstance(outcome, PictureExplanation):
+        measured = say_unlike(outcome.unlike)
+        if caution is None and outcome.caution:
+            caution = Caution(outcome.caution)
     if caution is None:
         return row
-    return replace(row, caution=caution.sentence, remedy=(caution.remedy, f"{CAUTION}:{caution.model or ''}"))
+    own = isinstance(outcome, PictureExplanation) and outcome.unlike.references
+    remedy = None if own else (caution.remedy, f"{CAUTION}:{caution.model or ''}")
+    return replace(row, caution=caution.sentence, remedy=remedy, measured=measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +253,9 @@ def build_column_rows(
                 notes=(describe_picture(picture),),
                 settings=_name_settings(name),
             )
-            rows.append(_warn(_subtract(row, difference), asked.cautions))
+            row = _subtract(row, difference)
+            # Of columns that are models, each answers for itself.
+            rows.append(row if columns[0].told == _EACH_MODEL else _warn(row, asked.cautions, columns[0].outcome))
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from components.session.faults import show_faults
 from components.session.work import Work
 from explain.errors import Cancelled
 from explain.faithfulness.measures import MEASURES
+from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import Mark as Measured
 from explain.faithfulness.verdict import Verdict, Word
 from explain.maps.heatmap import CLASS_AGNOSTIC
@@ -138,7 +139,7 @@ def _say(mark: Measured, settled: bool) -> Mark:
     bars: tuple[float, ...] = ()
     at, bound = 0.0, None
     if mark.null:
-        bars, at, bound = _draw(mark)
+        bars, at, bound = _draw(mark.value, mark.null, mark.bound)
         bound_said = "" if mark.bound is None else f", dashed line {mark.bound:.2f}"
         lines.append(f"The bars are {measure.compared} ({len(mark.null):,}); the arrow is this map{bound_said}.")
     lines += [f"What it cannot tell: {measure.cannot}", measure.paper]
@@ -146,12 +147,29 @@ def _say(mark: Measured, settled: bool) -> Mark:
     return Mark(mark.word, sign, tone, mark.sentence, tuple(lines), bars, at, bound, alt)
 
 
-def _draw(mark: Measured) -> tuple[tuple[float, ...], float, float | None]:
-    """The figures compared with as bars of heights 0…1, and where among them the map's own and the bound lie, 0…1."""
-    assert mark.value is not None
-    ends = [mark.null[0], mark.null[-1], mark.value, *([] if mark.bound is None else [mark.bound])]
+def say_unlike(unlike: Unlikeness) -> Said | None:
+    """The measurement behind a caution, in the same form; None where the picture is like the known ones."""
+    if not unlike.unlike or unlike.value is None or unlike.bound is None:
+        return None
+    measure = MEASURES["unlike"]
+    bars, at, bound = _draw(unlike.value, unlike.null, unlike.bound)
+    lines = (
+        f"{measure.title}: {unlike.value:.2f}, {measure.better} is better. {measure.rule}",
+        f"The bars are {measure.compared} ({unlike.bound:.2f}); the arrow is this picture. {unlike.made}",
+        f"What it cannot tell: {measure.cannot}",
+        measure.paper,
+    )
+    alt = f"{measure.title} {unlike.value:.2f} among {len(unlike.null):,} known pictures"
+    further = sum(one >= unlike.value for one in unlike.null)
+    sentence = f"Of {len(unlike.null):,} known pictures, {further or 'none'} lie as far from the others as this one."
+    return Said((Mark("measured", "≠", "doubt", sentence, lines, bars, at, bound, alt),))
+
+
+def _draw(value: float, null: Sequence[float], limit: float | None) -> tuple[tuple[float, ...], float, float | None]:
+    """The figures compared with as bars of heights 0…1, and where among them the own one and the limit lie, 0…1."""
+    ends = [null[0], null[-1], value, *([] if limit is None else [limit])]
     low, high = min(ends), max(ends)
     span = max(high - low, 1e-9)
-    counts = np.histogram(mark.null, bins=_BARS, range=(low, low + span))[0]
+    counts = np.histogram(null, bins=_BARS, range=(low, low + span))[0]
     bars = tuple((counts / counts.max()).tolist())
-    return bars, (mark.value - low) / span, None if mark.bound is None else (mark.bound - low) / span
+    return bars, (value - low) / span, None if limit is None else (limit - low) / span

@@ -28,6 +28,7 @@ from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ExplainError
 from explain.faithfulness.measured import Measured
 from explain.faithfulness.measures import MEASURES
+from explain.percent import write_percent
 from explain.pictures.decode import decode
 from explain.pictures.naming import hide_name
 from explain.pictures.picture import Picture
@@ -80,6 +81,7 @@ def measure(
         engine.forget()  # each picture is asked about once
     if not entries:
         raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {len(files)} files could be measured.")
+    out.mkdir(parents=True, exist_ok=True)
     (out / "measures.csv").write_bytes(encode_table(entries))
     (out / "measures.json").write_bytes(encode_measured(entries))
     print(f"\nComputed on {engine.description}. Written to {out}. Not for diagnostic use.")
@@ -94,7 +96,7 @@ def _split(text: str) -> list[str]:
 
 
 def _say_progress(done: int, count: int, share: float, text: str) -> None:
-    print(f"[{(done + share) / count:4.0%}] {text}", file=sys.stderr)
+    print(f"[{write_percent((done + share) / count):>5}] {text}", file=sys.stderr)
 
 
 def _print_measured(picture: Picture, measured: Measured, wanted: list[str]) -> None:

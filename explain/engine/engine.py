@@ -18,6 +18,7 @@ from explain.engine.drawing import Job, average, draw_all, make_capture
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.judging import Judge, Verdicts
+from explain.engine.known_pictures import KnownPictures
 from explain.engine.machine import Machine
 from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
@@ -35,11 +36,11 @@ from explain.engine.question import (
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
-from explain.faithfulness.measures import MEASURES
 from explain.faithfulness.transplant import Transplant
+from explain.faithfulness.unlike import Known
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
-from explain.models.loaded import LoadedModel, get_layer
+from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
@@ -88,6 +89,7 @@ class Engine:
         self._machine = Machine(device, precision, model_bytes, self.forget)
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
+        self._known = KnownPictures(self._machine, self._memory, self._observer)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
@@ -197,6 +199,7 @@ class Engine:
         labels: Labels = None,
         outputs: Outputs | None = None,
         verdicts: bool = False,
+        references: Given | Iterable[Given] | None = None,
     ) -> Explanation:
         """Explain pictures by several methods, which share one pass of the network for each picture.
 
@@ -218,6 +221,9 @@ class Engine:
             labels: see `load`.
             outputs: see `load`.
             verdicts: also judge the maps; see `judge`.
+            references: pictures like those the model learned from, at least 39, for a model of one's own: a picture
+                unlike them is said to be. Each takes one pass, once. Left out, bundled models have statistics of
+                their own.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
@@ -235,6 +241,7 @@ class Engine:
         views = list_views(augmentation)
         sights = [Sight(picture, loaded, views[0]) for picture in open_pictures(pictures)]
         whole = Watch(progress, cancel)
+        like = self._known.find(loaded) if references is None else self._known.learn(loaded, references, whole)
         explained = []
         ahead: dict[str, Passes] = {}
         batch = self.batch
@@ -244,7 +251,7 @@ class Engine:
             if done % batch == 0:
                 ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
             run = ahead.pop(sight.picture.digest, Passes())
-            one = self._explain_one(sight, question, views, watch, run)
+            one = self._tell_unlike(self._explain_one(sight, question, views, watch, run), sight, like)
             if verdicts:
                 for found in self._judge.judge(sight, question, watch):
                     one = replace(one, verdicts=found)
@@ -291,19 +298,14 @@ class Engine:
         cancel: threading.Event | None = None,
         measures: Collection[str] | None = None,
     ) -> Measured:
-        """Measure how the maps of a picture compare: insertion, deletion, gain, ROAD, average drop, and the others of
-        `explain.faithfulness.measures`, beside maps of no meaning. The arguments are those of `explain`.
-
-        The picture is changed and shown to the network some hundred times; what several maps, orders or measures ask
-        for, or what has been asked before, is run once. `measures` names those that are wanted; left out, all.
+        """Measure how the maps of a picture compare with each other and with maps of no meaning, by all of `MEASURES`
+        or those named. The arguments are those of `explain`. What was asked of the network before is not run again.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
         """
         loaded = self.load(model)
         question = build_question(loaded, methods, layer, target, settings or {}, score)
-        if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
-            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
 
     def try_places(
@@ -387,15 +389,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        pace = self._observer.pace_of(model)
-        if method.count_passes is None or pace is None or not model.layers:
-            return None
-        at = get_layer(model, layer)
-        share = 1.0
-        if method.after_layer:
-            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
-            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        return pace * share * method.count_passes(at, settings or method.settings())
+        return self._observer.estimate_seconds(model, method, layer, settings)
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
@@ -435,7 +429,7 @@ class Engine:
                 heatmap = average([one.maps[key] for one in drawn], views)
                 maps.append(replace(heatmap, passes=run + heatmap.passes, own_passes=heatmap.passes))
         look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
-        labels, request = sight.loaded.labels, sight.loaded.request
+        labels = sight.loaded.labels
         return PictureExplanation(
             picture=sight.picture,
             predictions=rank_classes(first.logits, labels, 5, sight.loaded.outputs),
@@ -446,5 +440,11 @@ class Engine:
             maps=tuple(maps),
             unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
-            caution=caution_of(request.name, sight.picture, request.source, labels),
         )
+
+    def _tell_unlike(self, one: PictureExplanation, sight: Sight, known: Known | None) -> PictureExplanation:
+        """The answer with what must be said before it is read. The kind of picture, where it is told, says more."""
+        request = sight.loaded.request
+        unlike = self._known.judge(sight, known)
+        caution = caution_of(request.name, sight.picture, request.source, sight.loaded.labels)
+        return replace(one, unlike=unlike, caution=caution or unlike.sentence)

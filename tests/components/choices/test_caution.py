@@ -47,7 +47,9 @@ def test_what_is_in_a_photograph_that_the_model_does_not_know_is_said_as_before(
     coffee = read("coffee")
     found = find_cautions([coffee], model("photo-cnn"))
     assert found == {
-        coffee.digest: Caution("The model in use has never seen anything like this.", model="imagenet-cnn")
+        coffee.digest: Caution(
+            "The model in use has no class for what this shows, and names the nearest.", model="imagenet-cnn"
+        )
     }
 
 
