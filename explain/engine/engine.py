@@ -36,12 +36,11 @@ from explain.engine.question import (
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
-from explain.faithfulness.measures import MEASURES
 from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.unlike import Known
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
-from explain.models.loaded import LoadedModel, get_layer
+from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
@@ -299,19 +298,14 @@ class Engine:
         cancel: threading.Event | None = None,
         measures: Collection[str] | None = None,
     ) -> Measured:
-        """Measure how the maps of a picture compare: insertion, deletion, gain, ROAD, average drop, and the others of
-        `explain.faithfulness.measures`, beside maps of no meaning. The arguments are those of `explain`.
-
-        The picture is changed and shown to the network some hundred times; what several maps, orders or measures ask
-        for, or what has been asked before, is run once. `measures` names those that are wanted; left out, all.
+        """Measure how the maps of a picture compare with each other and with maps of no meaning, by all of `MEASURES`
+        or those named. The arguments are those of `explain`. What was asked of the network before is not run again.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
         """
         loaded = self.load(model)
         question = build_question(loaded, methods, layer, target, settings or {}, score)
-        if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
-            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
 
     def try_places(
@@ -395,15 +389,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        pace = self._observer.pace_of(model)
-        if method.count_passes is None or pace is None or not model.layers:
-            return None
-        at = get_layer(model, layer)
-        share = 1.0
-        if method.after_layer:
-            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
-            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        return pace * share * method.count_passes(at, settings or method.settings())
+        return self._observer.estimate_seconds(model, method, layer, settings)
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
