@@ -49,13 +49,17 @@ class Line:
 
 
 def list_lines(table: Shortcuts) -> list[Line]:
-    """A line for each mark and method, as the benchmark has them, and last the false alarms of each method."""
+    """A line for each mark and method, as the benchmark has them, and last the false alarms, in all and by kind."""
     lines = [
         Line(MARKS[row.mark].title, MARKS[row.mark].placed, method, figure)
         for row in table.caught
         for method, figure in row.methods.items()
     ]
-    return lines + [Line(IGNORED, False, method, figure) for method, figure in table.false_alarms.items()]
+    alarms = {IGNORED: table.false_alarms}
+    alarms |= {f"{IGNORED}, {kind}": figures for kind, figures in table.false_alarms_of.items()}
+    return lines + [
+        Line(title, False, method, one) for title, figures in alarms.items() for method, one in figures.items()
+    ]
 
 
 def write_table(lines: Sequence[Line]) -> str:
