@@ -120,7 +120,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     page.set_viewport_size({"width": 1400, "height": 900})
     page.goto(app_url)
     await_picture(page, bundled_pictures()[0].title)
-    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit's prompts: cat", timeout=PATIENCE)
+    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit: cat", timeout=PATIENCE)
     page.mouse.move(1, 1)
 
     def measure(name: str = "grad-cam") -> Frame:
@@ -333,9 +333,15 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
 def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: str) -> None:
     page.goto(f"{app_url}/{address}")
     expect(page.get_by_role("heading", level=1)).to_have_text(address.capitalize(), timeout=PATIENCE)
-    expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
+    content = page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first
+    expect(content).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert_legible(page)
+    page.keyboard.press("p")
+    for control in page.locator("[data-testid=stTextInput], .st-key-prompt-library").all():
+        expect(control).to_be_hidden()
+    expect(content).to_be_visible()
+    page.keyboard.press("p")
     tab = page.get_by_test_id("stTopNav").get_by_role("link", name="Studio")
     before = tab.bounding_box()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Compare").click()

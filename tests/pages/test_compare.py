@@ -52,7 +52,7 @@ def test_an_example_is_explained_without_a_click(dashboard: Any) -> None:
 
 def test_prompt_cam_beside_a_cnn_is_lent_by_the_model_that_can(dashboard: Any, engine: Engine) -> None:
     pane = dashboard.pane("prompt-cam")
-    assert pane["origin"].startswith("from photo-vit's prompts: cat ")
+    assert pane["origin"].startswith("from photo-vit: cat ")
     (alone,) = engine.explain(bundled_pictures()[0].path, "photo-vit", ["prompt-cam"], target="cat").pictures[0].maps
     assert np.array_equal(dashboard.values("prompt-cam"), alone.values)
     assert "Prompt-CAM is from photo-vit: in the figure, but not in the other files" in dashboard.sentences
@@ -73,7 +73,7 @@ def test_a_page_of_its_own_opens_with_all_four_methods(open_dashboard: Callable[
     entry = bundled_pictures()[0]
     best = dashboard.pane("picture")["choices"][0]
     assert best["chosen"] and best["label"] in entry.classes
-    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit's prompts: {entry.classes[0]} ")
+    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit: {entry.classes[0]} ")
     assert not any("prompts find" in warning for warning in dashboard.pane("prompt-cam")["warnings"])
     heading = dashboard.rows[0]["detail"]
     assert f"Explained: {best['label']}" in heading and "imagenet-cnn · layer bn2, 7×7 cells" in heading
