@@ -9,7 +9,7 @@ has a part in it, and no test picture.
 - `imagenet-cnn`: the pictures of its training are not to be had here. `DIR` holds photographs of its classes, of which
   every other, by name, is fitted, with some of scikit-image's and scikit-learn's: each is scored by a fit without it
   and a fifth of the others. The rest of `DIR`, and the examples that ship, are left to `benchmarks.verdict`.
-- `birds-cnn`, `birds-vit`: birds drawn from seeds that neither training nor test has.
+- `birds-cnn`, `birds-vit`: birds drawn from seeds that neither training nor test has, a third as large as examples.
 - models of scans: `DIR` is that of their training. Of what they learned from, every other block of file numbers or
   patient is fitted, and the others set the bound.
 """
@@ -40,6 +40,7 @@ from explain.progress import Watch
 
 FITTED_SEED, HELD_SEED = 50_000_000, 51_000_000
 DRAWN = 600
+SIZES = (96, 480, 96)  # as in training, and as the examples are
 A_CLASS = 200
 SCANS = 600  # about so many
 _LIBRARIES = {
@@ -76,7 +77,7 @@ def list_photographs(folder: Path) -> list[Picture]:
 def draw(first: int) -> list[Picture]:
     """Birds of all species in turn."""
     species = [row.name for row in SPECIES]
-    birds = [draw_bird(species[number % len(species)], first + number) for number in range(DRAWN)]
+    birds = [draw_bird(species[n % len(species)], first + n, SIZES[n % len(SIZES)]) for n in range(DRAWN)]
     return [build_picture(bird.species, bird.pixels, f"{bird.seed}", ()) for bird in birds]
 
 
