@@ -99,6 +99,13 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     expect(pane(page, "picture").locator(".choice").nth(1)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
     expect(pane(page, "grad-cam")).not_to_have_attribute("data-version", "1", timeout=PATIENCE)
     assert read_pixels(page, "grad-cam") != before
+
+    upload(page, ("noise.png", encode(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))))
+    row = page.locator(".st-key-grid .row").filter(has_text="noise.png")
+    told = "This picture is unlike those the model learned from"
+    expect(row.locator(".row-caution")).to_contain_text(told, timeout=PATIENCE)
+    row.locator(".row-caution summary").click()
+    expect(row.locator(".mark-plot .own")).to_be_visible()
     assert_legible(page)
     assert requests
     assert requests.to_other_hosts == []
