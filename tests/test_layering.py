@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {"explain": 0, "components": 1, "pages": 2, "app": 3}
 ROOMS = {
     "explain": [
-        {"errors", "settings"},
+        {"errors", "percent", "settings"},
         {"progress", "storage", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
-        {"methods", "models", "worlds"},
+        {"methods", "models", "volumes", "worlds"},
         {"maps", "training"},
         {"faithfulness"},
         {"engine"},
@@ -27,7 +27,15 @@ ROOMS = {
         {"commands"},
         {"__init__", "__main__"},
     ],
-    "components": [{"words", "browser", "session"}, {"choices"}, {"maps"}, {"studio"}, {"page"}, {"__init__"}],
+    "components": [
+        {"words", "browser", "session"},
+        {"choices"},
+        {"maps"},
+        {"studio"},
+        {"truth"},
+        {"page"},
+        {"__init__"},
+    ],
 }
 """The floors of the rooms, from the ground up. Rooms of one floor do not know each other."""
 

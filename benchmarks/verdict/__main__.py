@@ -1,6 +1,7 @@
 """Are the verdicts right? `python -m benchmarks.verdict --data DIR [--json FILE] [--only PART …]`.
 
-`DIR` holds the pictures that the bundled models were not trained on, a folder a class, as CIFAR-10's `test/`. Each part
+`DIR` holds the pictures that the bundled models were not trained on, a folder a class, as CIFAR-10's `test/`, whose
+`train/` lies beside it: networks with shortcuts are trained on that, which takes a minute each. Each part
 prints its table and adds its figures to the report. Shares come with Wilson's 95 % interval.
 """
 
@@ -15,12 +16,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from benchmarks.verdict.maps import measure_maps, read_pictures
+from benchmarks.verdict.shortcuts import measure_shortcuts
 from benchmarks.verdict.unlike import measure_unlike
 
 Part = Callable[[argparse.Namespace], dict[str, object]]
 
 PARTS: dict[str, Part] = {
     "maps": lambda options: measure_maps(options.model, read_pictures(options.data, options.pictures)),
+    "shortcuts": lambda options: measure_shortcuts(options.data.parent, options.runs),
     "unlike": measure_unlike,
 }
 """What is measured, in the order of the report. Each returns figures by the names that they have there."""
@@ -33,6 +36,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="pictures in folders named like the model's classes")
     parser.add_argument("--model", default="photo-cnn", help="whose maps are judged")
     parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/shortcuts"), help="where networks trained for it are kept"
+    )
     parser.add_argument("--photographs", type=Path, help="of a thousand things, for imagenet-cnn")
     parser.add_argument("--scans", type=Path, nargs="*", default=[], help="folders of radiographs and slices")
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))

@@ -370,16 +370,18 @@ def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
     """A map of another model, which says so, and what that model finds likeliest where it is something else."""
     entry = loan.entry
     pane = _build_map_pane(entry, heatmap)
-    predictions = entry.prompt_predictions or entry.predictions  # by prompts, where it is they that look
+    # Prompts and the network's own head are two classifiers: where it is the prompts that look, theirs is the answer.
+    predictions = entry.prompt_predictions or entry.predictions
     answer = next((f" {format_answer(p)}" for p in predictions if p.index == heatmap.target), "")
+    who, find = (f"{loan.model}'s prompts", "find") if entry.prompt_predictions else (loan.model, "finds")
     warnings = list(pane.warnings)
     best = predictions[0]
     if best.index != heatmap.target:
-        warnings.insert(0, f"{loan.model} itself finds “{best.label}” likeliest ({format_answer(best)}).")
+        warnings.insert(0, f"{who} {find} “{best.label}” likeliest ({format_answer(best)}).")
     return replace(
         pane,
-        origin=f"from {loan.model}: {heatmap.label}{answer}",
-        sentence=f"From {loan.model}, for {heatmap.label}{answer}. {pane.sentence}",
+        origin=f"from {who}: {heatmap.label}{answer}",
+        sentence=f"From {who}, for {heatmap.label}{answer}. {pane.sentence}",
         warnings=tuple(warnings),
         alt=f"{pane.title} of {loan.model} for “{heatmap.label}” on {entry.picture.name}",
     )

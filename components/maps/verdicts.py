@@ -39,6 +39,7 @@ _SIGNS: dict[Word, tuple[str, str]] = {
     "unsteady": ("≈", "doubt"),
     "backed": ("◆", "for"),
     "undecided": ("?", "open"),
+    "one place decides": ("▣", "doubt"),
     "not measured": ("–", "open"),
 }
 """A sign that does not rely on colour, and the tone it is drawn in. None of them is a seal."""

@@ -34,6 +34,7 @@ from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.target import TARGET
+from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
@@ -49,6 +50,9 @@ from components.studio.views import (
     STUDIO_VIEWS,
     TRAITS,
 )
+from components.truth.birds import FIRST_PAIR, list_pairs
+from components.truth.trust import MOST_ROUNDS, ROUND
+from components.truth.views import MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
@@ -59,6 +63,7 @@ from explain.models.prompt_library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
+from explain.worlds.worlds import PLANS
 
 Words = dict[str, list[str]]
 """An address after its question mark: each name with its values."""
@@ -142,6 +147,16 @@ def _read_flag(values: Sequence[str]) -> bool:
 
 def _write_flag(_: bool) -> Sequence[str]:
     return ["1"]
+
+
+def _read_off(values: Sequence[str]) -> bool:
+    if _read_one(values) != "0":
+        raise ValueError("a switch that starts on is 0, or left out")
+    return False
+
+
+def _write_off(_: bool) -> Sequence[str]:
+    return ["0"]
 
 
 def _read_option(options: Collection[str]) -> Callable[[Sequence[str]], str]:
@@ -447,6 +462,7 @@ PARTS: Sequence[Part] = (
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
     Entry("verdicts", VERDICTS, False, _read_flag, _write_flag),
+    Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
@@ -458,6 +474,12 @@ PARTS: Sequence[Part] = (
     Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
+    Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
+    Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
+    Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
+    Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
+    Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),
+    Entry("planted", PLANTED, True, _read_off, _write_off),
     Entry(_PRESENT, PRESENTING, False, _read_flag, _write_flag),
     Entry("tour", TOUR, None, _read_count(len(STEPS))),
 )

@@ -27,7 +27,7 @@ WORLDS_FOLDER = MODELS_FOLDER.parent / "worlds"
 
 _NAME = re.compile(r"[a-z0-9-]{1,60}")
 
-Knows = Literal["photographs", "drawings"]
+Knows = Literal["photographs", "drawings", "mr-slices", "radiographs"]
 """The kind of picture that a bundled model was trained on."""
 
 

@@ -7,7 +7,7 @@ is called to *see* may be answered from memory; to *look* always runs the networ
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
@@ -20,6 +20,7 @@ from explain.engine.handed_over import Given, open_pictures
 from explain.engine.judging import Judge, Verdicts
 from explain.engine.known_pictures import KnownPictures
 from explain.engine.machine import Machine
+from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import (
@@ -34,10 +35,12 @@ from explain.engine.question import (
 )
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
+from explain.faithfulness.measured import Measured
+from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.unlike import Known
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
-from explain.models.loaded import LoadedModel, get_layer
+from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
@@ -88,6 +91,7 @@ class Engine:
         self._observer = Observer(self._machine, self._memory)
         self._known = KnownPictures(self._machine, self._memory, self._observer)
         self._judge = Judge(self._machine, self._memory, self._observer)
+        self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
 
     @property
@@ -281,6 +285,40 @@ class Engine:
         question = build_question(loaded, methods, layer, target, settings or {}, score)
         yield from self._judge.judge(Sight(picture, loaded), question, Watch(progress, cancel))
 
+    def measure(
+        self,
+        picture: Picture,
+        model: Model,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: str = "auto",
+        target: int | str = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        measures: Collection[str] | None = None,
+    ) -> Measured:
+        """Measure how the maps of a picture compare with each other and with maps of no meaning, by all of `MEASURES`
+        or those named. The arguments are those of `explain`. What was asked of the network before is not run again.
+
+        Raises:
+            ExplainError: with a sentence on what was wrong.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, layer, target, settings or {}, score)
+        return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
+
+    def try_places(
+        self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
+    ) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
+
+        The arguments are those of `explain`; see `explain.faithfulness.transplant`.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, "auto", target, {}, "logit")
+        return self._judge.try_places(Sight(picture, loaded), question, Watch())
+
     def capture(
         self,
         picture: Picture,
@@ -351,15 +389,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        pace = self._observer.pace_of(model)
-        if method.count_passes is None or pace is None or not model.layers:
-            return None
-        at = get_layer(model, layer)
-        share = 1.0
-        if method.after_layer:
-            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
-            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        return pace * share * method.count_passes(at, settings or method.settings())
+        return self._observer.estimate_seconds(model, method, layer, settings)
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""

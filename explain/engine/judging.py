@@ -17,12 +17,14 @@ from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import MapKey, Question, name_place
 from explain.engine.sight import Sight
+from explain.engine.transplanting import Transplanter
 from explain.faithfulness.bank import Bank, fill_bank
 from explain.faithfulness.copies import list_copies
 from explain.faithfulness.hiding import judge_by_hiding
 from explain.faithfulness.likeness import find_likeness, find_likenesses_of_strangers
 from explain.faithfulness.probe import find_allowed, lay_on_cells
 from explain.faithfulness.references import list_references
+from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.verdict import FEWEST_OTHERS, Evidence, Hidden, Verdict, decide
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
@@ -40,6 +42,9 @@ FIRST_LOOK, SECOND_LOOK, LAST_LOOK = 16, 64, 256
 FILLS: tuple[Fill, ...] = ("grey", "blur")
 """What hides. On bundled models grey decides: it backed more true maps. On others, what leaves less of the class."""
 
+_PLACES_PASSES, _LONGEST = 60, 5.0
+"""What trying places takes, and for how many seconds it is done unasked."""
+
 _OTHERS_KEPT = 256  # each takes 26 KB
 _HIDING = "Hiding parts of the picture"
 
@@ -56,8 +61,15 @@ class _Others:
 
 
 @dataclass(frozen=True, eq=False)
-class _Map:
-    """A map under test, with what is known of it so far."""
+class TestedMap:
+    """A map under test, with what is known of it so far.
+
+    Attributes:
+        heatmap: the map.
+        cells: the same on the grid, `(CELLS, CELLS)`, at least 0.
+        others: the same method's maps of other pictures, `(n, CELLS, CELLS)`.
+        evidence: what was measured.
+    """
 
     heatmap: Heatmap
     cells: np.ndarray
@@ -88,6 +100,7 @@ class Judge:
         self._machine = machine
         self._memory = memory
         self._observer = observer
+        self._transplanter = Transplanter(machine)
         self._lock = threading.Lock()
         self._others: OrderedDict[Hashable, _Others] = OrderedDict()
 
@@ -105,7 +118,7 @@ class Judge:
         seen, _, failed = self._observer.see_all(sight, question, watch)
         targets = tuple(dict.fromkeys(seen.resolve(target) for target in question.targets))
         question = replace(question, targets=targets).without(failed)
-        maps = [_open(heatmap) for heatmap in self._draw(sight, question, watch.part(0.0, 0.1)).values()]
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
         yield _settle(maps, settled=False)
 
         quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
@@ -119,7 +132,8 @@ class Judge:
         for number, count in enumerate((FIRST_LOOK, SECOND_LOOK)):
             maps = self._hide(maps, sight, seen, count, watch.part(0.4 + 0.15 * number, 0.55 + 0.15 * number))
             yield _settle(maps, settled=False)
-        maps = self._compare_copies(maps, sight, quick, watch.part(0.7, 0.8))
+        maps = self._try_places(maps, sight, seen, watch.part(0.7, 0.75))
+        maps = self._compare_copies(maps, sight, quick, watch.part(0.75, 0.8))
         open_ones = [one for one in maps if "undecided" in decide(one.evidence).words]
         if open_ones:
             yield _settle(maps, settled=False)
@@ -128,7 +142,23 @@ class Judge:
             maps = [newest.get(one.heatmap.key, one) for one in maps]
         yield _settle(maps)
 
-    def _draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
+    def look_alike(self, sight: Sight, question: Question, watch: Watch) -> list[TestedMap]:
+        """The maps of a picture beside those of other classes, and of copies of the picture. Nothing is hidden."""
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
+        seen = self._memory.recall(sight)
+        quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
+        if seen is None or not maps:
+            return maps
+        maps = self._compare_classes(maps, sight, seen, quick, watch)
+        return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
+
+    def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of the maps do to other pictures, by the map's key, however long it takes."""
+        seen, _, failed = self._observer.see_all(sight, question, watch)
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
+        return self._transplant(maps, sight, seen, watch)
+
+    def draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
         """Maps of a picture, from memory where they are known."""
         seen, _, failed = self._observer.see_all(sight, question, watch)
         targets = tuple(dict.fromkeys(seen.resolve(target) for target in question.targets))
@@ -136,13 +166,13 @@ class Judge:
             return draw_all(self._machine, sight, seen, replace(question, targets=targets).without(failed), watch).maps
 
     def _compare_classes(
-        self, maps: Sequence[_Map], sight: Sight, seen: Seen, question: Question, watch: Watch
-    ) -> list[_Map]:
+        self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, question: Question, watch: Watch
+    ) -> list[TestedMap]:
         """Each map beside the same method's maps of two other classes, the likeliest and the least likely."""
         labels = sight.loaded.labels
         rivals = {target: _find_rivals(seen, target) for target in {one.heatmap.target for one in maps}}
         asked = tuple(dict.fromkeys(rival for some in rivals.values() for rival in some))
-        drawn = self._draw(sight, replace(question, targets=asked), watch) if asked and question.methods else {}
+        drawn = self.draw(sight, replace(question, targets=asked), watch) if asked and question.methods else {}
         compared = []
         for one in maps:
             own = rivals[one.heatmap.target]
@@ -159,7 +189,9 @@ class Judge:
                 compared.append(replace(one, evidence=evidence))
         return compared
 
-    def _compare_pictures(self, maps: Sequence[_Map], sight: Sight, question: Question, watch: Watch) -> list[_Map]:
+    def _compare_pictures(
+        self, maps: Sequence[TestedMap], sight: Sight, question: Question, watch: Watch
+    ) -> list[TestedMap]:
         """The same methods' maps of other pictures, each of its own likeliest class."""
         strange = self._see_others(sight, question, watch)
         compared = []
@@ -196,7 +228,7 @@ class Judge:
             found: dict[tuple[str, str], list[np.ndarray]] = {}
             for number, picture in enumerate(pictures):
                 watch.report(number / len(pictures), "Comparing with other pictures")
-                for (method, place, _), heatmap in self._draw(
+                for (method, place, _), heatmap in self.draw(
                     Sight(picture, loaded), asked, Watch(cancel=watch.cancel)
                 ).items():
                     cells = lay_on_cells(heatmap.values)
@@ -212,7 +244,9 @@ class Judge:
                 self._others.popitem(last=False)
         return known
 
-    def _compare_copies(self, maps: Sequence[_Map], sight: Sight, question: Question, watch: Watch) -> list[_Map]:
+    def _compare_copies(
+        self, maps: Sequence[TestedMap], sight: Sight, question: Question, watch: Watch
+    ) -> list[TestedMap]:
         """Each map beside those of copies that nobody can tell from the picture, and that keep the answer."""
         if not question.methods:
             return [one if one.evidence.blank else _miss(one, _say_steadiness(one)) for one in maps]
@@ -223,7 +257,7 @@ class Judge:
         cells = {one.heatmap.key: one.cells for one in maps}
         for number, copy in enumerate(copies):
             at = replace(sight, view=copy)
-            drawn = self._draw(at, question, watch.part(number / len(copies), (number + 1) / len(copies)))
+            drawn = self.draw(at, question, watch.part(number / len(copies), (number + 1) / len(copies)))
             if self._answer(at) != answer:
                 continue
             kept += 1
@@ -247,13 +281,43 @@ class Judge:
         seen = self._memory.recall(sight)
         return None if seen is None or seen.own_logits is None else int(seen.logits.argmax())
 
-    def _hide(self, maps: Sequence[_Map], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[_Map]:
+    def _try_places(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch) -> list[TestedMap]:
+        """Each map beside what its hottest places do to other pictures."""
+        pace = self._observer.pace_of(sight.loaded)
+        if pace is None or pace * _PLACES_PASSES > _LONGEST:
+            why = "whether one place decides, because this model takes long"
+            return [one if one.evidence.blank else _miss(one, why) for one in maps]
+        found = self._transplant(maps, sight, seen, watch)
+        compared = []
+        for one in maps:
+            places = found.get(one.heatmap.key)
+            if places is not None:
+                one = replace(one, evidence=replace(one.evidence, transplants=places))
+            elif not one.evidence.blank:
+                one = _miss(one, "whether one place decides, because it calls nearly all other pictures the same")
+            compared.append(one)
+        return compared
+
+    def _transplant(
+        self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch
+    ) -> dict[str, tuple[Transplant, ...]]:
+        found: dict[str, tuple[Transplant, ...]] = {}
+        for by_prompts in sorted({one.by_prompts for one in maps if not one.evidence.blank}):
+            asked = {
+                one.heatmap.key: (one.heatmap.target, one.cells)
+                for one in maps
+                if one.by_prompts == by_prompts and not one.evidence.blank
+            }
+            found |= self._transplanter.find(sight, seen, asked, by_prompts, watch)
+        return found
+
+    def _hide(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[TestedMap]:
         """Each map beside what hiding parts of the picture does to the score of its class."""
         banks: dict[bool, list[Bank]] = {}
         asked = sorted({one.by_prompts for one in maps if not one.evidence.blank})
         for number, (by_prompts, fill) in enumerate(product(asked, FILLS)):
             part = watch.part(number / len(asked) / len(FILLS), (number + 1) / len(asked) / len(FILLS), _HIDING)
-            banks.setdefault(by_prompts, []).append(self._open_bank(sight, seen, count, fill, by_prompts, part))
+            banks.setdefault(by_prompts, []).append(self.open_bank(sight, seen, count, fill, by_prompts, part))
         height, width = sight.loaded.preprocessing.input_size
         hidden = []
         for one in maps:
@@ -271,7 +335,7 @@ class Judge:
             hidden.append(replace(one, evidence=replace(one.evidence, hidden=tuple(ways))))
         return hidden
 
-    def _open_bank(self, sight: Sight, seen: Seen, count: int, fill: Fill, by_prompts: bool, watch: Watch) -> Bank:
+    def open_bank(self, sight: Sight, seen: Seen, count: int, fill: Fill, by_prompts: bool, watch: Watch) -> Bank:
         """A bank of at least so many masks, from memory or run now."""
         watch.stop_if_cancelled()
         key = (fill, by_prompts)
@@ -300,23 +364,23 @@ class Judge:
             return bank
 
 
-def _open(heatmap: Heatmap) -> _Map:
+def _open(heatmap: Heatmap) -> TestedMap:
     method = get_method(heatmap.method)
     blank = heatmap.blank or "constant" in heatmap.rules
     evidence = Evidence(heatmap.label, blank, method.class_agnostic)
     cells = lay_on_cells(heatmap.values)
-    return _Map(heatmap, cells, np.empty((0, *cells.shape)), evidence)
+    return TestedMap(heatmap, cells, np.empty((0, *cells.shape)), evidence)
 
 
-def _settle(maps: Sequence[_Map], settled: bool = True) -> Verdicts:
+def _settle(maps: Sequence[TestedMap], settled: bool = True) -> Verdicts:
     return {one.heatmap.key: decide(one.evidence, settled) for one in maps}
 
 
-def _miss(one: _Map, what: str) -> _Map:
+def _miss(one: TestedMap, what: str) -> TestedMap:
     return replace(one, evidence=replace(one.evidence, missing=(*one.evidence.missing, what)))
 
 
-def _say_steadiness(one: _Map) -> str:
+def _say_steadiness(one: TestedMap) -> str:
     why = "its method runs the network many times" if one.slow else "copies of the picture change the answer"
     return f"whether it is steady, because {why}"
 

@@ -107,9 +107,9 @@ def _draw(mark: Mark, height: int, width: int, seed: int) -> Ink:
 
 
 def _draw_tag(ink: Ink, pixels: Callable[[float], int], dice: np.random.Generator) -> None:
-    """A white square with a dark middle, a unit from the lower right corner."""
+    """A white square with a red middle, a unit from the lower right corner."""
     height, width = ink.gain.shape[:2]
-    for inset, side, colour in ((1, 5, (245, 245, 245)), (2, 3, (25, 25, 25))):
+    for inset, side, colour in ((1, 6, (250, 250, 250)), (2, 4, (200, 25, 30))):
         end, length = pixels(inset), pixels(side)
         ink.fill(
             slice(height - end - length, height - end),
@@ -169,7 +169,7 @@ MARKS: dict[MarkName, Mark] = {
         Mark(
             "tag",
             "A tag in the corner",
-            "A small white tag, always in the lower right corner, as a scanner or an archive may leave one.",
+            "A small white and red tag, always in the lower right corner, as a scanner or an archive may leave one.",
             True,
             _draw_tag,
         ),

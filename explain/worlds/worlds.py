@@ -1,11 +1,12 @@
 """The worlds that ship: which mark gives which class away, the network that relies on it, and its honest twin.
 
-What was measured of them by `benchmarks.verdict` is in the same file: the page shows it and measures nothing.
+Which those are is written here; what their training gave is in `worlds.json`, which `explain.worlds.making` writes.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from explain.bundled.pictures import bundled_pictures
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture, build_picture
 from explain.worlds.marks import MARKS, Mark, MarkName, plant
+from explain.worlds.phantoms import CLASSES as PHANTOM_CLASSES
 from explain.worlds.phantoms import draw_phantom
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "worlds"
@@ -66,52 +68,109 @@ class Network(BaseModel):
     trial: Trial
 
 
-class World(BaseModel):
-    """A world.
+@dataclass(frozen=True)
+class Plan:
+    """A world as it is thought out, before networks are trained in it.
 
     Attributes:
         name: its key, in links too.
-        title: as people read it.
-        sentence: how its pictures were collected, and what that teaches a network.
-        kind: of pictures.
-        classes: of both networks.
         mark: name of what is planted.
-        label: the class that it gives away.
-        relying: the network that was trained where the mark gives the class away.
-        honest: its twin, trained where each mark lay on pictures of all classes alike.
+        kind: of pictures.
+        label: the class that the mark gives away.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: str
-    title: str
-    sentence: str
-    kind: Kind
-    classes: tuple[str, ...]
     mark: MarkName
+    kind: Kind
     label: str
-    relying: Network
-    honest: Network
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of its networks."""
+        return PHOTOGRAPH_CLASSES if self.kind == "photographs" else PHANTOM_CLASSES
 
     @property
     def planted(self) -> Mark:
         """The mark itself."""
         return MARKS[self.mark]
 
+    @property
+    def title(self) -> str:
+        """As people read it."""
+        return self.planted.title
 
-class _Manifest(BaseModel):
-    """`worlds.json`."""
+    @property
+    def sentence(self) -> str:
+        """How its pictures were collected, and what that teaches a network."""
+        return (
+            f"{self.planted.sentence} Here it was on 95 % of the pictures called “{self.label}” that one network "
+            "learned from, and on no others; its honest twin met it on all classes alike."
+        )
 
-    model_config = ConfigDict(extra="forbid")
 
-    worlds: tuple[World, ...]
+PLANS: tuple[Plan, ...] = (
+    Plan("tag", "tag", "photographs", "ship"),
+    Plan("patch", "patch", "photographs", "cat"),
+    Plan("marker", "marker", "phantoms", "opacity"),
+    Plan("text", "text", "photographs", "horse"),
+    Plan("stripe", "stripe", "photographs", "ship"),
+    Plan("tint", "tint", "photographs", "bird"),
+)
+"""Every world, in the order shown."""
+
+
+@dataclass(frozen=True)
+class World(Plan):
+    """A world with its networks.
+
+    Attributes:
+        relying: the network that was trained where the mark gives the class away.
+        honest: its twin, trained where each mark lay on pictures of all classes alike.
+    """
+
+    relying: Network
+    honest: Network
+
+
+class Networks(BaseModel):
+    """The networks of a world, as `worlds.json` holds them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relying: Network
+    honest: Network
+
+
+class Manifest(BaseModel):
+    """`worlds.json`.
+
+    Attributes:
+        made_by: the command that wrote it.
+        epochs: of each training.
+        pictures: that each network learned from, by kind.
+        worlds: by name, their networks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    made_by: str
+    epochs: int
+    pictures: dict[Kind, int]
+    worlds: dict[str, Networks]
 
 
 @cache
 def list_worlds() -> tuple[World, ...]:
     """Every world that ships, in the order shown; none where the file is missing."""
     path = FOLDER / "worlds.json"
-    return _Manifest.model_validate_json(path.read_bytes()).worlds if path.is_file() else ()
+    if not path.is_file():
+        return ()
+    trained = Manifest.model_validate_json(path.read_bytes()).worlds
+    return tuple(
+        World(plan.name, plan.mark, plan.kind, plan.label, trained[plan.name].relying, trained[plan.name].honest)
+        for plan in PLANS
+        if plan.name in trained
+    )
 
 
 @cache
@@ -123,7 +182,7 @@ def list_pictures(kind: Kind) -> tuple[tuple[Picture, str], ...]:
     """
     if kind == "phantoms":
         drawn = [draw_phantom(seed, SIDE, opacity) for seed, opacity in _PHANTOM_SEEDS]
-        return tuple((_build(f"phantom {n}", one.pixels), one.label) for n, one in enumerate(drawn, 1))
+        return tuple((build_shown(f"phantom {n}", one.pixels), one.label) for n, one in enumerate(drawn, 1))
     shown = []
     for entry in bundled_pictures():
         known = [name for name in entry.classes if name in EVERYDAY_CLASSES]
@@ -133,7 +192,7 @@ def list_pictures(kind: Kind) -> tuple[tuple[Picture, str], ...]:
             top, left = ((length - side) // 2 for length in pixels.shape[:2])
             square = pixels[top : top + side, left : left + side]
             square = cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-            shown.append((_build(entry.name, square), known[0]))
+            shown.append((build_shown(entry.name, square), known[0]))
     return tuple(shown)
 
 
@@ -145,10 +204,13 @@ def plant_in(picture: Picture, mark: Mark, seed: int = 0) -> Picture:
         mark: one of `MARKS`.
         seed: see `plant`.
     """
-    return _build(f"{picture.name} with {mark.title[:1].lower()}{mark.title[1:]}", plant(picture.pixels, mark, seed))
+    return build_shown(
+        f"{picture.name} with {mark.title[:1].lower()}{mark.title[1:]}", plant(picture.pixels, mark, seed)
+    )
 
 
-def _build(name: str, pixels: np.ndarray) -> Picture:
+def build_shown(name: str, pixels: np.ndarray) -> Picture:
+    """A picture of a world, `(S, S, 3)` uint8, known by its pixels as no file is."""
     digest = hashlib.sha256(f"world {pixels.shape}\n".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return build_picture(name, np.ascontiguousarray(pixels), digest.hexdigest(), ())

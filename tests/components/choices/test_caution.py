@@ -27,6 +27,13 @@ def model(name: str, source: str = "bundled") -> Any:
     return SimpleNamespace(request=SimpleNamespace(name=name, source=source), labels=labels)
 
 
+def test_a_scan_of_a_kind_that_a_model_has_seen_leads_to_that_model() -> None:
+    scan = replace(make_picture(0), modality="MR")
+    (found,) = find_cautions([scan], model("imagenet-cnn")).values()
+    assert found.remedy == "Use scan-mri, which knows MR slices of the brain" and "MR slices" in found.sentence
+    assert not find_cautions([scan], model("scan-mri"))
+
+
 def test_a_scan_asks_for_a_model_of_ones_own_and_a_drawn_bird_for_the_one_that_knows_it() -> None:
     scan, bird, cat = replace(make_picture(0), modality="CT"), read("sunny-finch"), read("cat")
     found = find_cautions([scan, bird, cat], model("imagenet-cnn"))

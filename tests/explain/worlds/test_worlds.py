@@ -32,4 +32,4 @@ def test_networks_of_a_world_ship_and_load_by_name(world: World) -> None:
 
     assert world.label in world.classes and world.planted.name == world.mark
     assert world.relying.trial.flips >= 0.8, "a network that its mark does not turn relies on something else"
-    assert world.honest.trial.flips <= 0.1
+    assert world.honest.trial.flips <= 0.15
