@@ -49,6 +49,9 @@ _LIBRARIES = {
 }
 
 
+MODELS = [model.name for model in bundled_models() if model.knows in ("photographs", "drawings")]
+
+
 def read(paths: Sequence[Path]) -> list[Picture]:
     """The pictures of files."""
     return [decode(path.read_bytes(), path.name) for path in paths]
@@ -134,7 +137,7 @@ def main() -> None:
     """Make the files asked for."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", choices=[model.name for model in bundled_models()])
+    parser.add_argument("models", nargs="+", choices=MODELS)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     for name in options.models:
