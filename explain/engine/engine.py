@@ -117,6 +117,13 @@ class Engine:
         return self._machine.description
 
     @property
+    def half_speed(self) -> float:
+        """How many times as fast methods that can compute in bfloat16 are in it on this machine, tried once; below 1
+        where it has no instructions for it.
+        """
+        return self._machine.half_speed
+
+    @property
     def batch(self) -> int:
         """How many pictures go through the network at once."""
         return self._batch or (1 if self.device == "cpu" else _BATCH)
@@ -351,11 +358,19 @@ class Engine:
         if method.after_layer:
             # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
             share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        return pace * share * method.count_passes(at, settings or method.settings())
+        chosen = settings or method.settings()
+        if getattr(chosen, "precision", "full") == "half":
+            share /= self.half_speed
+        return pace * share * method.count_passes(at, chosen)
+
+    def estimate_verdicts(self, model: LoadedModel) -> float | None:
+        """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""
+        return self._judge.estimate_seconds(model)
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
         self._memory.forget()
+        self._judge.forget()
 
     def _explain_one(
         self, sight: Sight, question: Question, views: Sequence[View], watch: Watch, run: Passes

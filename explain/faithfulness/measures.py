@@ -32,8 +32,8 @@ class Measure:
 MEASURES: dict[MeasureName, Measure] = {
     "hiding": Measure(
         title="Hiding correlation",
-        rule="Half of the picture is hidden again and again, in blobs. The figure says how well the share of the map "
-        "that is hidden foretells how far the score falls: 1 exactly, 0 not at all.",
+        rule="Half of the picture is hidden again and again, in blobs, once grey and once blurred. The figure says how "
+        "well the share of the map that is hidden foretells how far the score falls: 1 exactly, 0 not at all.",
         compared="the same map moved and turned, and the same method's maps of other pictures",
         better="higher",
         cannot="A picture with holes is unlike any that the model learned from, so that it may fall for the holes. "
