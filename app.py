@@ -41,6 +41,12 @@ def studio() -> None:
     show_page()
 
 
+def truth() -> None:
+    from pages.truth import show_page
+
+    show_page()
+
+
 def methods() -> None:
     from pages.methods import show_page
 
@@ -76,6 +82,7 @@ def show_app() -> None:
             st.Page(layers, title="Layers", icon=":material/layers:"),
             st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
             st.Page(studio, title="Studio", icon=":material/school:"),
+            st.Page(truth, title="Truth", icon=":material/balance:"),
             st.Page(methods, title="Methods", icon=":material/menu_book:"),
             st.Page(models, title="Models", icon=":material/deployed_code:"),
         ],

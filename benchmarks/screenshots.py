@@ -16,6 +16,7 @@ PAGES = {
     "layers": "layers",
     "clusters": "clusters",
     "studio": "studio",
+    "truth": "truth",
     "methods": "methods",
     "models": "models",
 }

@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.browser.cards import cards
 from components.browser.knee import knee
+from components.choices.caution import show_cautions
 from components.choices.methods import follow_settings, show_settings
 from components.choices.one_picture import pick_one
 from components.choices.settings import list_offered
@@ -20,6 +21,7 @@ from components.maps.eps_strip import METHOD, choose_eps, list_eps, show_eps_str
 from components.maps.frames import LARGE, TINY, describe_range, prepare_ground, show_map
 from components.maps.headings import describe_explained
 from components.page.link import keep_link
+from components.page.presenter import PRESENTING
 from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
@@ -43,6 +45,7 @@ def show_page() -> None:
 def _show(subject: Subject) -> None:
     """Sliders and all that moves with them. Moving one reruns only this, and needs no pass of the network."""
     picture = pick_one(subject.pictures)
+    show_cautions([picture], subject.model)
     settings = show_settings([METHOD], [METHOD])[METHOD]
     keep_link()
     assert isinstance(settings, CfCamSettings)
@@ -72,7 +75,8 @@ def _show(subject: Subject) -> None:
                     on_eps=choose_eps,
                 )
             with st.container(width=298):
-                st.plotly_chart(draw_embedding(view), key="embedding", config={"displayModeBar": False})
+                figure = draw_embedding(view, enlarged=bool(st.session_state.get(PRESENTING)))
+                st.plotly_chart(figure, key="embedding", config={"displayModeBar": False})
             with st.container(width=278):
                 line = f"{heatmap.layer} · {describe_range(heatmap.values)}"
                 show_map(heatmap, prepare_ground(picture, LARGE), line, 250)

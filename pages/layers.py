@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from components.browser.cards import cards
+from components.choices.caution import show_cautions
 from components.choices.layer import choose_layer
 from components.choices.methods import find_obstacles, show_settings
 from components.choices.one_method import list_quick_methods, pick_method
@@ -69,6 +70,7 @@ def _show(subject: Subject) -> None:
         picture = pick_one(subject.pictures)
         method = pick_method(list_quick_methods(find_obstacles(subject.model)))
         signed = pick_signed()
+    show_cautions([picture], subject.model)
     ask = Ask(subject, picture, method, show_settings([method], [method])[method])
     place = Place("maps")
     entry = place.watch(Work(lambda work: _explain(ask, work)), "Explaining every layer …")

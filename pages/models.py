@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.choices.model import describe_bundled
+from components.page.subject import show_plain_heading
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.studio.prompt_cards import show_library
@@ -14,16 +15,18 @@ from explain.bundled.models import BundledModel, bundled_models, find_bundled_fi
 @show_faults
 def show_page() -> None:
     """A card for each bundled model and for each set of trained prompts."""
-    st.title("Models", anchor=False)
-    st.header("Your prompts", anchor="prompts")
-    show_library()
+    show_plain_heading("Models")
+    with st.container(key="prompt-library"):
+        st.header("Your prompts", anchor="prompts")
+        show_library()
     st.header("What ships with CAMscope", anchor="bundled")
     st.markdown(
         "These models work offline. Models of the hub and your own files are chosen on the Compare page, beside these."
     )
-    for model in bundled_models():
-        with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True, width=1100):
-            _show_card(model)
+    with st.container(key="model-cards"):
+        for model in bundled_models():
+            with st.expander(f"**{model.name}** · {describe_bundled(model)}", expanded=True, width=1100):
+                _show_card(model)
 
 
 def _show_card(model: BundledModel) -> None:

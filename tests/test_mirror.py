@@ -31,7 +31,15 @@ ELSEWHERE = {
     "explain/engine/observer.py": "tests/explain/engine/test_engine.py",
     "explain/engine/sight.py": "tests/explain/engine/test_engine.py",
     "explain/engine/strangers.py": "tests/explain/engine/test_judging.py",
-    "explain/faithfulness/measures.py": "tests/explain/faithfulness/test_verdict.py",
+    "explain/faithfulness/measures/__init__.py": "tests/explain/faithfulness/measures/test_registry.py",
+    "explain/faithfulness/measures/aopc.py": "tests/explain/faithfulness/measures/test_insertion.py",
+    "explain/faithfulness/measures/base.py": "tests/explain/faithfulness/measures/test_registry.py",
+    "explain/faithfulness/measures/copies.py": "tests/explain/faithfulness/measures/test_infidelity.py",
+    "explain/faithfulness/measures/deletion.py": "tests/explain/faithfulness/measures/test_insertion.py",
+    "explain/faithfulness/measures/gain.py": "tests/explain/faithfulness/measures/test_insertion.py",
+    "explain/faithfulness/measures/hiding.py": "tests/explain/faithfulness/measures/test_infidelity.py",
+    "explain/faithfulness/measures/one_place.py": "tests/explain/faithfulness/measures/test_infidelity.py",
+    "explain/faithfulness/measures/other_classes.py": "tests/explain/faithfulness/measures/test_infidelity.py",
     "explain/methods/__init__.py": "tests/explain/methods/test_registry.py",
     "explain/methods/base.py": "tests/explain/methods/test_registry.py",
     "explain/methods/cf_cam/clustering.py": "tests/explain/methods/test_cf_cam.py",
@@ -46,6 +54,10 @@ ELSEWHERE = {
     "explain/methods/table.py": "tests/test_project.py",
     "explain/networks/pooling.py": "tests/explain/models/test_replaced_head.py",
     "explain/networks/trace.py": "tests/explain/networks/test_layer_search.py",
+    "explain/pictures/dicom_frames.py": "tests/explain/pictures/test_dicom.py",
+    "explain/volumes/bounds.py": "tests/explain/volumes/test_reading.py",
+    "explain/volumes/header.py": "tests/explain/volumes/test_series.py",
+    "explain/volumes/loading.py": "tests/explain/volumes/test_reading.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/canvas/view.py": "tests/components/page/test_link.py",
@@ -80,6 +92,9 @@ ELSEWHERE = {
     "components/studio/training.py": "tests/pages/test_studio.py",
     "components/studio/trait_gallery.py": "tests/pages/test_studio.py",
     "components/studio/views.py": "tests/pages/test_studio.py",
+    "components/truth/asking.py": "tests/pages/test_truth.py",
+    "components/truth/charts.py": "tests/components/truth/test_counted.py",
+    "components/truth/views.py": "tests/pages/test_truth.py",
 }
 """By file, where its tests are."""
 

@@ -1,6 +1,7 @@
 """Are the verdicts right? `python -m benchmarks.verdict --data DIR [--json FILE] [--only PART …]`.
 
-`DIR` holds the pictures that the bundled models were not trained on, a folder a class, as CIFAR-10's `test/`. Each part
+`DIR` holds the pictures that the bundled models were not trained on, a folder a class, as CIFAR-10's `test/`, whose
+`train/` lies beside it: networks with shortcuts are trained on that, which takes a minute each. Each part
 prints its table and adds its figures to the report. Shares come with Wilson's 95 % interval.
 """
 
@@ -18,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from benchmarks.verdict.birds import measure_birds
 from benchmarks.verdict.maps import draw_birds, measure_maps, read_pictures
 from benchmarks.verdict.seconds import measure_seconds
+from benchmarks.verdict.shortcuts import measure_shortcuts
 
 if TYPE_CHECKING:
     from explain.pictures.picture import Picture
@@ -28,6 +30,7 @@ PARTS: dict[str, Part] = {
     "maps": lambda options: measure_maps(options.model, _choose_pictures(options)),
     "birds": lambda options: measure_birds("birds-cnn", min(options.pictures, 120)),
     "seconds": lambda _options: measure_seconds(),
+    "shortcuts": lambda options: measure_shortcuts(options.data.parent, options.runs),
 }
 """What is measured, in the order of the report. Each returns figures by the names that they have there."""
 
@@ -45,6 +48,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="pictures in folders named like the model's classes")
     parser.add_argument("--model", default="photo-cnn", help="whose maps are judged")
     parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/shortcuts"), help="where networks trained for it are kept"
+    )
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

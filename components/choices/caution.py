@@ -53,7 +53,9 @@ def find_cautions(pictures: Sequence[Picture], model: LoadedModel) -> dict[str, 
 
 
 def show_cautions(pictures: Sequence[Picture], model: LoadedModel) -> None:
-    """The cautions on a page without rows: each sentence once, and each remedy once beside those that it is for."""
+    """The cautions on a page without rows: each sentence once, and each remedy once beside those that it is for. What a
+    remedy changes is the whole page's, so that all of it is made anew, also where this is a part of its own.
+    """
     remedies: dict[Caution, list[str]] = {}
     for caution in dict.fromkeys(find_cautions(pictures, model).values()):
         remedies.setdefault(replace(caution, sentence=""), []).append(caution.sentence)
@@ -61,7 +63,8 @@ def show_cautions(pictures: Sequence[Picture], model: LoadedModel) -> None:
         with st.container(key=f"caution-{number}", horizontal=True, vertical_alignment="center", gap="small"):
             for sentence in sentences:
                 st.markdown(f":orange[:material/warning: **{escape(sentence)}**]", width="content")
-            st.button(remedy.remedy, key=f"caution-use-{number}", on_click=follow_caution, args=(remedy.model,))
+            if st.button(remedy.remedy, key=f"caution-use-{number}", on_click=follow_caution, args=(remedy.model,)):
+                st.rerun()
 
 
 def follow_caution(model: str | None) -> None:

@@ -13,7 +13,8 @@ from explain.errors import ModelError
 from explain.models.label_file import read_labels
 from explain.models.labels import KNOWN_SETS
 from explain.models.request import Average
-from explain.networks.meaning import MEANINGS
+from explain.networks.meaning import MEANINGS, list_meanings
+from explain.percent import write_percent
 from explain.pictures.geometry import MOST_CHANNELS, Framing, Interpolation
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "fit": get_args(Framing),
     "interpolation": get_args(Interpolation),
     "weights": get_args(Average),
-    "outputs": tuple(MEANINGS),
     "channels": tuple(map(str, range(1, MOST_CHANNELS + 1))),
 }
 _WORDS: dict[str, str] = {
@@ -111,6 +111,8 @@ def list_rows(inspection: Inspection, told: Mapping[str, str] | None = None) -> 
             reason = f"as {inspection.request.architecture} was published"
         kind: Kind = "text"
         options: tuple[str, ...] = _CHOICES.get(field, ())
+        if field == "outputs":
+            options = list_meanings(inspection.candidates[0].num_classes if inspection.candidates else None)
         if options:
             kind = "choice"
         elif field in _NUMBERS:
@@ -142,7 +144,7 @@ def list_others(inspection: Inspection) -> dict[str, str]:
     others: dict[str, str] = {}
     for candidate in inspection.candidates:
         if candidate.share > 0:
-            others.setdefault(candidate.architecture, f"{candidate.share:.0%}")
+            others.setdefault(candidate.architecture, write_percent(candidate.share))
     best = inspection.candidates[0] if inspection.candidates else None
     for name in best.alike if best is not None else ():
         others.setdefault(name, "looks the same")
@@ -152,7 +154,7 @@ def list_others(inspection: Inspection) -> dict[str, str]:
 
 
 def _is_close(words: str) -> bool:
-    return words == "looks the same" or int(words.rstrip("%")) >= 90
+    return words == "looks the same" or int(words.rstrip(" %")) >= 90
 
 
 def word_choice(value: str) -> str:

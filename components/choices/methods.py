@@ -139,10 +139,12 @@ def show_settings(methods: Sequence[str], usable: Collection[str]) -> dict[str, 
     main = [(method, name) for method in visible for name in split_names(method.settings)[0]]
     folded = [method for method in visible if split_names(method.settings)[1] or method.presets]
     if main or folded:
-        with st.container(key="settings", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        several = len({method.name for method, _ in main}) > 1
+        with st.container(key="settings", horizontal=True, vertical_alignment="top", gap="medium"):
             for method, name in main:
                 with st.container(width=245):
-                    show_setting(method.settings, name, name_settings(method.name), f"{method.title} · ")
+                    prefix = f"{method.title} · " if several else ""
+                    show_setting(method.settings, name, name_settings(method.name), prefix)
             if folded:
                 # What is folded away is made once it is opened: each moved slider would make it again.
                 more = st.popover("More settings", icon=":material/tune:", key="more-settings", on_change="rerun")

@@ -15,9 +15,10 @@ import streamlit as st
 
 from components.browser.gallery import GalleryItem, Pressed, gallery
 from components.choices.dropdown import dropdown
+from components.choices.series import ZIP, are_series, get_scans, pick_slice
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import PictureError
-from explain.pictures.bounds import MAX_BYTES, READABLE
+from explain.pictures.bounds import READABLE
 from explain.pictures.decode import decode
 from explain.pictures.naming import Names, hide_name, is_hidden
 from explain.pictures.picture import Picture
@@ -31,6 +32,7 @@ NAMES = "names"
 
 NAME_MODES: dict[Names, str] = {"auto": "Hidden for DICOM files", "hidden": "Hidden for all files", "shown": "Shown"}
 
+_MOST_UPLOADED = 500  # MB, as for the server; a picture of its own may have `MAX_BYTES`
 _THUMBNAIL = 144  # pixels of the shorter side: twice what is shown, for fine screens
 
 _log = logging.getLogger(__name__)
@@ -105,6 +107,29 @@ class Tray:
         stay = [key for key in self.shown if key not in taken and (key in self.own or arrived)]
         self.shown = stay + taken
 
+    def put(self, picture: Picture, instead_of: str = "", show: bool = True) -> None:
+        """Keep a picture that is decoded already.
+
+        Args:
+            picture: it may be here already.
+            instead_of: digest of the one whose place it takes, where that is here.
+            show: whether it is shown where it takes no place.
+        """
+        if picture.digest == instead_of:
+            return
+        if instead_of in self.own:
+            self.own = {picture.digest if key == instead_of else key: one for key, one in self.own.items()}
+            self.numbers[picture.digest] = self.numbers[instead_of]
+            self.thumbnails.pop(instead_of, None)
+            self.shown = [picture.digest if key == instead_of else key for key in self.shown]
+        else:
+            self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
+            if show:
+                self.shown = [key for key in self.shown if key in self.own and key != picture.digest] + [picture.digest]
+        self.own[picture.digest] = picture
+        self.thumbnails[picture.digest] = make_thumbnail(picture)
+        self.shown = list(dict.fromkeys(self.shown))
+
     def give(self, digest: str, names: Names) -> Picture:
         """One of the person's own pictures, as it is called where others may see it."""
         return hide_name(self.own[digest], self.numbers[digest], names)
@@ -137,6 +162,7 @@ def count_bytes(pictures: Sequence[Picture]) -> int:
 def pick_pictures() -> list[Picture]:
     """Offer the examples, the upload and the camera, and give back what is to be explained, in the order shown."""
     tray = get_tray()
+    _show_slice(tray)
     examples = {picture.name: picture for picture in bundled_pictures()}
     names = get_names()
     items = [GalleryItem(digest, tray.name(digest, names), tray.thumbnails[digest], own=True) for digest in tray.own]
@@ -150,9 +176,11 @@ def pick_pictures() -> list[Picture]:
         key=upload,
         on_change=_take_uploads,
         args=(upload,),
-        max_upload_size=MAX_BYTES // 1_000_000,
-        help=f"{READABLE}. They stay in the memory of the machine that runs CAMscope and are never written to a disk.",
+        max_upload_size=_MOST_UPLOADED,
+        help=f"{READABLE}; of scans, all DICOM files of a series at once, a zip of them, or a NIfTI file. They stay in "
+        "the memory of the machine that runs CAMscope and are never written to a disk.",
     )
+    pick_slice()
     for problem in tray.problems:
         st.error(problem)
     for note in tray.notes:
@@ -241,7 +269,52 @@ def _take_uploads(key: str) -> None:
         return
     tray.read |= {file.file_id for file in files}
     tray.uploads += 1
-    tray.take([(file.name, file.getvalue()) for file in files], get_names())
+    given = [(file.name, file.getvalue()) for file in files]
+    scans = [file for file in given if _looks_like_scan(file[1])]
+    if are_series([data for _, data in scans]):
+        get_scans().waiting = scans
+        given = [file for file in given if file not in scans]
+    tray.take(given, get_names())
+
+
+def _looks_like_scan(data: bytes) -> bool:
+    from explain.volumes.nifti import is_nifti
+
+    return data.startswith(ZIP) or _looks_like_dicom(data) or is_nifti(data)
+
+
+def _show_slice(tray: Tray) -> None:
+    """Look into scans that were uploaded, and keep the chosen slice of the open series among the pictures."""
+    scans = get_scans()
+    if scans.waiting:
+        with st.spinner("Reading the scans …"):
+            files, scans.waiting = scans.waiting, []
+            before = scans.series
+            alone = scans.look_into([data for _, data in files])
+            if alone is None:
+                tray.take(files, get_names())
+            if scans.series is not before:
+                scans.shown = ""
+                _put_slice(tray)
+            for picture in alone or ():
+                if len(tray.own) < MOST_PICTURES:
+                    tray.put(picture, show=scans.series is before)
+    elif scans.shown and scans.shown not in tray.own:
+        scans.close()
+    _put_slice(tray)
+
+
+def _put_slice(tray: Tray) -> None:
+    scans = get_scans()
+    if scans.volume is None:
+        return
+    try:
+        picture = scans.draw()
+    except PictureError as error:
+        scans.problems = [str(error)]
+        return
+    tray.put(picture, scans.shown)
+    scans.shown = picture.digest
 
 
 def _take_photo() -> None:

@@ -45,7 +45,7 @@ def _show_matrices(rows: Sequence[Row]) -> None:
             st.caption(f"Left out, as of another model: {', '.join(pane.title for pane in mapped if pane.origin)}.")
     st.caption(
         "Spearman's rank correlation of the places: 1 where two maps order the places alike, 0 where they have nothing "
-        "in common. What is below zero counts as nothing. Agreement is no proof that either map is right."
+        "in common. Values below zero are taken as zero. Agreement is no proof that either map is right."
     )
 
 

@@ -14,6 +14,7 @@ from explain.maps.render import format_number, value_range
 from explain.methods.cf_cam.clustering import DOMINANT, NOISE
 from explain.methods.cf_cam.settings import CfCamSettings
 from explain.methods.cf_cam.view import ClusterView
+from explain.percent import write_percent
 
 if TYPE_CHECKING:
     from explain.pictures.geometry import Box
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 MOST_CARDS = 12
 
 
-def draw_embedding(view: ClusterView) -> go.Figure:
-    """Every channel as a point, laid flat so that near points are channels that respond alike."""
+def draw_embedding(view: ClusterView, enlarged: bool = False) -> go.Figure:
+    """Every channel as a point, laid flat so that near points are channels that respond alike; on a slide enlarged."""
+    scale = 1.45 if enlarged else 1.0
     figure = go.Figure()
     for group in view.groups:
         chosen = view.clusters.labels == group
@@ -33,15 +35,19 @@ def draw_embedding(view: ClusterView) -> go.Figure:
             y=y,
             mode="markers",
             name=name_group(group),
-            marker={"color": colour_group(group), "size": 7, "symbol": "diamond" if group == DOMINANT else "circle"},
+            marker={
+                "color": colour_group(group),
+                "size": 7 * scale,
+                "symbol": "diamond" if group == DOMINANT else "circle",
+            },
             customdata=chosen.nonzero()[0],
             hovertemplate="channel %{customdata}<extra>" + name_group(group) + "</extra>",
         )
     figure.update_layout(
-        title={"text": "Similar channels lie together", "font": {"size": 13.5}, "x": 0, "xref": "container"},
-        height=325,
-        margin={"l": 6, "r": 6, "t": 30, "b": 6},
-        legend={"orientation": "h", "y": -0.04},
+        title={"text": "Similar channels lie together", "font": {"size": 13.5 * scale}, "x": 0, "xref": "container"},
+        height=325 * scale,
+        margin={"l": 6, "r": 6, "t": 30 * scale, "b": 6},
+        legend={"orientation": "h", "y": -0.04, "font": {"size": 12 * scale}},
         uirevision="embedding",
     )
     figure.update_xaxes(showticklabels=False, zeroline=False)
@@ -81,7 +87,7 @@ def build_group_cards(view: ClusterView, settings: CfCamSettings, ground: Ground
             frames.append(draw(view.contributions[at], "Adds to the map", scale))
         count = sizes[group]
         lines = [
-            f"{count} channel{'s' if count > 1 else ''} · {share:.0%} of what is added",
+            f"{count} channel{'s' if count > 1 else ''} · {write_percent(share)} of what is added",
             f"On the whole picture: activation {format_number(float(view.mean_activations[at].mean()))}, gradient "
             f"{format_number(float(view.mean_gradients[at].mean()))}.",
         ]

@@ -15,6 +15,7 @@ from components.words import escape
 from explain.errors import ExplainError
 from explain.maps.heatmap import Heatmap
 from explain.methods.cf_cam.settings import CfCamSettings
+from explain.percent import write_percent
 from explain.pictures.picture import Picture
 from explain.settings import Settings, list_values
 
@@ -106,7 +107,7 @@ def build_eps_cards(maps: Mapping[float, Heatmap], ground: Ground) -> list[Card]
     for eps, heatmap in maps.items():
         frame = draw_frame(ground, heatmap.values, heatmap.box, f"CF-CAM for “{heatmap.label}” with eps {eps:g}")
         sizes = heatmap.details["cluster_sizes"]
-        noise = f"{heatmap.details['noise_share']:.0%} noise"
+        noise = f"{write_percent(heatmap.details['noise_share'])} noise"
         lines = [f"{len(sizes)} cluster{'s' if len(sizes) != 1 else ''}, {noise}"]
         items.append(Card(str(eps), f"eps {eps:g}", lines, [frame]))
     return items

@@ -21,6 +21,7 @@ from explain.methods import Method, get_method
 from explain.methods.formula import Cell
 from explain.models.loaded import LoadedModel
 from explain.networks.layer import Layer
+from explain.percent import write_percent
 from explain.pictures.geometry import Box
 
 SIGNED = "layers-signed"
@@ -54,7 +55,7 @@ def show_network(model: LoadedModel, layer: str, entry: PictureExplanation) -> N
     """
     height, width = model.preprocessing.input_size
     answer = next((format_answer(p) for p in entry.predictions if p.index == entry.targets[0]), "")
-    said = f"{entry.labels[0]} {answer}".rstrip()
+    said = f"{entry.labels[0]} {answer}".rstrip().replace(" %", "\N{NO-BREAK SPACE}%")
     network(model.layers, layer, f"Picture {width}×{height}", said, key="network", on_press=choose_layer)
 
 
@@ -182,7 +183,7 @@ def _build_channel_card(channel: Channel, strength: float, footing: Footing) -> 
     lines = [
         f"Weight {format_number(channel.weight)}",
         f"Activation {format_number(channel.weighed)}",
-        f"Adds {format_number(channel.product)} · {share:.0%}",
+        f"Adds {format_number(channel.product)} · {write_percent(share)}",
     ]
     alt = f"Channel {channel.index} of {footing.layer}"
     frame = draw_frame(footing.ground, channel.values, footing.box, alt, signed=True)

@@ -356,12 +356,14 @@ def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
     """A map of another model, which says so, and what that model finds likeliest where it is something else."""
     entry = loan.entry
     pane = _build_map_pane(entry, heatmap)
-    predictions = entry.prompt_predictions or entry.predictions  # by prompts, where it is they that look
-    answer = next((f" {format_answer(p)}" for p in predictions if p.index == heatmap.target), "")
+    # Prompts and the network's own head are two classifiers: where it is the prompts that look, theirs is the answer.
+    predictions = entry.prompt_predictions or entry.predictions
+    by = " by its prompts" if entry.prompt_predictions else ""
+    answer = next((f" {format_answer(p)}{by}" for p in predictions if p.index == heatmap.target), "")
     warnings = list(pane.warnings)
     best = predictions[0]
     if best.index != heatmap.target:
-        warnings.insert(0, f"{loan.model} itself finds “{best.label}” likeliest ({format_answer(best)}).")
+        warnings.insert(0, f"{loan.model} itself finds “{best.label}” likeliest ({format_answer(best)}{by}).")
     return replace(
         pane,
         origin=f"from {loan.model}: {heatmap.label}{answer}",

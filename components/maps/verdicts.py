@@ -46,6 +46,7 @@ _TONES: dict[Word, str] = {
     "contradicted": "against",
     "unsteady": "doubt",
     "backed": "for",
+    "one place decides": "doubt",
 }
 """In which tone a word is drawn that is not `open`."""
 
@@ -83,6 +84,26 @@ class _Judging:
         }
 
 
+def ask_for_verdicts(key: str, judge: Judge) -> Callable[[], Mapping[str, Verdicts]]:
+    """Have what stands on the page judged, once it has stood for a moment. Another question ends the work on the last.
+    Gives back what tells at any later time what has been said of the maps.
+
+    Args:
+        key: of the question.
+        judge: see `Judge`.
+    """
+    return _put(_Judging(key, judge, time.monotonic())).list_settled
+
+
+def _put(new: _Judging) -> _Judging:
+    """What is judged from now on: what is already, where that is the same."""
+    judging: _Judging | None = st.session_state.get(_STATE)
+    if judging is None or (judging.key, judging.judge is None) != (new.key, new.judge is None):
+        drop_verdicts()
+        judging = st.session_state[_STATE] = new
+    return judging
+
+
 @dataclass(frozen=True, eq=False)
 class Check:
     """Whether and how the maps on the page are checked.
@@ -109,15 +130,12 @@ class Check:
             answered: the maps.
             judge: see `Judge`.
         """
-        judging = st.session_state.get(_STATE)
-        wanted = judge if self.state == "on" else None
-        if judging is None or (judging.key, judging.judge is None) != (key, wanted is None):
+        if self.state == "off":
             drop_verdicts()
-            found = {} if self.state == "on" else self._leave_unmeasured(answered)
-            judging = _Judging(key, wanted, time.monotonic(), found=found)
-            if self.state != "off":
-                st.session_state[_STATE] = judging
-        return judging.list_settled
+            return dict
+        if self.state == "on":
+            return ask_for_verdicts(key, judge)
+        return _put(_Judging(key, None, time.monotonic(), found=self._leave_unmeasured(answered))).list_settled
 
     def _leave_unmeasured(self, answered: Answered) -> dict[str, Verdicts]:
         how_long = "" if self.seconds is None else f", which takes {describe_duration(self.seconds)}"

@@ -49,7 +49,10 @@ from components.studio.views import (
     STUDIO_VIEWS,
     TRAITS,
 )
-from explain.bundled.models import FIRST_MODEL, bundled_models
+from components.truth.birds import FIRST_PAIR, list_pairs
+from components.truth.trust import MOST_ROUNDS, ROUND
+from components.truth.views import MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
+from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
 from explain.maps.render import BEFORE_STYLES
@@ -59,6 +62,7 @@ from explain.models.prompt_library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
+from explain.worlds.worlds import PLANS
 
 Words = dict[str, list[str]]
 """An address after its question mark: each name with its values."""
@@ -149,6 +153,16 @@ def _read_switch(values: Sequence[str]) -> bool:
 
 def _write_flag(_: bool) -> Sequence[str]:
     return ["1"]
+
+
+def _read_off(values: Sequence[str]) -> bool:
+    if _read_one(values) != "0":
+        raise ValueError("a switch that starts on is 0, or left out")
+    return False
+
+
+def _write_off(_: bool) -> Sequence[str]:
+    return ["0"]
 
 
 def _read_option(options: Collection[str]) -> Callable[[Sequence[str]], str]:
@@ -316,7 +330,7 @@ class _Model:
             raise ValueError("prompts cannot have such a name")
         if choice.request.source == "hub" and kind != "hub":
             raise ValueError("there is no such bundled model")
-        if choice.request.source == "bundled" and choice.request.name not in _name_bundled():
+        if choice.request.source == "bundled" and find_bundled_model(choice.request.name) is None:
             raise ValueError("there is no such bundled model")
         return choice
 
@@ -431,11 +445,6 @@ def _list_defaults() -> dict[str, dict[str, Any]]:
     return {name: method.settings().model_dump() for name, method in all_methods().items()}
 
 
-@cache
-def _name_bundled() -> frozenset[str]:
-    return frozenset(model.name for model in bundled_models())
-
-
 def _write_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -470,6 +479,12 @@ PARTS: Sequence[Part] = (
     Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
+    Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
+    Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
+    Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
+    Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
+    Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),
+    Entry("planted", PLANTED, True, _read_off, _write_off),
     Entry(_PRESENT, PRESENTING, False, _read_flag, _write_flag),
     Entry("tour", TOUR, None, _read_count(len(STEPS))),
 )

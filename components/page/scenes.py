@@ -25,6 +25,7 @@ _PAGES: Mapping[str, str] = {
     "layers": "Layers",
     "clusters": "Clusters",
     "studio": "Studio",
+    "truth": "Truth",
     "methods": "Methods",
 }
 """The pages that a link shows something on, by address."""

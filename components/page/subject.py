@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.choices.caution import show_cautions
 from components.choices.layer import AUTO, pick_layer
 from components.choices.model import await_model, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
-from components.page.presenter import PRESENTING, offer_presenter
+from components.page.presenter import PRESENTING, TurnPicture, offer_presenter
 from components.page.scenes import offer_scenes, turn_page, turn_scene
 from components.page.tour import offer_tour, show_step
 from components.session.engine import await_engine
@@ -49,12 +48,13 @@ class Subject:
     score: Score
 
 
-def show_heading(title: str, named: bool = True) -> None:
+def show_heading(title: str, named: bool = True, turn_picture: TurnPicture | None = None) -> None:
     """Follow the page's address, and show its title and what must stand on every page with maps.
 
     Args:
         title: of the page.
         named: whether the model chosen on the left is the one that answers here: before an audience it is named.
+        turn_picture: on a page with pictures of its own.
     """
     turn_page()
     follow_link()
@@ -64,8 +64,17 @@ def show_heading(title: str, named: bool = True) -> None:
             st.badge(DISCLAIMER, icon=":material/warning:", color="orange")
             offer_tour()
             offer_scenes()
-            offer_presenter(turn_scene, named)
+            offer_presenter(turn_scene, named, turn_picture)
     show_step()
+
+
+def show_plain_heading(title: str) -> None:
+    """The title of a page that shows no maps and keeps no address: it can be a slide, between scenes too."""
+    turn_page()
+    with st.container(key="heading", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(title, anchor=False, width="content")
+        with st.container(key="heading-end", horizontal=True, vertical_alignment="center", width="content"):
+            offer_presenter(turn_scene, named=False)
 
 
 def pick_subject(
@@ -119,7 +128,6 @@ def show_subject(heading: str, show: Callable[[Subject], None]) -> None:
                 icon=":material/layers:",
             )
         else:
-            show_cautions(subject.pictures, subject.model)
             show(subject)
 
 

@@ -35,8 +35,9 @@ class Step:
 STEPS = (
     Step(
         "Where it looks",
-        "The network says German shepherd, and Grad-CAM shows what raised that score: the dog's side of the picture. "
-        "Eigen-CAM, beside it, shows the strongest pattern of the layer.",
+        "The network finds German shepherd likeliest, though at 4 % only: of a thousand classes none stands out here. "
+        "Grad-CAM shows what raised that score, the dog's side of the picture; Eigen-CAM, beside it, shows the "
+        "strongest pattern of the layer.",
         words={"class": [_DOG], "method": ["grad-cam", "eigen-cam"]},
     ),
     Step(

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from components.maps.colours import CLUSTER_COLOURS, NEUTRAL
 from explain.models.judged import Judged, find_interval
+from explain.percent import write_percent
 
 if TYPE_CHECKING:
     from explain.training.outcome import Epoch
@@ -89,10 +90,10 @@ def draw_confusion(confusion: np.ndarray, labels: Sequence[str]) -> go.Figure:
             zmax=1,
             colorscale="Viridis",
             showscale=False,
-            customdata=counts,
+            customdata=np.vectorize(lambda count, share: f"{count} ({write_percent(share)})")(counts, shares),
             text=counts if numbered else None,
             texttemplate="%{text}" if numbered else None,
-            hovertemplate="%{y}, taken for %{x}: %{customdata} (%{z:.0%})<extra></extra>",
+            hovertemplate="%{y}, taken for %{x}: %{customdata}<extra></extra>",
         )
     )
     side = max(260, min(640, 110 + 34 * len(names)))

@@ -15,7 +15,7 @@ from components.choices.pictures import make_thumbnail
 from components.session.work import Place, Work, go_on, is_stopped
 from components.studio.groups import pick_groups
 from components.words import escape
-from explain.datasets.dataset import DataSet, Example
+from explain.datasets.dataset import DataSet, Example, describe_skipped
 from explain.datasets.reading import read_files, read_zip
 from explain.errors import Cancelled, ExplainError
 from explain.maps.render import encode_png
@@ -353,15 +353,14 @@ def list_paths(classes: Mapping[str, Files]) -> list[tuple[str, bytes]]:
 
 
 def show_dataset(dataset: DataSet) -> None:
-    """What was read: counts, a strip of each class, and what was skipped and why."""
+    """What was read: counts, a strip of each class, and what is left out and why."""
     st.caption(describe_counts(dataset))
     cards(build_class_cards(dataset), "studio-classes", "The classes", width=64, layout="wall")
     if len(dataset.labels) > _MOST_CARDS:
         with st.expander(f"All {len(dataset.labels)} classes"):
             st.dataframe(_count_classes(dataset), hide_index=True)
     if dataset.skipped:
-        count = len(dataset.skipped)
-        with st.expander(f"{count:,} file{'s were' if count > 1 else ' was'} skipped", icon=":material/warning:"):
+        with st.expander(describe_skipped(dataset.skipped), icon=":material/warning:"):
             st.dataframe(
                 [{"File": skipped.name, "Why": skipped.reason} for skipped in dataset.skipped], hide_index=True
             )

@@ -17,6 +17,7 @@ from explain.engine.explanation import Prediction, format_value
 from explain.errors import PictureError
 from explain.maps.heatmap import Heatmap, find_peak
 from explain.methods import get_method
+from explain.percent import write_percent
 from explain.pictures.painting import Paint, paint_over, swap_region
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region
@@ -313,7 +314,7 @@ def describe_change(before: Reading, after: Reading) -> str:
         return f"“{one.label}” {how}: {format_value(one.score)} → {format_value(two.score)}."
     change = two.probability - one.probability
     how = "falls" if change < -0.005 else "rises" if change > 0.005 else "stays"
-    text = f"“{one.label}” {how}: {one.probability:.1%} → {two.probability:.1%}."
+    text = f"“{one.label}” {how}: {write_percent(one.probability, 1)} → {write_percent(two.probability, 1)}."
     first, last = before.predictions[0], after.predictions[0]
     if first.index != last.index:
         return f"{text} The decision flips from “{first.label}” to “{last.label}”."

@@ -21,6 +21,7 @@ from explain.datasets.dataset import DataSet
 from explain.errors import ExplainError
 from explain.models.judged import say_share
 from explain.models.prompt_library import read_card
+from explain.percent import write_percent
 from explain.training.outcome import Report
 from explain.training.run import DAYS_KEPT, Phase, RunState, TrainingRun, sweep_runs
 
@@ -367,7 +368,7 @@ def build_wrong_cards(report: Report, dataset: DataSet) -> list[Card]:
     items = []
     for number, entry in enumerate(report.wrong[:_MOST_WRONG]):
         true, taken = dataset.labels[entry.label], dataset.labels[entry.predicted]
-        lines = [f"taken for {taken}, {entry.probability:.0%}", entry.name]
+        lines = [f"taken for {taken}, {write_percent(entry.probability)}", entry.name]
         example = examples.get(entry.digest)
         frames = [] if example is None else [Frame(draw_thumbnail(example), f"{entry.name}: {true}")]
         items.append(Card(f"{number}", true, lines, frames))

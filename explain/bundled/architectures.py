@@ -31,6 +31,11 @@ def build_birds_cnn(num_classes: int = 12) -> ByobNet:
     return _build_resnet(32, "", ((32, 1, 1), (64, 1, 2), (128, 1, 2), (128, 1, 1)), num_classes)
 
 
+def build_world_cnn(num_classes: int = 4) -> ByobNet:
+    """A very small ResNet for 32×32 pixels, of 73,000 weights: 16×16 cells and 8×8."""
+    return _build_resnet(16, "", ((32, 1, 1), (64, 1, 2)), num_classes)
+
+
 def _build_resnet(
     stem: int | tuple[int, ...], pool: str, stages: Sequence[tuple[int, int, int]], num_classes: int
 ) -> ByobNet:
@@ -115,5 +120,6 @@ BUILDERS: dict[str, Callable[[int], ByobNet | EfficientNet | VisionTransformer]]
     "photo-vit": build_photo_vit,
     "birds-cnn": build_birds_cnn,
     "birds-vit": build_birds_vit,
+    "world-cnn": build_world_cnn,
 }
 """What builds the network of each bundled model, for so many classes."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,10 @@ FIRST_VIT = "photo-vit"
 
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 
+WORLDS_FOLDER = MODELS_FOLDER.parent / "worlds"
+"""Where the small networks of the worlds lie: they go by name as the others do, and stand in no list of models."""
+
+_NAME = re.compile(r"[a-z0-9-]{1,60}")
 
 Knows = Literal["photographs", "drawings"]
 """The kind of picture that a bundled model was trained on."""
@@ -79,17 +84,28 @@ class BundledModel(BaseModel):
 
 def find_bundled_file(name: str) -> Path:
     """Where a file lies that a bundled model names: weights, prompts, card. It may be missing."""
-    return MODELS_FOLDER / name
+    of_a_world = WORLDS_FOLDER / name
+    return of_a_world if of_a_world.is_file() else MODELS_FOLDER / name
 
 
 def bundled_models() -> list[BundledModel]:
-    """What ships with CAMscope, in the order shown."""
-    models = []
-    for path in MODELS_FOLDER.glob("*.json"):
+    """What ships with CAMscope, in the order shown; without the networks of the worlds, see `find_bundled_model`."""
+    return sorted(_read_models(MODELS_FOLDER, "*.json"), key=lambda model: (model.place, model.name))
+
+
+def find_bundled_model(name: str) -> BundledModel | None:
+    """What ships under a name, a network of a world too; None where there is nothing."""
+    listed = next((model for model in bundled_models() if model.name == name), None)
+    if listed is not None or not _NAME.fullmatch(name):
+        return listed
+    return next(_read_models(WORLDS_FOLDER, f"{name}.network.json"), None)
+
+
+def _read_models(folder: Path, pattern: str) -> Iterator[BundledModel]:
+    for path in folder.glob(pattern):
         model = BundledModel.model_validate_json(path.read_bytes())
         scores = {"accuracy": _read_accuracy(model.weights), "prompts_accuracy": _read_accuracy(model.prompts)}
-        models.append(model.model_copy(update=scores))
-    return sorted(models, key=lambda model: (model.place, model.name))
+        yield model.model_copy(update=scores)
 
 
 def find_prompted_twin(labels: Sequence[str]) -> str | None:

@@ -13,6 +13,7 @@ from explain.commands.flags import CHECKPOINT, Json, app, keep_recipe, read_mode
 from explain.engine.engine import Engine
 from explain.engine.explanation import Prediction
 from explain.models.recipes import encode_recipe
+from explain.percent import write_percent
 from explain.pictures.decode import decode
 from explain.storage import read_file
 
@@ -61,7 +62,7 @@ def _print(found: Inspection, likeliest: Sequence[Prediction]) -> None:
         print(f"  {entry.subject:<14} {entry.found}  ({entry.reason.rstrip('.')})")
     others = found.candidates[1:4]
     if others and found.request.architecture != found.candidates[0].architecture:
-        print("  otherwise      " + ", ".join(f"{other.architecture} {other.share:.0%}" for other in others))
+        print("  otherwise      " + ", ".join(f"{other.architecture} {write_percent(other.share)}" for other in others))
     for note in found.notes:
         print(f"  {note}")
     for answer in likeliest:

@@ -34,6 +34,7 @@ from explain.engine.question import find_target
 from explain.errors import ExplainError, PictureError
 from explain.maps.render import encode_png
 from explain.models.judged import say_limits
+from explain.percent import write_percent
 from explain.pictures.decode import decode
 from explain.pictures.naming import hide_name
 from explain.pictures.painting import Paint, paint_over, swap_region
@@ -129,7 +130,8 @@ def _print_report(report: Report, labels: tuple[str, ...]) -> None:
         interval = say_limits(row[index], sum(row))
         print(f"{label:<{width}}  {row[index]:>5} of {sum(row):<5}  {interval:>13}  {taken}".rstrip())
     for entry in report.wrong[:_MOST_WRONG_LISTED]:
-        print(f"  {entry.name}: {labels[entry.label]}, taken for {labels[entry.predicted]} ({entry.probability:.0%})")
+        sure = write_percent(entry.probability)
+        print(f"  {entry.name}: {labels[entry.label]}, taken for {labels[entry.predicted]} ({sure})")
     if len(report.wrong) > _MOST_WRONG_LISTED:
         print(f"  and {len(report.wrong) - _MOST_WRONG_LISTED} more")
     early = ", ended early" if report.stopped_early else ""
@@ -170,11 +172,12 @@ def traits(
     view = look_with_eyes_of(engine, decoded, loaded, class_, top)
     files = {"figure.png": encode_figure(decoded, view), "maps.npz": encode_maps(view)}
     write_files(out, {**files, "traits.json": encode_json(view.as_data())})
-    print(", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
+    print(", ".join(p.describe(1) for p in view.predictions[:5]))
     for seen in view.classes:
-        print(f"\n{seen.label}: {seen.probability:.1%}, without these heads {seen.without_traits:.1%}")
+        before, after = write_percent(seen.probability, 1), write_percent(seen.without_traits, 1)
+        print(f"\n{seen.label}: {before}, without these heads {after}")
         for trait in seen.traits:
-            print(f"  {trait.rank}. head {trait.head + 1}: without it {trait.blurred_probability:.1%}")
+            print(f"  {trait.rank}. head {trait.head + 1}: without it {write_percent(trait.blurred_probability, 1)}")
     for other in view.classes[1:]:
         own = compare_classes(view.classes[0], other).own
         heads = ", ".join(str(trait.head + 1) for trait in own) or "none"
@@ -211,7 +214,7 @@ def gallery(
                 print(f"left out: {error}", file=sys.stderr)
 
     def tell(share: float, text: str) -> None:
-        print(f"[{share:4.0%}] {text}", file=sys.stderr)
+        print(f"[{write_percent(share):>5}] {text}", file=sys.stderr)
 
     found = collect_gallery(engine, read(), loaded, target, top, crops, tell, total=len(files))
     write_files(out, {"gallery.png": found.to_png(), "gallery.zip": found.to_zip()})
@@ -262,9 +265,8 @@ def surgery(
     write_files(out, files | figures)
     print(after.notes[-1])
     for moment, view in (("before", answer.before), ("after", answer.after)):
-        print(f"{moment}: " + ", ".join(f"{p.label} {p.probability:.1%}" for p in view.predictions[:5]))
+        print(f"{moment}: " + ", ".join(p.describe(1) for p in view.predictions[:5]))
     for one, other in zip(answer.before.classes, answer.after.classes, strict=True):
-        print(
-            f"{one.label}: score {one.score:.2f} → {other.score:.2f}, {one.probability:.1%} → {other.probability:.1%}"
-        )
+        shares = " → ".join(write_percent(moment.probability, 1) for moment in (one, other))
+        print(f"{one.label}: score {one.score:.2f} → {other.score:.2f}, {shares}")
     print(f"\nWritten to {out}. Not for diagnostic use.")

@@ -25,6 +25,7 @@ from explain.commands.flags import (
     read_view,
     with_flags,
 )
+from explain.commands.series import are_volumes, read_slices
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
@@ -36,6 +37,7 @@ from explain.methods import get_method
 from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
 from explain.passes.look import Score
+from explain.percent import write_percent
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
@@ -43,6 +45,7 @@ from explain.pictures.picture import Picture
 from explain.report.export import Report, save
 from explain.report.replay import replay_manifest
 from explain.storage import check_folder, expand_home, read_file
+from explain.volumes.planes import Plane
 
 LeaveOut = Callable[[str], None]
 """Told why a picture is left out, in a sentence."""
@@ -53,7 +56,9 @@ _log = logging.getLogger(__name__)
 @app.command()
 @with_flags(CHECKPOINT)
 def show(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files, or folders of them.")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Picture files, folders of them, or a NIfTI file or zip of scans.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for overlays, figure.png, maps.npz and manifest.json.")],
     model: ModelName = FIRST_MODEL,
     layer: Annotated[list[str], typer.Option(help="Name of a layer, or auto; may be given several times.")] = ["auto"],  # noqa: B006 - Typer copies it
@@ -69,6 +74,12 @@ def show(
     white: White = None,
     names: NameMode = "auto",
     view: Annotated[list[str] | None, typer.Option(help="View SETTING=VALUE, e.g. opacity=0.7, scale=shared.")] = None,
+    slice_: Annotated[
+        str | None, typer.Option("--slice", help="Of a series of scans: middle, a number, or two as in 10-20.")
+    ] = None,
+    series: Annotated[int, typer.Option(help="Which series, as the command series lists them.")] = 1,
+    plane: Annotated[Plane, typer.Option(help="Which way a series is cut; stack is as it was scanned.")] = "stack",
+    window: Annotated[str | None, typer.Option(help="Of a series: Brain, Lung, Bone …, or one of its own.")] = None,
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
@@ -76,13 +87,16 @@ def show(
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays.
 
-    What cannot be read is named and left out, and the others are explained: the exit status is then 1.
+    What cannot be read is named and left out, and the others are explained: the exit status is then 1. With --slice,
+    the files are looked through for series, and slices of one are explained.
     """
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
     out = check_folder(out)
-    files = list_pictures(pictures, out)
+    of_series = slice_ is not None or plane != "stack" or window is not None or series != 1 or are_volumes(pictures)
+    slices = read_slices(pictures, series, slice_ or "middle", plane, window) if of_series else []
+    files = [] if of_series else list_pictures(pictures, out)
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
@@ -111,20 +125,25 @@ def show(
 
     def leave_out(sentence: str) -> None:
         left_out.append(sentence)
-        if len(files) > 1:
+        if len(files or slices) > 1:
             print(f"left out: {sentence}", file=sys.stderr)
 
     with Report(out, chosen_view, file, names) as report:
-        for start in range(0, len(files), engine.batch):
-            some = files[start : start + engine.batch]
-            progress = partial(_say_progress, start / len(files), len(some) / len(files))
-            _show_some(some, partial(decode, white=white), partial(ask, progress=progress), report, leave_out)
+        count = len(files or slices)
+        for start in range(0, count, engine.batch):
+            part = slice(start, start + engine.batch)
+            ask_now = partial(
+                ask, progress=partial(_say_progress, start / count, min(engine.batch, count - start) / count)
+            )
+            some, places = _read_some(files[part], partial(decode, white=white), leave_out)
+            some += slices[part]
+            _show_some(some, places, ask_now, report, leave_out)
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not report.count:
-        raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {len(files)} files could be explained.")
+        raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {count} files could be explained.")
     print(f"\nComputed on {engine.description}. Written to {out}. Not for diagnostic use.")
     if left_out:
-        print(f"{len(left_out)} of {len(files)} pictures left out; the reasons are above.", file=sys.stderr)
+        print(f"{len(left_out)} of {count} pictures left out; the reasons are above.", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -184,14 +203,10 @@ def list_pictures(given: Sequence[Path], out: Path) -> list[_File]:
     return files
 
 
-def _show_some(
-    files: Sequence[_File],
-    read: Callable[[bytes, str], Picture],
-    ask: Callable[[Sequence[Picture]], Explanation],
-    report: Report,
-    leave_out: LeaveOut,
-) -> None:
-    """Read some files, explain them together, write and print what is said of each. Nothing of them is held longer."""
+def _read_some(
+    files: Sequence[_File], read: Callable[[bytes, str], Picture], leave_out: LeaveOut
+) -> tuple[list[Picture], dict[str, Path]]:
+    """The pictures in some files, and where each lies, by digest."""
     places: dict[str, Path] = {}
     pictures = []
     for file in files:
@@ -203,6 +218,17 @@ def _show_some(
         except ExplainError as error:
             if file.wanted:
                 leave_out(str(error))
+    return pictures, places
+
+
+def _show_some(
+    pictures: Sequence[Picture],
+    places: dict[str, Path],
+    ask: Callable[[Sequence[Picture]], Explanation],
+    report: Report,
+    leave_out: LeaveOut,
+) -> None:
+    """Explain some pictures together, write and print what is said of each. Nothing of them is held longer."""
     for explanation in _ask_about(pictures, ask, leave_out):
         first = report.count + 1
         report.add(explanation, places)
@@ -233,7 +259,7 @@ def _ask_about(
 
 def _say_progress(before: float, part: float, share: float, text: str) -> None:
     """Progress of some of the pictures, as that of all."""
-    print(f"[{before + part * share:4.0%}] {text}", file=sys.stderr)
+    print(f"[{write_percent(before + part * share):>5}] {text}", file=sys.stderr)
 
 
 def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str) -> None:
@@ -241,7 +267,7 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
     name = entry.picture.name
     print(
         f"\n{name if written == name else f'{name}, written as {written}'}: "
-        + ", ".join(p.describe(1, "%") for p in entry.predictions)
+        + ", ".join(p.describe(1) for p in entry.predictions)
     )
     if entry.caution:
         print(f"  Caution: {entry.caution}")

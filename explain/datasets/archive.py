@@ -25,12 +25,27 @@ _MOST_DIRECTORY_BYTES = 32 * 2**20
 
 
 class Budget:
-    """How much more may be unpacked. Closed once everything was seen: what fitted then will fit again."""
+    """How much more may be unpacked. Closed once everything was seen: what fitted then will fit again.
 
-    def __init__(self, name: str) -> None:
+    Attributes:
+        name: what to call the zip in an error.
+        left: bytes that may still be unpacked.
+        largest: bytes of a single file, at most.
+        hides_names: whether the names of files in it may be a patient's, and stand in no error.
+    """
+
+    def __init__(
+        self, name: str, most: int | None = None, largest: int | None = None, hides_names: bool = False
+    ) -> None:
         self.name = name
-        self.left = MOST_UNPACKED
+        self.left = self._most = MOST_UNPACKED if most is None else most
+        self.largest = MAX_BYTES if largest is None else largest
+        self.hides_names = hides_names
         self._is_open = True
+
+    def call(self, entry: zipfile.ZipInfo) -> str:
+        """What to call a file of the zip in an error."""
+        return "a file" if self.hides_names else f"“{make_printable(entry.filename, LONGEST_NAME)}”"
 
     def close(self) -> None:
         """Count no more."""
@@ -47,7 +62,7 @@ class Budget:
         self.left -= count
         if self.left < 0:
             raise DataSetError(
-                f"“{self.name}” unpacks to more than {MOST_UNPACKED // 2**30} GB. Use smaller pictures, or fewer."
+                f"“{self.name}” unpacks to more than {self._most / 2**30:.0f} GB. Use smaller pictures, or fewer."
             )
 
 
@@ -97,25 +112,25 @@ def _measure_directory(stream: BinaryIO, size: int) -> int | None:
     return int(struct.unpack_from("<I", tail, at + 12)[0])
 
 
-def check_entry(entry: zipfile.ZipInfo, name: str) -> tuple[str, ...]:
+def check_entry(entry: zipfile.ZipInfo, budget: Budget) -> tuple[str, ...]:
     """The entry's path, where it stays inside the zip's own folder and can be read.
 
     Args:
         entry: of a zip that `open_zip` opened.
-        name: what to call the zip in an error.
+        budget: of the zip.
 
     Raises:
         DataSetError: it points elsewhere, is a link, is encrypted, or is packed in a way that is not read.
     """
     path = entry.filename.replace("\\", "/")
-    shown = make_printable(entry.filename, LONGEST_NAME)
+    name, shown = budget.name, budget.call(entry)
     if path.startswith("/") or re.match("[A-Za-z]:", path) or ".." in path.split("/"):
         raise DataSetError(
-            f"“{name}” was not opened: “{shown}” in it points outside the folder it belongs to. Pack the folder again."
+            f"“{name}” was not opened: {shown} in it points outside the folder it belongs to. Pack the folder again."
         )
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise DataSetError(
-            f"“{name}” was not opened: “{shown}” in it is a link to another file. Pack the pictures themselves."
+            f"“{name}” was not opened: {shown} in it is a link to another file. Pack the pictures themselves."
         )
     if entry.flag_bits & 1:
         raise DataSetError(f"“{name}” is encrypted. Pack the folder again without a password.")
@@ -144,13 +159,12 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: Budget)
                 unpacked += len(chunk)
                 budget.spend(len(chunk))
                 if unpacked > _ANY_RATIO_BELOW and unpacked > _MOST_RATIO * entry.compress_size:
-                    shown = make_printable(entry.filename, LONGEST_NAME)
                     raise DataSetError(
-                        f"“{budget.name}” was not opened: “{shown}” in it unpacks to more than {_MOST_RATIO} times its "
-                        "size, as a zip bomb does. Pack pictures saved as JPEG or PNG."
+                        f"“{budget.name}” was not opened: {budget.call(entry)} in it unpacks to more than "
+                        f"{_MOST_RATIO} times its size, as a zip bomb does. Pack pictures saved as JPEG or PNG."
                     )
-                if unpacked > MAX_BYTES:
-                    raise UnreadableFile(say_too_large())
+                if unpacked > budget.largest:
+                    raise UnreadableFile(say_too_large(budget.largest))
                 chunks.append(chunk)
     except DataSetError:
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -60,10 +60,29 @@ class Example:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is left out, by its path in the set, and why."""
+    """A file that is left out.
+
+    Attributes:
+        name: its path in the set.
+        reason: why, in a sentence.
+        is_copy: a file of the same content was taken in its place.
+    """
 
     name: str
     reason: str
+    is_copy: bool = False
+
+
+def describe_skipped(skipped: Sequence[Skipped]) -> str:
+    """How many files are left out, and how many of them because they are there already; empty where none is."""
+    if not skipped:
+        return ""
+    copies = sum(one.is_copy for one in skipped)
+    count = f"{len(skipped):,} {'files are' if len(skipped) > 1 else 'file is'} left out"
+    if not copies:
+        return count
+    share = "" if copies == len(skipped) else f", {copies:,} of them"
+    return f"{count}{share} because the same picture is there already"
 
 
 @dataclass(frozen=True)

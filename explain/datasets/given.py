@@ -117,6 +117,6 @@ def read_again(file: GivenFile, name: str) -> bytes:
         raise DataSetError(f"“{name}” cannot be read any more. {error}") from None
 
 
-def say_too_large() -> str:
-    """Why a file is left out, in a sentence."""
-    return f"It is larger than {MAX_BYTES // 1_000_000} MB."
+def say_too_large(most: int | None = None) -> str:
+    """Why a file is left out that has more bytes than that, or than any may have, in a sentence."""
+    return f"It is larger than {(MAX_BYTES if most is None else most) // 1_000_000:,} MB."

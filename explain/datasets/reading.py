@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from explain.datasets.archive import Budget, check_entry, open_zip, read_entry
-from explain.datasets.dataset import SHARE_ASIDE, DataSet, Example, Skipped, Split
+from explain.datasets.dataset import SHARE_ASIDE, DataSet, Example, Skipped, Split, describe_skipped
 from explain.datasets.given import (
     LONGEST_NAME,
     MOST_FILES,
@@ -124,8 +124,8 @@ def read_zip(
     budget = Budget(shown)
     files = []
     for entry in entries:
-        parts = check_entry(entry, shown)
-        if not entry.is_dir() and parts and not is_junk(parts):
+        parts = check_entry(entry, budget)
+        if parts and not entry.is_dir() and not is_junk(parts):
             files.append(GivenFile(parts, partial(read_entry, archive, entry, budget)))
     dataset = _gather(files, shown, progress, cancel)
     budget.close()
@@ -167,7 +167,7 @@ def _gather(files: Sequence[GivenFile], name: str, progress: Progress, cancel: t
             skipped += [Skipped(one.file.path, reason) for one in same]
             continue
         kept.append((digest, same[0]))
-        skipped += [Skipped(one.file.path, f"The same picture as {same[0].file.path}.") for one in same[1:]]
+        skipped += [Skipped(one.file.path, f"The same picture as {same[0].file.path}.", True) for one in same[1:]]
     wanted = {one.label for one in placed if one.file.looks_like_picture} | {one.label for _, one in kept}
     labels_in_order = _check_classes(wanted, [one for _, one in kept], name, skipped)
     progress(1.0, "All pictures are read")
@@ -235,7 +235,8 @@ def _unwrap(files: list[GivenFile]) -> list[GivenFile]:
 def _check_classes(wanted: set[str], kept: Sequence[_Placed], name: str, skipped: Sequence[Skipped]) -> tuple[str, ...]:
     """The labels in order, where there are enough classes and each has enough pictures."""
     labels = tuple(sorted(wanted, key=lambda label: (label.casefold(), label)))
-    why = f" The first of {len(skipped):,} left out: {skipped[0].name}. {skipped[0].reason}" if skipped else ""
+    first = next((one for one in skipped if not one.is_copy), skipped[0] if skipped else None)
+    why = f" {describe_skipped(skipped)}. For instance {first.name}: {first.reason}" if first else ""
     if not kept:
         raise DataSetError(f"“{name}” holds no picture that can be used.{why}")
     if len(labels) < 2:

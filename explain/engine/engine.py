@@ -7,7 +7,7 @@ is called to *see* may be answered from memory; to *look* always runs the networ
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
@@ -19,6 +19,7 @@ from explain.engine.explanation import Explanation, PictureExplanation, Predicti
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.judging import Judge, Verdicts
 from explain.engine.machine import Machine
+from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import (
@@ -33,6 +34,9 @@ from explain.engine.question import (
 )
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
+from explain.faithfulness.measured import Measured
+from explain.faithfulness.measures import MEASURES
+from explain.faithfulness.transplant import Transplant
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel, get_layer
@@ -85,6 +89,7 @@ class Engine:
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
         self._judge = Judge(self._machine, self._memory, self._observer)
+        self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
 
     @property
@@ -118,9 +123,7 @@ class Engine:
 
     @property
     def half_speed(self) -> float:
-        """How many times as fast methods that can compute in bfloat16 are in it on this machine, tried once; below 1
-        where it has no instructions for it.
-        """
+        """How many times as fast networks are here in bfloat16 as in float32; see `explain.networks.device`."""
         return self._machine.half_speed
 
     @property
@@ -267,9 +270,6 @@ class Engine:
     ) -> Iterator[Verdicts]:
         """Measure whether the maps of a picture may be believed, cheapest first. The arguments are those of `explain`.
 
-        Parts of the picture are hidden, in the same way for all maps, so that a further map takes no further pass; the
-        maps are compared with those of other classes, other pictures, and copies nobody can tell from the picture.
-
         Yields:
             The verdict on each map, by its key, again and again as more is known. The last ones are settled.
 
@@ -279,6 +279,45 @@ class Engine:
         loaded = self.load(model)
         question = build_question(loaded, methods, layer, target, settings or {}, score)
         yield from self._judge.judge(Sight(picture, loaded), question, Watch(progress, cancel))
+
+    def measure(
+        self,
+        picture: Picture,
+        model: Model,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: str = "auto",
+        target: int | str = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        measures: Collection[str] | None = None,
+    ) -> Measured:
+        """Measure how the maps of a picture compare: insertion, deletion, gain, ROAD, average drop, and the others of
+        `explain.faithfulness.measures`, beside maps of no meaning. The arguments are those of `explain`.
+
+        The picture is changed and shown to the network some hundred times; what several maps, orders or measures ask
+        for, or what has been asked before, is run once. `measures` names those that are wanted; left out, all.
+
+        Raises:
+            ExplainError: with a sentence on what was wrong.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, layer, target, settings or {}, score)
+        if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
+            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
+        return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
+
+    def try_places(
+        self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
+    ) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
+
+        The arguments are those of `explain`; see `explain.faithfulness.transplant`.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, "auto", target, {}, "logit")
+        return self._judge.try_places(Sight(picture, loaded), question, Watch())
 
     def capture(
         self,
@@ -350,18 +389,8 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        pace = self._observer.pace_of(model)
-        if method.count_passes is None or pace is None or not model.layers:
-            return None
-        at = get_layer(model, layer)
-        share = 1.0
-        if method.after_layer:
-            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
-            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        chosen = settings or method.settings()
-        if getattr(chosen, "precision", "full") == "half":
-            share /= self.half_speed
-        return pace * share * method.count_passes(at, chosen)
+        at = get_layer(model, layer) if model.layers else None
+        return None if at is None else self._observer.estimate_seconds(model, method, at, settings or method.settings())
 
     def estimate_verdicts(self, model: LoadedModel) -> float | None:
         """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""

@@ -11,6 +11,7 @@ from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
 from explain.networks.meaning import Outputs, find_probabilities
 from explain.passes.look import Score
+from explain.percent import write_percent
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.picture import Picture
 
@@ -37,11 +38,11 @@ class Prediction:
     probability: float | None
     score: float | None = None
 
-    def describe(self, digits: int, unit: str = " %") -> str:
+    def describe(self, digits: int) -> str:
         """Name and probability, e.g. `cat 93.1 %`, with that many decimals; for a value, the number."""
         if self.probability is None:
             return f"{self.label} {format_value(self.score)}"
-        return f"{self.label} {100 * self.probability:.{digits}f}{unit}"
+        return f"{self.label} {write_percent(self.probability, digits)}"
 
 
 def format_value(value: float | None) -> str:

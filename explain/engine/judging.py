@@ -17,6 +17,7 @@ from explain.engine.observer import Observer
 from explain.engine.question import MapKey, Question
 from explain.engine.sight import Sight
 from explain.engine.strangers import StrangersSeen
+from explain.engine.transplanting import Transplanter
 from explain.faithfulness.bank import Bank
 from explain.faithfulness.calibration import has_calibration
 from explain.faithfulness.copies import list_copies
@@ -24,6 +25,7 @@ from explain.faithfulness.hiding import Hiding, judge_by_hiding
 from explain.faithfulness.likeness import find_likeness
 from explain.faithfulness.probe import FEWEST_CELLS, find_allowed, lay_on_cells
 from explain.faithfulness.references import describe_unlikeness
+from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.verdict import FEWEST_OTHERS, Evidence, Hidden, Verdict, decide
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
@@ -42,13 +44,23 @@ and with all of it hidden they are 16 and 64 passes, which fill whole chunks. Fo
 FILLS: tuple[Fill, ...] = ("grey", "blur")
 """What hides. Each that takes the class away has the same say."""
 
+_PLACES_PASSES, _LONGEST = 60, 5.0
+"""What trying places takes, and for how many seconds it is done unasked."""
+
 Verdicts = Mapping[str, Verdict]
 """By the key of a map; see `Heatmap.key`."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Map:
-    """A map under test, with what is known of it so far."""
+class TestedMap:
+    """A map under test, with what is known of it so far.
+
+    Attributes:
+        heatmap: the map.
+        cells: the same on the grid, `(CELLS, CELLS)`, at least 0.
+        others: the same method's maps of other pictures, `(n, CELLS, CELLS)`.
+        evidence: what was measured.
+    """
 
     heatmap: Heatmap
     cells: np.ndarray
@@ -81,6 +93,7 @@ class Judge:
         self._observer = observer
         self._masked = MaskedPasses(machine)
         self._strangers = StrangersSeen(machine, memory, observer)
+        self._transplanter = Transplanter(machine)
 
     def judge(self, sight: Sight, question: Question, watch: Watch) -> Iterator[Verdicts]:
         """The verdicts on all maps of a picture, again and again as more is known.
@@ -96,7 +109,7 @@ class Judge:
         seen, _, failed = self._observer.see_all(sight, question, watch)
         targets = tuple(dict.fromkeys(seen.resolve(target) for target in question.targets))
         question = replace(question, targets=targets).without(failed)
-        maps = [_open(heatmap) for heatmap in self._draw(sight, question, watch.part(0.0, 0.1)).values()]
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
         yield _settle(maps, settled=False)
 
         quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
@@ -112,10 +125,28 @@ class Judge:
         maps = self._hide(maps, sight, seen, FIRST_LOOK, watch.part(0.1, 0.2))
         yield _settle(maps, settled=False)
         maps = self._compare_pictures(maps, sight, quick, watch.part(0.2, 0.4))
-        maps = self._hide(maps, sight, seen, FULL_LOOK, watch.part(0.4, 0.8))
+        maps = self._hide(maps, sight, seen, FULL_LOOK, watch.part(0.4, 0.7))
         yield _settle(maps, settled=False)
-        maps = self._compare_copies(maps, sight, quick, watch.part(0.8, 1.0))
+        maps = self._compare_copies(maps, sight, quick, watch.part(0.7, 0.8))
+        yield _settle(maps, settled=False)
+        maps = self._try_places(maps, sight, seen, watch.part(0.8, 1.0))
         yield _settle(maps)
+
+    def look_alike(self, sight: Sight, question: Question, watch: Watch) -> list[TestedMap]:
+        """The maps of a picture beside those of other classes, and of copies of the picture. Nothing is hidden."""
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
+        seen = self._memory.recall(sight)
+        quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
+        if seen is None or not maps:
+            return maps
+        maps = self._compare_classes(maps, sight, seen, quick, watch)
+        return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
+
+    def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
+        """What the hottest places of the maps do to other pictures, by the map's key, however long it takes."""
+        seen, _, failed = self._observer.see_all(sight, question, watch)
+        maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
+        return self._transplant(maps, sight, seen, watch)
 
     def estimate_seconds(self, loaded: LoadedModel) -> float | None:
         """How long it takes to judge the maps of one picture; None before a first picture was seen. By what passes have
@@ -124,14 +155,18 @@ class Judge:
         look, masked = self._observer.pace_of(loaded), self._masked.pace_of(loaded)
         if look is None:
             return None
-        others = 0 if has_calibration(loaded.request.name, loaded.fingerprint) else FEWEST_OTHERS
-        return (len(list_copies((1.0,))) + 1 + others) * look + len(FILLS) * (FULL_LOOK + 2) * (masked or look)
+        looks = len(list_copies((1.0,))) + 1
+        if not has_calibration(loaded.request.name, loaded.fingerprint):
+            looks += FEWEST_OTHERS
+        seconds = looks * look + len(FILLS) * (FULL_LOOK + 2) * (masked or look)
+        places = _PLACES_PASSES * look
+        return seconds + (places if places <= _LONGEST else 0.0)
 
     def forget(self) -> None:
         """Drop what can be found out again, where memory is short."""
         self._masked.forget()
 
-    def _draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
+    def draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
         """Maps of a picture, from memory where they are known."""
         seen, _, failed = self._observer.see_all(sight, question, watch)
         targets = tuple(dict.fromkeys(seen.resolve(target) for target in question.targets))
@@ -139,13 +174,13 @@ class Judge:
             return draw_all(self._machine, sight, seen, replace(question, targets=targets).without(failed), watch).maps
 
     def _compare_classes(
-        self, maps: Sequence[_Map], sight: Sight, seen: Seen, question: Question, watch: Watch
-    ) -> list[_Map]:
+        self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, question: Question, watch: Watch
+    ) -> list[TestedMap]:
         """Each map beside the same method's maps of two other classes, the likeliest and the least likely."""
         labels = sight.loaded.labels
         rivals = {target: _find_rivals(seen, target) for target in {one.heatmap.target for one in maps}}
         asked = tuple(dict.fromkeys(rival for some in rivals.values() for rival in some))
-        drawn = self._draw(sight, replace(question, targets=asked), watch) if asked and question.methods else {}
+        drawn = self.draw(sight, replace(question, targets=asked), watch) if asked and question.methods else {}
         compared = []
         for one in maps:
             own = rivals[one.heatmap.target]
@@ -162,7 +197,9 @@ class Judge:
                 compared.append(replace(one, evidence=evidence))
         return compared
 
-    def _compare_pictures(self, maps: Sequence[_Map], sight: Sight, question: Question, watch: Watch) -> list[_Map]:
+    def _compare_pictures(
+        self, maps: Sequence[TestedMap], sight: Sight, question: Question, watch: Watch
+    ) -> list[TestedMap]:
         """The same methods' maps of other pictures, each of its own likeliest class."""
         strangers = self._strangers.see(sight, question, watch)
         unlike = describe_unlikeness(sight.picture)
@@ -178,7 +215,9 @@ class Judge:
                 compared.append(_miss(beside, unlike) if first else beside)
         return compared
 
-    def _compare_copies(self, maps: Sequence[_Map], sight: Sight, question: Question, watch: Watch) -> list[_Map]:
+    def _compare_copies(
+        self, maps: Sequence[TestedMap], sight: Sight, question: Question, watch: Watch
+    ) -> list[TestedMap]:
         """Each map beside those of copies that nobody can tell from the picture, and that keep the answer."""
         if not question.methods:
             return [one if one.evidence.blank else _miss(one, _say_steadiness(one)) for one in maps]
@@ -190,7 +229,7 @@ class Judge:
         cells = {one.heatmap.key: one.cells for one in maps}
         for number, copy in enumerate(copies):
             at = replace(sight, view=copy)
-            drawn = self._draw(at, question, watch.part(number / len(copies), (number + 1) / len(copies)))
+            drawn = self.draw(at, question, watch.part(number / len(copies), (number + 1) / len(copies)))
             if self._answer(at) != answer:
                 continue
             kept += 1
@@ -214,7 +253,37 @@ class Judge:
         seen = self._memory.recall(sight)
         return None if seen is None or seen.own_logits is None else int(seen.logits.argmax())
 
-    def _hide(self, maps: Sequence[_Map], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[_Map]:
+    def _try_places(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch) -> list[TestedMap]:
+        """Each map beside what its hottest places do to other pictures."""
+        pace = self._observer.pace_of(sight.loaded)
+        if pace is None or pace * _PLACES_PASSES > _LONGEST:
+            why = "whether one place decides, because this model takes long"
+            return [one if one.evidence.blank else _miss(one, why) for one in maps]
+        found = self._transplant(maps, sight, seen, watch)
+        compared = []
+        for one in maps:
+            places = found.get(one.heatmap.key)
+            if places is not None:
+                one = replace(one, evidence=replace(one.evidence, transplants=places))
+            elif not one.evidence.blank:
+                one = _miss(one, "whether one place decides, because it calls nearly all other pictures the same")
+            compared.append(one)
+        return compared
+
+    def _transplant(
+        self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch
+    ) -> dict[str, tuple[Transplant, ...]]:
+        found: dict[str, tuple[Transplant, ...]] = {}
+        for by_prompts in sorted({one.by_prompts for one in maps if not one.evidence.blank}):
+            asked = {
+                one.heatmap.key: (one.heatmap.target, one.cells)
+                for one in maps
+                if one.by_prompts == by_prompts and not one.evidence.blank
+            }
+            found |= self._transplanter.find(sight, seen, asked, by_prompts, watch)
+        return found
+
+    def _hide(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[TestedMap]:
         """Each map beside what hiding parts of the picture does to the score of its class."""
         no_parts = _find_no_parts(sight)
         if no_parts:
@@ -223,11 +292,15 @@ class Judge:
         asked = sorted({one.by_prompts for one in maps if not one.evidence.blank})
         for number, (by_prompts, fill) in enumerate(product(asked, FILLS)):
             part = watch.part(number / len(asked) / len(FILLS), (number + 1) / len(asked) / len(FILLS))
-            banks.setdefault(by_prompts, []).append(self._masked.open_bank(sight, seen, count, fill, by_prompts, part))
+            banks.setdefault(by_prompts, []).append(self.open_bank(sight, seen, count, fill, by_prompts, part))
         return [one if one.evidence.blank else _weigh(one, banks[one.by_prompts], sight.loaded) for one in maps]
 
+    def open_bank(self, sight: Sight, seen: Seen, count: int, fill: Fill, by_prompts: bool, watch: Watch) -> Bank:
+        """A bank of so many masks; see `MaskedPasses.open_bank`."""
+        return self._masked.open_bank(sight, seen, count, fill, by_prompts, watch)
 
-def _weigh(one: _Map, banks: Sequence[Bank], loaded: LoadedModel) -> _Map:
+
+def _weigh(one: TestedMap, banks: Sequence[Bank], loaded: LoadedModel) -> TestedMap:
     """A map beside what its banks say of it, each by itself and those together that can judge."""
     height, width = loaded.preprocessing.input_size
     target = one.heatmap.target
@@ -252,23 +325,23 @@ def _find_no_parts(sight: Sight) -> str:
     return ""
 
 
-def _open(heatmap: Heatmap) -> _Map:
+def _open(heatmap: Heatmap) -> TestedMap:
     method = get_method(heatmap.method)
     blank = heatmap.blank or "constant" in heatmap.rules
     evidence = Evidence(heatmap.label, blank, method.class_agnostic)
     cells = lay_on_cells(heatmap.values)
-    return _Map(heatmap, cells, np.empty((0, *cells.shape)), evidence)
+    return TestedMap(heatmap, cells, np.empty((0, *cells.shape)), evidence)
 
 
-def _settle(maps: Sequence[_Map], settled: bool = True) -> Verdicts:
+def _settle(maps: Sequence[TestedMap], settled: bool = True) -> Verdicts:
     return {one.heatmap.key: decide(one.evidence, settled) for one in maps}
 
 
-def _miss(one: _Map, what: str) -> _Map:
+def _miss(one: TestedMap, what: str) -> TestedMap:
     return replace(one, evidence=replace(one.evidence, missing=(*one.evidence.missing, what)))
 
 
-def _say_steadiness(one: _Map) -> str:
+def _say_steadiness(one: TestedMap) -> str:
     why = "its method runs the network many times" if one.slow else "copies of the picture change the answer"
     return f"whether it is steady, because {why}"
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+import numpy as np
+
 from explain.engine.sight import Sight, SightKey
 from explain.faithfulness.bank import Bank
+from explain.faithfulness.transplant import Cells, Transplant
 from explain.maps.heatmap import Heatmap
 from explain.methods.occlusion import Fill
 from explain.passes.capture import Derived, count_bytes
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from explain.passes.attention import AttentionCapture
 
 _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
+_ANSWERS_KEPT = 8192  # likewise; of a thousand classes each takes 4 KB
 
 
 @dataclass(eq=False)
@@ -41,6 +45,10 @@ class Seen:
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Hashable, Heatmap] = field(default_factory=OrderedDict)
     banks: dict[tuple[Fill, bool], Bank] = field(default_factory=dict)  # by what hides, and whether prompts answer
+    # What is answered to changed versions of the picture: by whether prompts answer, and the digest of the change.
+    answers: OrderedDict[tuple[bool, str], np.ndarray] = field(default_factory=OrderedDict)
+    # By class, and whether prompts answer, what places do to other pictures.
+    places: dict[tuple[int, bool], dict[Cells, Transplant]] = field(default_factory=dict)
     map_bytes: int = 0
     bytes_kept: int = 0
     # By map, held while a method runs the network for it; they live as long as anyone holds on to them.
@@ -68,7 +76,8 @@ class Seen:
         derived = sum(kept.bytes_kept for kept in self.derived.values())
         attention = sum(map(count_bytes, self.attention.values()))
         banks = sum(bank.answers.nbytes + bank.masks.nbytes for bank in self.banks.values())
-        return sum(tensor.nbytes for tensor in tensors) + derived + attention + banks + self.map_bytes
+        answers = sum(answer.nbytes for answer in self.answers.values())
+        return sum(tensor.nbytes for tensor in tensors) + derived + attention + banks + answers + self.map_bytes
 
     def add(self, look: Look) -> None:
         """Learn what a look left. What is known already stays as it is."""
@@ -90,6 +99,12 @@ class Seen:
         while len(self.maps) > _MAPS_KEPT:
             _, oldest = self.maps.popitem(last=False)
             self.map_bytes -= count_bytes(oldest)
+
+    def keep_answers(self, answers: Mapping[tuple[bool, str], np.ndarray]) -> None:
+        """Keep what was answered to changed versions, and give up the oldest where there are too many."""
+        self.answers.update(answers)
+        while len(self.answers) > _ANSWERS_KEPT:
+            self.answers.popitem(last=False)
 
     def turn_of(self, key: Hashable) -> threading.RLock:
         """The one lock of a map: whoever asks for the same one waits for it."""

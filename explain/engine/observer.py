@@ -24,6 +24,7 @@ from explain.progress import Watch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from explain.methods import Method, Settings
     from explain.models.loaded import LoadedModel
     from explain.networks.layer import Layer
 
@@ -44,6 +45,19 @@ class Observer:
     def pace_of(self, loaded: LoadedModel) -> float | None:
         """Seconds of the model's quickest look at a picture so far; None before the first."""
         return self._pace.get(loaded.fingerprint)
+
+    def estimate_seconds(self, loaded: LoadedModel, method: Method, at: Layer, settings: Settings) -> float | None:
+        """How long a method that runs the network by itself will take; see `Engine.estimate_seconds`."""
+        pace = self.pace_of(loaded)
+        if method.count_passes is None or pace is None:
+            return None
+        share = 1.0
+        if method.after_layer:
+            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
+            share = max(len(loaded.layers) - 1 - loaded.layers.index(at), 0.3) / len(loaded.layers)
+        if getattr(settings, "precision", "full") == "half":
+            share /= self._machine.half_speed
+        return pace * share * method.count_passes(at, settings)
 
     def look_ahead(self, sights: Sequence[Sight], question: Question, watch: Watch) -> dict[str, Passes]:
         """Send the pictures of which nothing is known yet through the network together.

@@ -13,20 +13,25 @@ from PIL import Image
 from explain.bundled.pictures import bundled_pictures
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture, build_picture
+from explain.worlds import phantoms
 
 _LONGEST = 384  # pixels; more would only be cut down again by the model's own input
+_PHANTOM, _PHANTOMS = 64, 9_500_000  # side, and the first seed; no network learned from these
 _PART = 0.7  # of each side
 _PLACES = ((0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0))  # of a part: how far down and across, 0…1
 
 
 def list_references(labels: Sequence[str], besides: str, count: int) -> tuple[Picture, ...]:
-    """Pictures that a model with these labels may meet: drawn birds for one that knows them, else photographs.
+    """Pictures that a model with these labels may meet: drawn birds or radiographs for one that knows those, else
+    photographs.
 
     Args:
         labels: of the model.
         besides: digest of the picture under test. Neither it nor a part of it is among them.
         count: how many, as far as there are: first all of the examples whole, then each mirrored, then parts.
     """
+    if {*labels} == {*phantoms.CLASSES}:
+        return tuple(islice((one for one in _draw_phantoms() if one.digest != besides), count))
     drawn = any(entry.seed is not None and {*entry.classes} & {*labels} for entry in bundled_pictures())
     names = [entry.name for entry in bundled_pictures() if (entry.seed is not None) == drawn]
     versions = zip(*(_versions(name) for name in names if _digest(name) != besides), strict=True)
@@ -38,6 +43,13 @@ def describe_unlikeness(picture: Picture) -> str:
     if picture.kind != "scan":
         return ""
     return "how its maps compare with those of other scans, because the pictures at hand are none"
+
+
+@cache
+def _draw_phantoms() -> tuple[Picture, ...]:
+    chests = [phantoms.draw_phantom(seed, _PHANTOM, seed % 2 == 1) for seed in range(_PHANTOMS, _PHANTOMS + 64)]
+    named = [(f"phantom {number}", chest.pixels) for number, chest in enumerate(chests, 1)]
+    return tuple(build_picture(name, one, hashlib.sha256(one.tobytes()).hexdigest(), ()) for name, one in named)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The verdict on a map: one to three marks in plain words, each with the measurement it rests on.
+"""The verdict on a map: one to four marks in plain words, each with the measurement it rests on.
 
 A verdict says what was measured of this map, this picture and this model. It never says that the model is right, that a
 finding is there, or that nothing is where nothing is marked. What was not measured is said to be not measured.
@@ -15,6 +15,7 @@ import numpy as np
 from explain.faithfulness.hiding import Hiding
 from explain.faithfulness.likeness import LIKE
 from explain.faithfulness.measures import MeasureName
+from explain.faithfulness.transplant import ENOUGH, Transplant
 from explain.methods.occlusion import Fill
 
 Word = Literal[
@@ -25,6 +26,7 @@ Word = Literal[
     "unsteady",
     "backed",
     "undecided",
+    "one place decides",
     "not measured",
 ]
 """In the order of what is said first. Silence is not approval: `not measured` is a word as well."""
@@ -37,6 +39,7 @@ SIGNS: dict[Word, str] = {
     "unsteady": "≈",
     "backed": "◆",
     "undecided": "?",
+    "one place decides": "▣",
     "not measured": "–",
 }
 """A character for each, so that nothing rests on colour. None of them is a seal."""
@@ -65,6 +68,9 @@ STILL_NAMED = 0.5
 
 ALIKE = 0.9
 """How alike maps of two classes must be at least to count as the same, however alike strangers are."""
+
+MARKED = 0.25
+"""The share of a place that must be among the hottest cells of a map, for the map to mark it."""
 
 MOST_CHANGED = 3
 """Of the copies, those that may change the answer before steadiness cannot be told."""
@@ -98,7 +104,7 @@ class Verdict:
     """What is said of one map.
 
     Attributes:
-        marks: one to three, the gravest first.
+        marks: one to four, the gravest first; that one place decides is never said alone.
         missing: what was not measured, each as the end of a sentence.
         settled: no further look would change it; False for one that is only so far.
     """
@@ -154,6 +160,7 @@ class Evidence:
         strangers: how alike maps of different pictures are, see `find_likenesses_of_strangers`.
         steadiness: median likeness with the copies that keep the answer; None where not measured.
         copies: how many kept it, and how many were made.
+        transplants: what places of the picture do to other pictures, the map's hottest first; none where not tried.
         missing: what was not measured, and why.
     """
 
@@ -168,6 +175,7 @@ class Evidence:
     strangers: np.ndarray = field(default_factory=lambda: np.empty(0))
     steadiness: float | None = None
     copies: tuple[int, int] = (0, 0)
+    transplants: Sequence[Transplant] = ()
     missing: tuple[str, ...] = ()
 
     @property
@@ -192,6 +200,9 @@ def decide(evidence: Evidence, settled: bool = True) -> Verdict:
         marks = [mark for mark in marks if mark.word not in ("backed", "undecided")]
     if not marks:
         marks = [Mark("not measured", "Nothing was measured of this map: that is no word for it, nor against it.")]
+    place = _say_place(evidence)
+    if place is not None:
+        marks.append(place)
     marks.sort(key=lambda mark: get_args(Word).index(mark.word))
     return Verdict(tuple(marks), evidence.missing, settled)
 
@@ -299,3 +310,23 @@ def _say_unsteady(evidence: Evidence) -> Mark | None:
         bound,
         kept,
     )
+
+
+def _say_place(evidence: Evidence) -> Mark | None:
+    """Whether one place of the picture makes other pictures this class."""
+    deciding = [one for one in evidence.transplants if one.decides]
+    if not deciding:
+        return None
+    best = max(deciding, key=lambda one: (one.place is None, one.enough - (one.elsewhere or 0.0)))
+    hot = {n for one in evidence.transplants if one.place is None for n, inside in enumerate(one.cells) if inside}
+    named, called = ("A small patch", "that patch") if best.place is None else (f"The {best.place}", "that place")
+    sentence = (
+        f"{named} decides: pasted into {best.tried} other pictures it made {best.turned} of them “{evidence.label}”. "
+        f"Would you accept {called} as a reason?"
+    )
+    if sum(inside and n in hot for n, inside in enumerate(best.cells)) < MARKED * sum(best.cells):
+        sentence += " This map hardly marks it."
+    if best.needed is False:
+        sentence += " Without it the answer stays as it is."
+    others = [one.enough for one in evidence.transplants if one != best] + [best.elsewhere or 0.0]
+    return Mark("one place decides", sentence, "one place", best.enough, tuple(sorted(others)), ENOUGH, best.tried)

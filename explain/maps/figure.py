@@ -31,6 +31,7 @@ from explain.maps.sheet import (
     write_sheet,
 )
 from explain.methods.base import Painting
+from explain.percent import write_percent
 from explain.pictures.geometry import Box
 
 DISCLAIMER = "Not for diagnostic use"
@@ -218,5 +219,5 @@ def _lay_legend(rows: Sequence[FigureRow], settings: RenderSettings, width: int)
     if any(pane.painting == "fine" for pane in panes):
         said.append("Maps of single pixels lie on the picture in grey; beyond ≤ and ≥ stronger values share a colour.")
     if settings.threshold:
-        said.append(f"Hidden: what is below {settings.threshold:.0%} of the colour bar.")
+        said.append(f"Hidden: what is below {write_percent(settings.threshold)} of the colour bar.")
     return stack([*lines, *(write_paragraph(line, width, _TEXT) for line in said)], width)

@@ -10,6 +10,7 @@ import numpy as np
 
 from explain.methods.base import Method
 from explain.passes.count import Passes
+from explain.percent import write_percent
 from explain.pictures.geometry import Box
 from explain.settings import Settings
 
@@ -203,4 +204,4 @@ def describe_faintness(heatmap: Heatmap, beside: float) -> str:
 
 
 def _write_share(share: float) -> str:
-    return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+    return "less than 1 %" if share < 0.01 else write_percent(share)

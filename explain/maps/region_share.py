@@ -1,6 +1,7 @@
-"""What share of a map lies inside a drawn region.
+"""What share of a map lies inside a drawn region, or on a mask.
 
-On the page the canvas works this out in the browser. This is the same for Python, and what the canvas is tested by.
+On the page the canvas works out the share of a drawn region in the browser. This is the same for Python, and what the
+canvas is tested by.
 """
 
 from __future__ import annotations
@@ -56,3 +57,22 @@ def region_share(
     positive = np.nan_to_num(place(np.maximum(values, 0), scaled, (rows, columns))).astype(np.float64)
     total = positive.sum()
     return float(positive[inside(polygon, size)].sum() / total) if total > 0 else None
+
+
+def mask_share(values: np.ndarray, box: Box, mask: np.ndarray) -> float | None:
+    """The share of a map's positive part that lies on a mask, pixel by pixel of the picture.
+
+    The map is cut off at zero and laid on the picture as the renderer does. What the model did not see is zero. A map
+    that is the same everywhere has the mask's own share of what was seen.
+
+    Args:
+        values: the raw map `(h, w)`, signed.
+        box: where it lies, in the picture's pixels.
+        mask: `(H, W)` bool, of the whole picture.
+
+    Returns:
+        0…1, or None where nothing of the map is above zero, or something of it is no number.
+    """
+    positive = np.nan_to_num(place(np.maximum(values, 0), box, mask.shape)).astype(np.float64)
+    total = positive.sum()
+    return float(positive[mask].sum() / total) if total > 0 else None

@@ -122,11 +122,11 @@ class Method:
 
 _COSTS: dict[Needs, str] = {
     "activations": "one forward pass",
-    "gradients": "one backward pass a class",
-    "curvature": "two backward passes a class",
+    "gradients": "one backward pass for each class",
+    "curvature": "two backward passes for each class",
     "attention": "a transformer whose attention can be read; a pass of its own, forward and backward",
     "head": "a linear head right after a global average of the layer",
-    "prompts": "a ViT with a trained prompt a class",
+    "prompts": "a ViT with a trained prompt for each class",
     "runner": "many passes",
 }
 

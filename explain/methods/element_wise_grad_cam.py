@@ -29,7 +29,7 @@ def weigh_places(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Ten
     formula=Formula(
         latex=r"L(p) = \sum_k \max\!\left(0,\; g_k(p) \, A_k(p)\right)",
         where=r"g_k(p) = \frac{\partial y_c}{\partial A_k(p)}",
-        says="A channel that would lower the score at this cell counts as nothing there.",
+        says="A channel that would lower the score at this cell is left out there.",
         weight=r"g_k(p)",
         split=weigh_places,
     ),

@@ -43,7 +43,10 @@ def parse_architecture(text: str) -> Architecture:
     """
     family, _, name = text.strip().partition("/")
     if family not in get_args(Family) or not name:
-        raise ModelError(f"“{text}” is no architecture. Write timm/NAME or torchvision/NAME, e.g. timm/resnet18.")
+        raise ModelError(
+            f"“{text}” does not say which library it is of. Write an architecture as timm/NAME or torchvision/NAME, "
+            "e.g. timm/resnet18."
+        )
     # A timm name may carry a tag (`vit_base_patch16_224.dino`), which decides size and normalisation.
     base = name.partition(".")[0] if family == "timm" else name
     names = list_architectures(family)

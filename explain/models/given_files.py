@@ -97,8 +97,8 @@ def _choose_weights(weights: list[tuple[str, bytes]], names: list[str]) -> tuple
             return known, found
     if len(weights) > 1:
         raise ModelError(
-            f"There are several checkpoints here: {_list([name for name, _ in weights])}. Give one, with the files "
-            "that lie beside it."
+            f"There are several checkpoints here: {_list([name for name, _ in weights])}. Only one can be read: take "
+            "the others off the list with ✕, or out of the folder or the zip, and give the rest again."
         )
     return weights[0]
 

@@ -17,6 +17,7 @@ from explain.models.own_file import load_tensors
 from explain.models.request import ModelRequest, write_size
 from explain.models.settings_beside import OPTIONS, complete_request, find_labels
 from explain.models.weight_sets import Weights
+from explain.percent import write_percent
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
@@ -213,7 +214,9 @@ def _describe_architecture(request: ModelRequest, opened: _Opened) -> Finding:
     best = opened.candidates[0]
     if request.architecture is not None:
         at = next((c for c in opened.candidates if request.architecture in (c.architecture, *c.alike)), None)
-        share = f"{at.share:.0%} of names and shapes agree" if at else f"though {best.architecture} agrees better"
+        share = f"though {best.architecture} agrees better"
+        if at is not None:
+            share = f"{write_percent(at.share)} of names and shapes agree"
         return Finding("architecture", request.architecture, f"as told; {share}", "architecture", request.architecture)
     found = best.architecture if is_sure(opened.candidates) else f"{best.architecture}?"
     return Finding("architecture", found, _explain_architecture(best, opened.named), "architecture", best.architecture)
@@ -221,7 +224,8 @@ def _describe_architecture(request: ModelRequest, opened: _Opened) -> Finding:
 
 def _explain_architecture(best: Candidate, named: str | None) -> str:
     """Why this one, how sure that is, and from what it cannot be told."""
-    agree = "all names and shapes agree" if best.share >= SURE else f"{best.share:.0%} of the names and shapes agree"
+    share = "all names" if best.share >= SURE else f"{write_percent(best.share)} of the names"
+    agree = f"{share} and shapes agree"
     said = bool(named) and named.rpartition("/")[2].partition(".")[0] == best.architecture.partition("/")[2]  # type: ignore[union-attr]
     start = f"The file says so, and {agree}." if said else f"{agree[0].upper()}{agree[1:]}."
     if not best.alike:
@@ -382,7 +386,9 @@ def _say_unknown(name: str) -> str:
 
 
 def _say_unsure(name: str, candidates: tuple[Candidate, ...]) -> str:
-    likely = ", ".join(f"{c.architecture} ({c.share:.0%} of names and shapes agree)" for c in candidates[:_LISTED])
+    likely = ", ".join(
+        f"{c.architecture} ({write_percent(c.share)} of names and shapes agree)" for c in candidates[:_LISTED]
+    )
     return (
         f"The architecture of “{name}” cannot be told for sure, so it was not guessed. Name it, with --arch on the "
         f"command line. Nearest: {likely}."

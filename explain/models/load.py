@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from explain.bundled.models import bundled_models, find_bundled_file
+from explain.bundled.models import bundled_models, find_bundled_file, find_bundled_model
 from explain.errors import ModelError
 from explain.models.checkpoint import load_prompts, load_weights, read_checkpoint
 from explain.models.hub import load_from_hub
@@ -74,10 +74,10 @@ def _load_own_file(request: ModelRequest, weights: bytes | None) -> LoadedModel:
 
 
 def _load_bundled(request: ModelRequest) -> LoadedModel:
-    known = {model.name: model for model in bundled_models()}
-    if request.name not in known:
-        raise ModelError(f"There is no bundled model “{request.name}”. Bundled: {', '.join(known) or 'none'}.")
-    model = known[request.name]
+    model = find_bundled_model(request.name)
+    if model is None:
+        known = ", ".join(model.name for model in bundled_models())
+        raise ModelError(f"There is no bundled model “{request.name}”. Bundled: {known or 'none'}.")
     tensors = _read_bundled_weights(model.weights, model.name)
 
     from explain.bundled.architectures import BUILDERS

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from explain.bundled.models import FIRST_MODEL, bundled_models
+from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.errors import ModelError
 from explain.models.label_file import read_labels
 from explain.models.recipes import decode_recipe, recall_recipe
@@ -128,7 +128,7 @@ def parse_model(text: str) -> ModelRequest:
         return ModelRequest(source="prompts", name=name)
     if source == "file":
         return ModelRequest(source="file", name=Path(name).name or name)
-    if source == "bundled" or (not source and any(name == model.name for model in bundled_models())):
+    if source == "bundled" or (not source and find_bundled_model(name) is not None):
         return ModelRequest(source="bundled", name=name)
     return ModelRequest(source="hub", name=name.removeprefix("hf-hub:").removeprefix("timm/"))
 

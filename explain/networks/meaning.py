@@ -90,6 +90,12 @@ def find_outputs(declared: Outputs | None, count: int, names: int) -> Outputs:
     return "logit" if names == 2 else "value"
 
 
+def list_meanings(count: int | None) -> tuple[Outputs, ...]:
+    """What so many numbers can mean; where their count is not known, everything."""
+    impossible = {None: "", 1: "classes"}.get(count, "logit")
+    return tuple(meaning for meaning in MEANINGS if meaning != impossible)
+
+
 def describe_assumption(outputs: Outputs, labels: tuple[str, ...]) -> str:
     """What a person must know where nobody declared what the numbers mean, in sentences."""
     where = "with --outputs on the command line, or beside the file on the page"

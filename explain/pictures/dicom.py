@@ -8,67 +8,17 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-import warnings
-import zlib
 from typing import Any
 
 import numpy as np
 import pydicom
-from PIL import Image, Jpeg2KImagePlugin, JpegImagePlugin  # noqa: F401 - each registers its format
-from pydicom.encaps import get_frame
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, get_decoder, pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
 
 from explain.errors import PictureError
-from explain.pictures.bounds import MAX_BYTES, check_size
+from explain.pictures.dicom_frames import check_pixels, drop_unused_bits, open_dataset, read_frame
 from explain.pictures.scaling import RULES, warn_of_lonely_value
 
-# Set once, not around each call, which would swap the filters of the whole process under the other sessions.
-warnings.filterwarnings("ignore", module=r"pydicom\.")
-
-_ELEMENTS = [
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelPaddingValue",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "ModalityLUTSequence",
-    "WindowCenter",
-    "WindowWidth",
-    "VOILUTFunction",
-    "VOILUTSequence",
-    "PresentationLUTShape",
-    "RedPaletteColorLookupTableDescriptor",
-    "GreenPaletteColorLookupTableDescriptor",
-    "BluePaletteColorLookupTableDescriptor",
-    "RedPaletteColorLookupTableData",
-    "GreenPaletteColorLookupTableData",
-    "BluePaletteColorLookupTableData",
-    "SegmentedRedPaletteColorLookupTableData",
-    "SegmentedGreenPaletteColorLookupTableData",
-    "SegmentedBluePaletteColorLookupTableData",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
-    "FloatPixelData",
-    "DoubleFloatPixelData",
-    "PixelData",
-]
 _UNNAMED = "OT"  # the standard's word for any other machine
-
-_GREY = ("MONOCHROME1", "MONOCHROME2")
-_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
 def is_dicom(data: bytes) -> bool:
@@ -95,12 +45,12 @@ def read(data: bytes, rules: int = RULES) -> tuple[np.ndarray, list[str]]:
         PictureError: no picture inside, damaged, cut off, too large, or compressed in a way nothing here can decode.
     """
     try:
-        dataset = _dataset(data)
-        frames = _check(dataset)
+        dataset = open_dataset(data)
+        frames = check_pixels(dataset)
         notes = [f"The file holds {frames:,} frames; the first one is used."] if frames > 1 else []
-        stored = _first_frame(dataset, frames)
+        stored = read_frame(dataset, 0, frames)
         if rules > 1:
-            stored = _without_unused_bits(dataset, stored)
+            stored = drop_unused_bits(dataset, stored)
         return _values(dataset, stored, rules, notes), notes
     except PictureError:
         raise
@@ -119,139 +69,6 @@ def read_modality(data: bytes) -> str:
         return _UNNAMED
     # The standard's codes are short capitals; whatever else stands there might be anything.
     return said if re.fullmatch("[A-Z]{2,8}", said) else _UNNAMED
-
-
-def _dataset(data: bytes) -> Any:
-    _check_deflated(data)
-    dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_ELEMENTS))
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        syntax = "1.2.840.10008.1.2" + ("" if implicit else ".1" if little else ".2")
-        dataset.file_meta.TransferSyntaxUID = UID(syntax)
-    return dataset
-
-
-def _check_deflated(data: bytes) -> None:
-    """Refuse a deflated file that unfolds beyond all bounds: pydicom inflates it whole, in one piece."""
-    position, deflated = 132 if data[128:132] == b"DICM" else 0, False
-    while data[position : position + 2] == b"\2\0":
-        element, representation, length = struct.unpack_from("<H2sH", data, position + 2)
-        value = position + 8
-        if representation.decode("latin-1") in EXPLICIT_VR_LENGTH_32:
-            (length,) = struct.unpack_from("<I", data, value)
-            value += 4
-        if element == 0x0010:
-            deflated = data[value : value + length].rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
-        position = value + length
-    if not deflated:
-        return
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    rest, found = data[position:], 0
-    while rest and not inflate.eof:
-        found += len(inflate.decompress(rest, 1 << 20))
-        rest = inflate.unconsumed_tail
-        if found > 2 * MAX_BYTES:
-            raise PictureError("The deflated DICOM file unfolds to an absurd size. Export it again uncompressed.")
-
-
-def _check(dataset: Any) -> int:
-    """Hold the header against the bounds and the data, before any pixel is decoded.
-
-    Returns:
-        The number of frames.
-    """
-    elements = [name for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if name in dataset]
-    if not elements:
-        raise PictureError("The DICOM file holds no picture (a report, plan or recording). Choose one that does.")
-    if not all(isinstance(dataset.get(name), int) for name in ("Rows", "Columns")):
-        raise PictureError("The DICOM file does not say how large its picture is. Export it again.")
-    rows, columns = dataset.Rows, dataset.Columns
-    check_size(rows, columns)
-    samples = dataset.get("SamplesPerPixel") or 1
-    photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
-    known = _COLOUR if samples == 3 else (*_GREY, "PALETTE COLOR") if samples == 1 else ()
-    if photometric not in known:
-        raise PictureError(
-            "The DICOM file stores its colours in a rare way that cannot be read. Export it as RGB or grey."
-        )
-    try:
-        frames = max(1, int(dataset.get("NumberOfFrames") or 1))
-    except (TypeError, ValueError):
-        frames = dataset.NumberOfFrames = 1
-    if not dataset.file_meta.TransferSyntaxUID.is_compressed or elements[0] != "PixelData":
-        bits = {"PixelData": dataset.get("BitsAllocated", 0), "FloatPixelData": 32, "DoubleFloatPixelData": 64}[
-            elements[0]
-        ]
-        bits_per_pixel = 16 if photometric == "YBR_FULL_422" else samples * bits
-        if len(dataset[elements[0]].value or b"") < (rows * columns * frames * bits_per_pixel + 7) // 8:
-            raise PictureError("The DICOM file is cut off: part of its picture is missing. Copy or export it again.")
-    return frames
-
-
-def _first_frame(dataset: Any, frames: int) -> np.ndarray:
-    """The first frame as stored: `(H, W)`, or `(H, W, 3)` RGB."""
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated:
-        return pixel_array(dataset, index=0)
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    # Pillow decodes JPEG Extended of 8 bits only.
-    twelve_bits = syntax.name.startswith("JPEG Extended") and dataset.BitsStored != 8
-    if not available or (twelve_bits and not _has_other_jpeg_decoder(syntax)):
-        raise PictureError(
-            f"The picture is compressed as {syntax.name}, which nothing installed can decode. {_remedy(syntax)}"
-        )
-    _check_compressed_size(dataset, frames)
-    try:
-        return pixel_array(dataset, index=0)
-    except Exception:
-        raise PictureError(
-            f"The picture, compressed as {syntax.name}, is damaged, cut off or of a rare kind. "
-            "Export it again uncompressed."
-        ) from None
-
-
-def _has_other_jpeg_decoder(syntax: UID) -> bool:
-    return any(plugin != "pillow" for plugin in get_decoder(syntax).available_plugins)
-
-
-def _remedy(syntax: UID) -> str:
-    if "JPEG-LS" in syntax.name:
-        packages = "pyjpegls"
-    elif "2000" in syntax.name:
-        packages = "pylibjpeg and pylibjpeg-openjpeg"
-    elif "JPEG" in syntax.name:
-        packages = "pylibjpeg and pylibjpeg-libjpeg"
-    else:
-        return "Export it again uncompressed."
-    return f"Install {packages}, or export it again uncompressed."
-
-
-def _check_compressed_size(dataset: Any, frames: int) -> None:
-    """Hold the size inside the compressed frame against the DICOM header's, which is all that was bounded so far."""
-    try:
-        frame = get_frame(dataset.PixelData, 0, number_of_frames=frames)
-        width, height = Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")).size
-    except Image.UnidentifiedImageError:
-        return
-    if (height, width) != (dataset.Rows, dataset.Columns):
-        raise PictureError("The DICOM file contradicts itself about the size of its picture. Export it again.")
-
-
-def _without_unused_bits(dataset: Any, stored: np.ndarray) -> np.ndarray:
-    """The numbers without what the bits above those stored hold, overlays of old: they mean nothing (PS3.5 8.1.1).
-
-    Some decoders leave them in, others do not; what is right already stays the same.
-    """
-    bits, width = dataset.get("BitsStored"), 8 * stored.itemsize
-    if stored.dtype.kind not in "iu" or not isinstance(bits, int) or not 0 < bits < width:
-        return stored
-    if stored.dtype.kind == "u":
-        return stored & stored.dtype.type((1 << bits) - 1)
-    # Up and down again, so that the highest of the bits stored is the sign.
-    return (stored << (width - bits)) >> (width - bits)
 
 
 def _values(dataset: Any, stored: np.ndarray, rules: int, notes: list[str]) -> np.ndarray:
@@ -291,7 +108,7 @@ def _grey(dataset: Any, stored: np.ndarray, bits: int, rules: int, notes: list[s
         centre, width, count = window
         which = "the file's window" if count == 1 else f"the first of the file's {count} windows"
         notes.append(f"Shown through {which}: centre {centre:g}, width {width:g}.")
-        shown = _windowed(values, centre, width, str(holder.get("VOILUTFunction") or "LINEAR")).astype(np.float32)
+        shown = apply_window(values, centre, width, str(holder.get("VOILUTFunction") or "LINEAR")).astype(np.float32)
         if np.ptp(shown) < 1 / 255 and stored.min() != stored.max():
             notes.append(
                 f"All of the picture comes out as one grey: its values, {values.min():g} to {values.max():g}, do not "
@@ -349,8 +166,8 @@ def _window(holder: Any) -> tuple[float, float, int] | None:
     return (centre, width, centres.size) if np.isfinite([centre, width]).all() and width > 0 else None
 
 
-def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
-    """PS3.3 C.11.2.1.2.1 (LINEAR) and C.11.2.1.3 (SIGMOID, LINEAR_EXACT), with the output from 0 to 1."""
+def apply_window(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
+    """Values through a window, as 0…1: PS3.3 C.11.2.1.2.1 (LINEAR) and C.11.2.1.3 (SIGMOID, LINEAR_EXACT)."""
     if function == "SIGMOID":
         return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -80, 80)))
     if function == "LINEAR_EXACT":

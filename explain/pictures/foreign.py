@@ -5,6 +5,7 @@ from __future__ import annotations
 from explain.pictures.bounds import READABLE
 
 _SAVE = f"Save the picture as one of {READABLE}."
+_CHOOSE = "give it to Compare or to `show --slice`, and choose a slice."
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", f"A PDF document cannot be read. Save the picture in it as one of {READABLE}."),
     (b"\xff\x0a", f"JPEG XL pictures cannot be read. {_SAVE}"),
@@ -14,12 +15,12 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "An HDF5 file cannot be read. Save one picture of it as PNG or TIFF."),
     (
         b"PK\x03\x04",
-        "A zip archive is no picture. Unpack it and give the pictures in it; to learn from, the Studio takes it whole.",
+        "A zip archive is no picture. Unpack it and give the pictures in it. Scans in it are opened by Compare and the "
+        "command line, pictures to learn from by the Studio.",
     ),
     (
         b"\x1f\x8b",
-        "A gzip file cannot be read. If it is a NIfTI volume (.nii.gz), export one slice of it as PNG or TIFF; "
-        "otherwise unpack it first.",
+        f"A gzip file is no picture. If it is a NIfTI volume (.nii.gz), {_CHOOSE} Otherwise unpack it first.",
     ),
 )
 _NIFTI = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
@@ -34,7 +35,7 @@ def name_foreign(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return f"HEIC pictures and videos cannot be read. {_SAVE}"
     if data[344:348] in _NIFTI or data[4:8] in _NIFTI:
-        return "A NIfTI volume cannot be read. Export one slice of it as PNG or TIFF."
+        return f"A NIfTI volume is not one picture: {_CHOOSE}"
     start = data[:_MARKUP_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if b"<svg" in start:
         return "An SVG drawing is not a picture of pixels. Save it as PNG."

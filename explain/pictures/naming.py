@@ -21,11 +21,13 @@ def is_hidden(names: Names, dicom: bool) -> bool:
 def hide_name(picture: Picture, number: int, names: Names) -> Picture:
     """The picture with a name that tells nothing of a person, where its own is hidden: `Picture 1 · 3dd31e`.
 
+    A slice of a series is called by that series' kind and its place in it, which tell nothing.
+
     Args:
         picture: the picture.
         number: its place among those beside it, from 1.
         names: which names are hidden.
     """
-    if not is_hidden(names, picture.modality is not None):
+    if picture.section is not None or not is_hidden(names, picture.modality is not None):
         return picture
     return replace(picture, name=f"Picture {number} · {(picture.source or picture.digest)[:_DIGITS]}")

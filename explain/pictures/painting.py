@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from explain.errors import PictureError
+from explain.percent import write_percent
 from explain.pictures.geometry import Box, Span
 from explain.pictures.picture import Picture, alter
 from explain.pictures.region import Region, mask_region
@@ -130,7 +131,7 @@ def _replace(
     else:
         share = weights[hole][:, None].astype(np.float32)
         patch[hole] = _fit(share * painted[hole] + (1 - share) * patch[hole], values.dtype)
-    return alter(picture, values, f"Altered: {mask.mean():.1%} of the picture was {said}.")
+    return alter(picture, values, f"Altered: {write_percent(mask.mean(), 1)} of the picture was {said}.")
 
 
 def _measure(mask: np.ndarray) -> float:

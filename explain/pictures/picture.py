@@ -14,6 +14,23 @@ from explain.pictures.scaling import RULES
 _ALTERED = " (altered)"
 
 
+@dataclass(frozen=True)
+class Section:
+    """Where a slice comes from.
+
+    Attributes:
+        volume: digest of the series or volume; see `explain.volumes.volume.Volume`.
+        plane: `stack`, `axial`, `coronal` or `sagittal`.
+        index: which slice of that plane, from 0.
+        window: through which window it is seen, in words.
+    """
+
+    volume: str
+    plane: str
+    index: int
+    window: str
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded picture, upright.
@@ -31,6 +48,7 @@ class Picture:
         white: the number that a person said was white, where it was used.
         rules: by which rules it was decoded; see `explain.pictures.scaling.RULES`.
         modality: of a DICOM file, the kind of machine it comes from, e.g. `CT`; None for every other file.
+        section: of a slice of a series or volume, which one; its name is none of a file's then.
     """
 
     name: str
@@ -42,6 +60,7 @@ class Picture:
     white: int | None = None
     rules: int = RULES
     modality: str | None = None
+    section: Section | None = None
 
     @cached_property
     def kind(self) -> Kind:
@@ -87,7 +106,7 @@ def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
     digest.update(np.ascontiguousarray(values).data)
     name = picture.name if picture.name.endswith(_ALTERED) else picture.name + _ALTERED
     altered = build_picture(name, values, digest.hexdigest(), (*picture.notes, note))
-    return replace(altered, modality=picture.modality)
+    return replace(altered, modality=picture.modality, section=picture.section)
 
 
 def _shown(values: np.ndarray) -> np.ndarray:

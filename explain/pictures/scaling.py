@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from explain.errors import PictureError
+from explain.percent import write_percent
 
 RULES = 2
 """The rules by which files become pictures today. A manifest records them; one that does not was written under the
@@ -117,8 +118,8 @@ def keep(stored: Stored, notes: list[str]) -> np.ndarray:
 def _say_empty(stored: Stored, void: np.ndarray) -> str:
     cells = void.any(axis=2)
     return (
-        f"{cells.sum():,} empty cells ({cells.mean():.1%} of the picture), which the file marks by {stored.empty:g}, "
-        "are left out of the scale and shown black."
+        f"{cells.sum():,} empty cells ({write_percent(cells.mean(), 1)} of the picture), which the file marks by "
+        f"{stored.empty:g}, are left out of the scale and shown black."
     )
 
 
@@ -144,9 +145,10 @@ def warn_of_lonely_value(values: np.ndarray, notes: list[str]) -> None:
         others = values[values != lonely]
         if others.size and max(others.min() - low, high - others.max()) > _LONELY * (high - low):
             notes.append(
-                f"The single value {lonely:g} ({1 - others.size / values.size:.2%} of the picture) takes up more than "
-                f"{_LONELY:.0%} of the range, so that everything else looks nearly alike. If it marks empty cells or "
-                "broken pixels, replace it in the file, or name it there (GDAL_NODATA, PixelPaddingValue)."
+                f"The single value {lonely:g} ({write_percent(1 - others.size / values.size, 2)} of the picture) takes "
+                f"up more than {write_percent(_LONELY)} of the range, so that everything else looks nearly alike. If "
+                "it marks empty cells or broken pixels, replace it in the file, or name it there (GDAL_NODATA, "
+                "PixelPaddingValue)."
             )
             return
 
@@ -200,7 +202,7 @@ def _divide(stored: Stored, asked: int | None, rules: int, void: np.ndarray | No
     if count or values.dtype.kind == "i" or void is not None:
         np.clip(scaled, 0, 1, out=scaled)
     if count:
-        share = f"{count / values.size:.2%}" if count / values.size >= 0.0001 else "less than 0.01%"
+        share = write_percent(count / values.size, 2) if count / values.size >= 0.0001 else "less than 0.01 %"
         notes.append(f"What lies above it is shown white: {count:,} of the values ({share}).")
     return scaled
 
@@ -212,9 +214,9 @@ def _warn_of_marks(values: np.ndarray, notes: list[str]) -> None:
     if not others.size or others.min() == others.max() or high - int(others.max()) <= _LONELY * high:
         return
     notes.append(
-        f"The number {high:,} ({1 - others.size / values.size:.2%} of the picture) is far above all others, which end "
-        f"at {int(others.max()):,} and look dark beside it. If it is lettering or marks broken pixels, say what is "
-        f"white: --white {(1 << int(others.max()).bit_length()) - 1} on the command line."
+        f"The number {high:,} ({write_percent(1 - others.size / values.size, 2)} of the picture) is far above all "
+        f"others, which end at {int(others.max()):,} and look dark beside it. If it is lettering or marks broken "
+        f"pixels, say what is white: --white {(1 << int(others.max()).bit_length()) - 1} on the command line."
     )
 
 

@@ -22,6 +22,7 @@ from explain.errors import MethodError, PictureError
 from explain.maps.figure import FigurePane, FigureRow, figure
 from explain.maps.heatmap import find_peak
 from explain.maps.render import RenderSettings, encode_png
+from explain.percent import write_percent
 from explain.pictures.geometry import Box, find_box
 from explain.pictures.picture import Picture, freeze
 from explain.progress import Progress
@@ -287,4 +288,4 @@ def _name_crop(rank: int, number: int) -> str:
 
 def _describe(crop: Crop) -> str:
     verdict = "" if crop.right else ", predicted as another class"
-    return f"attention {crop.attention:.0%}, class {crop.probability:.0%}{verdict}"
+    return f"attention {write_percent(crop.attention)}, class {write_percent(crop.probability)}{verdict}"

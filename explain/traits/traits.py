@@ -20,6 +20,7 @@ from explain.errors import MethodError
 from explain.maps.figure import FigurePane, FigureRow, figure
 from explain.maps.heatmap import find_peak
 from explain.maps.render import RenderSettings, value_range
+from explain.percent import write_percent
 from explain.pictures.geometry import Box, find_box
 from explain.pictures.picture import Picture, freeze
 
@@ -283,7 +284,8 @@ def _describe(seen: ClassView) -> dict[str, Any]:
 def _build_row(picture: Picture, view: EyesView, seen: ClassView) -> FigureRow:
     others = [other for other in view.classes if other is not seen]
     pairs = {pair.trait.head: pair for pair in compare_classes(seen, others[0]).counterparts} if others else {}
-    best = ", ".join(f"{p.label} {p.probability:.0%}" for p in view.predictions[:3])
+    best = ", ".join(p.describe(0) for p in view.predictions[:3])
+    whole = write_percent(seen.probability, 1)
     panes = [FigurePane("Picture", best, picture.pixels)]
     for trait in seen.traits:
         pair = pairs.get(trait.head)
@@ -296,7 +298,7 @@ def _build_row(picture: Picture, view: EyesView, seen: ClassView) -> FigureRow:
         panes.append(
             FigurePane(
                 f"Trait {trait.rank}: head {trait.head + 1}",
-                f"Without it {seen.probability:.1%} becomes {trait.blurred_probability:.1%}",
+                f"Without it {whole} becomes {write_percent(trait.blurred_probability, 1)}",
                 picture.pixels,
                 trait.values,
                 view.box,
@@ -305,8 +307,8 @@ def _build_row(picture: Picture, view: EyesView, seen: ClassView) -> FigureRow:
                 note,
             )
         )
-    together = f"Without these {len(seen.traits)} heads: {seen.without_traits:.1%}"
-    return FigureRow(f"{picture.name} through the eyes of {seen.label}: {seen.probability:.1%}. {together}", panes)
+    together = f"Without these {len(seen.traits)} heads: {write_percent(seen.without_traits, 1)}"
+    return FigureRow(f"{picture.name} through the eyes of {seen.label}: {whole}. {together}", panes)
 
 
 def _correlate(one: np.ndarray, other: np.ndarray) -> float:

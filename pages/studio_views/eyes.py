@@ -37,7 +37,6 @@ def show_view(body: Place) -> None:
     if subject is not None:
         with body.container():
             name_looker(subject[1])
-            show_cautions(subject[2], subject[1])
             _show_eyes(*subject)
 
 
@@ -53,6 +52,7 @@ def _show_eyes(engine: Engine, model: LoadedModel, pictures: Sequence[Picture], 
         other = pick_other(model.labels, first)
         traits = pick_traits()
         outlines = offer_parts(outline_parts(find_parts(picture)))
+    show_cautions([picture], model)
     keep_link()
     place = Place("eyes")
     asked = [first] if other is None else [first, other]

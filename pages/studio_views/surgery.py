@@ -46,7 +46,6 @@ def show_view(body: Place) -> None:
     # What the prompt of a class looks at is there head by head.
     methods = [name for name in chosen if name not in obstacles and name != "prompt-cam"]
     with body.container():
-        show_cautions(subject.pictures, model)
         if subject.pictures:
             cannot = describe_missing(model.request.name, [name for name in chosen if name in obstacles], obstacles)
             _show_surgery(subject, methods or [_FALLBACK], cannot)
@@ -59,6 +58,7 @@ def show_view(body: Place) -> None:
 def _show_surgery(subject: Subject, methods: Sequence[str], cannot: Sequence[str]) -> None:
     follow_button(read_event(CANVAS), subject.model)
     picture = pick_one(subject.pictures)
+    show_cautions([picture], subject.model)
     masks: Mapping[str, np.ndarray] = find_parts(picture)
     others = {title: other for title, other in list_pictures().items() if other.digest != picture.digest}
     edits = pick_edits(picture, masks, others)

@@ -23,7 +23,7 @@ def test_a_file_is_looked_into_and_used_with_one_press(page: Page, app_url: str)
     given = (("mine.pth.tar", build_head([0.0, 4.0])), ("mine.toml", recipe))
     field.set_input_files([{"name": name, "mimeType": "", "buffer": data} for name, data in given])
     form = page.get_by_role("dialog")
-    expect(form.get_by_text("loud · 98%")).to_be_visible(timeout=PATIENCE)
+    expect(form.get_by_text("loud · 98 %")).to_be_visible(timeout=PATIENCE)
     expect(form.get_by_label("Architecture")).to_have_value(RESNET)
     assert "model=" not in page.url, "it is not in use yet"
     # What was written last counts, though the press follows at once.

@@ -45,7 +45,7 @@ def test_from_a_zip_to_prompts_that_look(page: Page, app_url: str, birds: Path, 
     page.get_by_role("radio", name="A zip").click(timeout=PATIENCE)
     page.locator('input[type="file"]').set_input_files(birds)
     expect(page.get_by_text("20 pictures of 2 classes: 16 to learn from, 4 kept back.")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("1 file was skipped")).to_be_visible()
+    expect(page.get_by_text("1 file is left out")).to_be_visible()
     name = page.get_by_role("textbox", name="Name of the prompts")
     expect(name).to_have_value(re.compile("two-finches"))
     expect(page.get_by_text("These 20 pictures are put into CAMscope's data folder")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import Any
 
@@ -134,6 +135,15 @@ def test_one_picture_of_several_is_looked_at(clusters: Any) -> None:
     picker.set_value(second).run()
     assert clusters.component("cards", "map")["items"][0]["frames"][0]["image"] != image
     assert not clusters.test.error
+    # A caution is of the picture looked at, and leads away from it at once though all this is a part of the page.
+    clusters.test.session_state["tray"].shown = ["cat", "crested-finch"]
+    clusters.test.run()
+    assert "caution-use-0" not in {button.key for button in clusters.test.button}
+    picker = clusters.test.selectbox(key="one-picture-widget")
+    bird = next(picture.path for picture in bundled_pictures() if picture.name == "crested-finch")
+    picker.set_value(hashlib.sha256(bird.read_bytes()).hexdigest()).run()
+    clusters.test.button(key="caution-use-0").click().run()
+    assert clusters.test.selectbox(key="bundled").value == "birds-vit"
 
 
 def test_every_channel_dominant_is_no_error(clusters: Any) -> None:

@@ -72,9 +72,9 @@ def test_findings_are_each_by_themselves(dashboard: Any) -> None:
     assert dashboard.test.selectbox(key="outputs-widget").value == "findings"
     assert "each by itself" in dashboard.pane("picture")["sentence"]
     dashboard.pick("compare-by", "classes")
-    assert [pane["sentence"] for pane in dashboard.rows[0]["panes"][1:]] == ["98%", "98%", "2%"]
+    assert [pane["sentence"] for pane in dashboard.rows[0]["panes"][1:]] == ["98 %", "98 %", "2 %"]
     dashboard.test.selectbox(key="outputs-widget").set_value("classes").run()
-    assert [pane["sentence"] for pane in dashboard.rows[0]["panes"][1:]] == ["50%", "50%", "0.0%"]
+    assert [pane["sentence"] for pane in dashboard.rows[0]["panes"][1:]] == ["50 %", "50 %", "0.0 %"]
 
 
 def test_a_link_to_the_probability_of_a_value_explains_its_score(dashboard: Any) -> None:
@@ -120,4 +120,4 @@ def test_an_old_link_to_a_class_of_one_number_finds_it_by_name(open_dashboard: O
     dashboard.give_file(("mine.pt", build_head([-6.0])), ("names.txt", b"pneumonia"))
     dashboard.test.selectbox(key="model-outputs").set_value("logit").run()
     dashboard.use_file()
-    assert dashboard.rows[0]["detail"].startswith("Explained: pneumonia (0.2%)")
+    assert dashboard.rows[0]["detail"].startswith("Explained: pneumonia (0.2 %)")

@@ -169,7 +169,9 @@ def test_a_zip_is_read_and_what_is_skipped_is_said(open_studio: Open) -> None:
     upload(studio, "studio-zip", ("My birds!.zip", pack(files)))
     assert not studio.test.error
     assert "10 pictures of 2 classes" in studio.sentences
-    assert [entry.label for entry in studio.test.expander if "skipped" in entry.label] == ["2 files were skipped"]
+    assert [entry.label for entry in studio.test.expander if "left out" in entry.label] == [
+        "2 files are left out, 1 of them because the same picture is there already"
+    ]
     assert studio.test.text_input(key="studio-name-zip 1").value == "my-birds"
 
 
@@ -344,7 +346,7 @@ def test_the_report_says_what_is_right_and_what_is_wrong(
     (card,) = studio.component("cards", "wrong")["items"]
     labels = run.pictures.labels
     assert card["title"] == labels[wrong.label]
-    assert card["lines"] == [f"taken for {labels[1 - wrong.label]}, 83%", wrong.name]
+    assert card["lines"] == [f"taken for {labels[1 - wrong.label]}, 83 %", wrong.name]
     assert card["frames"][0]["image"].startswith("data:image/jpeg")
     assert {"Look through its eyes", "Use it in Compare", "Train something else"} <= list_buttons(studio)
     assert "10 pictures are kept" in studio.sentences and "14 days" in studio.sentences

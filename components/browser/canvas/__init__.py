@@ -42,6 +42,7 @@ from explain.maps.render import (
     is_grey,
 )
 from explain.methods.base import Painting
+from explain.percent import write_percent
 from explain.pictures.geometry import Box
 
 LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
@@ -136,7 +137,7 @@ class Outline:
     """A part of a picture with its name, drawn on every pane of the row; the name stands on panes without a map.
 
     Attributes:
-        name: what the part is called.
+        name: what the part is called; empty where it would hide the part.
         rings: closed polygons of corners `(x, y)` in the picture's pixels.
     """
 
@@ -425,7 +426,7 @@ def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
         return "nothing in it is above zero"
     across, down = find_peak(values, box)
     x, y = across / width, down / height
-    return f"strongest at {name_place(x, y)}, {x:.0%} from the left and {y:.0%} from the top"
+    return f"strongest at {name_place(x, y)}, {write_percent(x)} from the left and {write_percent(y)} from the top"
 
 
 def name_place(x: float, y: float) -> str:

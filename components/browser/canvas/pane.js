@@ -136,7 +136,7 @@ class Pane {
       const d = rings.map((ring) => `M${ring.map((corner) => corner.join(" ")).join("L")}Z`).join("");
       makeShape("path", "part-ground", this.parts, { d });
       makeShape("path", "part", this.parts, { d });
-      if (this.map || this.hasMessage) continue;
+      if (this.map || this.hasMessage || !name) continue;
       const element = make("span", "part-name", this.stage);
       element.textContent = name;
       this.names.push({ element, at });

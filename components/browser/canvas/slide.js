@@ -7,6 +7,7 @@ const STAGE_KEYS = [
   ["←   →", "One map alone after the other, and all of them again."],
   ["Enter", "Build up: the picture first, then map by map. Backspace takes one back."],
   ["Space", "Hide the maps, and show them again."],
+  ["x", "On the page Truth: take out of the picture what is planted there, and put it back."],
   ["b", "Darken the screen, and light it again."],
   ["n", "The next scene of your list. With Shift, the one before."],
   ["t", "Dark, or light again. The menu has the system's theme too."],

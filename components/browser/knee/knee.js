@@ -108,7 +108,8 @@ function reportSoon(state) {
 
 function follow(root, event) {
   const state = root.state;
-  const y = event.clientY - state.svg.getBoundingClientRect().top;
+  const { top, height } = state.svg.getBoundingClientRect();
+  const y = ((event.clientY - top) * HEIGHT) / height; // on a slide it is drawn larger
   const distance = state.top * (1 - (y - EDGE.top) / (HEIGHT - EDGE.top - EDGE.bottom));
   const off = state.data.steps.map(([, own]) => Math.abs(own - distance));
   state.at = off.indexOf(Math.min(...off));

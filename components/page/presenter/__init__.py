@@ -18,6 +18,7 @@ PRESENTING = "presenting"
 """Key of the session's state: whether the controls are hidden."""
 
 _KEY = "presenter"
+_PICKED = "presenter-picked"
 _FOLDER = Path(__file__).parent
 
 _mount = st.components.v2.component(
@@ -27,7 +28,11 @@ _mount = st.components.v2.component(
 )
 
 
-def offer_presenter(turn_scene: Callable[[int], None], named: bool) -> None:
+TurnPicture = Callable[[int | None, int], None]
+"""Shows the picture of a number from 1, or without one the next (1), or the one before (-1)."""
+
+
+def offer_presenter(turn_scene: Callable[[int], None], named: bool, turn_picture: TurnPicture | None = None) -> None:
     """The way into presenter mode, which is a button and the key p, and the keys in it.
 
     What is hidden then is said in `assets/style.css`; the canvas makes a slide of itself (`canvas/slide.js`).
@@ -35,6 +40,7 @@ def offer_presenter(turn_scene: Callable[[int], None], named: bool) -> None:
     Args:
         turn_scene: shows the next scene of the playlist (1), or the one before (-1).
         named: whether the model chosen is the one that answers, and so the one to name.
+        turn_picture: on a page with pictures of its own.
     """
     if st.session_state.get(BY) == "models":
         named = False  # each pane says which
@@ -51,7 +57,7 @@ def offer_presenter(turn_scene: Callable[[int], None], named: bool) -> None:
             "model": get_choice().request.name if named else "",
         },
         on_presenting_change=_read_presenting,
-        on_picked_change=_read_picked,
+        on_picked_change=lambda: _read_picked(turn_picture or _turn_picture),
         on_scene_change=read_scene,
         width="content",
     )
@@ -61,15 +67,23 @@ def _read_presenting() -> None:
     st.session_state[PRESENTING] = st.session_state[_KEY].get("presenting") is True
 
 
-def _read_picked() -> None:
+def _read_picked(turn: TurnPicture) -> None:
     """Show the picture of a number key, or the next one of those at hand."""
     picked = st.session_state[_KEY].get("picked")
-    tray, keys = get_tray(), list_keys()
-    if not isinstance(picked, dict):
+    if not isinstance(picked, dict) or picked.get("at") == st.session_state.get(_PICKED):
         return
+    st.session_state[_PICKED] = picked.get("at")
     number, step = picked.get("number"), picked.get("step")
-    if isinstance(number, int) and number in range(1, len(keys) + 1):
-        tray.show_only(keys[number - 1])
+    if isinstance(number, int):
+        turn(number, 0)
     elif step in (-1, 1):
+        turn(None, step)
+
+
+def _turn_picture(number: int | None, step: int) -> None:
+    tray, keys = get_tray(), list_keys()
+    if number is None:
         at = next((keys.index(key) for key in tray.shown if key in keys), -1 if step == 1 else 0)
         tray.show_only(keys[(at + step) % len(keys)])
+    elif number in range(1, len(keys) + 1):
+        tray.show_only(keys[number - 1])

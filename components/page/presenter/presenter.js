@@ -111,6 +111,7 @@ class Presenter {
   // Whether the key means something now.
   act(key) {
     if (key === "t") this.changeTheme();
+    else if (key === "x") return this.switchPlanted();
     else if (!this.presenting) {
       if (key !== "p") return false;
       this.change(true);
@@ -120,11 +121,23 @@ class Presenter {
     else if (key === "?") this.stage({ keys: true });
     else if (key === "ArrowRight" || key === "ArrowLeft") this.stage({ step: key === "ArrowLeft" ? -1 : 1 });
     else if (key === "Enter" || key === "Backspace") this.stage({ build: key === "Backspace" ? -1 : 1 });
-    else if (/^[1-9]$/.test(key)) this.setTriggerValue("picked", { number: Number(key) });
-    else if (key === "PageDown" || key === "PageUp") this.setTriggerValue("picked", { step: key === "PageUp" ? -1 : 1 });
+    else if (/^[1-9]$/.test(key)) this.pick({ number: Number(key) });
+    else if (key === "PageDown" || key === "PageUp") this.pick({ step: key === "PageUp" ? -1 : 1 });
     else if (key === "n" || key === "N") this.setTriggerValue("scene", key === "N" ? -1 : 1);
     else return false;
     return true;
+  }
+
+  // With the moment, since what is told while a part of the page is drawn again may be told twice.
+  pick(picked) {
+    this.setTriggerValue("picked", { ...picked, at: performance.now() });
+  }
+
+  // On the page Truth, what is planted in the picture goes, or comes back.
+  switchPlanted() {
+    const planted = document.querySelector(".st-key-planted input");
+    planted?.click();
+    return planted !== null;
   }
 
   // The other of the dark and the light theme, by Streamlit's own menu, which is not seen meanwhile.

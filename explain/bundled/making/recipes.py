@@ -25,6 +25,7 @@ class Recipe:
     patch_drop: float = 0.0  # share of patch tokens dropped
     patch_drop_epochs: int = 0
     teacher: str | None = None
+    teach_once: bool = False  # on each picture and its mirror image, not on each view; whole pixels only
     zoom: float = 0.2
     light: float = 0.2
     erase: float = 0.25
@@ -114,6 +115,40 @@ RECIPES = {
             light=0.15,
             erase=0.1,
             along=True,
+        ),
+        Recipe(
+            epochs=30,
+            seed=3,
+            learning_rate=0.02,
+            optimiser="muon",
+            weight_decay=0.05,
+            batch=256,
+            patch_drop=0.5,
+            patch_drop_epochs=30,
+            teacher="photo-cnn",
+            teach_once=True,
+            whole_pixels=True,
+            rest_rate=2e-3,
+            warm_up=0.05,
+            anneal="linear",
+            floor=0.2,
+        ),
+        Recipe(
+            epochs=6,
+            seed=4,
+            learning_rate=4e-3,
+            optimiser="muon",
+            weight_decay=0.05,
+            batch=256,
+            teacher="photo-cnn",
+            teach_once=True,
+            whole_pixels=True,
+            plain_epochs=3,
+            rest_rate=5e-4,
+            warm_up=0.05,
+            anneal="linear",
+            along=True,
+            settle=True,
         ),
     ),
     "photo-vit-prompts": (

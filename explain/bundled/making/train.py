@@ -32,8 +32,10 @@ from explain.bundled.architectures import BUILDERS
 from explain.bundled.birds.species import PARTS
 from explain.bundled.making.aviary import Aviary
 from explain.bundled.making.examples import Examples, PictureSource, Variation
-from explain.bundled.making.photographs import Photographs, whiten
+from explain.bundled.making.optimisers import build_optimiser, find_hidden, fix_norms
+from explain.bundled.making.photographs import Photographs, find_flipped, whiten
 from explain.bundled.making.recipes import RECIPES, Recipe
+from explain.bundled.making.teacher import distil, save_whole, score_both_ways
 from explain.networks.prompt_variant import Variant
 from explain.networks.prompted_vit import PromptedViT, find_keys
 from explain.networks.torchvision_operators import declare_missing_operators
@@ -43,7 +45,6 @@ declare_missing_operators()
 from timm.layers import PatchDropout, PatchDropoutWithIndices, set_fused_attn, use_fused_attn  # noqa: E402
 from timm.models.byobnet import ByobNet  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
-from timm.optim import Muon  # noqa: E402
 
 _DIVISOR = 25  # learning rates begin at this part of the highest
 
@@ -141,17 +142,6 @@ def evaluate(model: nn.Module, source: PictureSource, step: int = 1) -> float:
     return 100.0 * right / len(test.pictures)
 
 
-def distil(scores: torch.Tensor, teacher_scores: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Half cross-entropy with the label, half with the teacher's softened answer (Hinton et al. 2015, T = 2)."""
-    temperature = 2.0
-    soft = functional.kl_div(
-        functional.log_softmax(scores / temperature, 1),
-        functional.softmax(teacher_scores / temperature, 1),
-        reduction="batchmean",
-    )
-    return 0.3 * functional.cross_entropy(scores, classes) + 0.7 * temperature**2 * soft
-
-
 def train(
     name: str, stages: Sequence[Recipe], source: PictureSource, weights: Path, runs: Path, say: Callable[[str], None]
 ) -> tuple[nn.Module, float]:
@@ -194,9 +184,13 @@ def train_stage(
         teacher = _lay_out(teacher).eval().requires_grad_(False)
         teacher.load_state_dict(safetensors.torch.load_file(weights / f"{recipe.teacher}.safetensors"))
 
+    answers = None
+    if teacher and recipe.teach_once:
+        answers = score_both_ways(teacher, source, examples.pictures, state.with_name(f"{recipe.teacher}.scores"), say)
+
     parameters = [p for p in model.parameters() if p.requires_grad]
-    filters = [p for p in parameters if p.ndim == 4] if recipe.optimiser == "muon" else []
-    optimiser = build_optimiser(parameters, recipe)
+    filters = [p for p in find_hidden(model) if p.ndim == 4] if recipe.optimiser == "muon" else []
+    optimiser = build_optimiser(model, recipe)
     steps = len(examples.pictures) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
@@ -244,7 +238,11 @@ def train_stage(
                     some = source.vary(some, size, generator, variation)
                     views = some.pictures.contiguous(memory_format=torch.channels_last)
                     scores, misread = model(views, some.cells) if recipe.parts else (model(views), None)
-                    teacher_scores = teacher(views).float() if teacher else None
+                    if answers is not None:
+                        ways = find_flipped(examples.pictures[chosen], epoch).long()
+                        teacher_scores = answers[ways, chosen].float()
+                    elif teacher:
+                        teacher_scores = teacher(views).float()
             times = len(scores) // len(chosen)  # two answers for each picture where prompts learn along
             classes = some.classes.repeat(times)
             if teacher_scores is None:
@@ -287,42 +285,6 @@ def train_stage(
         order = torch.randperm(len(examples.pictures), generator=torch.Generator().manual_seed(recipe.seed))
         settle_norms(trained, source, examples.pictures[order])
     return trained
-
-
-def build_optimiser(parameters: Sequence[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser the recipe names, without weight decay for biases and norms.
-
-    Muon (Jordan 2024) takes the filters of the convolutions, AdamW what is left. Its steps are as long for every
-    filter, whatever its gradient, so that the learning rate is an angle once `fix_norms` keeps the filters' length.
-    """
-    if recipe.optimiser == "muon":
-        filters: dict[str, Any] = {"params": [p for p in parameters if p.ndim == 4]}
-        rest = {"params": [p for p in parameters if p.ndim != 4], "use_fallback": True, "lr": recipe.rest_rate}
-        return Muon(
-            [filters, rest],
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            momentum=0.9,
-            nesterov=True,
-            adjust_lr_fn="original",
-        )
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-
-
-def fix_norms(filters: Sequence[nn.Parameter]) -> None:
-    """Scale the filters `(out, in, k, k)` of each convolution to a mean square length of 1.
-
-    Batch normalisation follows each of them, so that no answer changes.
-    """
-    with torch.no_grad():
-        for weight in filters:
-            weight.mul_(len(weight) ** 0.5 / weight.norm())
 
 
 def settle_norms(model: nn.Module, source: PictureSource, pictures: torch.Tensor) -> None:
@@ -401,14 +363,6 @@ def set_patch_drop(model: nn.Module, share: float) -> None:
         model.drop = PatchDropoutWithIndices(share)
     else:
         model.patch_drop = PatchDropout(share) if share else nn.Identity()
-
-
-def save_whole(path: Path, state: dict) -> None:
-    """Write beside and rename, so that a killed run never leaves half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
 
 
 def main(

@@ -44,6 +44,7 @@ from explain.methods.cf_cam.formula import FORMULA
 from explain.methods.cf_cam.parts import weigh
 from explain.methods.cf_cam.settings import PUBLISHED, CfCamSettings
 from explain.passes.capture import LayerCapture
+from explain.percent import write_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -113,6 +114,6 @@ def _softmax_warnings(weights: Tensor) -> tuple[str, ...]:
     if excess > 0.1:
         return ()
     return (
-        f"This map hardly depends on the class: the largest softmax weight is {excess:.2%} above the average, so it is "
-        "nearly the mean of the channels. Choose linear or spatial weights.",
+        f"This map hardly depends on the class: the largest softmax weight is {write_percent(excess, 2)} above the "
+        "average, so it is nearly the mean of the channels. Choose linear or spatial weights.",
     )

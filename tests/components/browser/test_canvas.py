@@ -362,7 +362,7 @@ def test_where_the_peak_lies() -> None:
     values = np.zeros((4, 4), dtype=np.float32)
     values[0, 3] = 1
     assert describe_peak(values, Box(0, 0, 200, 100), 100, 200) == (
-        "strongest at the upper right, 88% from the left and 12% from the top"
+        "strongest at the upper right, 88 % from the left and 12 % from the top"
     )
     assert describe_peak(-values, Box(0, 0, 200, 100), 100, 200) == "nothing in it is above zero"
 

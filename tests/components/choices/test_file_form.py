@@ -50,6 +50,15 @@ def test_each_finding_is_a_row_that_can_be_changed_where_something_changes_it() 
     assert name_assumed([size, mean]) == "mean" and name_assumed([size]) == ""
 
 
+@pytest.mark.parametrize(("count", "absent"), [(None, set()), (1, {"classes"}), (14, {"logit"})])
+def test_what_so_many_numbers_cannot_mean_is_not_offered(count: int | None, absent: set[str]) -> None:
+    request = ModelRequest(source="file", name="mine.pt", architecture="torchvision/resnet18")
+    candidates = (Candidate("torchvision/resnet18", 1.0, num_classes=count),)
+    finding = Finding("outputs", "classes", "as told", "outputs", "classes")
+    row = list_rows(Inspection(request, candidates, (finding,), None, None))[0]
+    assert {"classes", "findings", "logit", "value"} - {*row.options} == absent
+
+
 def test_an_architecture_that_is_not_told_is_not_filled_in() -> None:
     finding = Finding("architecture", "torchvision/resnet18?", "", "architecture", "torchvision/resnet18")
     assert list_rows(build(finding, architecture=None))[0].text == ""
@@ -59,7 +68,7 @@ def test_an_architecture_that_is_not_told_is_not_filled_in() -> None:
         "timm/resnet10t",
         "timm/resnet18",
     ]
-    assert list_others(build(finding)) == {"timm/resnet18d": "95%", "timm/resnet18": "looks the same"}
+    assert list_others(build(finding)) == {"timm/resnet18d": "95 %", "timm/resnet18": "looks the same"}
 
 
 def test_what_is_written_becomes_arguments_of_a_request() -> None:

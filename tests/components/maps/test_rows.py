@@ -69,7 +69,7 @@ def rows(
 def test_a_row_names_its_picture_class_and_what_reading_did() -> None:
     (row,) = rows(explained(heat("grad-cam")), methods=("grad-cam",))
     assert (row.key, row.digest, row.label) == ("d1", "d1", "cat.png")
-    assert row.detail == "Explained: cat (20%) · resnet · layer layer4, 4×4 cells"
+    assert row.detail == "Explained: cat (20 %) · resnet · layer layer4, 4×4 cells"
     assert row.notes == ("60 × 40 pixels. Turned upright.",)
 
 
@@ -142,9 +142,9 @@ def test_a_lent_map_names_its_model_its_class_and_what_that_model_finds_likelier
     loan = Loan("photo-vit", explained(heat("prompt-cam"), prompts=prompts))
     (row,) = rows(explained(prompt_cam="It has none."), methods=("prompt-cam",), usable=(), loans={"d1": loan})
     pane = row.panes[1]
-    assert pane.origin == "from photo-vit: cat 30%"
-    assert pane.sentence.startswith("From photo-vit, for cat 30%. ")
-    assert pane.warnings == ("photo-vit itself finds “dog” likeliest (60%).",)
+    assert pane.origin == "from photo-vit: cat 30 % by its prompts"
+    assert pane.sentence.startswith("From photo-vit, for cat 30 % by its prompts. ")
+    assert pane.warnings == ("photo-vit itself finds “dog” likeliest (60 % by its prompts).",)
     assert pane.alt == "Prompt-CAM of photo-vit for “cat” on cat.png"
 
 
@@ -169,7 +169,7 @@ def test_what_is_still_being_made_says_how_long_it_takes() -> None:
 def test_the_heading_says_that_the_probability_is_explained_and_which_layers_are_fused() -> None:
     entry = replace(explained(heat("grad-cam")), layers=("layer3", "layer4"))
     told = describe_explained(entry, "resnet", "probability")
-    assert told == "Explained: cat (20%) · by its probability · resnet · layers layer3 + layer4, 4×4 cells"
+    assert told == "Explained: cat (20 %) · by its probability · resnet · layers layer3 + layer4, 4×4 cells"
 
 
 def test_columns_that_a_model_cannot_fill_are_left_out_and_so_is_a_row_of_them() -> None:
@@ -180,7 +180,7 @@ def test_columns_that_a_model_cannot_fill_are_left_out_and_so_is_a_row_of_them()
     assert [[pane.key for pane in row.panes] for row in both] == [["picture", "resnet", "vit"], ["picture", "vit"]]
     (row,) = build_column_rows([(PICTURE, list_model_columns({"resnet": unable}))], asked)
     assert row.label == "cat.png · Grad-CAM"
-    assert row.panes[1].sentence == "dog 70% · explained: cat · layer layer4, 4×4 cells"
+    assert row.panes[1].sentence == "dog 70 % · explained: cat · layer layer4, 4×4 cells"
 
 
 def test_layers_and_classes_side_by_side_name_the_model_and_what_they_share() -> None:
@@ -188,5 +188,5 @@ def test_layers_and_classes_side_by_side_name_the_model_and_what_they_share() ->
     (by_layer,) = build_column_rows([(PICTURE, list_layer_columns(entry, "resnet"))], asked)
     (by_class,) = build_column_rows([(PICTURE, list_class_columns(entry, "resnet"))], asked)
     sentence = all_methods()["grad-cam"].sentence
-    assert by_layer.detail == f"Explained: cat (20%) · resnet · {sentence}"
+    assert by_layer.detail == f"Explained: cat (20 %) · resnet · {sentence}"
     assert by_class.detail == f"resnet · layer layer4, 4×4 cells · {sentence}"

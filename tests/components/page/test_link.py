@@ -79,6 +79,12 @@ VIEW = {
     "beside": ["5:dog"],
     "traits": ["2"],
     "parts": ["1"],
+    "truth": ["birds"],
+    "world": ["patch"],
+    "siblings": ["ruby warbler"],
+    "specimen": ["3"],
+    "round": ["12"],
+    "planted": ["0"],
     "present": ["1"],
     "tour": ["3"],
 }

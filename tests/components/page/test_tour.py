@@ -54,7 +54,7 @@ def test_the_model_says_what_the_steps_say_of_it() -> None:
         engine.explain(path, model, ["grad-cam", "eigen-cam"], target=target).pictures[0]
         for target in ("German shepherd", "tabby")
     )
-    assert dog.predictions[0].label == "German shepherd", "the first step says so"
+    assert dog.predictions[0].describe(0) == "German shepherd 4 %", "the first step says so"
     middle = dog.picture.size[1] / 2
     assert dog.maps[0].peak[0] > middle > cat.maps[0].peak[0], "Grad-CAM moves from the dog to the kitten"
     assert (dog.maps[1].values == cat.maps[1].values).all(), "Eigen-CAM stays"

@@ -44,7 +44,7 @@ def test_a_change_keeps_classes_that_are_likely_in_either() -> None:
 def test_confusion_is_shares_of_the_true_class_and_an_empty_class_is_no_division_by_zero() -> None:
     heat = draw_confusion(np.array([[3, 1], [0, 0]]), ["a", "b"]).data[0]
     np.testing.assert_allclose(heat.z, [[0.75, 0.25], [0, 0]])
-    np.testing.assert_array_equal(heat.customdata, [[3, 1], [0, 0]])
+    np.testing.assert_array_equal(heat.customdata, [["3 (75 %)", "1 (25 %)"], ["0 (0 %)", "0 (0 %)"]])
 
 
 def test_the_worst_class_stands_on_top_and_unchecked_ones_nowhere() -> None:

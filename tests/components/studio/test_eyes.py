@@ -52,7 +52,7 @@ def test_traits_stand_in_their_order_where_the_model_saw_the_picture() -> None:
     outline = Outline("bill", [[(1, 1), (2, 1), (2, 2)]])
     (row,) = build_eyes_rows(make_picture(1), make_view(make_class(1, 0.8, (2, 0, 1))), LABELS, [outline])
     assert [pane.title for pane in row.panes] == ["Picture", "Trait 1 · head 3", "Trait 2 · head 1"]
-    assert [pane.sentence for pane in row.panes[1:]] == ["Blurred alone: 80% → 20%", "Blurred alone: 80% → 40%"]
+    assert [pane.sentence for pane in row.panes[1:]] == ["Blurred alone: 80 % → 20 %", "Blurred alone: 80 % → 40 %"]
     assert all(pane.box == (10.0, 0.0, 50.0, 40.0) for pane in row.panes[1:])
     assert row.panes[0].choices[0].label == "robin"
     assert sum(choice.chosen for choice in row.panes[0].choices) == 1
@@ -109,7 +109,7 @@ def test_the_same_heads_stand_below_one_another_before_and_after() -> None:
 def test_what_became_of_the_decision_is_said() -> None:
     picture = make_picture(1)
     before, less, gone = (make_reading(picture, make_class(1, p, (0, 1))) for p in (0.8, 0.79, 0.02))
-    assert describe_change(before, less) == "“robin” falls: 80.0% → 79.0%. The decision stays “robin”."
+    assert describe_change(before, less) == "“robin” falls: 80.0 % → 79.0 %. The decision stays “robin”."
     assert "The decision flips from “robin” to" in describe_change(before, gone)
     values = [Reading(picture, 0, (Prediction(0, "age", None, score),), (), {}, None) for score in (41.5, 40.25)]
     assert describe_change(values[0], values[1]) == "“age” falls: 41.5 → 40.25."
@@ -123,7 +123,7 @@ def test_a_head_is_a_trait_only_where_the_class_loses_something_without_it() -> 
         panes.append(build_trait_pane(trait, seen, Box(0.0, 0.0, 60.0, 40.0), "picture"))
     assert [pane.title for pane in panes] == ["Head 1", "Head 1", "Trait 1 · head 1"]
     assert [pane.faint for pane in panes] == [True, True, False]
-    assert panes[0].sentence == "Blurred alone: 80% → 80%: by itself it hardly matters"
+    assert panes[0].sentence == "Blurred alone: 80 % → 80 %: by itself it hardly matters"
 
 
 def make_operation(name: str, how: How = "blur") -> Operation:

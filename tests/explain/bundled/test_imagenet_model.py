@@ -110,7 +110,7 @@ def test_sample_photographs_are_named_right(step: int, run: Run, tmp_path: Path,
     files = shlex.join(map(str, photographs))
     status, printed, _ = run(f"show {files} --model {NAME} --methods eigen-cam --out {tmp_path / 'out'}")
     assert status == 0
-    answers = dict(re.findall(r"^(n\d{8})_.*?\.JPEG: (.+?) \d+\.\d%", printed, re.MULTILINE))
+    answers = dict(re.findall(r"^(n\d{8})_.*?\.JPEG: (.+?) \d+\.\d %", printed, re.MULTILINE))
     right = sum(names[identifier] == label for identifier, label in answers.items())
     assert len(answers) == len(photographs) and right >= 0.84 * len(photographs)
     card = (MODELS_FOLDER / described.card).read_text(encoding="utf-8")

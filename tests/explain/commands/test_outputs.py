@@ -34,7 +34,7 @@ def read_manifest(folder: Path) -> dict:
     return json.loads((folder / "out" / "manifest.json").read_text())
 
 
-@pytest.mark.parametrize(("bias", "share"), [(-6.0, "0.2%"), (6.0, "99.8%")])
+@pytest.mark.parametrize(("bias", "share"), [(-6.0, "0.2 %"), (6.0, "99.8 %")])
 def test_one_logit(show: Callable[..., tuple[int, str, str]], tmp_path: Path, bias: float, share: str) -> None:
     status, printed, _ = show([bias], ["pneumonia"], "--outputs logit --score probability --target pneumonia")
     assert status == 0
@@ -66,12 +66,12 @@ def test_findings(show: Callable[..., tuple[int, str, str]]) -> None:
     names = ["mass", "nodule", "hernia"]
     status, printed, _ = show([4.0, 4.0, -4.0], names, "--outputs findings")
     assert status == 0
-    assert "mass 98.2%" in printed and "nodule 98.2%" in printed and "hernia 1.8%" in printed
+    assert "mass 98.2 %" in printed and "nodule 98.2 %" in printed and "hernia 1.8 %" in printed
     assert "exclude each other" not in printed
     status, printed, _ = show([4.0, 4.0, -4.0], names)
-    assert "mass 50.0%" in printed and "exclude each other" in printed and "--outputs" in printed
+    assert "mass 50.0 %" in printed and "exclude each other" in printed and "--outputs" in printed
     status, printed, _ = show([4.0, 4.0, -4.0], names, "--outputs classes")
-    assert "mass 50.0%" in printed and "exclude each other" not in printed
+    assert "mass 50.0 %" in printed and "exclude each other" not in printed
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from explain.datasets import archive, reading
-from explain.datasets.dataset import DataSet
+from explain.datasets.dataset import DataSet, describe_skipped
 from explain.datasets.reading import read_files, read_folder, read_zip
 from explain.errors import Cancelled, DataSetError
 from explain.pictures.decode import decode
@@ -154,6 +154,9 @@ def test_the_same_picture_is_used_once_and_in_two_classes_not_at_all() -> None:
     reasons = {skipped.name: skipped.reason for skipped in read.skipped}
     assert reasons.keys() == {"a/copy.png", "a/both.png", "b/too.png"}
     assert reasons["a/copy.png"] == "The same picture as a/0.png."
+    assert describe_skipped(read.skipped) == (
+        "3 files are left out, 1 of them because the same picture is there already"
+    )
     assert "is in “a” and “b”" in reasons["a/both.png"] == reasons["b/too.png"]
     assert hashlib.sha256(both).hexdigest() not in {example.digest for example in read.examples}
     twice = read_files([*fill("train/a", "train/b"), ("val/a/x.png", draw(0)), *fill("val/b", first=50)], "set")
@@ -180,10 +183,14 @@ def test_what_is_beside_the_splits_or_of_an_unknown_class_is_listed() -> None:
         ([*fill("a"), ("b/0.png", draw(50))], "“b” (1): each class needs at least 2"),
         ([*fill("a"), ("b/0.png", b"broken")], "“b” (0): each class needs at least 2"),
         ([*fill("a"), ("b/0.png", draw(9)), ("b/1.png", draw(9))], "“b” (1): each class needs"),
+        (
+            [*fill("a"), ("b/0.png", draw(9)), ("b/1.png", draw(9)), ("b/2.png", b"x")],
+            "2 files are left out, 1 of them because the same picture is there already. For instance b/2.png: ",
+        ),
         ([*fill("a", "b"), ("c/0.png", draw(50)), ("d/0.png", draw(51))], "“c” (1), “d” (1): each"),
         (
             [("a/0.png", b"x"), ("b/0.png", b"y")],
-            "“set” holds no picture that can be used. The first of 2 left out: a/0",
+            "“set” holds no picture that can be used. 2 files are left out. For instance a/0",
         ),
         (fill("a", "b\x07ll"), "cannot be a class"),
         (fill("a", "b" * 201), "cannot be a class"),

@@ -8,6 +8,7 @@ import pytest
 
 from explain.faithfulness.hiding import Hiding
 from explain.faithfulness.measures import MEASURES, MeasureName
+from explain.faithfulness.transplant import FixedPlace, Transplant
 from explain.faithfulness.verdict import Evidence, Fill, Hidden, Word, decide
 
 STRANGERS = np.linspace(-0.5, 0.93, 741)  # 95 % of them below 0.859
@@ -127,8 +128,33 @@ def test_no_word_and_no_sentence_is_a_seal() -> None:
 
 
 def test_every_measure_says_what_it_cannot_tell_and_where_it_is_from() -> None:
-    assert {*MEASURES} == {*get_args(MeasureName)}
+    assert {*get_args(MeasureName)} == {name for name, measure in MEASURES.items() if measure.compared}
     for measure in MEASURES.values():
         assert measure.cannot and "arXiv" in measure.paper
     marked = decide(Evidence("cat", hidden=[hide(1.0)])).marks[0]
     assert marked.measure is not None and MEASURES[marked.measure].better == "higher"
+
+
+def place(turned: int, elsewhere: float | None, name: FixedPlace | None = None, cells: range = range(4)) -> Transplant:
+    return Transplant(name, tuple(n in cells for n in range(64)), turned, 16, elsewhere, needed=True)
+
+
+def test_one_place_decides_is_said_beside_something_else_and_only_beyond_other_places() -> None:
+    assert words(hidden=[hide(1.0)], transplants=[place(15, 0.1)]) == ("backed", "one place decides")
+    assert words(hidden=[hide(0.5)], transplants=[place(8, 0.2)]) == ("undecided", "one place decides")
+    assert words(transplants=[place(16, 0.0)]) == ("one place decides", "not measured")
+    for none in ([], [place(7, 0.0)], [place(16, 0.75)], [place(16, None)]):
+        assert words(hidden=[hide(1.0)], transplants=none) == ("backed",)
+
+
+def test_what_is_said_of_a_place_names_it_and_asks() -> None:
+    hot = place(15, 0.1)
+    (_, mark) = decide(Evidence("cat", hidden=[hide(1.0)], transplants=[hot, place(2, None, "left edge")])).marks
+    assert mark.sentence.startswith("A small patch decides: pasted into 16 other pictures it made 15 of them “cat”.")
+    assert mark.sentence.endswith("as a reason?") and mark.value == 15 / 16 and mark.null == (0.1, 2 / 16)
+    edge = place(16, 0.0, "right edge", range(8, 16))
+    (_, mark) = decide(Evidence("cat", hidden=[hide(1.0)], transplants=[place(0, None), edge])).marks
+    assert mark.sentence.startswith("The right edge decides") and mark.sentence.endswith("This map hardly marks it.")
+    kept = replace(edge, needed=False, cells=hot.cells)
+    (_, mark) = decide(Evidence("cat", hidden=[hide(1.0)], transplants=[place(0, None), kept])).marks
+    assert mark.sentence.endswith("Without it the answer stays as it is.") and "hardly" not in mark.sentence

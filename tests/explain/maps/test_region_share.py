@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explain.maps.region_share import inside, region_share, sampling_grid
+from explain.maps.region_share import inside, mask_share, region_share, sampling_grid
 from explain.pictures.geometry import Box
 
 
@@ -40,6 +40,30 @@ def test_the_share_equals_the_sum_written_out(seed: int) -> None:
     size, box = (40, 300), Box(30.0, -5.0, 260.0, 50.0)
     polygon = [(float(x), float(y)) for x, y in rng.uniform((0, 0), (300, 40), (5, 2))]
     assert region_share(values, box, size, polygon) == pytest.approx(plain_share(values, box, size, polygon), abs=1e-6)
+
+
+def test_the_share_on_a_mask_equals_the_sum_written_out() -> None:
+    rng = np.random.default_rng(5)
+    values, mask = rng.normal(size=(3, 4)), rng.random((14, 20)) < 0.3
+    left, top, right, bottom = box = Box(2.0, -1.0, 18.0, 16.0)
+    total = within = 0.0
+    for i in range(14):
+        for j in range(20):
+            x, y = j + 0.5, i + 0.5
+            if not (left <= x < right and top <= y < bottom):
+                continue
+            u = min(max((x - left) / (right - left) * 4 - 0.5, 0), 3)
+            v = min(max((y - top) / (bottom - top) * 3 - 0.5, 0), 2)
+            a, b = min(int(v), 1), min(int(u), 2)
+            cell = np.maximum(values, 0)[a : a + 2, b : b + 2]
+            value = (1 - (v - a)) * ((1 - (u - b)) * cell[0, 0] + (u - b) * cell[0, 1])
+            value += (v - a) * ((1 - (u - b)) * cell[1, 0] + (u - b) * cell[1, 1])
+            total += value
+            within += value * mask[i, j]
+    assert mask_share(values, box, mask) == pytest.approx(within / total, abs=1e-6)
+    assert mask_share(np.ones((3, 3)), Box.whole((14, 20)), mask) == pytest.approx(mask.mean())
+    assert mask_share(-np.ones((3, 3)), box, mask) is None
+    assert mask_share(np.full((3, 3), np.nan), box, mask) is None
 
 
 def test_known_shares() -> None:

@@ -60,9 +60,9 @@ def test_a_name_is_read_with_its_family() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("resnet18", "is no architecture"),
-        ("timm/", "is no architecture"),
-        ("keras/resnet18", "is no architecture"),
+        ("resnet18", "does not say which library"),
+        ("timm/", "does not say which library"),
+        ("keras/resnet18", "does not say which library"),
         ("timm/resnet81", r"timm has no architecture “resnet81”\. Did you mean timm/resnet"),
         ("torchvision/xyzzy", "Look the name up"),
     ],

@@ -74,7 +74,7 @@ def test_what_is_told_is_taken_for_granted() -> None:
     tensors = build("torchvision/resnet18").state_dict()
     found, by_subject = look(tensors, architecture="timm/resnet18", fit="squash", label_names=("a", "b", "c"))
     assert found.request.architecture == "timm/resnet18"
-    assert by_subject["architecture"].reason.startswith("as told; 100% of names and shapes agree")
+    assert by_subject["architecture"].reason.startswith("as told; 100 % of names and shapes agree")
     assert by_subject["fit"].reason == "as told" and not by_subject["fit"].is_assumed
     assert by_subject["class names"].found == "a, b, c"
     _, by_subject = look(tensors, architecture="torchvision/densenet121")
@@ -85,7 +85,7 @@ def test_what_cannot_be_told_is_said_and_not_guessed() -> None:
     tensors = build("torchvision/resnet18").state_dict()
     half = dict(list(tensors.items())[:60])
     data = save(half)
-    with pytest.raises(ModelError, match=r"cannot be told for sure.*Nearest: torchvision/resnet18 \(\d\d% of names"):
+    with pytest.raises(ModelError, match=r"cannot be told for sure.*Nearest: torchvision/resnet18 \(\d\d % of names"):
         settle_request(build_file_request(data, "mine.pth"), data)
     with pytest.raises(ModelError, match="without a head"):
         look({key: tensor for key, tensor in tensors.items() if not key.startswith("fc.")})

@@ -30,7 +30,7 @@ def test_files_that_do_not_fit() -> None:
         open_file(weights, "timm/convnext_atto")
     with pytest.raises(ModelError, match="Did you mean timm/resnet10t"):
         open_file(weights, "timm/resnet10tt")
-    with pytest.raises(ModelError, match="is no architecture"):
+    with pytest.raises(ModelError, match="does not say which library"):
         open_file(weights, "resnet10t")
     with pytest.raises(ModelError, match="torchvision has no architecture “resnet10t”"):
         open_file(weights, "torchvision/resnet10t")

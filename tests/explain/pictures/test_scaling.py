@@ -28,7 +28,7 @@ def test_a_hot_pixel_does_not_darken_a_scan(kind: str, hot: int) -> None:
     others[0, 0] = others[3, 7] = False
     assert np.array_equal(found.model_pixels[others], expected.model_pixels[others])
     assert found.model_pixels[0, 0, 0] == 1
-    assert "12 bits" in found.notes[0] and "shown white: 2 of the values (0.04%)" in found.notes[1]
+    assert "12 bits" in found.notes[0] and "shown white: 2 of the values (0.04 %)" in found.notes[1]
 
 
 def test_pictures_of_one_series_are_scaled_alike() -> None:
@@ -51,7 +51,7 @@ def test_lettering_far_above_all_others_is_said() -> None:
     values = scan()
     values[:10, :20] = 65_535
     said = decode(saved(values, "PNG"), "a").notes
-    assert any("The number 65,535 (4.17% of the picture) is far above" in note for note in said)
+    assert any("The number 65,535 (4.17 % of the picture) is far above" in note for note in said)
     assert any("--white 4095" in note for note in said)
     mask = np.where(scan() > 2000, 65_535, 0).astype(np.uint16)
     whole = scan() * 16

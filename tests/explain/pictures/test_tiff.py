@@ -173,7 +173,7 @@ def test_empty_cells_are_left_out_of_the_scale(text: bytes, number: float, kind:
     measured[:5, :6] = False
     assert np.abs(picture.model_pixels - expected)[measured].max() < 1e-5
     assert (picture.model_pixels[:5, :6] == 0).all()
-    assert ("30 empty cells (5.0%" in " ".join(picture.notes)) == (text != b"nan\0")
+    assert ("30 empty cells (5.0 %" in " ".join(picture.notes)) == (text != b"nan\0")
     assert all("takes up" not in note for note in picture.notes)
 
 
@@ -193,7 +193,7 @@ def test_one_value_that_takes_up_the_range_is_warned_of(stray: float) -> None:
     assert len(decode(tiff(stored, 1), "a.tif").notes) == 1
     stored[:2, :2] = stray
     notes = decode(tiff(stored, 1), "a.tif").notes
-    assert f"The single value {stray:g} (0.67% of the picture)" in notes[1]
+    assert f"The single value {stray:g} (0.67 % of the picture)" in notes[1]
 
 
 def test_tiles_that_gdal_left_out_are_empty() -> None:

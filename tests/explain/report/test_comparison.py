@@ -118,7 +118,7 @@ def test_the_figure_as_svg_says_what_the_png_shows() -> None:
     columns = [PICTURE, "grad-cam"]
     texts = read_texts(encode_figure(answer(entry), RenderSettings(threshold=0.2), columns, "svg"))
     said = " ".join(texts)
-    for part in ("Grad-CAM", "Hatched: cropped away", "below 20%", "net-of-mine", "Not for diagnostic use"):
+    for part in ("Grad-CAM", "Hatched: cropped away", "below 20 %", "net-of-mine", "Not for diagnostic use"):
         assert part in said, part
     assert "Integrated Gradients" not in texts
     png = Image.open(io.BytesIO(encode_figure(answer(entry), RenderSettings(), columns)))

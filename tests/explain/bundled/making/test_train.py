@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,11 @@ import safetensors.torch
 import torch
 import typer
 
-from explain.bundled.architectures import BIRD_SIZE, BUILDERS, ConvStem
+from explain.bundled.architectures import BIRD_SIZE, BUILDERS, INPUT_SIZE, ConvStem
 from explain.bundled.making.aviary import Aviary
-from explain.bundled.making.photographs import (
-    Photographs,
-    whiten,
-)
+from explain.bundled.making.photographs import Photographs, whiten
 from explain.bundled.making.recipes import RECIPES
-from explain.bundled.making.train import find_source, fix_norms, follow, run_frozen, settle_norms, train
+from explain.bundled.making.train import find_source, follow, run_frozen, settle_norms, train
 from explain.networks.prompted_vit import PromptedViT
 from explain.networks.torchvision_operators import declare_missing_operators
 
@@ -36,10 +34,10 @@ def build_toy_cnn(classes: int) -> ByobNet:
     return ByobNet(shape, num_classes=classes)
 
 
-def build_toy_vit(classes: int) -> VisionTransformer:
-    """A birds-vit of two blocks and two heads."""
+def build_toy_vit(classes: int, size: int = BIRD_SIZE) -> VisionTransformer:
+    """A birds-vit of two blocks and two heads; of another size, a photo-vit."""
     return VisionTransformer(
-        img_size=BIRD_SIZE,
+        img_size=size,
         patch_size=8,
         embed_dim=64,
         depth=2,
@@ -56,6 +54,7 @@ def networks(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param == "toy":
             patch.setitem(BUILDERS, "photo-cnn", build_toy_cnn)
             patch.setitem(BUILDERS, "birds-vit", build_toy_vit)
+            patch.setitem(BUILDERS, "photo-vit", partial(build_toy_vit, size=INPUT_SIZE))
         yield
 
 
@@ -98,16 +97,6 @@ def test_weights_are_measured_as_they_ship(data: Path, tmp_path: Path) -> None:
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             assert torch.equal(tensor, tensor.half().float()), name
-
-
-def test_filters_keep_their_length_and_answers_stay() -> None:
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, bias=False), torch.nn.BatchNorm2d(8)).train()
-    views = torch.randn(4, 3, 8, 8)
-    before = network(views)
-    filters = [parameter for parameter in network.parameters() if parameter.ndim == 4]
-    fix_norms(filters)
-    assert filters[0].flatten(1).square().sum(1).mean().item() == pytest.approx(1.0)
-    assert torch.allclose(network(views), before, atol=1e-4)
 
 
 def test_batch_statistics_are_those_of_the_pictures_as_the_model_will_see_them(data: Path) -> None:
@@ -155,6 +144,21 @@ def test_prompts_of_birds_are_trained_on_the_frozen_network(tmp_path: Path) -> N
     with torch.no_grad():
         reused = prompted.finish(run_frozen(prompted, aviary, pictures).float())
         assert (reused - prompted(aviary.view(pictures))).abs().max() < 0.05
+
+
+@pytest.mark.usefixtures("networks")
+def test_a_vit_learns_from_what_the_teacher_said_once_beside_prompts_that_do_not_ship(
+    data: Path, tmp_path: Path
+) -> None:
+    source = Photographs(data)
+    teacher = BUILDERS["photo-cnn"](10)
+    safetensors.torch.save_file(teacher.state_dict(), tmp_path / "photo-cnn.safetensors")
+    stages = tuple(replace(recipe, epochs=1, patch_drop_epochs=1, batch=10) for recipe in RECIPES["photo-vit"][-2:])
+    said: list[str] = []
+    vit, _ = train("photo-vit", stages, source, tmp_path, tmp_path, say=said.append)
+    assert sum("mirror images" in line for line in said) == 1, "both stages share what was said"
+    assert vit.state_dict().keys() == BUILDERS["photo-vit"](10).state_dict().keys()
+    assert torch.load(tmp_path / "photo-cnn.scores", weights_only=True).shape == (2, 20, 10)
 
 
 def test_photographs_need_their_folder_and_birds_do_not() -> None:

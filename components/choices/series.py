@@ -1,0 +1,222 @@
+"""A series of scans that a session has open: which one, and which slice of it is the picture to explain."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from components.choices.dropdown import dropdown
+from explain.errors import ExplainError, PictureError
+from explain.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from explain.volumes.planes import Plane
+    from explain.volumes.reading import Series
+    from explain.volumes.volume import Volume
+
+ZIP = b"PK\x03\x04"
+"""How a zip begins."""
+
+_SLICE = "slice-widget"
+_PLANES = {"stack": "As scanned", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Scans:
+    """What a session has of scans. It lives in the session's state and outlasts a change of page.
+
+    Attributes:
+        waiting: files that were uploaded and not looked into yet, with their names.
+        series: what was found in the last ones, the largest first.
+        chosen: which of these is open.
+        volume: that one.
+        plane: how it is cut.
+        indices: by plane, which slice is shown, from 0.
+        window: through which window; None for the first.
+        shown: digest of the slice that is among the session's pictures; empty where none is.
+        problems: sentences on what could not be read.
+    """
+
+    waiting: list[tuple[str, bytes]] = field(default_factory=list)
+    series: tuple[Series, ...] = ()
+    chosen: int = 0
+    volume: Volume | None = None
+    plane: Plane = "stack"
+    indices: dict[str, int] = field(default_factory=dict)
+    window: str | None = None
+    shown: str = ""
+    problems: list[str] = field(default_factory=list)
+
+    def look_into(self, files: Sequence[bytes]) -> list[Picture] | None:
+        """Find the series in files and open the largest.
+
+        Returns:
+            The pictures in them that belong to none; None where there is no series, nor anything to unpack.
+        """
+        from explain.volumes.reading import read_volumes  # loads pydicom, which the page is painted without
+
+        self.problems = []
+        alone: list[Picture] = []
+        try:
+            found = read_volumes(files)
+            if not found.series and not any(data.startswith(ZIP) for data in files):
+                return None
+            self.problems += found.problems
+            for picture in found.pictures:
+                alone.append(picture.open())
+            if found.series:
+                self.series = found.series
+                self.open(0)
+        except ExplainError as error:
+            self.problems.append(str(error))
+        except Exception:
+            _log.exception("A series could not be read")
+            self.problems.append("The series could not be read. Export it again, or give fewer files.")
+        return alone
+
+    def open(self, number: int) -> None:
+        """Open one of the series at its middle slice.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        self.volume = None
+        self.volume = self.series[number].open()
+        self.chosen, self.plane, self.window = number, "stack", None
+        self.indices = {}
+
+    def find_index(self) -> int:
+        """Which slice of the plane is shown: the middle one at first, or else the nearest that is not missing."""
+        assert self.volume is not None
+        count = self.volume.count(self.plane)
+        gaps = set(self.volume.missing) if self.volume.get_view(self.plane).axes[0] == 0 else set()
+        there = [at for at in range(count) if at not in gaps]
+        return self.indices.get(self.plane, min(there, key=lambda at: abs(at - count // 2)))
+
+    def draw(self) -> Picture:
+        """The slice that is shown.
+
+        Raises:
+            PictureError: it is missing in the series.
+        """
+        assert self.volume is not None
+        return self.volume.slice(self.find_index(), self.plane, self.window)
+
+    def close(self) -> None:
+        """Forget the series."""
+        self.series, self.volume, self.shown, self.problems = (), None, "", []
+
+
+def get_scans() -> Scans:
+    """This session's scans."""
+    if "scans" not in st.session_state:
+        st.session_state["scans"] = Scans()
+    return st.session_state["scans"]
+
+
+def are_series(files: Sequence[bytes]) -> bool:
+    """Whether files should be looked through for series: zips, NIfTI files, and DICOM files of several slices."""
+    from explain.pictures.dicom import is_dicom
+    from explain.volumes.nifti import is_nifti
+
+    dicom = [data for data in files if is_dicom(data)]
+    several = len(dicom) > 1 or any(_has_frames(data) for data in dicom)
+    return several or any(data.startswith(ZIP) or is_nifti(data) for data in files)
+
+
+def _has_frames(data: bytes) -> bool:
+    from explain.volumes.header import NoScan, read_header
+
+    try:
+        return int(read_header(data).get("NumberOfFrames") or 1) > 1
+    except (NoScan, PictureError, TypeError, ValueError):
+        return False
+
+
+def pick_slice() -> None:
+    """Offer the series, its planes, slices and windows. What is chosen is in `get_scans` when the page is made anew."""
+    scans = get_scans()
+    for problem in scans.problems:
+        st.warning(problem)
+    if scans.volume is None:
+        return
+    if len(scans.series) > 1:
+        dropdown(
+            "Series",
+            range(len(scans.series)),
+            scans.chosen,
+            "series-widget",
+            _choose_series,
+            format_func=lambda number: f"{number + 1} · {_name(scans.series[number])}",
+            filter_mode=None,
+        )
+    else:
+        st.markdown(_name(scans.series[0]))
+    planes = [plane for plane, fault in scans.volume.planes.items() if not fault]
+    if len(planes) > 1:
+        dropdown(
+            "Plane",
+            planes,
+            scans.plane,
+            "plane-widget",
+            _choose_plane,
+            format_func=_PLANES.__getitem__,
+            filter_mode=None,
+        )
+    _pick_index(scans)
+    windows = list(scans.volume.windows)
+    if len(windows) > 1:
+        chosen = scans.window if scans.window in windows else windows[0]
+        dropdown("Window", windows, chosen, "window-widget", _choose_window, filter_mode=None)
+    edges = scans.volume.name_edges(scans.plane)
+    if edges is not None:
+        st.caption(f"Left edge {edges.left}, right {edges.right}, top {edges.top}, bottom {edges.bottom}.")
+
+
+def _pick_index(scans: Scans) -> None:
+    assert scans.volume is not None
+    count = scans.volume.count(scans.plane)
+    if count < 2:
+        return
+    st.session_state[_SLICE] = scans.find_index() + 1
+    st.slider(
+        "Slice",
+        1,
+        count,
+        key=_SLICE,
+        on_change=_choose_index,
+        help="With the slider chosen, ← and → go from slice to slice, Home and End to the first and the last.",
+    )
+
+
+def _name(one: Series) -> str:
+    return " · ".join(filter(None, (one.name, one.body_part, f"{one.shape[1]} × {one.shape[2]}")))
+
+
+def _choose_series(number: int) -> None:
+    scans = get_scans()
+    scans.problems = []
+    try:
+        scans.open(number)
+    except ExplainError as error:
+        scans.problems.append(str(error))
+        scans.chosen = number
+
+
+def _choose_plane(plane: Any) -> None:
+    get_scans().plane = plane
+
+
+def _choose_window(window: str) -> None:
+    get_scans().window = window
+
+
+def _choose_index() -> None:
+    scans = get_scans()
+    scans.indices[scans.plane] = int(st.session_state[_SLICE]) - 1

@@ -1,0 +1,327 @@
+"""Measuring maps: which changed versions of a picture must be run for the figures asked for, each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from explain.engine.judging import FILLS, FULL_LOOK, Judge, TestedMap
+from explain.engine.machine import Machine
+from explain.engine.memory import Memory, Seen
+from explain.engine.observer import Observer
+from explain.engine.question import Question
+from explain.engine.sight import Sight
+from explain.errors import MethodError
+from explain.faithfulness.bank import Bank
+from explain.faithfulness.baselines import draw_all_bright, draw_centre, draw_random_blobs, draw_random_cells
+from explain.faithfulness.best import Best, find_best
+from explain.faithfulness.changes import WHOLE, ChangeFill, Changes, apply, leave
+from explain.faithfulness.measured import Curve, Kind, Measured, Row, list_asked, measure_row
+from explain.faithfulness.measures import MEASURES, Examined, Measure
+from explain.faithfulness.probe import find_allowed, lay_on_cells
+from explain.faithfulness.references import list_references
+from explain.faithfulness.verdict import STILL_NAMED
+from explain.methods import Method, get_method
+from explain.methods.occlusion import Fill
+from explain.networks.meaning import find_probabilities
+from explain.passes.runner import Runner
+from explain.percent import write_percent
+from explain.progress import Watch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RANDOM_BLOBS, RANDOM_CELLS = 8, 2
+"""Maps of chance: those of the band beside the curves, and those of a row alone."""
+
+TITLES = {
+    "all bright": "All bright",
+    "random cells": "Random cells",
+    "random blobs": "Random blobs",
+    "centre": "Centre",
+    "mean activation": "Mean activation",
+    "least likely class": "Least likely class",
+    "another picture": "Another picture",
+}
+"""Of the maps of no meaning, in the order shown."""
+
+_AT_ONCE = 64  # changed versions between two times that their answers are kept
+_HIDING = "Hiding parts of the picture"
+_MEASURES = tuple(MEASURES.values())
+_CURVES_ONLY = tuple(measure for measure in _MEASURES if measure.name != "road")
+_SHOWING = tuple(measure for measure in _MEASURES if measure.category in ("showing", "shape"))
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """What is to be one row: a map, or several of no meaning.
+
+    Attributes:
+        name: see `Row`.
+        title: see `Row`.
+        kind: see `Row`.
+        tested: the maps, each with the measures that suit it.
+        by_prompts: the class prompts answer, and not the network's own head.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    tested: Sequence[tuple[Examined, Sequence[Measure]]]
+    by_prompts: bool = False
+
+    def limit(self, chosen: Collection[str] | None) -> _Group:
+        """With the measures that are wanted; None for all."""
+        if chosen is None:
+            return self
+        tested = [(one, [measure for measure in own if measure.name in chosen]) for one, own in self.tested]
+        return replace(self, tested=tested)
+
+
+class Meter:
+    """Measures the maps of one picture.
+
+    Args:
+        machine: runs the networks.
+        memory: what was seen.
+        observer: sees what was not.
+        judge: has the bank of masks that verdicts rest on, and compares maps with those of classes and copies.
+    """
+
+    def __init__(self, machine: Machine, memory: Memory, observer: Observer, judge: Judge):
+        self._machine = machine
+        self._memory = memory
+        self._observer = observer
+        self._judge = judge
+
+    def measure(
+        self, sight: Sight, question: Question, watch: Watch, chosen: Collection[str] | None = None
+    ) -> Measured:
+        """All figures of a picture's maps, beside those of maps of no meaning.
+
+        Args:
+            sight: the picture as it is.
+            question: what is asked of it, for one class.
+            chosen: names of the measures wanted; None for all.
+            watch: told how far it is; may stop it before each chunk of passes. What was run until then is kept.
+
+        Raises:
+            MethodError: no method has a map.
+        """
+        seen, _, failed = self._observer.see_all(sight, question, watch)
+        target = seen.resolve(question.targets[0])
+        question = replace(question, targets=(target,)).without(failed)
+        maps = self._judge.look_alike(sight, question, watch.part(0.0, 0.25))
+        drawn = {one.heatmap.method for one in maps}
+        missing = {
+            method.name: question.unavailable.get(method.name, "It has no map of this picture.")
+            for method in question.methods
+            if method.name not in drawn
+        }
+        if not maps:
+            raise MethodError(next(iter({**question.unavailable, **missing}.values()), "There is no map to measure."))
+        groups = [group.limit(chosen) for group in self._group(sight, question, seen, maps, watch)]
+        kinds = sorted({group.by_prompts for group in groups})
+        scores = {
+            by_prompts: self._ask(
+                sight,
+                seen,
+                [group for group in groups if group.by_prompts == by_prompts],
+                watch.part(0.5 + 0.4 * number / len(kinds), 0.5 + 0.4 * (number + 1) / len(kinds), _HIDING),
+            )
+            for number, by_prompts in enumerate(kinds)
+        }
+        rows: list[Row] = []
+        curves: list[Curve] = []
+        for group in groups:
+            row, lines = measure_row(group.name, group.title, group.kind, group.tested, scores[group.by_prompts])
+            rows.append(row)
+            curves += lines
+        label = sight.loaded.labels[target]
+        whole = scores[groups[0].by_prompts][WHOLE]
+        kept = {} if sight.loaded.outputs == "value" else _find_kept(curves, whole)
+        best = self._compare(sight, seen, groups, kept, watch.part(0.9, 1.0, _HIDING))
+        return Measured(label, whole, rows, curves, best, _list_notes(label, kept), missing)
+
+    def _compare(
+        self, sight: Sight, seen: Seen, groups: Sequence[_Group], kept: Mapping[Fill, float], watch: Watch
+    ) -> Best:
+        """Which map is best, if one is: of those that explain what the network's own head answers."""
+        by_prompts = all(group.by_prompts for group in groups)
+        own = [group for group in groups if group.by_prompts == by_prompts and not group.tested[0][0].blank]
+        cells = {
+            kind: {group.title: group.tested[0][0].cells for group in own if group.kind == kind}
+            for kind in ("map", "baseline")
+        }
+        cells["baseline"].pop(TITLES["all bright"], None)
+        banks = [
+            self._judge.open_bank(sight, seen, FULL_LOOK, fill, by_prompts, watch)
+            for fill in FILLS
+            if kept.get(fill, 0.0) < STILL_NAMED
+        ]
+        target = groups[0].tested[0][0].target
+        return find_best(cells["map"], cells["baseline"], banks, target, int(sight.picture.digest[:8], 16))
+
+    def _group(
+        self, sight: Sight, question: Question, seen: Seen, maps: Sequence[TestedMap], watch: Watch
+    ) -> list[_Group]:
+        """The maps asked for, then those of no meaning."""
+        seed = int(sight.picture.digest[:8], 16)
+        allowed = find_allowed(sight.picture.size, sight.box)
+        banks = {
+            by_prompts: self._judge.open_bank(
+                sight, seen, FULL_LOOK, FILLS[0], by_prompts, watch.part(0.25, 0.5, _HIDING)
+            )
+            for by_prompts in dict.fromkeys(one.by_prompts for one in maps)
+        }
+        (target,) = question.targets
+        assert target is not None
+        common = Examined(np.zeros(allowed.shape), np.zeros(allowed.shape), allowed, seed, target, sight.loaded.outputs)
+
+        def test(values: np.ndarray, bank: Bank | None) -> Examined:
+            return replace(common, cells=lay_on_cells(values), shown=_show(values), bank=bank)
+
+        groups = []
+        several = len({one.heatmap.layer for one in maps}) > 1
+        for one in maps:
+            title = get_method(one.heatmap.method).title + (f", {one.heatmap.layer}" if several else "")
+            tested = replace(
+                test(one.heatmap.values, banks[one.by_prompts]),
+                rivals=tuple(value if np.isfinite(value) else 0.0 for value in one.evidence.rival_likenesses),
+                steadiness=one.evidence.steadiness,
+            )
+            if one.evidence.class_agnostic:
+                tested = replace(tested, rivals=(1.0,))
+            groups.append(_Group(one.heatmap.key, title, "map", [(tested, _MEASURES)], one.by_prompts))
+        by_prompts = all(one.by_prompts for one in maps)
+        bank = banks[by_prompts]
+        for name, drawn, measures in (
+            ("all bright", [draw_all_bright()], _SHOWING),
+            ("random cells", draw_random_cells(seed, RANDOM_CELLS), _MEASURES),
+            ("random blobs", draw_random_blobs(seed, RANDOM_BLOBS), _CURVES_ONLY),
+            ("centre", [draw_centre()], _MEASURES),
+            ("mean activation", [seen.activations[question.layers[0].name].mean(0).cpu().numpy()], _MEASURES),
+            ("least likely class", self._draw_least_likely(sight, question, seen, watch), _MEASURES),
+            ("another picture", self._draw_another(sight, question, watch), _MEASURES),
+        ):
+            some = [(test(values, bank), measures) for values in drawn]
+            if some:
+                groups.append(_Group(name, TITLES[name], "baseline", some, by_prompts))
+        return groups
+
+    def _draw_least_likely(self, sight: Sight, question: Question, seen: Seen, watch: Watch) -> list[np.ndarray]:
+        """The first class-aware quick method's map of the least likely class; none where no method is."""
+        aware = _find_aware(question)
+        least = int(seen.logits.argmin())
+        if aware is None or least in question.targets:
+            return []
+        drawn = self._judge.draw(sight, replace(question, methods=(aware,), targets=(least,)), watch)
+        return [heatmap.values for heatmap in drawn.values()][:1]
+
+    def _draw_another(self, sight: Sight, question: Question, watch: Watch) -> list[np.ndarray]:
+        """The same method's map of an example; none where the model cannot look at one."""
+        aware, loaded = _find_aware(question), sight.loaded
+        if aware is None or loaded.preprocessing.channels not in (1, 3):
+            return []
+        (other,) = list_references(loaded.labels, sight.picture.source or sight.picture.digest, 1)
+        asked = replace(question, methods=(aware,), targets=(None,))
+        drawn = self._judge.draw(Sight(other, loaded), asked, Watch(cancel=watch.cancel))
+        return [heatmap.values for heatmap in drawn.values()][:1]
+
+    def _ask(self, sight: Sight, seen: Seen, groups: Sequence[_Group], watch: Watch) -> dict[str, float]:
+        """By its key, what the class scores in each changed version that the groups ask for: the probability, or the
+        score of a value. What has been answered before is not run again.
+        """
+        import torch
+
+        asked: list[Changes] = [leave(groups[0].tested[0][0].cells)]
+        asked += [changes for group in groups for tested, own in group.tested for changes in list_asked([tested], own)]
+        loaded, by_prompts = sight.loaded, groups[0].by_prompts
+        (target,) = {tested.target for group in groups for tested, _ in group.tested}
+        with seen.turn_of(("answers", by_prompts)):
+            new = _list_new(asked, {key for own, key in seen.answers if own == by_prompts})
+            module = loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module
+            runner = Runner(
+                module,
+                self._machine.prepare(sight),
+                loaded.layers[-1],
+                0,
+                "logit",
+                turn=self._machine.turns(loaded),
+                count=self._machine.count,
+                outputs=loaded.outputs,
+            )
+            runner.report_to(watch.report, watch.cancel)
+            runner.expect(sum(len(changes.shares) for changes in new))
+            seed = int(sight.picture.digest[:8], 16)
+            found: dict[tuple[bool, str], np.ndarray] = {}
+            for changes in new:
+
+                def make(rows: range, changes: Changes = changes) -> Tensor:
+                    return apply(runner.picture, changes.take(rows), seed)
+
+                answers = runner.answers(make, len(changes.shares)).cpu().numpy()
+                fresh = {(by_prompts, key): row for key, row in zip(changes.keys, answers, strict=True)}
+                seen.keep_answers(fresh)
+                found |= fresh
+            keys = {(by_prompts, key) for changes in asked for key in changes.keys}
+            found |= {key: seen.answers[key] for key in keys - found.keys()}
+        kept = np.stack([*found.values()])
+        numbers = torch.from_numpy(kept).double()
+        if loaded.outputs != "value":
+            numbers = find_probabilities(numbers, loaded.outputs)
+        return {key: float(score) for (_, key), score in zip(found, numbers[:, target], strict=True)}
+
+
+def _show(values: np.ndarray) -> np.ndarray:
+    """What is seen of a map, `(h, w)` float32, 0…1; nothing of one that is blank or not finite."""
+    positive = np.maximum(values, 0)
+    highest = positive.max()
+    shown = positive / highest if np.isfinite(values).all() and highest > 0 else np.zeros_like(positive)
+    return shown.astype(np.float32)
+
+
+def _find_aware(question: Question) -> Method | None:
+    """The first method that asks for the class and runs no passes of its own."""
+    return next((m for m in question.methods if not m.class_agnostic and "runner" not in m.needs), None)
+
+
+def _list_new(asked: Sequence[Changes], known: Collection[str]) -> list[Changes]:
+    """Each change that is not known, once, those of a kind together and not too many at once."""
+    found: dict[tuple[ChangeFill, tuple[int, ...]], dict[str, tuple[np.ndarray, float]]] = {}
+    names = set(known)
+    for changes in asked:
+        for key, hidden, share in zip(changes.keys, changes.hidden, changes.shares, strict=True):
+            if key not in names:
+                names.add(key)
+                found.setdefault((changes.fill, hidden.shape), {})[key] = hidden, float(share)
+    return [
+        Changes(fill, np.stack([hidden for hidden, _ in some]), np.array([share for _, share in some]))
+        for (fill, _), new in found.items()
+        for start in range(0, len(new), _AT_ONCE)
+        for some in [[*new.values()][start : start + _AT_ONCE]]
+    ]
+
+
+def _find_kept(curves: Sequence[Curve], whole: float) -> dict[Fill, float]:
+    """With everything hidden, what is left of the probability of the class, as a share, by what hides."""
+    ends = {curve.measure: curve for curve in curves}
+    kept: dict[Fill, float] = {}
+    if "deletion" in ends:
+        kept["grey"] = float(ends["deletion"].scores[-1]) / max(whole, 1e-12)
+    if "insertion" in ends:
+        kept["blur"] = float(ends["insertion"].scores[0]) / max(whole, 1e-12)
+    return kept
+
+
+def _list_notes(label: str, kept: Mapping[Fill, float]) -> tuple[str, ...]:
+    """What must be known of this picture to read the figures."""
+    return tuple(
+        f"With everything hidden by {fill}, the model still gives “{label}” {write_percent(share)} of its probability: "
+        f"what is measured with {fill} tells little on this picture."
+        for fill, share in kept.items()
+        if share >= STILL_NAMED
+    )

@@ -1,0 +1,1 @@
+"""How the networks of the worlds were trained. Nothing that runs knows it."""

@@ -1,0 +1,1 @@
+"""Truth's views, one file each; `pages/truth.py` shows the one chosen."""

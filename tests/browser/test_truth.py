@@ -1,0 +1,40 @@
+"""The page Truth in a real browser: a key takes out what is planted, also before an audience."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.support.legibility import assert_legible
+
+PATIENCE = 90_000  # milliseconds: the first page waits for torch
+
+
+def test_a_key_takes_out_what_is_planted_and_marks_come_under_both_networks(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}/truth?truth=birds&method=grad-cam")
+    answers = page.locator(".st-key-grid .choice:first-child")
+    expect(answers).to_contain_text(["crested finch", "crested finch"], timeout=PATIENCE)
+    marks = page.locator(".st-key-grid [data-pane=grad-cam] .mark-word")
+    expect(marks.nth(1)).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".st-key-grid [data-pane=grad-cam]").first).to_contain_text("on the crest, by chance 2%")
+    assert_legible(page)
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("x")
+    expect(answers).to_contain_text(["sunny finch", "sunny finch"], timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("planted=0"))
+    page.keyboard.press("p")
+    switch = page.get_by_text("Drawn as a crested finch")
+    expect(switch).to_be_in_viewport()
+    expect(page.locator(".st-key-specimen-next")).to_be_hidden()
+    page.keyboard.press("PageDown")
+    expect(page).to_have_url(re.compile("specimen=2"), timeout=PATIENCE)
+    page.keyboard.press("x")
+    expect(answers.first).to_contain_text("crested finch", timeout=PATIENCE)
+    mark = page.locator(".st-key-grid [data-pane=grad-cam] .marks summary").last
+    expect(mark).to_be_visible(timeout=PATIENCE)
+    page.wait_for_timeout(200)
+    frame = mark.bounding_box()
+    assert frame is not None and frame["y"] + frame["height"] <= 1000 - 44, "both networks are on one slide"
+    page.keyboard.press("p")
+    expect(switch).to_be_visible()
