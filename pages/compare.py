@@ -14,6 +14,7 @@ from components.choices.comparison import pick_agreement, pick_comparison, pick_
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
 from components.choices.model import find_prompted_for, list_knowing
 from components.maps.buttons import follow_button
+from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
@@ -112,8 +113,7 @@ def _compare(
         return
     answered = Answered(())
     if question.comparison.by == "models":
-        work = Work(lambda work: explain_models(engine, question, settings, work))
-        found = place.watch(work, "Explaining …", stop_key=key)
+        found = place.watch(Work(lambda w: explain_models(engine, question, settings, w)), "Explaining …", stop_key=key)
         columns = [
             (picture, list_model_columns(by_model)) for picture, by_model in zip(question.pictures, found, strict=True)
         ]
@@ -137,12 +137,13 @@ def _compare(
             from components.maps.agreement import show_agreement
 
             show_agreement(rows)
+        show_curves(engine, question, settings, key)
         shown.finish(answer.view, gather(question, answered, engine.description), answered.loans)
         if shown.explanation is not None and shown.offered is False:
             st.rerun()  # what had been stopped went on: the page lacks the buttons
         say_passes(engine)
     follow_settings(question.methods)
-    shown.find_verdicts = check.begin(key, answered, lambda work: judge(engine, question, answered, settings, work))
+    shown.find_verdicts = check.begin(key, answered.entries, lambda w: judge(engine, question, answered, settings, w))
 
 
 if __name__ == "__main__":

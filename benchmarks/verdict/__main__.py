@@ -20,6 +20,7 @@ from benchmarks.verdict.birds import measure_birds
 from benchmarks.verdict.maps import draw_birds, measure_maps, read_pictures
 from benchmarks.verdict.seconds import measure_seconds
 from benchmarks.verdict.shortcuts import measure_shortcuts
+from benchmarks.verdict.unlike import measure_unlike
 
 if TYPE_CHECKING:
     from explain.pictures.picture import Picture
@@ -31,6 +32,7 @@ PARTS: dict[str, Part] = {
     "birds": lambda options: measure_birds("birds-cnn", min(options.pictures, 120)),
     "seconds": lambda _options: measure_seconds(),
     "shortcuts": lambda options: measure_shortcuts(options.data.parent, options.runs),
+    "unlike": measure_unlike,
 }
 """What is measured, in the order of the report. Each returns figures by the names that they have there."""
 
@@ -51,6 +53,8 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs/shortcuts"), help="where networks trained for it are kept"
     )
+    parser.add_argument("--photographs", type=Path, help="of a thousand things, for imagenet-cnn")
+    parser.add_argument("--scans", type=Path, nargs="*", default=[], help="folders of radiographs and slices")
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -3,7 +3,8 @@
 Small networks are trained where a mark gives a class away (`explain.worlds`), several a mark, with seeds of their own;
 beside them networks that met the marks on pictures of all classes, and such as never met any. Pictures that none of
 them learned from are shown with the mark, and each map is tried as on the page: *caught* is a map of which it is said
-that one place decides, a *false alarm* the same on a network that ignores the marks. A network counts as relying only
+that one place decides, a *false alarm* the same on a network that ignores the marks, unless that place has part of the
+opacity of a drawn radiograph: there one place does decide, and is counted beside it. A network counts as relying only
 where the mark alone turns 80 % of other pictures.
 
 The thresholds are those of `explain.faithfulness.transplant`; `CALIBRATION` are the seeds of the networks by which they
@@ -93,6 +94,7 @@ class Tally:
         taught: the network.
         said: by method, whether one place was said to decide.
         there: by method, whether a place that decides has part of the mark.
+        own: by method, whether a place that decides has part of what makes the picture its class, as an opacity does.
         peaks: by method, whether the map is highest on the mark.
         strengths: by method, of the place that stands out most, how much.
     """
@@ -100,6 +102,7 @@ class Tally:
     taught: Taught
     said: dict[str, list[bool]] = field(default_factory=dict)
     there: dict[str, list[bool]] = field(default_factory=dict)
+    own: dict[str, list[bool]] = field(default_factory=dict)
     peaks: dict[str, list[bool]] = field(default_factory=dict)
     strengths: dict[str, list[float]] = field(default_factory=dict)
 
@@ -180,30 +183,44 @@ def show(engine: Engine, school: School, taught: Taught, shown: int) -> Tally | 
         target = int(ask(network, pixels[None])[0])
         if relies and target != label:
             continue
-        _show_one(engine, loaded, tally, pixels, find_place(mark, (UNITS, UNITS), number))
+        finding = None if pictures.findings is None else pictures.findings[number]
+        _show_one(engine, loaded, tally, pixels, (find_place(mark, (UNITS, UNITS), number), finding))
         count += 1
         if count == shown:
             break
     return tally
 
 
-def _show_one(engine: Engine, loaded: LoadedModel, tally: Tally, pixels: np.ndarray, mark: np.ndarray | None) -> None:
-    """One picture, as the page tries it."""
+def _show_one(
+    engine: Engine,
+    loaded: LoadedModel,
+    tally: Tally,
+    pixels: np.ndarray,
+    known: tuple[np.ndarray | None, np.ndarray | None],
+) -> None:
+    """One picture, as the page tries it; known is where its mark lies, and its finding."""
     picture = build_shown("shown", pixels)
     explained = engine.explain(picture, loaded, METHODS).pictures[0]
     tried = engine.try_places(picture, loaded, METHODS)
-    on_mark = np.zeros((CELLS, CELLS), dtype=bool)
-    if mark is not None:
-        side = UNITS // CELLS
-        on_mark = mark.reshape(CELLS, side, CELLS, side).any((1, 3))
+    on_mark, on_finding = map(_lay_on_cells, known)
     for heatmap in explained.maps:
         places = tried.get(heatmap.key, ())
         deciding = [one for one in places if one.decides]
         cells = lay_on_cells(heatmap.values)
         tally.said.setdefault(heatmap.method, []).append(bool(deciding))
-        tally.there.setdefault(heatmap.method, []).append(any(on_mark.ravel()[[*one.cells]].any() for one in deciding))
-        tally.peaks.setdefault(heatmap.method, []).append(bool(on_mark.ravel()[cells.argmax()]))
+        tally.there.setdefault(heatmap.method, []).append(any(on_mark[[*one.cells]].any() for one in deciding))
+        tally.own.setdefault(heatmap.method, []).append(any(on_finding[[*one.cells]].any() for one in deciding))
+        tally.peaks.setdefault(heatmap.method, []).append(bool(on_mark[cells.argmax()]))
         tally.strengths.setdefault(heatmap.method, []).append(find_strength(places))
+
+
+def _lay_on_cells(place: np.ndarray | None) -> np.ndarray:
+    """The cells, row by row, that have part of a place of a picture `(S, S)`; none of no place."""
+    if place is None:
+        return np.zeros(CELLS * CELLS, dtype=bool)
+    side = UNITS // CELLS
+    cells: np.ndarray = place.reshape(CELLS, side, CELLS, side).any((1, 3)).ravel()
+    return cells
 
 
 def find_strength(places: Sequence[Transplant]) -> float:
@@ -221,9 +238,11 @@ def resample(tallies: Sequence[Sequence[bool]], draws: int = _DRAWS) -> tuple[fl
     return float(low), float(high)
 
 
-def count(tallies: Sequence[Tally], method: str) -> Figure:
-    """The figure of one method over some networks."""
-    said = [one.said[method] for one in tallies]
+def count(tallies: Sequence[Tally], method: str, alarms: bool = False) -> Figure:
+    """The figure of one method over some networks; of alarms those are counted that do not lie where they should."""
+    said = [
+        [a and not (alarms and b) for a, b in zip(one.said[method], one.own[method], strict=True)] for one in tallies
+    ]
     hits, shown = sum(map(sum, said)), sum(map(len, said))
     low, high = Share(hits, shown).interval
     return Figure(
@@ -232,6 +251,7 @@ def count(tallies: Sequence[Tally], method: str) -> Figure:
         networks=len(tallies),
         interval=(low, high),
         interval_networks=resample(said),
+        own=sum(sum(one.own[method]) for one in tallies) / shown,
         there=sum(sum(one.there[method]) for one in tallies) / shown,
         peaks=sum(sum(one.peaks[method]) for one in tallies) / shown,
     )
@@ -262,7 +282,7 @@ def report(tallies: Sequence[Tally], idle: Sequence[str], seeds: Sequence[int]) 
         if relying:
             rows.append(Caught(mark=plan.mark, methods={method: count(relying, method) for method in METHODS}))
     ignoring = [one for one in tallies if one.taught.collected != "gives away"]
-    alarms = {method: count(ignoring, method) for method in METHODS}
+    alarms = {method: count(ignoring, method, alarms=True) for method in METHODS}
     table = Shortcuts(
         made_by="python -m benchmarks.verdict --only shortcuts",
         seeds=tuple(seeds),
@@ -276,7 +296,7 @@ def report(tallies: Sequence[Tally], idle: Sequence[str], seeds: Sequence[int]) 
             low, high = figure.interval_networks
             print(
                 f"{name:8} {method:10} {said}  over {figure.networks} networks {low:.1%} to {high:.1%}, "
-                f"at the mark {figure.there:.1%}, peak on the mark {figure.peaks:.1%}"
+                f"at the mark {figure.there:.1%}, at the finding {figure.own:.1%}, peak on the mark {figure.peaks:.1%}"
             )
     if tuple(seeds) == TEST:
         path = FOLDER / "shortcuts.json"

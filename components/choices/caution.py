@@ -10,11 +10,11 @@ import streamlit as st
 from components.choices.chosen_model import ask_for_own, use_bundled
 from components.choices.model import find_model_for
 from components.words import escape
-from explain.bundled.caution import caution_of
+from explain.bundled.caution import caution_of, find_scan_model
 from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 
-_STRANGE = "The model in use has never seen anything like this."
+_STRANGE = "The model in use has no class for what this shows, and names the nearest."
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,17 @@ class Caution:
     Attributes:
         sentence: why its answer means little.
         model: the bundled model that knows the picture; None where only a model of the person's own could.
+        known: what that model knows, in words, where the picture itself was not among it.
     """
 
     sentence: str
     model: str | None = None
+    known: str = "it"
 
     @property
     def remedy(self) -> str:
         """What the button says."""
-        return "Load your model" if self.model is None else f"Use {self.model}, which knows it"
+        return "Load your model" if self.model is None else f"Use {self.model}, which knows {self.known}"
 
 
 NO_CAUTIONS: Mapping[str, Caution] = {}
@@ -47,7 +49,10 @@ def find_cautions(pictures: Sequence[Picture], model: LoadedModel) -> dict[str, 
     for picture in pictures:
         sentence = caution_of(model.request.name, picture, model.request.source, model.labels)
         knowing = find_model_for([picture], model.labels)
-        if sentence or knowing:
+        scan = find_scan_model(picture) if sentence and knowing is None else None
+        if scan is not None:
+            found[picture.digest] = Caution(sentence, *scan)
+        elif sentence or knowing:
             found[picture.digest] = Caution(sentence or _STRANGE, knowing)
     return found
 

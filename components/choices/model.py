@@ -15,8 +15,9 @@ from components.session.carried import HUB_TEXT, MODEL_SOURCE
 from components.session.front_door import link_to_page
 from components.session.work import Place, Work
 from components.words import escape
+from explain.bundled.caution import knows_scan
 from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models
-from explain.bundled.pictures import bundled_pictures, find_bundled
+from explain.bundled.pictures import find_bundled
 from explain.errors import ModelError
 from explain.models.hub import HubModel, is_downloaded, search_hub
 from explain.models.loaded import LoadedModel
@@ -177,16 +178,22 @@ def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | 
 def list_knowing(pictures: Sequence[Picture]) -> list[str]:
     """Names of the bundled models that know what the pictures show: all of them, or at least one of them.
 
-    What nobody has described, and what no model knows, is taken for a photograph.
+    Scans are for the models that have seen scans of their kind. What else nobody has described, and what no model
+    knows, is taken for a photograph.
     """
     models = bundled_models()
-    photographed = {name for entry in bundled_pictures() if entry.seed is None for name in entry.classes}
-    found = [find_bundled(picture.digest) for picture in pictures]
-    shown = [{*entry.classes} if entry is not None and entry.classes else photographed for entry in found]
-    known = [{model.name for model in models if classes & {*model.classes}} for classes in shown]
+    known = [_list_knowing_one(picture, models) for picture in pictures]
     every = set.intersection(*known) if known else set()
     some = every or set.union(set(), *known)
     return [model.name for model in models if model.name in some]
+
+
+def _list_knowing_one(picture: Picture, models: Sequence[BundledModel]) -> set[str]:
+    entry = find_bundled(picture.digest)
+    if entry is not None and entry.classes:
+        return {model.name for model in models if {*entry.classes} & {*model.classes}}
+    scanned = {model.name for model in models if knows_scan(model.knows, picture)}
+    return scanned or {model.name for model in models if model.knows == "photographs"}
 
 
 def find_prompted_for(pictures: Sequence[Picture]) -> str | None:

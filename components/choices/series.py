@@ -88,7 +88,7 @@ class Scans:
         """
         self.volume = None
         self.volume = self.series[number].open()
-        self.chosen, self.plane, self.window = number, "stack", None
+        self.chosen, self.plane, self.window = number, self.volume.made_as, None
         self.indices = {}
 
     def find_index(self) -> int:
@@ -159,6 +159,8 @@ def pick_slice() -> None:
     else:
         st.markdown(_name(scans.series[0]))
     planes = [plane for plane, fault in scans.volume.planes.items() if not fault]
+    if scans.volume.made_as != "stack":
+        planes.remove("stack")  # stored in any order, it was scanned in none of them
     if len(planes) > 1:
         dropdown(
             "Plane",
@@ -196,7 +198,8 @@ def _pick_index(scans: Scans) -> None:
 
 
 def _name(one: Series) -> str:
-    return " · ".join(filter(None, (one.name, one.body_part, f"{one.shape[1]} × {one.shape[2]}")))
+    kind = "Volume" if one.modality == "OT" else one.modality
+    return " · ".join(filter(None, (kind, one.body_part, " × ".join(map(str, one.shape)))))
 
 
 def _choose_series(number: int) -> None:

@@ -9,6 +9,7 @@ from components.browser.canvas import Choice, Pane, Row
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.methods import has_settings, name_pane_settings
 from components.maps.headings import describe_explained, describe_layers, describe_target, say_score
+from components.maps.verdicts import say_unlike
 from components.words import format_answer, format_time
 from explain.engine.explanation import PictureExplanation
 from explain.maps.agreement import subtract
@@ -65,6 +66,12 @@ class Answered:
     outcomes: Sequence[Outcome]
     loans: Mapping[str, Loan] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> list[PictureExplanation]:
+        """All answers there are, of the model and of those that lend."""
+        own = [outcome for outcome in self.outcomes if isinstance(outcome, PictureExplanation)]
+        return [*own, *(loan.entry for loan in self.loans.values())]
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -99,21 +106,32 @@ def build_rows(
         coming: methods whose maps are still being made, and what is said of them until then.
         difference: two of the methods, of which the second is subtracted from the first in a pane of its own.
     """
-    rows = [
-        _build_failed_row(outcome)
-        if isinstance(outcome, Failure)
-        else _subtract(_build_row(outcome, asked, answered.loans.get(outcome.picture.digest), coming or {}), difference)
-        for outcome in answered.outcomes
-    ]
-    return [_warn(row, asked.cautions) for row in rows]
+    rows = []
+    for outcome in answered.outcomes:
+        if isinstance(outcome, Failure):
+            row = _build_failed_row(outcome)
+        else:
+            loan = answered.loans.get(outcome.picture.digest)
+            row = _subtract(_build_row(outcome, asked, loan, coming or {}), difference)
+        rows.append(_warn(row, asked.cautions, outcome))
+    return rows
 
 
-def _warn(row: Row, cautions: Mapping[str, Caution]) -> Row:
-    """The row with the caution for its picture, where there is one."""
+def _warn(row: Row, cautions: Mapping[str, Caution], outcome: Outcome) -> Row:
+    """The row with the caution for its picture, where there is one: what is known of it says more than what was
+    measured, which opens beside it.
+    """
     caution = cautions.get(row.digest)
+    measured = None
+    if isinstance(outcome, PictureExplanation):
+        measured = say_unlike(outcome.unlike)
+        if caution is None and outcome.caution:
+            caution = Caution(outcome.caution)
     if caution is None:
         return row
-    return replace(row, caution=caution.sentence, remedy=(caution.remedy, f"{CAUTION}:{caution.model or ''}"))
+    own = isinstance(outcome, PictureExplanation) and outcome.unlike.references
+    remedy = None if own else (caution.remedy, f"{CAUTION}:{caution.model or ''}")
+    return replace(row, caution=caution.sentence, remedy=remedy, measured=measured)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +259,9 @@ def build_column_rows(
                 notes=(describe_picture(picture),),
                 settings=_name_settings(name),
             )
-            rows.append(_warn(_subtract(row, difference), asked.cautions))
+            row = _subtract(row, difference)
+            # Of columns that are models, each answers for itself.
+            rows.append(row if columns[0].told == _EACH_MODEL else _warn(row, asked.cautions, columns[0].outcome))
     return rows
 
 
@@ -358,16 +378,16 @@ def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
     pane = _build_map_pane(entry, heatmap)
     # Prompts and the network's own head are two classifiers: where it is the prompts that look, theirs is the answer.
     predictions = entry.prompt_predictions or entry.predictions
-    by = " by its prompts" if entry.prompt_predictions else ""
-    answer = next((f" {format_answer(p)}{by}" for p in predictions if p.index == heatmap.target), "")
+    answer = next((f" {format_answer(p)}" for p in predictions if p.index == heatmap.target), "")
+    who, find = (f"{loan.model}'s prompts", "find") if entry.prompt_predictions else (loan.model, "finds")
     warnings = list(pane.warnings)
     best = predictions[0]
     if best.index != heatmap.target:
-        warnings.insert(0, f"{loan.model} itself finds “{best.label}” likeliest ({format_answer(best)}{by}).")
+        warnings.insert(0, f"{who} {find} “{best.label}” likeliest ({format_answer(best)}).")
     return replace(
         pane,
-        origin=f"from {loan.model}: {heatmap.label}{answer}",
-        sentence=f"From {loan.model}, for {heatmap.label}{answer}. {pane.sentence}",
+        origin=f"from {who}: {heatmap.label}{answer}",
+        sentence=f"From {who}, for {heatmap.label}{answer}. {pane.sentence}",
         warnings=tuple(warnings),
         alt=f"{pane.title} of {loan.model} for “{heatmap.label}” on {entry.picture.name}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -13,13 +13,13 @@ import streamlit as st
 
 from components.browser.late_marks import Mark, Said, send_marks
 from components.choices.comparison import pick_verdicts
-from components.maps.rows import Answered
 from components.session.faults import show_faults
 from components.session.work import Work
 from components.words import describe_duration
 from explain.engine.explanation import PictureExplanation
 from explain.errors import Cancelled
 from explain.faithfulness.measures import MEASURES
+from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import CHANCE_MOVED, SIGNS, Verdict, Word
 from explain.faithfulness.verdict import Mark as Measured
 from explain.maps.heatmap import CLASS_AGNOSTIC
@@ -55,6 +55,9 @@ Judge = Callable[[Work[None]], Iterator[tuple[str, "Verdicts"]]]
 """Yields pictures' digests with the verdicts on their maps, again and again as more is known, in a thread of its own.
 """
 
+FindVerdicts = Callable[[], Mapping[str, "Verdicts"]]
+"""Tells by pictures' digests what has been said of their maps by now."""
+
 
 @dataclass
 class _Judging:
@@ -84,7 +87,7 @@ class _Judging:
         }
 
 
-def ask_for_verdicts(key: str, judge: Judge) -> Callable[[], Mapping[str, Verdicts]]:
+def ask_for_verdicts(key: str, judge: Judge) -> FindVerdicts:
     """Have what stands on the page judged, once it has stood for a moment. Another question ends the work on the last.
     Gives back what tells at any later time what has been said of the maps.
 
@@ -121,13 +124,13 @@ class Check:
         """Whether anything is said under the maps."""
         return self.state != "off"
 
-    def begin(self, key: str, answered: Answered, judge: Judge) -> Callable[[], Mapping[str, Verdicts]]:
+    def begin(self, key: str, entries: Sequence[PictureExplanation], judge: Judge) -> FindVerdicts:
         """Have the maps judged, once they have stood for a moment, or say that nobody has. Another question ends the
         work on the last. Gives back what tells at any later time what has been said of the maps.
 
         Args:
             key: of the question.
-            answered: the maps.
+            entries: the maps, a picture an entry, or several.
             judge: see `Judge`.
         """
         if self.state == "off":
@@ -135,17 +138,15 @@ class Check:
             return dict
         if self.state == "on":
             return ask_for_verdicts(key, judge)
-        return _put(_Judging(key, None, time.monotonic(), found=self._leave_unmeasured(answered))).list_settled
+        return _put(_Judging(key, None, time.monotonic(), found=self._leave_unmeasured(entries))).list_settled
 
-    def _leave_unmeasured(self, answered: Answered) -> dict[str, Verdicts]:
+    def _leave_unmeasured(self, entries: Sequence[PictureExplanation]) -> dict[str, Verdicts]:
         how_long = "" if self.seconds is None else f", which takes {describe_duration(self.seconds)}"
         mark = Measured(
             "not measured",
             "Nothing was measured of this map: that is no word for it, nor against it. Switch on “Check these maps”, "
             f"above the maps{how_long}.",
         )
-        entries = [outcome for outcome in answered.outcomes if isinstance(outcome, PictureExplanation)]
-        entries += [loan.entry for loan in answered.loans.values()]
         found: dict[str, Verdicts] = {}
         for entry in entries:
             said = {heatmap.key: Verdict((mark,)) for heatmap in entry.maps}
@@ -242,7 +243,7 @@ def _say(mark: Measured, settled: bool) -> Mark:
     bars: tuple[float, ...] = ()
     at, bound = 0.0, None
     if mark.null:
-        bars, at, bound = _draw(mark)
+        bars, at, bound = _draw(mark.value, mark.null, mark.bound)
         bound_said = "" if mark.bound is None else f", dashed line {mark.bound:.2f}"
         lines.append(f"The bars are {measure.compared} ({len(mark.null):,}); the arrow is this map{bound_said}.")
     lines += [f"What it cannot tell: {measure.cannot}", measure.paper]
@@ -250,12 +251,29 @@ def _say(mark: Measured, settled: bool) -> Mark:
     return Mark(mark.word, sign, tone, mark.sentence, tuple(lines), bars, at, bound, alt)
 
 
-def _draw(mark: Measured) -> tuple[tuple[float, ...], float, float | None]:
-    """The figures compared with as bars of heights 0…1, and where among them the map's own and the bound lie, 0…1."""
-    assert mark.value is not None
-    ends = [mark.null[0], mark.null[-1], mark.value, *([] if mark.bound is None else [mark.bound])]
+def say_unlike(unlike: Unlikeness) -> Said | None:
+    """The measurement behind a caution, in the same form; None where the picture is like the known ones."""
+    if not unlike.unlike or unlike.value is None or unlike.bound is None:
+        return None
+    measure = MEASURES["unlike"]
+    bars, at, bound = _draw(unlike.value, unlike.null, unlike.bound)
+    lines = (
+        f"{measure.title}: {unlike.value:.2f}, {measure.better} is better. {measure.rule}",
+        f"The bars are {measure.compared} ({unlike.bound:.2f}); the arrow is this picture. {unlike.made}",
+        f"What it cannot tell: {measure.cannot}",
+        measure.paper,
+    )
+    alt = f"{measure.title} {unlike.value:.2f} among {len(unlike.null):,} known pictures"
+    further = sum(one >= unlike.value for one in unlike.null)
+    sentence = f"Of {len(unlike.null):,} known pictures, {further or 'none'} lie as far from the others as this one."
+    return Said((Mark("measured", "≠", "doubt", sentence, lines, bars, at, bound, alt),))
+
+
+def _draw(value: float, null: Sequence[float], limit: float | None) -> tuple[tuple[float, ...], float, float | None]:
+    """The figures compared with as bars of heights 0…1, and where among them the own one and the limit lie, 0…1."""
+    ends = [null[0], null[-1], value, *([] if limit is None else [limit])]
     low, high = min(ends), max(ends)
     span = max(high - low, 1e-9)
-    counts = np.histogram(mark.null, bins=_BARS, range=(low, low + span))[0]
+    counts = np.histogram(null, bins=_BARS, range=(low, low + span))[0]
     bars = tuple((counts / counts.max()).tolist())
-    return bars, (mark.value - low) / span, None if mark.bound is None else (mark.bound - low) / span
+    return bars, (value - low) / span, None if limit is None else (limit - low) / span

@@ -34,6 +34,7 @@ from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.target import TARGET
+from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
@@ -468,6 +469,7 @@ PARTS: Sequence[Part] = (
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
     Entry("verdicts", VERDICTS, None, _read_switch, lambda on: ["1" if on else "0"]),
+    Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),

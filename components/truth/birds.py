@@ -35,7 +35,7 @@ def pick_pair() -> Siblings:
         Card(name, pair.part.capitalize(), [], [Frame(_draw_small(pair), f"A {name}, drawn")])
         for name, pair in pairs.items()
     ]
-    cards(items, "pairs", "Siblings, by the part in which they differ", 54, "wall", chosen, remember(PAIR))
+    cards(items, "pairs", "Siblings, by the part in which they differ", 56, "wall", chosen, remember(PAIR))
     return pairs[chosen]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from explain.methods import get_method
+from explain.percent import write_percent
 from explain.worlds.marks import MARKS
 from explain.worlds.shortcuts import Figure, Shortcuts
 
@@ -67,8 +68,8 @@ def write_table(lines: Sequence[Line]) -> str:
             (
                 line.planted if line.planted != before else "",
                 get_method(line.method).title,
-                _say(figure.peaks) if line.placed else "–",
-                _say(figure.share),
+                write_percent(figure.peaks, 1) if line.placed else "–",
+                write_percent(figure.share, 1),
                 _say_limits(figure.interval),
                 _say_limits(figure.interval_networks),
                 f"{figure.pictures:,}",
@@ -92,10 +93,6 @@ def describe_making(table: Shortcuts) -> str:
         f"Measured by `{table.made_by}` on networks of {len(table.seeds)} trainings a mark, none of which set a "
         f"threshold.{out} Pictures of one network are no independent witnesses: hence the second interval."
     )
-
-
-def _say(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
 
 
 def _say_limits(limits: tuple[float, float]) -> str:

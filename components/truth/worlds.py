@@ -31,7 +31,7 @@ def pick_world() -> World | None:
         Card(name, world.mark.capitalize(), [], [Frame(_draw_small(name), f"{world.label} with {_name_mark(world)}")])
         for name, world in worlds.items()
     ]
-    cards(items, "worlds", "Shortcuts", 54, "wall", chosen, remember(WORLD))
+    cards(items, "worlds", "Shortcuts", 56, "wall", chosen, remember(WORLD))
     return worlds[chosen]
 
 

@@ -1,10 +1,11 @@
 """The small timm networks that ship with CAMscope.
 
 Those for ten everyday things see 64×64 RGB and answer on an 8×8 grid, those for birds see 96×96 and answer on 12×12,
-that for a thousand things sees 224×224 and answers on 7×7.
+that for a thousand things sees 224×224 and answers on 7×7, those for brain slices see 192×192 and answer on 12×12.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from explain.networks.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 
+from timm.models._efficientnet_builder import decode_arch_def  # noqa: E402
 from timm.models.byobnet import ByoBlockCfg, ByobNet, ByoModelCfg  # noqa: E402
 from timm.models.efficientnet import EfficientNet, tf_efficientnet_lite0  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
@@ -58,6 +60,30 @@ def build_imagenet_cnn(num_classes: int = 1000) -> EfficientNet:
     """EfficientNet-Lite0 (Google 2020; Tan and Le 2019): inverted residuals without gates, on 112×112 to 7×7 cells."""
     network: EfficientNet = tf_efficientnet_lite0(num_classes=num_classes)
     return network
+
+
+def build_scan_cnn(num_classes: int = 3) -> EfficientNet:
+    """The first five of the seven stages of `build_imagenet_cnn`, with a head of their own: 192×192 become 12×12 cells.
+
+    Stem and stages have the names and shapes that they have there, so that they can start from its weights.
+    """
+    stages = [
+        "ds_r1_k3_s1_e1_c16",
+        "ir_r2_k3_s2_e6_c24",
+        "ir_r2_k5_s2_e6_c40",
+        "ir_r3_k3_s2_e6_c80",
+        "ir_r3_k5_s1_e6_c112",
+    ]
+    return EfficientNet(
+        decode_arch_def([[stage] for stage in stages]),
+        num_classes=num_classes,
+        num_features=640,
+        stem_size=32,
+        fix_stem=True,
+        pad_type="same",
+        act_layer=nn.ReLU6,
+        norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
+    )
 
 
 class ConvStem(nn.Module):
@@ -118,6 +144,7 @@ BUILDERS: dict[str, Callable[[int], ByobNet | EfficientNet | VisionTransformer]]
     "imagenet-cnn": build_imagenet_cnn,
     "photo-cnn": build_photo_cnn,
     "photo-vit": build_photo_vit,
+    "scan-cnn": build_scan_cnn,
     "birds-cnn": build_birds_cnn,
     "birds-vit": build_birds_vit,
     "world-cnn": build_world_cnn,

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from explain.bundled.models import FIRST_MODEL, Knows, bundled_models
+from explain.pictures.kind import Scan, tell_scan
 
 if TYPE_CHECKING:
     from explain.pictures.picture import Picture
@@ -28,7 +29,16 @@ _MACHINES = {
     "GM": "microscopy",
     "ES": "endoscopy",
 }
-_KNOWN: dict[Knows, str] = {"photographs": "everyday things", "drawings": "twelve drawn birds"}
+_KNOWN: dict[Knows, str] = {
+    "photographs": "everyday things",
+    "drawings": "twelve drawn birds",
+    "mr-slices": "MR slices of the brain",
+    "radiographs": "frontal chest X-rays",
+}
+_SCANNED: dict[Knows, tuple[str, Scan]] = {"mr-slices": ("MR slices", "slice"), "radiographs": ("X-rays", "radiograph")}
+"""What machines a model of scans has seen pictures of, and what those look like."""
+
+_LOOKS: dict[Scan, str] = {"slice": "a slice of a body", "radiograph": "an X-ray"}
 
 
 def caution_of(model: str, picture: Picture, source: str = "bundled", labels: Sequence[str] = ()) -> str:
@@ -47,15 +57,36 @@ def caution_of(model: str, picture: Picture, source: str = "bundled", labels: Se
     if knows is None:
         return ""
     if picture.modality is not None:
-        return _contrast(model, knows, _MACHINES.get(picture.modality, "medical pictures"))
+        seen = _MACHINES.get(picture.modality, "medical pictures")
+        return "" if knows_scan(knows, picture) else _contrast(model, knows, seen)
     kind = picture.kind
     if kind == "scan":
-        return _doubt("an X-ray or a scan", model, knows)
+        if knows not in _SCANNED:
+            return _doubt("an X-ray or a scan", model, knows)
+        return "" if knows_scan(knows, picture) else _doubt(_LOOKS[tell_scan(picture.pixels)], model, knows)
     if kind == "page":
         return _doubt("text or a line drawing", model, knows)
-    if kind == "drawing" and knows == "photographs":
+    if kind == "drawing" and knows != "drawings":
         return _doubt("a drawing", model, knows)
-    return _contrast(model, knows, "photographs") if kind == "photograph" and knows == "drawings" else ""
+    return _contrast(model, knows, "photographs") if kind == "photograph" and knows != "photographs" else ""
+
+
+def find_scan_model(picture: Picture) -> tuple[str, str] | None:
+    """The first bundled model that has seen scans of this kind, and what it knows, in words; None where none has."""
+    for model in bundled_models():
+        if knows_scan(model.knows, picture):
+            return model.name, _KNOWN[model.knows]
+    return None
+
+
+def knows_scan(knows: Knows, picture: Picture) -> bool:
+    """Whether models of that knowledge have seen scans of the picture's kind, by its file or else by its looks."""
+    if knows not in _SCANNED or picture.kind != "scan":
+        return False
+    machine, looks = _SCANNED[knows]
+    if picture.modality is not None:
+        return _MACHINES.get(picture.modality) == machine
+    return tell_scan(picture.pixels) == looks
 
 
 def _contrast(model: str, knows: Knows, seen: str) -> str:
@@ -63,7 +94,7 @@ def _contrast(model: str, knows: Knows, seen: str) -> str:
 
 
 def _doubt(seen: str, model: str, knows: Knows) -> str:
-    known = "photographs" if seen == "a drawing" else _KNOWN[knows]
+    known = "photographs" if seen == "a drawing" and knows == "photographs" else _KNOWN[knows]
     return f"This looks like {seen}. {model} knows {known}: what it says here means little."
 
 

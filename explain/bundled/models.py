@@ -20,13 +20,14 @@ FIRST_VIT = "photo-vit"
 """The same where it takes a ViT: for class prompts."""
 
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
+CALIBRATION_FOLDER = MODELS_FOLDER.parent / "calibration"
 
 WORLDS_FOLDER = MODELS_FOLDER.parent / "worlds"
 """Where the small networks of the worlds lie: they go by name as the others do, and stand in no list of models."""
 
 _NAME = re.compile(r"[a-z0-9-]{1,60}")
 
-Knows = Literal["photographs", "drawings"]
+Knows = Literal["photographs", "drawings", "mr-slices", "radiographs"]
 """The kind of picture that a bundled model was trained on."""
 
 
@@ -86,6 +87,11 @@ def find_bundled_file(name: str) -> Path:
     """Where a file lies that a bundled model names: weights, prompts, card. It may be missing."""
     of_a_world = WORLDS_FOLDER / name
     return of_a_world if of_a_world.is_file() else MODELS_FOLDER / name
+
+
+def find_calibration(name: str) -> Path:
+    """Where statistics of the pictures lie that a bundled model learned from. The file may be missing."""
+    return CALIBRATION_FOLDER / f"{name}.safetensors"
 
 
 def bundled_models() -> list[BundledModel]:

@@ -27,7 +27,7 @@ class BundledPicture:
         classes: the classes of the bundled models that are in it, the most prominent first, those of ten things before
             those of a thousand; none where no model knows what it shows.
         credit: who made it, and where it comes from.
-        licence: SPDX identifier, or `public-domain`.
+        licence: SPDX identifier, or `public-domain`, or `unrestricted` where who published it restricts no use.
         seed: what a drawn bird was drawn from; None for photographs. Its species is the first of the classes.
     """
 

@@ -12,6 +12,7 @@ import typer
 
 from explain.commands.flags import Json, app
 from explain.errors import ExplainError
+from explain.percent import write_percent
 from explain.pictures.picture import Picture
 from explain.progress import Watch
 from explain.storage import expand_home
@@ -47,7 +48,7 @@ def series(
 
 
 def _as_data(one: Series) -> dict[str, object]:
-    names = ("name", "modality", "body_part", "shape", "missing", "volumes", "digest", "notes")
+    names = ("name", "modality", "body_part", "shape", "missing", "digests", "notes")
     return {name: getattr(one, name) for name in names}
 
 
@@ -127,4 +128,4 @@ def _list_indices(volume: Volume, which: str, plane: Plane) -> list[int]:
 
 def _say_progress(share: float, text: str) -> None:
     if share == 0:
-        print(f"[{share:4.0%}] {text}", file=sys.stderr)
+        print(f"[{write_percent(share):>5}] {text}", file=sys.stderr)

@@ -31,6 +31,7 @@ from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
 from explain.engine.question import DEFAULT_METHODS, build_question
 from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
+from explain.faithfulness.unlike import check_count
 from explain.faithfulness.verdict import SIGNS
 from explain.maps.fusion import Fusion
 from explain.methods import get_method
@@ -83,6 +84,10 @@ def show(
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
+    references: Annotated[
+        Path | None,
+        typer.Option(help="Folder of pictures like those the model learned from: one unlike them is said to be."),
+    ] = None,
     **checkpoint: Any,
 ) -> None:
     """Explain pictures and write overlays, raw maps and a manifest that replays.
@@ -120,6 +125,7 @@ def show(
         fusion=fusion,
         augmentation=augmentation,
         verdicts=verdicts,
+        references=None if references is None else _read_references(references, out, partial(decode, white=white)),
     )
     left_out: list[str] = []
 
@@ -203,6 +209,25 @@ def list_pictures(given: Sequence[Path], out: Path) -> list[_File]:
     return files
 
 
+def _read_references(folder: Path, out: Path, read: Callable[[bytes, str], Picture]) -> list[Picture]:
+    """The pictures of a folder to compare with; what is none is passed over.
+
+    Raises:
+        ExplainError: there is no such folder, or too few pictures in it.
+    """
+    if not expand_home(folder).is_dir():
+        raise ExplainError(f"There is no folder {folder}. Name one with reference pictures.")
+    pictures = []
+    for file in list_pictures([folder], out):
+        try:
+            pictures.append(read(read_file(file.path), file.path.name))
+        except ExplainError as error:
+            if file.wanted:
+                print(f"left out of the references: {error}", file=sys.stderr)
+    check_count(len({picture.digest for picture in pictures}))
+    return pictures
+
+
 def _read_some(
     files: Sequence[_File], read: Callable[[bytes, str], Picture], leave_out: LeaveOut
 ) -> tuple[list[Picture], dict[str, Path]]:
@@ -271,6 +296,8 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
     )
     if entry.caution:
         print(f"  Caution: {entry.caution}")
+    if entry.unlike.unlike and entry.unlike.value is not None and entry.unlike.bound is not None:
+        print(f"  Unlikeness {entry.unlike.value:.2f}, above {entry.unlike.bound:.2f}. {entry.unlike.made}")
     for note in entry.picture.notes:
         print(f"  {note}")
     print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
-from explain.bundled.caution import caution_of
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import Job, average, draw_all, make_capture
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.judging import Judge, Verdicts
+from explain.engine.known_pictures import KnownPictures
 from explain.engine.machine import Machine
 from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
@@ -88,6 +88,7 @@ class Engine:
         self._machine = Machine(device, precision, model_bytes, self.forget)
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
+        self._known = KnownPictures(self._machine, self._memory, self._observer)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
@@ -120,11 +121,6 @@ class Engine:
     def description(self) -> str:
         """Where models run and in which precision, in a short phrase."""
         return self._machine.description
-
-    @property
-    def half_speed(self) -> float:
-        """How many times as fast networks are here in bfloat16 as in float32; see `explain.networks.device`."""
-        return self._machine.half_speed
 
     @property
     def batch(self) -> int:
@@ -202,6 +198,7 @@ class Engine:
         labels: Labels = None,
         outputs: Outputs | None = None,
         verdicts: bool = False,
+        references: Given | Iterable[Given] | None = None,
     ) -> Explanation:
         """Explain pictures by several methods, which share one pass of the network for each picture.
 
@@ -223,6 +220,9 @@ class Engine:
             labels: see `load`.
             outputs: see `load`.
             verdicts: also judge the maps; see `judge`.
+            references: pictures like those the model learned from, at least 39, for a model of one's own: a picture
+                unlike them is said to be. Each takes one pass, once. Left out, bundled models have statistics of
+                their own.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
@@ -240,6 +240,7 @@ class Engine:
         views = list_views(augmentation)
         sights = [Sight(picture, loaded, views[0]) for picture in open_pictures(pictures)]
         whole = Watch(progress, cancel)
+        like = self._known.find(loaded) if references is None else self._known.learn(loaded, references, whole)
         explained = []
         ahead: dict[str, Passes] = {}
         batch = self.batch
@@ -249,7 +250,7 @@ class Engine:
             if done % batch == 0:
                 ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
             run = ahead.pop(sight.picture.digest, Passes())
-            one = self._explain_one(sight, question, views, watch, run)
+            one = self._known.tell(self._explain_one(sight, question, views, watch, run), sight, like)
             if verdicts:
                 for found in self._judge.judge(sight, question, watch):
                     one = replace(one, verdicts=found)
@@ -435,7 +436,7 @@ class Engine:
                 heatmap = average([one.maps[key] for one in drawn], views)
                 maps.append(replace(heatmap, passes=run + heatmap.passes, own_passes=heatmap.passes))
         look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
-        labels, request = sight.loaded.labels, sight.loaded.request
+        labels = sight.loaded.labels
         return PictureExplanation(
             picture=sight.picture,
             predictions=rank_classes(first.logits, labels, 5, sight.loaded.outputs),
@@ -446,5 +447,4 @@ class Engine:
             maps=tuple(maps),
             unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
-            caution=caution_of(request.name, sight.picture, request.source, labels),
         )

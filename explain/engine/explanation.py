@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.faithfulness.verdict import Verdict
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
@@ -84,7 +85,9 @@ class PictureExplanation:
         maps: by class, then by layer, then in the order the methods were asked for.
         unavailable: by method name, the sentence why it could not be used.
         outputs: what the predictions are: classes that exclude each other, findings, the answers of a logit, or values.
-        caution: a sentence where a bundled model never saw a picture of this kind, so that its answer means little.
+        caution: a sentence where the model never saw a picture of this kind, so that its answer means little: what file
+            and pixels tell of the kind, else that it was measured to be unlike.
+        unlike: how unlike the pictures it is that the model learned from, or the references.
         verdicts: what is said of each map, by its key, where they were asked for.
     """
 
@@ -98,6 +101,7 @@ class PictureExplanation:
     unavailable: Mapping[str, str]
     outputs: Outputs = "classes"
     caution: str = ""
+    unlike: Unlikeness = NOT_MEASURED
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 

@@ -18,7 +18,6 @@ from explain.networks.device import (
     attempt,
     describe_device,
     find_device,
-    measure_half,
     read_device_settings,
     release_memory,
     set_arithmetic,
@@ -71,11 +70,6 @@ class Machine:
             DeviceError: this computer has none like the one asked for.
         """
         return find_device(self._device_name)
-
-    @cached_property
-    def half_speed(self) -> float:
-        """How many times as fast networks are here in bfloat16 as in float32; see `measure_half`."""
-        return measure_half(self.device)
 
     @property
     def description(self) -> str:

@@ -242,7 +242,7 @@ class Meter:
         loaded, by_prompts = sight.loaded, groups[0].by_prompts
         (target,) = {tested.target for group in groups for tested, _ in group.tested}
         with seen.turn_of(("answers", by_prompts)):
-            new = _list_new(asked, {key for own, key in seen.answers if own == by_prompts})
+            new = list_new(asked, {key for own, key in seen.answers if own == by_prompts})
             module = loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module
             runner = Runner(
                 module,
@@ -289,7 +289,7 @@ def _find_aware(question: Question) -> Method | None:
     return next((m for m in question.methods if not m.class_agnostic and "runner" not in m.needs), None)
 
 
-def _list_new(asked: Sequence[Changes], known: Collection[str]) -> list[Changes]:
+def list_new(asked: Sequence[Changes], known: Collection[str]) -> list[Changes]:
     """Each change that is not known, once, those of a kind together and not too many at once."""
     found: dict[tuple[ChangeFill, tuple[int, ...]], dict[str, tuple[np.ndarray, float]]] = {}
     names = set(known)

@@ -40,6 +40,7 @@ class Seen:
     derived: dict[str, Derived] = field(default_factory=dict)
     gradients: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
     curvatures: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    statistics: dict[str, Tensor] = field(default_factory=dict)  # of layers that are only described
     attention: dict[tuple[int, Score], AttentionCapture] = field(default_factory=dict)
     prompt_look: PromptLook | None = None
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Seen:
     def count_bytes(self) -> int:
         """Bytes of all that is known."""
         tensors = [*self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
+        tensors += self.statistics.values()
         tensors += [prompt.attention for prompt in self.prompts.values()]
         if self.own_logits is not None:
             tensors.append(self.own_logits)
@@ -89,6 +91,7 @@ class Seen:
                 self.derived[name] = Derived()
         self.gradients.update(look.gradients)
         self.curvatures.update(look.curvatures)
+        self.statistics = self.statistics or look.statistics
 
     def keep_map(self, key: Hashable, heatmap: Heatmap) -> None:
         """Keep a map, and give up the one used longest ago where there are too many."""

@@ -16,6 +16,8 @@ from explain.engine.memory import Memory, Seen
 from explain.engine.question import Question, part_asks
 from explain.engine.sight import Sight
 from explain.errors import ExplainError, MethodError
+from explain.faithfulness.unlike import list_described
+from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
@@ -56,7 +58,7 @@ class Observer:
             # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
             share = max(len(loaded.layers) - 1 - loaded.layers.index(at), 0.3) / len(loaded.layers)
         if getattr(settings, "precision", "full") == "half":
-            share /= self._machine.half_speed
+            share /= measure_half(self._machine.device)
         return pace * share * method.count_passes(at, settings)
 
     def look_ahead(self, sights: Sequence[Sight], question: Question, watch: Watch) -> dict[str, Passes]:
@@ -202,7 +204,8 @@ class Observer:
 
         def work(some: Sequence[Tensor]) -> tuple[Look, ...]:
             started = time.perf_counter()
-            looks = look_at(loaded.module, torch.cat([*some]), layers, asks, loaded.outputs)
+            described = list_described(loaded.layers)
+            looks = look_at(loaded.module, torch.cat([*some]), layers, asks, loaded.outputs, described)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from explain.faithfulness.bank import Bank
+from explain.faithfulness.likeness import find_likeness
 
 DRAWS = 2000
 ERROR = 0.05
 """The chance of naming a best map where none is, at most; shared between all comparisons that it must win."""
+
+_SAME = 1 - 1e-6  # correlation from which on two maps are one: rounding alone makes them differ
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ def find_best(
         target: the explained class.
         seed: of the draws.
     """
+    maps = _join_same(maps)
     if len(maps) < 2:
-        return Best(None, "There are no two maps that could be compared.")
+        return Best(None, "There are no two different maps that could be compared.")
     if not banks:
         return Best(None, "Hiding does not take the class away on this picture, so that it cannot tell maps apart.")
     names = [*maps, *baselines]
@@ -80,6 +84,18 @@ def find_best(
         f"maps of no meaning, by more than a new draw of masks would change it ({how}). On another picture it may be "
         "another.",
     )
+
+
+def _join_same(maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The maps, those that are the same but for their scale as one under all their names."""
+    joined: list[tuple[list[str], np.ndarray]] = []
+    for name, cells in maps.items():
+        twin = next((names for names, other in joined if find_likeness(cells, other) > _SAME), None)
+        if twin is None:
+            joined.append(([name], cells))
+        else:
+            twin.append(name)
+    return {" and ".join(names): cells for names, cells in joined}
 
 
 def _redraw(cells: np.ndarray, bank: Bank, target: int, seed: int) -> np.ndarray:

@@ -42,8 +42,13 @@ HOTTEST = (4, 8)
 ENOUGH = 0.5
 """The least share of pictures that a place must turn to be said to decide."""
 
-MORE_THAN_ELSEWHERE = 0.3
-"""How much larger that share must be than that of other places of the picture."""
+MORE_THAN_ELSEWHERE = 0.75
+"""How much larger that share must be than that of other places of the picture.
+
+Chosen on six networks of photographs that ignore all marks (`CALIBRATION` of `benchmarks.verdict.shortcuts`, 240 maps
+of each of four methods): at most 2.9 % of the maps of a method have a place that stands out so far; 0.3 would be
+reached by 17 %. On networks that rely on a patch, a letter, a word or a stripe it stood out by 1.0 in 98 % of the maps.
+"""
 
 FixedPlace = Literal[
     "upper left corner",

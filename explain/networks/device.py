@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -105,8 +106,9 @@ def set_arithmetic(device: str, precision: Precision) -> AbstractContextManager[
     return torch.autocast(kind, dtype=getattr(torch, precision))
 
 
+@cache
 def measure_half(device: str) -> float:
-    """How many times as fast convolutions are there in bfloat16 as in float32, by a trial of some tens of milliseconds.
+    """How many times as fast convolutions are there in bfloat16 as in float32, by one trial of tens of milliseconds.
 
     Only processors with instructions for it gain: one with AVX-512 but without those for bfloat16, or with AVX2 alone,
     took 8 to 11 times as long.

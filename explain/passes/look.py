@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from explain.errors import LayerError, TargetError
@@ -72,6 +72,8 @@ class Look:
         activations: by layer name, `(C, h, w)`.
         gradients: by layer name and ask, `(C, h, w)`.
         curvatures: the same, where asked.
+        statistics: by the name of a layer that was only to be described, mean and standard deviation of each channel
+            over the cells, `(2, C)`.
     """
 
     logits: Tensor
@@ -79,6 +81,7 @@ class Look:
     activations: dict[str, Tensor]
     gradients: dict[tuple[str, Ask], Tensor]
     curvatures: dict[tuple[str, Ask], Tensor]
+    statistics: dict[str, Tensor] = field(default_factory=dict)
 
 
 def look_at(
@@ -87,6 +90,7 @@ def look_at(
     layers: Sequence[Layer],
     asks: Sequence[Ask] = (),
     outputs: Outputs = "classes",
+    described: Sequence[Layer] = (),
 ) -> tuple[Look, ...]:
     """Run the network once over all pictures and keep what the methods need.
 
@@ -99,6 +103,7 @@ def look_at(
         layers: where to look.
         asks: what to differentiate, for every picture.
         outputs: what the numbers mean that the network answers with.
+        described: layers of which only `Look.statistics` are kept; one that does not run has none.
 
     Returns:
         A look for each picture.
@@ -127,9 +132,14 @@ def look_at(
 
         return hook
 
+    statistics: dict[str, Tensor] = {}
+
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.set_grad_enabled(bool(asks)))
+        for layer in described:
+            handle = module.get_submodule(layer.name).register_forward_hook(_describe(layer, statistics))
+            stack.callback(handle.remove)
         if any(ask.curvature for ask in asks):
             from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -167,7 +177,22 @@ def look_at(
             maps = layer.to_map(tensor)
             for row, look in enumerate(looks):
                 look.activations[layer.name] = _take(maps, row)
+        for name, values in statistics.items():
+            for row, look in enumerate(looks):
+                look.statistics[name] = values[row]
     return tuple(looks)
+
+
+def _describe(layer: Layer, statistics: dict[str, Tensor]) -> Callable[[nn.Module, Any, Any], None]:
+    """A hook that keeps mean and standard deviation over the cells, `(B, 2, C)`."""
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        import torch
+
+        cells = layer.to_map(output).detach().float().flatten(2)
+        statistics[layer.name] = torch.stack([cells.mean(2), cells.std(2, unbiased=False)], 1)
+
+    return hook
 
 
 def _differentiate(

@@ -15,12 +15,12 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "An HDF5 file cannot be read. Save one picture of it as PNG or TIFF."),
     (
         b"PK\x03\x04",
-        "A zip archive is no picture. Unpack it and give the pictures in it. Scans in it are opened by Compare and the "
-        "command line, pictures to learn from by the Studio.",
+        "A zip archive is no picture. Unpack it and give what is in it. Of scans in a zip, Compare and `show` show "
+        "slices; to learn from, the Studio takes it whole.",
     ),
     (
         b"\x1f\x8b",
-        f"A gzip file is no picture. If it is a NIfTI volume (.nii.gz), {_CHOOSE} Otherwise unpack it first.",
+        f"A gzip file is no picture. Unpack it first; or if it is a NIfTI volume (.nii.gz), {_CHOOSE}",
     ),
 )
 _NIFTI = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")

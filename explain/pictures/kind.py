@@ -15,15 +15,21 @@ import numpy as np
 Kind = Literal["photograph", "scan", "page", "drawing"]
 """A `scan` is any grey medical picture, radiographs too; a `page` is text, a line drawing or a screenshot."""
 
+Scan = Literal["slice", "radiograph"]
+"""A slice of a body lies on black; a radiograph fills its picture."""
+
 _SIDE = 256  # pixels of the longer side of what is measured
+_LEAST_SIDE = 64  # of a smaller picture each pixel is an edge: 3 % of CIFAR-10 looked like pages
 
 
 def tell_kind(pixels: np.ndarray) -> Kind:
-    """The kind of picture.
+    """The kind of picture; of a very small one nothing is told, and it counts as a photograph.
 
     Args:
         pixels: `(H, W, 3)` uint8 RGB.
     """
+    if max(pixels.shape[:2]) < _LEAST_SIDE:
+        return "photograph"
     small = _reduce(pixels).astype(np.int16)
     colour = np.ptp(small, axis=2)
     grey = small.mean(axis=2)
@@ -38,6 +44,16 @@ def tell_kind(pixels: np.ndarray) -> Kind:
     if np.percentile(colour, 99) <= 8:
         return "scan" if _is_scan(grey, steps) else "photograph"
     return "drawing" if _is_drawing(small, next_to) else "photograph"
+
+
+def tell_scan(pixels: np.ndarray) -> Scan:
+    """Which of two kinds of scan a grey medical picture is. Half of a slice is darker than 80 of 255: of 150 slices of
+    brains all were (73 at most), of 170 chest radiographs 2.
+
+    Args:
+        pixels: `(H, W, 3)` uint8 RGB.
+    """
+    return "slice" if np.median(_reduce(pixels)) <= 80 else "radiograph"
 
 
 def _reduce(pixels: np.ndarray) -> np.ndarray:

@@ -22,13 +22,15 @@ class Section:
         volume: digest of the series or volume; see `explain.volumes.volume.Volume`.
         plane: `stack`, `axial`, `coronal` or `sagittal`.
         index: which slice of that plane, from 0.
-        window: through which window it is seen, in words.
+        window: through which window it is seen, as `explain.volumes.volume.Volume.slice` takes it; empty for colour.
+        inverted: whether a person asked for black in place of white.
     """
 
     volume: str
     plane: str
     index: int
     window: str
+    inverted: bool = False
 
 
 @dataclass(frozen=True, eq=False)

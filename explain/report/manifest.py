@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
 from explain.faithfulness.measures import MeasureName
+from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import VERDICT_RULES, Verdict, Word
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
@@ -27,6 +29,7 @@ from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.scaling import MOST_WHITE, RULES
 from explain.settings import read_refusal
+from explain.volumes.planes import Plane
 
 _MOST_BYTES = 64 * 2**20
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python", "pillow", "pydicom")
@@ -45,11 +48,34 @@ class PredictionEntry(_Entry):
     score: float | None = None
 
 
+class SectionEntry(_Entry):
+    """Of which volume a picture is a slice; see `explain.pictures.picture.Section`."""
+
+    volume: str
+    plane: Plane
+    index: int
+    window: str
+    inverted: bool
+
+
+class UnlikeEntry(_Entry):
+    """How unlike the pictures that the model learned from, or the references, this one is; see `Unlikeness`."""
+
+    value: float
+    bound: float
+    chance: float
+    count: int
+    made: str
+
+
 class PictureEntry(_Entry):
     """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder.
 
+    Of a slice of a volume, `digest` is that of what is shown, and `section` says which slice it is.
+
     `white` and `rules` say how the bytes became pixels; see `explain.pictures.decode.decode`. Manifests that do not
-    name them were written under the first rules. `caution` is `PictureExplanation.caution`.
+    name them were written under the first rules. `caution` is `PictureExplanation.caution`; `unlike` is there if it was
+    measured.
     """
 
     name: str
@@ -64,6 +90,8 @@ class PictureEntry(_Entry):
     white: int | None = Field(default=None, ge=1, le=MOST_WHITE)
     rules: int = Field(default=1, ge=1, le=RULES)
     caution: str = ""
+    section: SectionEntry | None = None
+    unlike: UnlikeEntry | None = None
 
 
 class ModelEntry(_Entry):
@@ -174,6 +202,8 @@ def build_manifest(
                 white=entry.picture.white,
                 rules=entry.picture.rules,
                 caution=entry.caution,
+                section=None if entry.picture.section is None else SectionEntry(**asdict(entry.picture.section)),
+                unlike=write_unlike(entry.unlike),
             )
         )
         maps += [
@@ -216,6 +246,15 @@ def join_manifests(parts: Sequence[Manifest]) -> Manifest:
     pictures = tuple(entry for part in parts for entry in part.pictures)
     maps = tuple(entry for part in parts for entry in part.maps)
     return parts[0].model_copy(update={"pictures": pictures, "maps": maps})
+
+
+def write_unlike(unlike: Unlikeness) -> UnlikeEntry | None:
+    """What was measured, for the manifest; None where nothing was."""
+    if unlike.value is None or unlike.bound is None or unlike.chance is None:
+        return None
+    return UnlikeEntry(
+        value=unlike.value, bound=unlike.bound, chance=unlike.chance, count=len(unlike.null), made=unlike.made
+    )
 
 
 def write_verdict(verdict: Verdict | None) -> VerdictEntry | None:

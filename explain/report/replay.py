@@ -30,6 +30,8 @@ from explain.report.manifest import (
     write_verdict,
 )
 from explain.storage import read_file
+from explain.volumes.reading import Found, read_volumes
+from explain.volumes.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +71,10 @@ def replay_manifest(
     loaded = _load_model(engine, manifest, _read_weights(manifest, path.parent, weights))
     lines = _compare_versions(manifest, engine.description)
     explanations = []
+    volumes = _Volumes(pictures)
     same, unlike = 0, 0
     for index, entry in enumerate(manifest.pictures):
-        picture = _find_picture(entry, path.parent, pictures)
+        picture = volumes.cut(entry) if entry.section else _find_picture(entry, path.parent, pictures)
         wanted = [made for made in manifest.maps if made.key.startswith(f"{index}/")]
         explanation = engine.explain(
             picture,
@@ -164,6 +167,44 @@ def _find_picture(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> 
     raise ExplainError(
         f"The picture {entry.name} was not found, or is not what it was. Name its file or folder with --pictures."
     )
+
+
+class _Volumes:
+    """The series among files, of which slices are wanted; read once, and one of them held at a time."""
+
+    def __init__(self, places: Sequence[Path]) -> None:
+        self._places = places
+        self._found: Found | None = None
+        self._open: Volume | None = None
+
+    def cut(self, entry: PictureEntry) -> Picture:
+        """The slice that is a picture of the manifest.
+
+        Raises:
+            ExplainError: its series is not among the files, or it is not what it was.
+        """
+        section = entry.section
+        assert section is not None
+        if self._found is None:
+            self._found = read_volumes(self._places)
+        if self._open is None or self._open.digest != section.volume:
+            listed = (
+                (one, at)
+                for one in self._found.series
+                for at, digest in enumerate(one.digests)
+                if digest == section.volume
+            )
+            series, volume = next(listed, (None, 0))
+            if series is None:
+                raise ExplainError(
+                    f"The series of {entry.name} was not found, or is not what it was. Name its folder, or the zip it "
+                    "is in, with --pictures."
+                )
+            self._open = series.open(volume=volume)
+        picture = self._open.slice(section.index, section.plane, section.window or None, section.inverted)
+        if picture.digest != entry.digest:
+            raise ExplainError(f"{entry.name} is not what it was when the manifest was written.")
+        return picture
 
 
 def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Iterator[Path]:

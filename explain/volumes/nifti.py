@@ -14,7 +14,7 @@ import numpy as np
 from explain.errors import PictureError
 from explain.volumes.bounds import MOST_BYTES, check_voxels, say_too_many_bytes
 from explain.volumes.geometry import Geometry
-from explain.volumes.planes import Plane
+from explain.volumes.planes import Plane, View, find_view
 
 _TYPES = {
     **{2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"},
@@ -295,3 +295,9 @@ def find_best_plane(header: NiftiHeader, geometry: Geometry | None) -> Plane:
     normal = int(np.argmax(np.abs(header.affine[:3, sides[2]])))
     planes: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
     return planes[normal]
+
+
+def show_as(header: NiftiHeader) -> View:
+    """How its numbers are turned to be looked at in that plane."""
+    geometry = find_geometry(header)
+    return View() if geometry is None else find_view(find_best_plane(header, geometry), geometry.directions)

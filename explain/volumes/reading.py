@@ -26,7 +26,7 @@ from explain.storage import expand_home
 from explain.volumes.bounds import MOST_BYTES, MOST_FILES, say_too_many_bytes, say_too_many_files
 from explain.volumes.header import SEGMENTATION, Frame, NoScan, list_frames, read_header
 from explain.volumes.loading import find_digest, guard, load_nifti, load_stack
-from explain.volumes.nifti import NiftiHeader, is_nifti
+from explain.volumes.nifti import NiftiHeader, is_nifti, show_as
 from explain.volumes.nifti import read_header as read_nifti_header
 from explain.volumes.series import Stack, build_stacks
 from explain.volumes.structures import Segmentation, read_segmentation
@@ -49,10 +49,9 @@ class Series:
         name: `CT, 140 slices`: nothing of the patient.
         modality: the kind of machine; `OT` if unsaid.
         body_part: one of the standard's words, in small letters; empty where unsaid.
-        shape: slices, missing ones too, rows and columns.
+        shape: slices, missing ones too, rows and columns, as they are shown at first.
         missing: how many of the slices are missing.
-        volumes: how many volumes it has; 1 but for NIfTI files of several.
-        digest: of its first volume; see `Volume`.
+        digests: of its volumes; see `Volume`.
         notes: sentences on how its slices were ordered.
     """
 
@@ -61,8 +60,7 @@ class Series:
     body_part: str
     shape: tuple[int, int, int]
     missing: int
-    volumes: int
-    digest: str
+    digests: tuple[str, ...]
     notes: tuple[str, ...]
     _open: Callable[[int, Watch], Volume] = field(repr=False)
 
@@ -229,7 +227,7 @@ class _Listing:
         stacks, alone = build_stacks(self.frames)
         series = [self._list_stack(stack) for stack in stacks]
         series += [self._list_nifti(*entry) for entry in self.nifti]
-        series.sort(key=lambda one: (one.shape[0], one.shape[1] * one.shape[2], one.digest), reverse=True)
+        series.sort(key=lambda one: (one.shape[0], one.shape[1] * one.shape[2], one.digests), reverse=True)
         homeless = [one for one in self.segmentations if not any(_belongs(one, stack) for stack in stacks)]
         self.problems += ["Outlines (SEG) belong to a series that is not among the files."] * len(homeless)
         by_file = {frame.source: frame for frame in alone}
@@ -253,11 +251,12 @@ class _Listing:
         digest = find_digest([(frame.digest, frame.index) for frame in stack.there])
         missing = count - len(stack.there)
         return Series(
-            name, first.modality, first.body_part, (count, *first.size), missing, 1, digest, stack.notes, open_it
+            name, first.modality, first.body_part, (count, *first.size), missing, (digest,), stack.notes, open_it
         )
 
     def _list_nifti(self, number: int, header: NiftiHeader, digest: str) -> Series:
-        columns, rows, slices, volumes = header.shape
+        slices, rows, columns = show_as(header).count(header.shape[2::-1])
+        volumes = header.shape[3]
         several = f", {volumes} volumes" if volumes > 1 else ""
         name = f"Volume, {slices} {'slice' if slices == 1 else 'slices'}{several}"
 
@@ -265,8 +264,8 @@ class _Listing:
             watch.report(0.0, "Reading the volume")
             return load_nifti(self._read(number), header, name, digest, volume)
 
-        found = find_digest([(digest, 0)])
-        return Series(name, "OT", "", (slices, rows, columns), 0, volumes, found, header.notes, open_it)
+        found = tuple(find_digest([(digest, volume)]) for volume in range(volumes))
+        return Series(name, "OT", "", (slices, rows, columns), 0, found, header.notes, open_it)
 
     def _list_picture(self, frame: Frame) -> SinglePicture:
         name = _name(frame, "survey image" if frame.is_survey else "one picture")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,6 +24,9 @@ _MOST_SAMPLED = 2_000_000
 
 _MOST_STRETCHED = 64.0
 """Times that a side is enlarged at most, so that a millimetre is as long down as across."""
+
+_OWN_WINDOW = r"-?\d{1,9}(\.\d{1,6})?/\d{1,9}(\.\d{1,6})?"
+"""Centre and width of a window, as people write them."""
 
 _RULES = 1
 """By which rules numbers become a slice's pixels; a part of its digest."""
@@ -222,6 +226,11 @@ class Volume:
             return np.zeros(numbers.shape, bool)
         return (numbers >= self.padding[0]) & (numbers <= self.padding[1])
 
+    def _name_window(self, window: str | Window | None) -> str:
+        if isinstance(window, Window):
+            return f"{window.centre:.12g}/{window.width:.12g}"
+        return window or next(iter(self.windows), "")
+
     def choose_window(self, window: str | Window | None, index: int) -> Window:
         """The window that is meant on a slice of the stack: the first one where nothing is said.
 
@@ -230,9 +239,14 @@ class Volume:
         """
         if isinstance(window, Window):
             return window
-        name = next(iter(self.windows)) if window is None else window
+        name = self._name_window(window)
+        if re.fullmatch(_OWN_WINDOW, name):
+            centre, width = map(float, name.split("/"))
+            return Window("Own", centre, max(width, 1e-6))
         if name not in self.windows:
-            raise PictureError(f"There is no window “{name}”. Choose from: {', '.join(self.windows)}.")
+            raise PictureError(
+                f"There is no window “{name}”. Give centre and width as 40/80, or choose: {', '.join(self.windows)}."
+            )
         chosen = self.windows[name]
         if isinstance(chosen, Window):
             return chosen
@@ -252,7 +266,8 @@ class Volume:
         Args:
             index: which one, from 0.
             plane: in which plane.
-            window: a name in `windows`, or one of the person's own; the first of these where None.
+            window: a name in `windows`, or one of the person's own, also as centre and width: `40/80`; the first of
+                `windows` where None.
             invert: black for white.
 
         Raises:
@@ -286,7 +301,11 @@ class Volume:
         picture = build_picture(
             f"{self.name}, {'no.' if plane == 'stack' else plane} {index + 1}", values, digest, (*notes, *self.notes)
         )
-        return replace(picture, modality=self.modality, section=Section(self.digest, plane, index, said))
+        return replace(
+            picture,
+            modality=self.modality,
+            section=Section(self.digest, plane, index, self._name_window(window), invert),
+        )
 
     def _say_key(self, said: str, view: View, index: int, window: str | Window | None) -> str:
         if said == "colour":

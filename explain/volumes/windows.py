@@ -48,7 +48,8 @@ class Window:
 
     def describe(self) -> str:
         """The window in words: name, centre and width."""
-        return self.name if self.table is not None else f"{self.name}, centre {self.centre:g}, width {self.width:g}"
+        name = self.name.replace("The file's", "the file's")
+        return name if self.table is not None else f"{name}, centre {self.centre:.5g}, width {self.width:.5g}"
 
 
 CT_PRESETS = (

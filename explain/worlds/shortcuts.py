@@ -19,6 +19,8 @@ class Figure(BaseModel):
         networks: of how many networks.
         interval: Wilson's, 95 %.
         interval_networks: the same by drawing the networks anew, since pictures of one network are not independent.
+        own: a place that decides has part of the opacity that makes a drawn radiograph its class. These are no false
+            alarms, and not in their share.
         there: a place that decides has part of the mark.
         peaks: the map is highest on the mark, whatever was said.
     """
@@ -30,6 +32,7 @@ class Figure(BaseModel):
     networks: int
     interval: tuple[float, float]
     interval_networks: tuple[float, float]
+    own: float
     there: float
     peaks: float
 

@@ -43,14 +43,12 @@ class Pictures:
     Attributes:
         pixels: `(N, S, S, 3)` uint8, S 32.
         classes: `(N,)` indices.
+        findings: where that lies which makes a picture its class, `(N, S, S)` bool; None where nobody knows.
     """
 
     pixels: np.ndarray
     classes: np.ndarray
-
-    def pick(self, chosen: np.ndarray | slice) -> Pictures:
-        """Those of these indices."""
-        return Pictures(self.pixels[chosen], self.classes[chosen])
+    findings: np.ndarray | None = None
 
 
 def read_photographs(folder: Path, split: Literal["train", "test"], each: int) -> Pictures:
@@ -72,8 +70,9 @@ def read_photographs(folder: Path, split: Literal["train", "test"], each: int) -
 
 def draw_phantoms(first: int, count: int) -> Pictures:
     """Drawn radiographs, every other one with an opacity, from the seed `first` on."""
-    drawn = [draw_phantom(seed, UNITS, seed % 2 == 1).pixels for seed in range(first, first + count)]
-    return Pictures(np.stack(drawn), np.arange(first, first + count) % 2)
+    drawn = [draw_phantom(seed, UNITS, seed % 2 == 1) for seed in range(first, first + count)]
+    findings = np.stack([one.finding for one in drawn])
+    return Pictures(np.stack([one.pixels for one in drawn]), np.arange(first, first + count) % 2, findings)
 
 
 @dataclass(frozen=True)

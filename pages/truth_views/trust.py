@@ -60,9 +60,9 @@ def _show(engine: Engine) -> None:
     models = loading.watch(Work(lambda _: {side: engine.load(dealt.models[side]) for side in SIDES}), "Loading …")
     chosen = get_choices().get(dealt.number)
     with st.container(key="trust-question", horizontal=True, gap="medium"):
-        with st.container(width=_CARD):
+        with st.container(key="trust-plain", width=_CARD):
             cards([build_question_card(dealt)], "trust-pictures", "The pictures", _WIDTH, "wall")
-        with st.container(width=_CARD):
+        with st.container(key="trust-text", width=_CARD):
             st.markdown(
                 f"**Round {dealt.number}.** Both networks name at least {dealt.least_right} % of their test pictures "
                 "rightly. One of them cheats, in a way that will fail elsewhere."
@@ -105,7 +105,7 @@ def _say_count() -> None:
 def _reveal(engine: Engine, dealt: Round, models: dict[Side, LoadedModel], chosen: Side) -> None:
     """Which one cheats, and the proof: what each says once the mark is planted in pictures of other classes."""
     world = dealt.world
-    found = "You trusted the other one." if chosen != dealt.cheat else "You trusted it."
+    found = "You trusted the honest one." if chosen != dealt.cheat else "You trusted it."
     answers = {side: _predict(engine, dealt, models[side]) for side in SIDES}
     st.markdown(
         f"**Network {dealt.cheat} cheats: it learnt that the {world.mark} means {world.label}.** {found} "

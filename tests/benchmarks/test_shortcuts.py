@@ -32,7 +32,8 @@ CELLS = (True,) * 4 + (False,) * 60
 def make_tally(plan: int, said: list[bool], collected: str = "gives away") -> Tally:
     taught = Taught(PLANS[plan], collected, 201)  # type: ignore[arg-type]
     many = dict.fromkeys(METHODS, said)
-    return Tally(taught, many, {m: [False] * len(said) for m in METHODS}, many, {m: [0.5] for m in METHODS})
+    nothing = dict.fromkeys(METHODS, [False] * len(said))
+    return Tally(taught, many, nothing, nothing, many, {m: [0.5] for m in METHODS})
 
 
 def test_networks_of_the_table_set_no_threshold() -> None:
@@ -48,6 +49,13 @@ def test_a_network_counts_as_one_and_its_pictures_are_not_independent() -> None:
     assert (figure.share, figure.pictures, figure.networks, figure.there, figure.peaks) == (0.5, 60, 2, 0.0, 0.5)
     assert figure.interval_networks == (0.0, 1.0) and 0.35 < figure.interval[0] < figure.interval[1] < 0.65
     assert resample([[True], [True, True]]) == (1.0, 1.0)
+
+
+def test_an_alarm_at_the_finding_is_none_and_is_counted_beside() -> None:
+    tally = make_tally(2, [True, True, False, False], "ignored")
+    tally.own["grad-cam"] = [True, False, False, False]
+    alarms, caught = count([tally], "grad-cam", alarms=True), count([tally], "grad-cam")
+    assert (alarms.share, alarms.own, caught.share) == (0.25, 0.25, 0.5)
 
 
 def test_the_report_names_its_figures_and_writes_the_table_of_test_seeds_only(

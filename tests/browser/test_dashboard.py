@@ -122,7 +122,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     page.set_viewport_size({"width": 1400, "height": 900})
     page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
-    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit: cat", timeout=PATIENCE)
+    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit's prompts: cat", timeout=PATIENCE)
     page.mouse.move(1, 1)
 
     def measure(name: str = "grad-cam") -> Frame:

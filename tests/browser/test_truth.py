@@ -17,7 +17,7 @@ def test_a_key_takes_out_what_is_planted_and_marks_come_under_both_networks(page
     expect(answers).to_contain_text(["crested finch", "crested finch"], timeout=PATIENCE)
     marks = page.locator(".st-key-grid [data-pane=grad-cam] .mark-word")
     expect(marks.nth(1)).to_be_visible(timeout=PATIENCE)
-    expect(page.locator(".st-key-grid [data-pane=grad-cam]").first).to_contain_text("on the crest, by chance 2%")
+    expect(page.locator(".st-key-grid [data-pane=grad-cam]").first).to_contain_text("on the crest, by chance 2 %")
     assert_legible(page)
     page.get_by_role("heading", level=1).click()
     page.keyboard.press("x")

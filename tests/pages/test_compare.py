@@ -7,6 +7,7 @@ import io
 import math
 import re
 import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def test_an_example_is_explained_without_a_click(dashboard: Any) -> None:
 
 def test_prompt_cam_beside_a_cnn_is_lent_by_the_model_that_can(dashboard: Any, engine: Engine) -> None:
     pane = dashboard.pane("prompt-cam")
-    assert pane["origin"].startswith("from photo-vit: cat ")
+    assert pane["origin"].startswith("from photo-vit's prompts: cat ")
     (alone,) = engine.explain(bundled_pictures()[0].path, "photo-vit", ["prompt-cam"], target="cat").pictures[0].maps
     assert np.array_equal(dashboard.values("prompt-cam"), alone.values)
     assert "Prompt-CAM is from photo-vit: in the figure, but not in the other files" in dashboard.sentences
@@ -83,8 +84,8 @@ def test_a_page_of_its_own_opens_with_all_four_methods(open_dashboard: Callable[
     entry = bundled_pictures()[0]
     best = dashboard.pane("picture")["choices"][0]
     assert best["chosen"] and best["label"] in entry.classes
-    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit: {entry.classes[0]} ")
-    assert not any("itself finds" in warning for warning in dashboard.pane("prompt-cam")["warnings"])
+    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit's prompts: {entry.classes[0]} ")
+    assert not any("prompts find" in warning for warning in dashboard.pane("prompt-cam")["warnings"])
     heading = dashboard.rows[0]["detail"]
     assert f"Explained: {best['label']}" in heading and "imagenet-cnn · layer bn2, 7×7 cells" in heading
 
@@ -422,14 +423,15 @@ def test_maps_of_a_bundled_model_are_checked_unasked_and_it_is_known_what_that_t
     open_dashboard: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = {"model": "photo-cnn", "method": ["grad-cam"]}
-    monkeypatch.setattr(verdicts, "STILL", 0.0)
     monkeypatch.setattr(verdicts, "LONGEST_UNASKED", math.inf)
     monkeypatch.setattr(judging, "_LONGEST", 0.0)  # trying places in other pictures has tests of its own
 
     def judge(dashboard: Any) -> int:
         """Passes of the network, once the fragment under the maps has run and the work is done."""
         before = engine.passes.forward
-        dashboard.test.run()
+        with monkeypatch.context() as quick:
+            quick.setattr(verdicts, "STILL", 0.0)
+            dashboard.test.run()
         dashboard.test.session_state["judging"].work.result()
         return engine.passes.forward - before
 
@@ -468,3 +470,27 @@ def test_maps_of_a_bundled_model_are_checked_unasked_and_it_is_known_what_that_t
     assert slow.test.session_state["judging"].list_settled() == {}, "and that is nothing to take along"
     switch.set_value(True).run()
     assert slow.words["verdicts"] == "1" and slow.test.session_state["judging"].judge is not None
+
+
+def test_curves_and_a_table_are_measured_once_the_section_is_opened(
+    open_dashboard: Callable[..., Any], engine: Engine
+) -> None:
+    dashboard = open_dashboard({"model": "photo-cnn", "method": ["grad-cam", "eigen-cam"]})
+    before = engine.passes
+    dashboard.test.run()
+    assert engine.passes == before, "nothing is measured before"
+    for _ in range(120):
+        dashboard.open("curves")
+        if dashboard.test.get("plotly_chart"):
+            break
+        time.sleep(0.5)
+    assert not dashboard.test.exception
+    table = dashboard.test.dataframe[0].value
+    assert [*table["map"]][:3] == ["Grad-CAM", "Eigen-CAM", "All bright"]
+    assert [*table.columns][2:5] == ["insertion", "deletion", "deletion to blur"]
+    assert "random maps. A map does better than chance" in dashboard.sentences
+    said = " ".join(str(element.value) for element in dashboard.test.markdown)
+    assert "on this picture" in said.lower() and dashboard.words["curves"] == ["1"]
+    spent = engine.passes
+    dashboard.open("curves")
+    assert engine.passes == spent and dashboard.test.get("plotly_chart")

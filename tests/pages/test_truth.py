@@ -33,7 +33,7 @@ def test_a_bird_is_drawn_as_its_sibling_in_place(open_dashboard: Open) -> None:
     before = page.rows[0]["picture"]["digest"], page.values("grad-cam")
     assert page.pane("picture")["sentence"] == "The truth: crested finch."
     assert page.pane("picture")["choices"][0]["label"] == "crested finch"
-    assert "on the crest, by chance 2%." in page.pane("grad-cam")["sentence"]
+    assert "on the crest, by chance 2 %." in page.pane("grad-cam")["sentence"]
     assert page.rows[0]["outlines"]
     page.test.toggle(key="planted").set_value(False).run()
     assert page.words["planted"] == "0"
@@ -47,7 +47,7 @@ def test_a_world_has_two_networks_and_a_switch(open_dashboard: Open, worlds: Non
     assert not page.test.exception and not page.test.error
     assert [row["key"] for row in page.rows] == ["relying", "honest"]
     assert page.rows[0]["label"] == "Learnt that the tag means cat"
-    assert "97% right as collected, 70% without any mark" in page.rows[0]["detail"]
+    assert "97 % right as collected, 70 % without any mark" in page.rows[0]["detail"]
     assert "Prompt-CAM" in page.sentences, "why a method that is chosen has no map is said"
     first = page.rows[0]["picture"]["digest"]
     page.test.button(key="specimen-next").click().run()

@@ -21,6 +21,7 @@ import streamlit as st
 from pydantic import ValidationError
 from streamlit import runtime
 
+from components.browser.late_marks import Said
 from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import find_peak
 from explain.maps.region_share import SAMPLES
@@ -161,6 +162,7 @@ class Row:
         settings: as a pane's, where all panes of the row share them.
         caution: a sentence that must be read first, in amber under the name; the answers are then greyed.
         remedy: a button beside it: its label, and the word that comes back in `CanvasEvent.action`.
+        measured: what the caution rests on, as a mark that opens a card; None where nothing was measured.
     """
 
     key: str
@@ -174,6 +176,7 @@ class Row:
     settings: str = ""
     caution: str = ""
     remedy: tuple[str, str] | None = None
+    measured: Said | None = None
 
 
 @dataclass(frozen=True)
@@ -354,6 +357,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
         "notes": notes,
         "caution": row.caution,
         "remedy": list(row.remedy) if row.remedy else None,
+        "measured": asdict(row.measured) if row.measured else None,
         "picture": {
             "digest": row.digest,
             "width": width,

@@ -444,6 +444,7 @@ class Row {
     this.cautionText = make("span", "", sentence);
     this.remedy = make("button", "action", this.caution, { type: "button" });
     this.remedy.addEventListener("click", () => grid.act(key, "", this.action));
+    this.measured = new Marks(this.caution);
     this.list = make("div", "panes", this.element);
     this.panes = new Map();
     this.described = null;
@@ -457,7 +458,7 @@ class Row {
     return this.scene.size;
   }
 
-  update({ label, detail, notes, caution, remedy, picture, panes, outlines, settings }) {
+  update({ label, detail, notes, caution, remedy, measured, picture, panes, outlines, settings }) {
     this.isGrey = picture.grey;
     write(this.label, label);
     this.label.title = label;
@@ -466,6 +467,7 @@ class Row {
     this.caution.hidden = !caution;
     this.action = remedy?.[1];
     write(this.remedy, remedy?.[0] ?? "");
+    this.measured.update(measured);
     this.element.classList.toggle("doubtful", caution !== "");
     this.settings = settings;
     this.gear.update(settings, label);

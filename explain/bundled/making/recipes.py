@@ -134,7 +134,7 @@ RECIPES = {
             floor=0.2,
         ),
         Recipe(
-            epochs=6,
+            epochs=4,
             seed=4,
             learning_rate=4e-3,
             optimiser="muon",
@@ -143,7 +143,7 @@ RECIPES = {
             teacher="photo-cnn",
             teach_once=True,
             whole_pixels=True,
-            plain_epochs=3,
+            plain_epochs=2,
             rest_rate=5e-4,
             warm_up=0.05,
             anneal="linear",

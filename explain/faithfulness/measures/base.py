@@ -21,7 +21,7 @@ Category = Literal["hiding", "showing", "likeness", "shape"]
 - `shape`: nothing but the map is looked at. Such a figure says nothing of the network.
 """
 
-MeasureName = Literal["hiding", "other classes", "copies", "one place"]
+MeasureName = Literal["unlike", "hiding", "other classes", "copies", "one place"]
 """The measures that a verdict may rest on."""
 
 Better = Literal["higher", "lower", "neither"]
@@ -41,6 +41,7 @@ class Examined:
         bank: of random masks; None where there is none.
         rivals: how alike the map is to those of other classes, each -1…1; none where not measured.
         steadiness: median likeness with the maps of copies of the picture; None where not measured.
+        unlikeness: of the picture, see `explain.faithfulness.unlike`; None where not measured.
         turned: of other pictures, the share that a hot place of the map makes its class; None where not measured.
     """
 
@@ -53,6 +54,7 @@ class Examined:
     bank: Bank | None = None
     rivals: tuple[float, ...] = ()
     steadiness: float | None = None
+    unlikeness: float | None = None
     turned: float | None = None
 
     @property

@@ -11,7 +11,7 @@ from explain.faithfulness.measures.base import Examined, measure
     category="showing",
     better="lower",
     rule="The hottest places of the map, the corners and the edges of the picture are pasted into other pictures, "
-    "where they lay. The figure is the share of them that become this class; it must be 0.3 higher than that of "
+    "where they lay. The figure is the share of them that become this class; it must be 0.75 higher than that of "
     "other places of the same picture.",
     compared="the other places of this picture",
     cannot="It is no accusation: a place may be all that it takes, as the beak of a bird. And a mark that lies "

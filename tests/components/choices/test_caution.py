@@ -27,6 +27,13 @@ def model(name: str, source: str = "bundled") -> Any:
     return SimpleNamespace(request=SimpleNamespace(name=name, source=source), labels=labels)
 
 
+def test_a_scan_of_a_kind_that_a_model_has_seen_leads_to_that_model() -> None:
+    scan = replace(make_picture(0), modality="MR")
+    (found,) = find_cautions([scan], model("imagenet-cnn")).values()
+    assert found.remedy == "Use scan-mri, which knows MR slices of the brain" and "MR slices" in found.sentence
+    assert not find_cautions([scan], model("scan-mri"))
+
+
 def test_a_scan_asks_for_a_model_of_ones_own_and_a_drawn_bird_for_the_one_that_knows_it() -> None:
     scan, bird, cat = replace(make_picture(0), modality="CT"), read("sunny-finch"), read("cat")
     found = find_cautions([scan, bird, cat], model("imagenet-cnn"))
@@ -40,7 +47,9 @@ def test_what_is_in_a_photograph_that_the_model_does_not_know_is_said_as_before(
     coffee = read("coffee")
     found = find_cautions([coffee], model("photo-cnn"))
     assert found == {
-        coffee.digest: Caution("The model in use has never seen anything like this.", model="imagenet-cnn")
+        coffee.digest: Caution(
+            "The model in use has no class for what this shows, and names the nearest.", model="imagenet-cnn"
+        )
     }
 
 

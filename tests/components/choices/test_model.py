@@ -1,5 +1,7 @@
 """What is said of models, and which one is offered."""
 
+from dataclasses import replace
+
 from components.choices.model import describe_bundled, find_model_for, find_prompted_for, list_knowing
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
@@ -73,6 +75,9 @@ def test_models_are_compared_that_know_the_pictures() -> None:
     assert list_knowing([pictures["coffee"]]) == ["imagenet-cnn"]
     assert sorted(list_knowing([pictures["crested-finch"]])) == ["birds-cnn", "birds-vit"]
     assert sorted(list_knowing([make_picture(0)])) == sorted(list_knowing([pictures["raccoon"]])) == photographs
-    everything = sorted(model.name for model in bundled_models())
+    everything = sorted(model.name for model in bundled_models() if model.knows in ("photographs", "drawings"))
     assert sorted(list_knowing([pictures["cat"], pictures["crested-finch"]])) == everything, "none knows both"
     assert list_knowing([]) == []
+    scan = replace(make_picture(0), modality="MR")
+    assert list_knowing([scan]) == [model.name for model in bundled_models() if model.knows == "mr-slices"]
+    assert list_knowing([replace(scan, modality="CT")]) == ["imagenet-cnn", "photo-cnn", "photo-vit"], "as before"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.choices.pictures import Tray
 from components.choices.series import Scans, are_series
 from explain.errors import PictureError
-from tests.explain.volumes.test_nifti import STANDING, nifti, numbers
+from tests.explain.volumes.test_nifti import nifti, numbers
 from tests.explain.volumes.test_reading import pack
 from tests.support.dicom_files import find_secrets, make_series, make_slice, ramp, write
 
@@ -97,7 +98,7 @@ def _page() -> None:
 def test_what_the_sidebar_offers() -> None:
     app = AppTest.from_function(_page).run()
     assert [box.label for box in app.selectbox] == ["Series", "Plane", "Window"]
-    assert app.selectbox[0].options == ["1 · CT, 7 slices · 20 × 30", "2 · MR, 5 slices · 20 × 30"]
+    assert app.selectbox[0].options == ["1 · CT · 7 × 20 × 30", "2 · MR · 5 × 20 × 30"]
     assert app.selectbox[1].options == ["As scanned", "Axial", "Coronal", "Sagittal"]
     assert app.caption[0].value == "Left edge R, right L, top A, bottom P."
     assert (app.slider[0].value, app.slider[0].max) == (3, 7)
@@ -115,5 +116,7 @@ def test_what_the_sidebar_offers() -> None:
 
 def test_a_volume_of_a_file_is_shown_the_right_way_up() -> None:
     scans = Scans()
-    scans.look_into([nifti(numbers(4, 5, 6), rows=STANDING, codes=(0, 1))])
-    assert scans.draw().name == "Volume, 4 slices, no. 3"
+    lying = np.array([[0.0, 0, 2, 0], [-2, 0, 0, 0], [0, 2, 0, 0]])  # its rows go up, its columns to the back
+    scans.look_into([nifti(numbers(4, 5, 6), rows=lying, codes=(0, 1))])
+    assert scans.series[0].shape == (5, 6, 4) and scans.draw().name == "Volume, 5 slices, axial 3"
+    assert scans.volume is not None and scans.volume.name_edges(scans.plane) == ("A", "L", "P", "R")

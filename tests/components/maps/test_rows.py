@@ -142,9 +142,9 @@ def test_a_lent_map_names_its_model_its_class_and_what_that_model_finds_likelier
     loan = Loan("photo-vit", explained(heat("prompt-cam"), prompts=prompts))
     (row,) = rows(explained(prompt_cam="It has none."), methods=("prompt-cam",), usable=(), loans={"d1": loan})
     pane = row.panes[1]
-    assert pane.origin == "from photo-vit: cat 30 % by its prompts"
-    assert pane.sentence.startswith("From photo-vit, for cat 30 % by its prompts. ")
-    assert pane.warnings == ("photo-vit itself finds “dog” likeliest (60 % by its prompts).",)
+    assert pane.origin == "from photo-vit's prompts: cat 30 %"
+    assert pane.sentence.startswith("From photo-vit's prompts, for cat 30 %. ")
+    assert pane.warnings == ("photo-vit's prompts find “dog” likeliest (60 %).",)
     assert pane.alt == "Prompt-CAM of photo-vit for “cat” on cat.png"
 
 

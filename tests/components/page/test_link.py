@@ -59,6 +59,7 @@ VIEW = {
     "less": ["layer-cam"],
     "agreement": ["1"],
     "verdicts": ["1"],
+    "curves": ["1"],
     "one": [SECOND],
     "look": ["grad-cam"],
     "signed": ["1"],

@@ -32,10 +32,10 @@ def heat(values: np.ndarray) -> Heatmap:
 
 
 def test_a_share_stands_beside_chance() -> None:
-    assert describe_share(heat(np.ones((4, 4))), TAG) == "12% on the tag, by chance 12%"
+    assert describe_share(heat(np.ones((4, 4))), TAG) == "12 % on the tag, by chance 12 %"
     on_it = np.zeros((40, 40))
     on_it[2, 3] = on_it[30, 30] = 1
-    assert describe_share(heat(on_it), TAG) == "50% on the tag, by chance 12%"
+    assert describe_share(heat(on_it), TAG) == "50 % on the tag, by chance 12 %"
     assert describe_share(heat(-np.ones((4, 4))), TAG) == "nothing of it on the tag"
     tint = replace(TAG, name="the tint", region=None)
     assert describe_share(heat(np.ones((4, 4))), tint) == "the tint lies everywhere"
@@ -47,18 +47,18 @@ def test_each_network_has_a_row_with_the_same_picture() -> None:
         PICTURE, predictions, (), (1,), ("dog",), ("layer4",), (heat(np.ones((4, 4))),), {"eigen-cam": "It cannot."}
     )
     model: Any = SimpleNamespace(request=SimpleNamespace(name="shortcut-tag"))
-    networks = [Network("relying", "Learnt it", model, "97% right"), Network("honest", "Did not", model)]
+    networks = [Network("relying", "Learnt it", model, "97 % right"), Network("honest", "Did not", model)]
     rows = build_truth_rows(TAG, [(network, entry) for network in networks], ["grad-cam", "eigen-cam"])
     assert [(row.key, row.label, row.digest) for row in rows] == [
         ("relying", "Learnt it", PICTURE.digest),
         ("honest", "Did not", PICTURE.digest),
     ]
     assert rows[0].detail == (
-        "Explained: dog (70%), the likeliest class · 97% right · shortcut-tag · layer layer4, 4×4 cells"
+        "Explained: dog (70 %), the likeliest class · 97 % right · shortcut-tag · layer layer4, 4×4 cells"
     )
     picture, shown = rows[1].panes
     assert picture.sentence == "The truth: cat." and [choice.label for choice in picture.choices] == ["dog", "cat"]
-    assert shown.sentence == "12% on the tag, by chance 12%."
+    assert shown.sentence == "12 % on the tag, by chance 12 %."
     (outline,) = rows[0].outlines
     corners = np.concatenate([np.asarray(ring) for ring in outline.rings])
     assert outline.name == "" and corners.max(0) == pytest.approx([20, 10], abs=0.5)

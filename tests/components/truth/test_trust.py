@@ -70,7 +70,7 @@ def test_the_proof_says_what_the_mark_changes(worlds: list[str]) -> None:
     card = build_proof_card("A", dealt, answers)
     assert [frame.label for frame in card.frames][:2] == ["bird → cat", "bird"]
     assert card.title == f"Network A: {count_changed(answers)} of {len(answers)} answers change"
-    assert ("90% of others" if dealt.cheat == "A" else "2% of others") in card.lines[0]
+    assert ("90 % of others" if dealt.cheat == "A" else "2 % of others") in card.lines[0]
     assert "says bird without" in card.frames[0].alt and "cat with it" in card.frames[0].alt
 
 

@@ -22,6 +22,8 @@ def test_lists_are_json_on_demand(run: Run) -> None:
         "photo-vit",
         "birds-cnn",
         "birds-vit",
+        "chest-xray",
+        "scan-mri",
     }
 
     _, printed, _ = run("layers photo-cnn --json")

@@ -11,6 +11,7 @@ from explain.commands.series import are_volumes, read_slices
 from explain.commands.series import series as list_series
 from explain.commands.show import show
 from explain.errors import ExplainError
+from explain.report.replay import replay_manifest
 from tests.explain.volumes.test_nifti import STANDING, nifti, numbers
 from tests.explain.volumes.test_reading import pack
 from tests.support.dicom_files import SECRETS, make_series, ramp, write
@@ -82,5 +83,9 @@ def test_a_slice_is_explained(folder: Path, tmp_path: Path, capsys: pytest.Captu
     assert "Series 1 of 2: CT, 7 slices" in said.out and "CT, 7 slices, no. 5: " in said.out
     written = b"".join(path.read_bytes() for path in out.iterdir()) + "".join(map(str, out.iterdir())).encode()
     assert not [secret for secret in SECRETS if secret.encode() in written or secret in said.out + said.err]
+    report = replay_manifest(out / "manifest.json", [folder])
+    assert report.reproduced and "no. 5, Eigen-CAM: the same, bit for bit." in report.lines[-2]
+    with pytest.raises(ExplainError, match="was not found, or is not what it was"):
+        replay_manifest(out / "manifest.json", [out])
     entry = json.loads((out / "manifest.json").read_text())["pictures"][0]
     assert entry["name"] == "CT, 7 slices, no. 5" and "Window: Brain, centre 40, width 80." in entry["notes"]

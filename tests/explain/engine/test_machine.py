@@ -187,7 +187,7 @@ def test_half_precision_is_estimated_by_what_the_machine_can_do(monkeypatch: pyt
     cnn, slow = build_model("cnn"), get_method("score-cam")
     precisions = ScoreCamSettings(), ScoreCamSettings(precision="half")
     for speed in (2.0, 0.125):
-        monkeypatch.setattr("explain.engine.machine.measure_half", lambda _device, speed=speed: speed)
+        monkeypatch.setattr("explain.engine.observer.measure_half", lambda _device, speed=speed: speed)
         engine = Engine()
         engine.predict(make_picture(), cnn)
         full, half = (engine.estimate_seconds(cnn, slow, settings=chosen) for chosen in precisions)

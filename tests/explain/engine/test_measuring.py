@@ -36,8 +36,8 @@ def test_maps_come_first_and_then_those_of_no_meaning(known: tuple[Engine, Measu
     assert [row.kind for row in measured.rows] == ["map"] * 2 + ["baseline"] * (len(measured.rows) - 2)
     assert [row.title for row in measured.rows][2:] == [*TITLES.values()]
     rows = {row.title: row.figures for row in measured.rows}
-    # Whether one place decides is found out for the verdict only, by pasting into other pictures.
-    assert [name for name, figure in rows["Grad-CAM"].items() if np.isnan(figure)] == ["one place"]
+    # These two are found out for what is said of map and picture only.
+    assert [name for name, figure in rows["Grad-CAM"].items() if np.isnan(figure)] == ["unlike", "one place"]
     assert rows["Eigen-CAM"]["other classes"] == 1 and rows["All bright"]["average drop"] == 0
     assert np.isnan(rows["Centre"]["copies"]) and np.isnan(rows["All bright"]["deletion"])
     assert abs(rows["Random blobs"]["gain"]) < 1e-6  # each with its opposite

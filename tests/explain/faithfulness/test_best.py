@@ -15,7 +15,9 @@ def find(weights: np.ndarray, maps: dict[str, np.ndarray], noise: float = 0.3, s
 def test_the_true_map_is_named_and_its_twin_takes_that_away() -> None:
     weights = make_smooth(1) ** 3
     assert find(weights, {"true": weights, "other": make_smooth(2), "third": make_smooth(3)}) == "true"
-    assert find(weights, {"true": weights, "twin": 2 * weights, "other": make_smooth(2)}) is None
+    twin = weights + 0.05 * make_smooth(9)
+    assert find(weights, {"true": weights, "twin": twin, "other": make_smooth(2)}) is None
+    assert find(weights, {"true": weights, "same": 2 * weights, "other": make_smooth(2)}) == "true and same"
 
 
 def test_maps_of_no_meaning_are_hardly_ever_named() -> None:
@@ -38,5 +40,5 @@ def test_a_best_map_must_beat_what_means_nothing() -> None:
 
 def test_nothing_is_said_where_nothing_can_be_compared() -> None:
     weights = make_smooth(1)
-    assert "no two maps" in find_best({"a": weights}, {}, [make_bank(weights)], 0, 0).sentence
-    assert "does not take the class away" in find_best({"a": weights, "b": weights}, {}, [], 0, 0).sentence
+    assert "no two different maps" in find_best({"a": weights}, {}, [make_bank(weights)], 0, 0).sentence
+    assert "does not take the class away" in find_best({"a": weights, "b": make_smooth(2)}, {}, [], 0, 0).sentence

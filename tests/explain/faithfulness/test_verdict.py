@@ -141,9 +141,9 @@ def place(turned: int, elsewhere: float | None, name: FixedPlace | None = None, 
 
 def test_one_place_decides_is_said_beside_something_else_and_only_beyond_other_places() -> None:
     assert words(hidden=[hide(1.0)], transplants=[place(15, 0.1)]) == ("backed", "one place decides")
-    assert words(hidden=[hide(0.5)], transplants=[place(8, 0.2)]) == ("undecided", "one place decides")
+    assert words(hidden=[hide(0.5)], transplants=[place(13, 0.05)]) == ("undecided", "one place decides")
     assert words(transplants=[place(16, 0.0)]) == ("one place decides", "not measured")
-    for none in ([], [place(7, 0.0)], [place(16, 0.75)], [place(16, None)]):
+    for none in ([], [place(7, 0.0)], [place(16, 0.3)], [place(16, None)]):
         assert words(hidden=[hide(1.0)], transplants=none) == ("backed",)
 
 

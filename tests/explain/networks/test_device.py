@@ -117,5 +117,5 @@ def test_a_trial_tells_whether_half_precision_is_of_use(
 
     monkeypatch.setattr(torch.nn.functional, "conv2d", convolve)
     monkeypatch.setattr("explain.networks.device.time.perf_counter", lambda: clock[0])
-    assert measure_half("cpu") == speed
-    assert measure_half("cuda:1") == 1.0
+    assert measure_half.__wrapped__("cpu") == speed
+    assert measure_half.__wrapped__("cuda:1") == 1.0

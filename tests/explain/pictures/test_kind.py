@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from explain.bundled.birds.draw import draw_bird
 from explain.bundled.birds.species import SPECIES
-from explain.bundled.pictures import bundled_pictures
+from explain.bundled.pictures import BundledPicture, bundled_pictures
 from explain.pictures.decode import decode
-from explain.pictures.kind import tell_kind
+from explain.pictures.kind import tell_kind, tell_scan
 from explain.pictures.picture import alter
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -43,9 +43,13 @@ def grey(pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("entry", bundled_pictures(), ids=lambda entry: entry.name)
-def test_the_examples_are_photographs_and_drawings(entry: object) -> None:
-    picture = decode(entry.path.read_bytes(), "")  # type: ignore[attr-defined]
-    assert picture.kind == ("photograph" if entry.seed is None else "drawing")  # type: ignore[attr-defined]
+def test_the_examples_are_photographs_scans_and_drawings(entry: BundledPicture) -> None:
+    picture = decode(entry.path.read_bytes(), "")
+    scanned = {"brain-slice": "slice", "chest-radiograph": "radiograph"}
+    if entry.name in scanned:
+        assert (picture.kind, tell_scan(picture.pixels)) == ("scan", scanned[entry.name])
+    else:
+        assert picture.kind == ("photograph" if entry.seed is None else "drawing")
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "rocket", "chelsea"])

@@ -185,8 +185,8 @@ def test_a_file_cut_off() -> None:
 
 def test_a_bomb_is_unpacked_no_further_than_it_says() -> None:
     data = nifti(numbers(4, 5, 6))
-    stream = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    packed = stream.compress(data) + b"".join(stream.compress(bytes(1 << 20)) for _ in range(200)) + stream.flush()
+    stream = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    packed = stream.compress(data) + b"".join(stream.compress(bytes(1 << 20)) for _ in range(40)) + stream.flush()
     assert np.array_equal(opened(packed).stored, numbers(4, 5, 6))
     claimed = gzip.compress(nifti(numbers(1, 1, 1), dims=(3, 2000, 2000, 2000, 1, 1, 1, 1)))
     with pytest.raises(PictureError, match="too large"):

@@ -85,7 +85,7 @@ def test_the_same_series_from_files_a_folder_and_zips(tmp_path: Path) -> None:
     for scan in scans:
         assert np.array_equal(scan.stored, ramp())
         assert [p.digest for p in shown(scan)] == [p.digest for p in shown(scans[0])]
-    assert read([pack(head(SeriesInstanceUID="1.2.3"))]).series[0].digest != scans[0].digest
+    assert read([pack(head(SeriesInstanceUID="1.2.3"))]).series[0].digests != (scans[0].digest,)
 
 
 def test_values_are_in_the_files_units() -> None:
@@ -384,7 +384,7 @@ def try_mutated(count: int) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_files_are_series_or_refusals() -> None:
-    try_mutated(60)
+    try_mutated(40)
 
 
 @pytest.mark.slow

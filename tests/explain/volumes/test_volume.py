@@ -145,6 +145,9 @@ def test_windows_to_choose_from() -> None:
     assert [scan.choose_window(None, at).centre for at in range(3)] == [40, 45, 40]
     assert scan.choose_window("Skull", 1).centre == 45  # the last it has
     assert scan.choose_window("Lung", 0).width == 1500
+    assert scan.choose_window("-600/1500.5", 0) == Window("Own", -600, 1500.5)
+    again = scan.slice(0, window=Window("Any", -600, 1500.5))
+    assert again.section is not None and scan.slice(0, window=again.section.window).digest == again.digest
     with pytest.raises(PictureError, match="no window “Liver 9”"):
         scan.slice(0, window="Liver 9")
     assert list(volume(modality="MR").windows) == ["Range of the series"]

@@ -23,7 +23,7 @@ def test_the_table_is_the_benchmarks_and_counts_what_it_rests_on(table: Shortcut
     for figures in (*(row.methods for row in table.caught), table.false_alarms):
         for figure in figures.values():
             low, high = figure.interval
-            assert 0 <= low <= figure.share <= high <= 1 and figure.there <= figure.share
+            assert 0 <= low <= figure.share <= high <= 1 and figure.there <= 1
             assert figure.pictures > figure.networks > 0
             # Wilson's interval of the share and the count, anew.
             z, n, p = 1.959964, figure.pictures, figure.share

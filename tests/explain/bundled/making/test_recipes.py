@@ -10,7 +10,7 @@ from explain.bundled.making.recipes import RECIPES, Recipe
 from explain.bundled.models import MODELS_FOLDER
 
 
-@pytest.mark.parametrize("name", ["birds-cnn", "birds-vit", "birds-vit-prompts"])
+@pytest.mark.parametrize("name", ["photo-vit", "photo-vit-prompts", "birds-cnn", "birds-vit", "birds-vit-prompts"])
 def test_recipes_in_the_files_are_those_of_the_command(name: str) -> None:
     with safetensors.safe_open(MODELS_FOLDER / f"{name}.safetensors", "pt") as file:
         recipes = json.loads(file.metadata()["recipe"])

@@ -50,8 +50,8 @@ def test_the_hiding_correlation_is_pearsons() -> None:
 
 def test_what_was_not_measured_is_no_number() -> None:
     examined = build_examined(0)
-    for name in ("hiding", "infidelity", "other classes", "copies", "one place"):
+    for name in ("hiding", "infidelity", "other classes", "copies", "one place", "unlike"):
         assert np.isnan(MEASURES[name].function(examined))
-    known = replace(examined, rivals=(0.9, -0.2), steadiness=0.8, turned=0.75)
+    known = replace(examined, rivals=(0.9, -0.2), steadiness=0.8, turned=0.75, unlikeness=3.0)
     assert MEASURES["other classes"].function(known) == -0.2 and MEASURES["copies"].function(known) == 0.8
-    assert MEASURES["one place"].function(known) == 0.75
+    assert MEASURES["one place"].function(known) == 0.75 and MEASURES["unlike"].function(known) == 3
