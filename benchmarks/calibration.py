@@ -9,7 +9,9 @@ has a part in it, and no test picture.
 - `imagenet-cnn`: the pictures of its training are not to be had here. `DIR` holds photographs of its classes, of which
   every other, by name, is fitted, with some of scikit-image's and scikit-learn's: each is scored by a fit without it
   and a fifth of the others. The rest of `DIR`, and the examples that ship, are left to `benchmarks.verdict`.
-- `birds-cnn`, `birds-vit`: birds drawn from seeds that neither training nor test has.
+- `birds-cnn`, `birds-vit`: birds drawn from seeds that neither training nor test has, a third as large as examples.
+- models of scans: `DIR` is that of their training. Of what they learned from, every other block of file numbers or
+  patient is fitted, and the others set the bound.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from explain.bundled.birds.draw import draw_bird
 from explain.bundled.birds.species import SPECIES
 from explain.bundled.models import bundled_models, find_calibration
+from explain.bundled.scan_sets import list_scans
 from explain.engine.engine import Engine
 from explain.engine.known_pictures import KnownPictures
 from explain.engine.machine import Machine
@@ -37,7 +40,9 @@ from explain.progress import Watch
 
 FITTED_SEED, HELD_SEED = 50_000_000, 51_000_000
 DRAWN = 600
+SIZES = (96, 480, 96)  # as in training, and as the examples are
 A_CLASS = 200
+SCANS = 600  # about so many
 _LIBRARIES = {
     "skimage": ("data", ("astronaut.png", "rocket.jpg", "motorcycle_left.png")),
     "sklearn": ("datasets/images", ("china.jpg", "flower.jpg")),
@@ -72,8 +77,18 @@ def list_photographs(folder: Path) -> list[Picture]:
 def draw(first: int) -> list[Picture]:
     """Birds of all species in turn."""
     species = [row.name for row in SPECIES]
-    birds = [draw_bird(species[number % len(species)], first + number) for number in range(DRAWN)]
+    birds = [draw_bird(species[n % len(species)], first + n, SIZES[n % len(SIZES)]) for n in range(DRAWN)]
     return [build_picture(bird.species, bird.pixels, f"{bird.seed}", ()) for bird in birds]
+
+
+def split_scans(name: str, folder: Path) -> tuple[list[Picture], list[Picture]]:
+    """Scans that the model learned from: to fit, and of other patients or blocks to set the bound."""
+    scans = list_scans(name, folder, "train")
+    scans = scans[:: max(1, len(scans) // SCANS)]
+    fitted = {*list(dict.fromkeys(scan.group for scan in scans))[::2]}
+    return [one.read() for one in scans if one.group in fitted], [
+        one.read() for one in scans if one.group not in fitted
+    ]
 
 
 def calibrate(name: str, folder: Path | None) -> None:
@@ -83,12 +98,17 @@ def calibrate(name: str, folder: Path | None) -> None:
     known_pictures = KnownPictures(machine, memory, Observer(machine, memory))
     loaded = Engine(device="cpu", precision="float32").load(name)
     held: list[Picture] | None
-    if next(model.knows for model in bundled_models() if model.name == name) == "drawings":
+    knows = next(model.knows for model in bundled_models() if model.name == name)
+    if knows == "drawings":
         fitted, held = draw(FITTED_SEED), draw(HELD_SEED)
         made = f"{len(held):,} drawn birds, compared with {len(fitted):,} others"
         how = f"draw_bird, seeds from {FITTED_SEED} to fit and from {HELD_SEED} for the bound"
     elif folder is None:
         raise SystemExit(f"{name} needs --data, a folder of pictures.")
+    elif knows in ("mr-slices", "radiographs"):
+        fitted, held = split_scans(name, folder)
+        made = f"{len(held):,} scans of the kind it learned from, compared with {len(fitted):,} others"
+        how = "training scans, every other block of numbers or patient to fit, the others for the bound"
     elif (folder / "train").is_dir():
         fitted, held = split_classes(folder / "train")
         made = f"{len(held):,} pictures of CIFAR-10's training part, compared with {len(fitted):,} others"

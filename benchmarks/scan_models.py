@@ -24,6 +24,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,10 @@ def measure_brain(engine: Engine, model: str, data: Path, methods: Sequence[str]
     }
 
 
+def _find_mean(values: np.ndarray, some: np.ndarray) -> float:
+    return float(values[some].mean())
+
+
 def _frame(size: tuple[int, int], share: float) -> np.ndarray:
     """The border of a picture, `share` of its side wide, `(H, W)` bool."""
     mask = np.ones(size, dtype=bool)
@@ -315,11 +320,9 @@ def measure_chest(engine: Engine, model: str, data: Path, methods: Sequence[str]
             ]
             told[title] = score(pasted)
         gap = float(np.mean(whole[ill]) - np.mean(whole[healthy]))
-        difference = told["pneumonia"] - told["no finding"]
+        moved = (told["pneumonia"] - told["no finding"]) / gap
         carried[name] = {
-            "share of the gap": asdict(
-                estimate(lambda some, d=difference, g=gap: float(d[some].mean() / g), [groups[at] for at in healthy])
-            ),
+            "share of the gap": asdict(estimate(partial(_find_mean, moved), [groups[at] for at in healthy])),
             "called pneumonia": {title: float((some > 0).mean()) for title, some in told.items()},
         }
     boxed = [scan for scan in scans if scan.box]

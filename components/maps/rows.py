@@ -386,7 +386,7 @@ def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
         warnings.insert(0, f"{who} {find} “{best.label}” likeliest ({format_answer(best)}).")
     return replace(
         pane,
-        origin=f"from {who}: {heatmap.label}{answer}",
+        origin=f"from {loan.model}: {heatmap.label}{answer}",
         sentence=f"From {who}, for {heatmap.label}{answer}. {pane.sentence}",
         warnings=tuple(warnings),
         alt=f"{pane.title} of {loan.model} for “{heatmap.label}” on {entry.picture.name}",

@@ -265,7 +265,8 @@ def say_unlike(unlike: Unlikeness) -> Said | None:
     )
     alt = f"{measure.title} {unlike.value:.2f} among {len(unlike.null):,} known pictures"
     further = sum(one >= unlike.value for one in unlike.null)
-    sentence = f"Of {len(unlike.null):,} known pictures, {further or 'none'} lie as far from the others as this one."
+    those = f"{further or 'none'} {'lie' if further > 1 else 'lies'}"
+    sentence = f"Of {len(unlike.null):,} known pictures, {those} as far from the others as this one."
     return Said((Mark("measured", "≠", "doubt", sentence, lines, bars, at, bound, alt),))
 
 

@@ -29,6 +29,7 @@ class BundledPicture:
         credit: who made it, and where it comes from.
         licence: SPDX identifier, or `public-domain`, or `unrestricted` where who published it restricts no use.
         seed: what a drawn bird was drawn from; None for photographs. Its species is the first of the classes.
+        scan: whether it is a scan, and no photograph.
     """
 
     name: str
@@ -38,6 +39,7 @@ class BundledPicture:
     credit: str
     licence: str
     seed: int | None = None
+    scan: bool = False
 
     @property
     def parts(self) -> Path | None:
@@ -58,6 +60,7 @@ def bundled_pictures() -> tuple[BundledPicture, ...]:
             credit=entry["credit"],
             licence=entry["licence"],
             seed=entry.get("seed"),
+            scan=entry.get("scan", False),
         )
         for entry in entries
     )

@@ -35,11 +35,10 @@ from explain.engine.question import (
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
-from explain.faithfulness.measures import MEASURES
 from explain.faithfulness.transplant import Transplant
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
-from explain.models.loaded import LoadedModel, get_layer
+from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
@@ -294,19 +293,14 @@ class Engine:
         cancel: threading.Event | None = None,
         measures: Collection[str] | None = None,
     ) -> Measured:
-        """Measure how the maps of a picture compare: insertion, deletion, gain, ROAD, average drop, and the others of
-        `explain.faithfulness.measures`, beside maps of no meaning. The arguments are those of `explain`.
-
-        The picture is changed and shown to the network some hundred times; what several maps, orders or measures ask
-        for, or what has been asked before, is run once. `measures` names those that are wanted; left out, all.
+        """Measure how the maps of a picture compare with each other and with maps of no meaning, by all of `MEASURES`
+        or those named. The arguments are those of `explain`. What was asked of the network before is not run again.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
         """
         loaded = self.load(model)
         question = build_question(loaded, methods, layer, target, settings or {}, score)
-        if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
-            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
 
     def try_places(
@@ -390,8 +384,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        at = get_layer(model, layer) if model.layers else None
-        return None if at is None else self._observer.estimate_seconds(model, method, at, settings or method.settings())
+        return self._observer.estimate_seconds(model, method, layer, settings)
 
     def estimate_verdicts(self, model: LoadedModel) -> float | None:
         """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""

@@ -109,8 +109,10 @@ class Meter:
             watch: told how far it is; may stop it before each chunk of passes. What was run until then is kept.
 
         Raises:
-            MethodError: no method has a map.
+            MethodError: no method has a map, or there is no such measure.
         """
+        if unknown := [name for name in chosen or () if name not in MEASURES]:
+            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         seen, _, failed = self._observer.see_all(sight, question, watch)
         target = seen.resolve(question.targets[0])
         question = replace(question, targets=(target,)).without(failed)

@@ -17,16 +17,18 @@ from explain.engine.question import Question, part_asks
 from explain.engine.sight import Sight
 from explain.errors import ExplainError, MethodError
 from explain.faithfulness.unlike import list_described
+from explain.methods import Method
+from explain.models.loaded import get_layer
 from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
 from explain.progress import Watch
+from explain.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.methods import Method, Settings
     from explain.models.loaded import LoadedModel
     from explain.networks.layer import Layer
 
@@ -44,22 +46,26 @@ class Observer:
         self._memory = memory
         self._pace: dict[str, float] = {}
 
-    def pace_of(self, loaded: LoadedModel) -> float | None:
-        """Seconds of the model's quickest look at a picture so far; None before the first."""
-        return self._pace.get(loaded.fingerprint)
-
-    def estimate_seconds(self, loaded: LoadedModel, method: Method, at: Layer, settings: Settings) -> float | None:
-        """How long a method that runs the network by itself will take; see `Engine.estimate_seconds`."""
-        pace = self.pace_of(loaded)
-        if method.count_passes is None or pace is None:
+    def estimate_seconds(
+        self, model: LoadedModel, method: Method, layer: str, settings: Settings | None
+    ) -> float | None:
+        """How long a method with passes of its own will take for one picture; see `Engine.estimate_seconds`."""
+        pace = self.pace_of(model)
+        if method.count_passes is None or pace is None or not model.layers:
             return None
+        at = get_layer(model, layer)
         share = 1.0
         if method.after_layer:
             # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
-            share = max(len(loaded.layers) - 1 - loaded.layers.index(at), 0.3) / len(loaded.layers)
-        if getattr(settings, "precision", "full") == "half":
+            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
+        chosen = settings or method.settings()
+        if getattr(chosen, "precision", "full") == "half":
             share /= measure_half(self._machine.device)
-        return pace * share * method.count_passes(at, settings)
+        return pace * share * method.count_passes(at, chosen)
+
+    def pace_of(self, loaded: LoadedModel) -> float | None:
+        """Seconds of the model's quickest look at a picture so far; None before the first."""
+        return self._pace.get(loaded.fingerprint)
 
     def look_ahead(self, sights: Sequence[Sight], question: Question, watch: Watch) -> dict[str, Passes]:
         """Send the pictures of which nothing is known yet through the network together.

@@ -33,7 +33,7 @@ def list_references(labels: Sequence[str], besides: str, count: int) -> tuple[Pi
     if {*labels} == {*phantoms.CLASSES}:
         return tuple(islice((one for one in _draw_phantoms() if one.digest != besides), count))
     drawn = any(entry.seed is not None and {*entry.classes} & {*labels} for entry in bundled_pictures())
-    names = [entry.name for entry in bundled_pictures() if (entry.seed is not None) == drawn]
+    names = [entry.name for entry in bundled_pictures() if not entry.scan and (entry.seed is not None) == drawn]
     versions = zip(*(_versions(name) for name in names if _digest(name) != besides), strict=True)
     return tuple(islice((picture for some in versions for picture in some), count))
 

@@ -101,6 +101,13 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     expect(pane(page, "picture").locator(".choice").nth(1)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
     expect(pane(page, "grad-cam")).not_to_have_attribute("data-version", "1", timeout=PATIENCE)
     assert read_pixels(page, "grad-cam") != before
+
+    upload(page, ("noise.png", encode(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))))
+    row = page.locator(".st-key-grid .row").filter(has_text="noise.png")
+    told = "This picture is unlike those the model learned from"
+    expect(row.locator(".row-caution")).to_contain_text(told, timeout=PATIENCE)
+    row.locator(".row-caution summary").click()
+    expect(row.locator(".mark-plot .own")).to_be_visible()
     assert_legible(page)
     assert requests
     assert requests.to_other_hosts == []
@@ -122,7 +129,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     page.set_viewport_size({"width": 1400, "height": 900})
     page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
-    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit's prompts: cat", timeout=PATIENCE)
+    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit: cat", timeout=PATIENCE)
     page.mouse.move(1, 1)
 
     def measure(name: str = "grad-cam") -> Frame:
@@ -343,9 +350,15 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
 def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: str) -> None:
     page.goto(f"{app_url}/{address}")
     expect(page.get_by_role("heading", level=1)).to_have_text(address.capitalize(), timeout=PATIENCE)
-    expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
+    content = page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first
+    expect(content).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert_legible(page)
+    page.keyboard.press("p")
+    for control in page.locator("[data-testid=stTextInput], .st-key-prompt-library").all():
+        expect(control).to_be_hidden()
+    expect(content).to_be_visible()
+    page.keyboard.press("p")
     tab = page.get_by_test_id("stTopNav").get_by_role("link", name="Studio")
     before = tab.bounding_box()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Compare").click()
