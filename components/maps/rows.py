@@ -66,6 +66,12 @@ class Answered:
     outcomes: Sequence[Outcome]
     loans: Mapping[str, Loan] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> list[PictureExplanation]:
+        """All answers there are, of the model and of those that lend."""
+        own = [outcome for outcome in self.outcomes if isinstance(outcome, PictureExplanation)]
+        return [*own, *(loan.entry for loan in self.loans.values())]
+
 
 @dataclass(frozen=True)
 class Asked:

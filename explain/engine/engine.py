@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
-from explain.bundled.caution import caution_of
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import Job, average, draw_all, make_capture
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
@@ -37,7 +36,6 @@ from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
 from explain.faithfulness.transplant import Transplant
-from explain.faithfulness.unlike import Known
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel
@@ -251,7 +249,7 @@ class Engine:
             if done % batch == 0:
                 ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
             run = ahead.pop(sight.picture.digest, Passes())
-            one = self._tell_unlike(self._explain_one(sight, question, views, watch, run), sight, like)
+            one = self._known.tell(self._explain_one(sight, question, views, watch, run), sight, like)
             if verdicts:
                 for found in self._judge.judge(sight, question, watch):
                     one = replace(one, verdicts=found)
@@ -271,9 +269,6 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Iterator[Verdicts]:
         """Measure whether the maps of a picture may be believed, cheapest first. The arguments are those of `explain`.
-
-        Parts of the picture are hidden, in the same way for all maps, so that a further map takes no further pass; the
-        maps are compared with those of other classes, other pictures, and copies nobody can tell from the picture.
 
         Yields:
             The verdict on each map, by its key, again and again as more is known. The last ones are settled.
@@ -391,9 +386,14 @@ class Engine:
         """
         return self._observer.estimate_seconds(model, method, layer, settings)
 
+    def estimate_verdicts(self, model: LoadedModel) -> float | None:
+        """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""
+        return self._judge.estimate_seconds(model)
+
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
         self._memory.forget()
+        self._judge.forget()
 
     def _explain_one(
         self, sight: Sight, question: Question, views: Sequence[View], watch: Watch, run: Passes
@@ -441,10 +441,3 @@ class Engine:
             unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
         )
-
-    def _tell_unlike(self, one: PictureExplanation, sight: Sight, known: Known | None) -> PictureExplanation:
-        """The answer with what must be said before it is read. The kind of picture, where it is told, says more."""
-        request = sight.loaded.request
-        unlike = self._known.judge(sight, known)
-        caution = caution_of(request.name, sight.picture, request.source, sight.loaded.labels)
-        return replace(one, unlike=unlike, caution=caution or unlike.sentence)

@@ -19,6 +19,7 @@ from explain.errors import ExplainError, MethodError
 from explain.faithfulness.unlike import list_described
 from explain.methods import Method
 from explain.models.loaded import get_layer
+from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
@@ -57,7 +58,10 @@ class Observer:
         if method.after_layer:
             # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
             share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        return pace * share * method.count_passes(at, settings or method.settings())
+        chosen = settings or method.settings()
+        if getattr(chosen, "precision", "full") == "half":
+            share /= measure_half(self._machine.device)
+        return pace * share * method.count_passes(at, chosen)
 
     def pace_of(self, loaded: LoadedModel) -> float | None:
         """Seconds of the model's quickest look at a picture so far; None before the first."""

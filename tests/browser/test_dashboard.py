@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from itertools import pairwise
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from explain.bundled.pictures import bundled_pictures
 from explain.maps.render import COLOUR_TABLES
 from explain.methods import all_methods
+from tests.support.dashboard import UNJUDGED
 from tests.support.legibility import assert_legible
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +72,7 @@ def read_passes(page: Page) -> str:
 def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     page: Page, app_url: str, requests: Any, cat: bytes
 ) -> None:
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat), ("broken.png", b"no picture"))
     await_picture(page, "chelsea.png")
@@ -125,7 +127,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     is new and out of view is said.
     """
     page.set_viewport_size({"width": 1400, "height": 900})
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
     expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit: cat", timeout=PATIENCE)
     page.mouse.move(1, 1)
@@ -183,7 +185,9 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
 
 
 def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&method=prompt-cam&verdicts=1")
+    sockets: list[WebSocket] = []
+    page.on("websocket", sockets.append)
+    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&method=prompt-cam")
     words = pane(page, "eigen-cam").locator(".mark-word")
     expect(words).to_have_text(["same for other classes"], timeout=PATIENCE)
     doubled = pane(page, "eigen-cam").get_by_text("Does not depend on the class")
@@ -214,8 +218,14 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     sentence, stage = (frame_of(lent.locator(name)) for name in (".pane-sentence", ".stage"))
     assert sentence["x"] + sentence["width"] <= stage["x"] + stage["width"] + 1
     page.keyboard.press("p")
+    # The page rests once all is said: nothing is sent any more.
+    sent: list[str | bytes] = []
+    sockets[0].on("framesent", sent.append)
+    page.wait_for_timeout(1_000)
+    assert not sent
     page.get_by_text("Verdicts", exact=True).click()
     expect(words).to_have_count(0)
+    expect(page).to_have_url(re.compile("verdicts=0"))
     expect(doubled).to_be_visible()
 
     pane(page, "grad-cam").locator(".stage canvas").press("b")
@@ -232,7 +242,7 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
 
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
@@ -279,7 +289,7 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
 
 def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> None:
     """Watched in every frame while pictures are changed: a row's maps say which picture they are of."""
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     first, second = (entry for entry in bundled_pictures()[:2])
     await_picture(page, first.title)
     page.evaluate(
@@ -314,7 +324,7 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
     try:
         pages = [context.new_page() for context in contexts]
         for page in pages:
-            page.goto(app_url)
+            page.goto(f"{app_url}/{UNJUDGED}")
         for page in pages:
             await_picture(page, bundled_pictures()[0].title)
         for page, name, data in zip(pages, ("one.png", "two.png"), (cat, noise), strict=True):
