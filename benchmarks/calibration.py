@@ -9,7 +9,7 @@ has a part in it, and no test picture.
 - `imagenet-cnn`: the pictures of its training are not to be had here. `DIR` holds photographs of its classes, of which
   every other, by name, is fitted, with some of scikit-image's and scikit-learn's: each is scored by a fit without it
   and a fifth of the others. The rest of `DIR`, and the examples that ship, are left to `benchmarks.verdict`.
-- `birds-cnn`, `birds-vit`: birds drawn from seeds that neither training nor test has.
+- `birds-cnn`, `birds-vit`: birds drawn from seeds that neither training nor test has, a third as large as examples.
 - models of scans: `DIR` is that of their training. Of what they learned from, every other block of file numbers or
   patient is fitted, and the others set the bound.
 """
@@ -40,12 +40,16 @@ from explain.progress import Watch
 
 FITTED_SEED, HELD_SEED = 50_000_000, 51_000_000
 DRAWN = 600
+SIZES = (96, 480, 96)  # as in training, and as the examples are
 A_CLASS = 200
 SCANS = 600  # about so many
 _LIBRARIES = {
     "skimage": ("data", ("astronaut.png", "rocket.jpg", "motorcycle_left.png")),
     "sklearn": ("datasets/images", ("china.jpg", "flower.jpg")),
 }
+
+
+MODELS = [model.name for model in bundled_models() if model.knows in ("photographs", "drawings")]
 
 
 def read(paths: Sequence[Path]) -> list[Picture]:
@@ -76,7 +80,7 @@ def list_photographs(folder: Path) -> list[Picture]:
 def draw(first: int) -> list[Picture]:
     """Birds of all species in turn."""
     species = [row.name for row in SPECIES]
-    birds = [draw_bird(species[number % len(species)], first + number) for number in range(DRAWN)]
+    birds = [draw_bird(species[n % len(species)], first + n, SIZES[n % len(SIZES)]) for n in range(DRAWN)]
     return [build_picture(bird.species, bird.pixels, f"{bird.seed}", ()) for bird in birds]
 
 
@@ -133,7 +137,7 @@ def main() -> None:
     """Make the files asked for."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", choices=[model.name for model in bundled_models()])
+    parser.add_argument("models", nargs="+", choices=MODELS)
     parser.add_argument("--data", type=Path)
     options = parser.parse_args()
     for name in options.models:

@@ -44,15 +44,20 @@ Curves = np.ndarray
 
 
 class Answering(nn.Module):
-    """A network's probabilities: with a softmax of its own, Quantus refuses the network as being trained."""
+    """A network's probabilities for one picture, of which places are hidden.
 
-    def __init__(self, network: nn.Module) -> None:
+    With a softmax of its own, Quantus refuses the network as being trained. And it counts each channel of a pixel by
+    itself: hiding all three at once takes a picture of one channel, which says what is shown.
+    """
+
+    def __init__(self, network: nn.Module, picture: torch.Tensor) -> None:
         super().__init__()
         self.network = network
+        self.picture = picture
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """The softmax of the scores, `(n, classes)`."""
-        probabilities: torch.Tensor = self.network(pictures).softmax(1)
+    def forward(self, shown: torch.Tensor) -> torch.Tensor:
+        """The softmax of the scores, `(n, classes)`, with the places shown that are 1 in `(n, 1, H, W)`."""
+        probabilities: torch.Tensor = self.network(self.picture * shown).softmax(1)
         return probabilities
 
 
@@ -79,10 +84,12 @@ def draw_ours(loaded: LoadedModel, picture: torch.Tensor, orders: np.ndarray, ta
     return np.array([[scores[key] for key in changes.keys[1:]] for changes in asked])
 
 
-def draw_theirs(network: nn.Module, picture: torch.Tensor, orders: np.ndarray, target: int) -> Curves:
+def draw_theirs(loaded: LoadedModel, picture: torch.Tensor, orders: np.ndarray, target: int) -> Curves:
     """By Quantus: pixel flipping, one metric for each map and order; see `draw_ours`."""
     import quantus
 
+    network = Answering(loaded.module, picture).eval()
+    everything = np.ones((1, 1, *orders.shape[1:]), dtype=np.float32)
     curves = []
     for order in orders:
         metric = quantus.PixelFlipping(
@@ -94,7 +101,7 @@ def draw_theirs(network: nn.Module, picture: torch.Tensor, orders: np.ndarray, t
             display_progressbar=False,
         )
         given: dict[str, Any] = {
-            "x_batch": picture.numpy(),
+            "x_batch": everything,
             "y_batch": np.array([target]),
             "a_batch": order[None, None],
         }
@@ -130,7 +137,7 @@ def compare(loaded: LoadedModel, asked: tuple[torch.Tensor, np.ndarray, int], na
         SystemExit: the curves are not the same.
     """
     own_seconds, own = take_time(draw_ours, loaded, *asked)
-    peer_seconds, peer = take_time(draw_theirs, Answering(loaded.module).eval(), *asked)
+    peer_seconds, peer = take_time(draw_theirs, loaded, *asked)
     worst = float(np.abs(own - peer).max())
     if worst > TOLERANCE:
         raise SystemExit(f"The curves of {name} differ by {worst:.2g}: there is nothing to compare.")

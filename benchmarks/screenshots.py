@@ -40,6 +40,9 @@ def _take(browser: Browser, scheme: str, url: str, name: str) -> None:
     if name == "compare":
         last = page.locator(f'.st-key-grid [data-pane="{LAST_METHOD}"]')
         expect(last.locator(".pane-time")).not_to_be_empty(timeout=PATIENCE)
+    if name == "truth":
+        words = page.locator('.st-key-grid [data-pane="cf-cam"] .mark-word')
+        expect(words.last).to_be_visible(timeout=PATIENCE)
     _await_rest(page)
     page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
     page.close()

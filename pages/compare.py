@@ -10,7 +10,7 @@ import streamlit as st
 from components.browser.canvas import canvas, read_event
 from components.choices.caution import find_cautions
 from components.choices.combination import pick_combination
-from components.choices.comparison import pick_agreement, pick_comparison, pick_difference, pick_verdicts
+from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
 from components.choices.model import find_prompted_for, list_knowing
 from components.maps.buttons import follow_button
@@ -20,7 +20,7 @@ from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
-from components.maps.verdicts import ask_for_verdicts, drop_verdicts, follow_verdicts
+from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
 from components.page.subject import pick_subject, say_no_picture, show_heading
@@ -73,10 +73,11 @@ def show_page() -> None:
                     find_cautions(pictures, model),
                 )
                 difference = pick_difference(name_columns(question))
-                agree, judged = pick_agreement(), pick_verdicts() and question.can_be_judged
+                agree = pick_agreement()
+                check = pick_check(engine, model, len(pictures), question.can_be_judged)
             shown = Shown()
-            _compare(engine, question, (difference, agree, judged), shown, obstacles)
-            follow_verdicts() if judged else drop_verdicts()
+            _compare(engine, question, (difference, agree, check), shown, obstacles)
+            follow_verdicts() if check.shows_marks else drop_verdicts()
             shown.offered = shown.explanation is not None
             if shown.offered:
                 offer_downloads(shown)
@@ -91,7 +92,7 @@ def show_page() -> None:
 def _compare(
     engine: Engine,
     question: Question,
-    between: tuple[tuple[str, str] | None, bool, bool],
+    between: tuple[tuple[str, str] | None, bool, Check],
     shown: Shown,
     obstacles: Mapping[str, str],
 ) -> None:
@@ -99,7 +100,7 @@ def _compare(
     element costs the server a millisecond or two, and the browser several.
     """
     shown.begin()
-    difference, agree, judged = between
+    difference, agree, check = between
     follow_button(read_event(GRID), question.model)
     strip = EpsStrip()
     settings = show_pane_settings(question.methods, [*question.usable, *question.lent], {"cf-cam": strip.make_room})
@@ -125,7 +126,7 @@ def _compare(
         else:
             rows = build_column_rows(columns, question.asked, difference)
         below = "agreement-matrix" if agree else ""
-        answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if judged else "")
+        answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if check.shows_marks else "")
         if question.comparison.by == "models":
             say_missing_by_model(columns, question.methods)
         else:
@@ -142,8 +143,7 @@ def _compare(
             st.rerun()  # what had been stopped went on: the page lacks the buttons
         say_passes(engine)
     follow_settings(question.methods)
-    if judged:
-        ask_for_verdicts(key, lambda work: judge(engine, question, answered, settings, work))
+    shown.find_verdicts = check.begin(key, answered.entries, lambda w: judge(engine, question, answered, settings, w))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Person:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
-        page.goto(f"{url}/?model=photo-cnn")
+        page.goto(f"{url}/?model=photo-cnn&verdicts=0")
         self.await_row(bundled_pictures()[0].title)
 
     def pane(self, name: str) -> Locator:

@@ -12,21 +12,35 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from benchmarks.verdict.maps import measure_maps, read_pictures
+from benchmarks.verdict.birds import measure_birds
+from benchmarks.verdict.maps import draw_birds, measure_maps, read_pictures
+from benchmarks.verdict.seconds import measure_seconds
 from benchmarks.verdict.shortcuts import measure_shortcuts
 from benchmarks.verdict.unlike import measure_unlike
+
+if TYPE_CHECKING:
+    from explain.pictures.picture import Picture
 
 Part = Callable[[argparse.Namespace], dict[str, object]]
 
 PARTS: dict[str, Part] = {
-    "maps": lambda options: measure_maps(options.model, read_pictures(options.data, options.pictures)),
+    "maps": lambda options: measure_maps(options.model, _choose_pictures(options)),
+    "birds": lambda options: measure_birds("birds-cnn", min(options.pictures, 120)),
+    "seconds": lambda _options: measure_seconds(),
     "shortcuts": lambda options: measure_shortcuts(options.data.parent, options.runs),
     "unlike": measure_unlike,
 }
 """What is measured, in the order of the report. Each returns figures by the names that they have there."""
+
+
+def _choose_pictures(options: argparse.Namespace) -> list[tuple[Picture, str]]:
+    if options.model.startswith("birds-"):
+        return draw_birds(options.pictures)
+    return read_pictures(options.data, options.pictures)
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ Each picture that the model was not trained on and that it names right is judged
 worth among the methods:
 
 - **bad maps**, which must not be *backed*: Grad-CAM of the least likely class (`wrong_class`), Grad-CAM with its
-  channels' weights shuffled (`shuffled`), smooth noise (`noise`), a bell in the middle (`centre`), and Grad-CAM of the
-  picture before (`other_picture`).
+  channels' weights shuffled (`shuffled`), smooth noise (`noise`), a bell in the middle (`centre`), Grad-CAM of the
+  picture before (`other_picture`), and Grad-CAM of the same picture by a twin of the network that has learnt nothing
+  (`twin`).
 - **maps made for the class** by Grad-CAM, HiRes-CAM and CF-CAM, which must not be *contradicted*. How often they are
   backed is printed beside that: who never backs a map is never wrong.
 
@@ -14,12 +15,13 @@ Nothing here is used to set a threshold: those of `explain.faithfulness.verdict`
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -27,20 +29,26 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from benchmarks.verdict.birds import FIRST_SEED, draw_picture
+from benchmarks.verdict.recall import Recall
 from benchmarks.verdict.share import Share
+from explain.bundled.birds.species import SPECIES
 from explain.engine.engine import Engine
 from explain.methods import Method, MethodResult, get_method
 from explain.methods.base import registered
 from explain.passes.capture import LayerCapture
+from explain.passes.look import Ask, look_at
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.settings import Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+    from explain.models.loaded import LoadedModel
 
 GOOD = ("grad-cam", "hires-cam", "cf-cam")
-BAD = ("wrong_class", "shuffled", "noise", "centre", "other_picture")
+BAD = ("wrong_class", "shuffled", "noise", "centre", "other_picture", "twin")
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class LeastLikely:
         return scores.min()
 
 
-def list_bad_methods() -> Iterator[Method]:
+def list_bad_methods(loaded: LoadedModel) -> Iterator[Method]:
     """Methods whose maps mean nothing for the class, each with a reason to look like one that does."""
     grad_cam = get_method("grad-cam")
     before: list[Tensor] = []
@@ -83,10 +91,42 @@ def list_bad_methods() -> Iterator[Method]:
         before.append(grad_cam.function(capture, settings).values)
         return MethodResult(before[-2] if len(before) > 1 else before[-1])
 
-    made = {"noise": draw_noise, "centre": draw_centre, "shuffled": shuffle, "other_picture": draw_of_picture_before}
+    twin, recall = make_twin(loaded), Recall(loaded)
+
+    def draw_of_twin(capture: LayerCapture, settings: Settings) -> MethodResult:
+        asks = (Ask(capture.target, "logit"),)
+        (look,) = look_at(twin, recall.picture_of(capture), (capture.layer,), asks, loaded.outputs)
+        name = capture.layer.name
+        own = replace(capture, activations=look.activations[name], gradients=look.gradients[name, asks[0]])
+        return grad_cam.function(own, settings)
+
+    made = {
+        "noise": draw_noise,
+        "centre": draw_centre,
+        "shuffled": shuffle,
+        "other_picture": draw_of_picture_before,
+        "twin": draw_of_twin,
+    }
     for name, function in made.items():
         yield _make(function, name, None)
     yield _make(grad_cam.function, "wrong_class", LeastLikely())
+
+
+def make_twin(loaded: LoadedModel, seed: int = 0) -> nn.Module:
+    """The same network as it was before it learnt anything."""
+    import torch
+
+    twin = copy.deepcopy(loaded.module)
+    torch.manual_seed(seed)
+    for part in twin.modules():
+        if callable(getattr(part, "reset_parameters", None)):
+            part.reset_parameters()
+    return twin.eval().requires_grad_(False)
+
+
+def _count(words: dict[str, Counter[str]]) -> list[str]:
+    """How many are backed so far."""
+    return [f"{name} {counted['backed']}" for name, counted in words.items()]
 
 
 def _make(function: object, name: str, objective: LeastLikely | None) -> Method:
@@ -109,6 +149,12 @@ def read_pictures(folder: Path, count: int) -> list[tuple[Picture, str]]:
     return [(decode(path.read_bytes(), path.name), path.parent.name) for path in turns[:count]]
 
 
+def draw_birds(count: int) -> list[tuple[Picture, str]]:
+    """The same of the species of the drawn birds, each its own."""
+    names = [SPECIES[number % len(SPECIES)].name for number in range(count)]
+    return [(draw_picture(name, FIRST_SEED + 500_000 + number), name) for number, name in enumerate(names)]
+
+
 def measure_maps(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[str, object]:
     """Judge all maps of all pictures and count the words."""
     engine = Engine()
@@ -117,19 +163,20 @@ def measure_maps(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[st
     seconds = []
     counted = 0
     with ExitStack() as stack:
-        for method in list_bad_methods():
+        for method in list_bad_methods(loaded):
             stack.enter_context(registered(method))
         for number, (picture, label) in enumerate(pictures, 1):
             if engine.predict(picture, loaded, 1)[0].label != label:
                 continue
             counted += 1
             started = time.perf_counter()
+            engine.forget()
             (*_, verdicts) = engine.judge(picture, loaded, [*GOOD, *BAD])
             seconds.append(time.perf_counter() - started)
             for key, verdict in verdicts.items():
                 words[key.split("/")[0]].update([*verdict.words, "all"])
             if number % 20 == 0:
-                print(f"{number} of {len(pictures)} pictures", file=sys.stderr)
+                print(f"{number} of {len(pictures)} pictures", *_count(words), file=sys.stderr)
     rows = {name: dict(words[name].most_common()) for name in (*GOOD, *BAD)}
     backed = {name: Share(words[name]["backed"], words[name]["all"]) for name in (*GOOD, *BAD)}
     contradicted = {name: Share(words[name]["contradicted"], words[name]["all"]) for name in GOOD}

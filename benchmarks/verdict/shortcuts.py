@@ -48,6 +48,7 @@ from explain.worlds.training import (
 )
 from explain.worlds.worlds import FOLDER, PLANS, Kind, Plan, build_shown
 
+KINDS: tuple[Kind, ...] = ("photographs", "phantoms")
 CALIBRATION = (101, 102, 103)
 TEST = (201, 202, 203, 204, 205)
 METHODS = ("grad-cam", "cf-cam", "layer-cam", "eigen-cam")
@@ -154,7 +155,7 @@ def list_taught(seeds: Sequence[int]) -> Iterator[Taught]:
     for seed in seeds:
         for plan in PLANS:
             yield Taught(plan, "gives away", seed)
-        for kind in ("photographs", "phantoms"):
+        for kind in KINDS:
             (plan, *_) = (plan for plan in PLANS if plan.kind == kind)
             yield Taught(plan, "ignored", seed)
             yield Taught(plan, "clean", seed)
@@ -283,19 +284,27 @@ def report(tallies: Sequence[Tally], idle: Sequence[str], seeds: Sequence[int]) 
             rows.append(Caught(mark=plan.mark, methods={method: count(relying, method) for method in METHODS}))
     ignoring = [one for one in tallies if one.taught.collected != "gives away"]
     alarms = {method: count(ignoring, method, alarms=True) for method in METHODS}
+    of_kind: dict[Kind, dict[str, Figure]] = {
+        kind: {method: count(some, method, alarms=True) for method in METHODS}
+        for kind in KINDS
+        if (some := [one for one in ignoring if one.taught.plan.kind == kind])
+    }
     table = Shortcuts(
         made_by="python -m benchmarks.verdict --only shortcuts",
         seeds=tuple(seeds),
         caught=tuple(rows),
         false_alarms=alarms,
+        false_alarms_of=of_kind,
         not_relying=tuple(idle),
     )
-    for name, figures in (*((row.mark, row.methods) for row in rows), ("ignored", alarms)):
+    lines = [(str(row.mark), row.methods) for row in rows]
+    lines += [("ignored", alarms), *((f"of {kind}", figures) for kind, figures in of_kind.items())]
+    for name, figures in lines:
         for method, figure in figures.items():
             said = Share(round(figure.share * figure.pictures), figure.pictures)
             low, high = figure.interval_networks
             print(
-                f"{name:8} {method:10} {said}  over {figure.networks} networks {low:.1%} to {high:.1%}, "
+                f"{name:14} {method:10} {said}  over {figure.networks} networks {low:.1%} to {high:.1%}, "
                 f"at the mark {figure.there:.1%}, at the finding {figure.own:.1%}, peak on the mark {figure.peaks:.1%}"
             )
     if tuple(seeds) == TEST:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import streamlit as st
 
 from components.choices.target import name_classes, offer_classes
+from components.words import describe_duration
 from explain.bundled.models import bundled_models
 from explain.networks.layer import Layer
 
@@ -19,7 +20,13 @@ WITH = "compare-with"
 DIFFERENCE = "compare-difference"
 AGREEMENT = "agreement"
 VERDICTS = "verdicts"
+"""Whether maps are checked, as the person chose; None, where there is no choice yet."""
 
+_SWITCH = "verdicts-switch"
+_HELP = (
+    "May I believe this map? Parts of the picture are hidden, and the map is compared with those of other classes, "
+    "other pictures, and copies nobody can tell from this one. Comes after the maps, and holds nothing up."
+)
 _FIRST_LAYERS = 4
 _WIDTH = 264  # of a list beside what it is compared by
 _PLACEHOLDERS: dict[CompareBy, str] = {
@@ -142,15 +149,32 @@ def pick_agreement() -> bool:
     )
 
 
-def pick_verdicts() -> bool:
-    """Offer to measure whether each map may be believed."""
-    return st.toggle(
-        "Verdicts",
-        key=VERDICTS,
-        persist_state="session",
-        help="May I believe this map? Parts of the picture are hidden, and the map is compared with those of other "
-        "classes, other pictures, and copies nobody can tell from this one. Takes seconds a picture, after the maps.",
-    )
+def pick_verdicts(by_itself: bool, possible: bool, seconds: float | None = None) -> bool:
+    """Offer to measure whether each map may be believed; gives back whether that is wanted.
+
+    What the person chose holds for all models; until then each does as it does by itself.
+
+    Args:
+        by_itself: these maps are checked without being asked for.
+        possible: maps such as these can be checked.
+        seconds: how long that takes, where it is not done by itself and is known.
+    """
+    chosen = st.session_state.get(VERDICTS)
+    on = possible and (by_itself if chosen is None else chosen)
+    st.session_state[_SWITCH] = on
+    label, what = "Verdicts", _HELP
+    if not possible:
+        what = "Only maps as they are can be checked, side by side by method: neither fused nor averaged."
+    elif not (by_itself or on):
+        label = "Check these maps" if seconds is None else f"Check these maps ({describe_duration(seconds)})"
+    st.toggle(label, key=_SWITCH, on_change=_choose_verdicts, args=(by_itself,), disabled=not possible, help=what)
+    return on
+
+
+def _choose_verdicts(by_itself: bool) -> None:
+    """Remember what the person wants, where it is not what happens by itself."""
+    wanted = st.session_state[_SWITCH]
+    st.session_state[VERDICTS] = None if wanted == by_itself else wanted
 
 
 def spread_layers(layers: Sequence[Layer], always: str) -> list[str]:

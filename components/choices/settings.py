@@ -39,10 +39,24 @@ def split_names(declared: type[Settings]) -> tuple[list[str], list[str]]:
     return first, [name for name in described if name not in first]
 
 
-def show_setting(declared: type[Settings], name: str, key: str, prefix: str = "", typed: bool = False) -> None:
-    """One widget, as its field is declared: slider, checkbox or list; `prefix` goes before its label.
+def show_setting(
+    declared: type[Settings],
+    name: str,
+    key: str,
+    prefix: str = "",
+    typed: bool = False,
+    withheld: tuple[str, str] | None = None,
+) -> None:
+    """One widget, as its field is declared: slider, checkbox or list.
 
-    Where nothing follows while it is dragged, numbers that no slider can hit may be `typed`.
+    Args:
+        declared: the settings.
+        name: of the one.
+        key: what the keys of all of them begin with.
+        prefix: goes before its label.
+        typed: numbers that no slider can hit may be typed, where nothing follows while it is dragged.
+        withheld: of a list an option that is of no use here, and why, in a sentence. It is offered all the same where
+            it is chosen already.
     """
     field = _describe(declared)[name]
     at = f"{key}.{name}"
@@ -56,7 +70,11 @@ def show_setting(declared: type[Settings], name: str, key: str, prefix: str = ""
     if at not in st.session_state:
         st.session_state[at] = field["default"]
     if "enum" in field:
-        st.selectbox(options=field["enum"], format_func=_capitalise, **common)
+        options = list(field["enum"])
+        if withheld is not None and st.session_state[at] != withheld[0]:
+            options.remove(withheld[0])
+            common["help"] = f"{common['help']} {withheld[1]}"
+        st.selectbox(options=options, format_func=_capitalise, **common)
     elif field["type"] == "boolean":
         st.checkbox(**common)
     elif field["type"] == "string":

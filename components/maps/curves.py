@@ -131,7 +131,7 @@ def _measure(
 def _follow(measuring: _Measuring, function: Callable[[Work[Measured]], Measured]) -> None:
     """How far it is. A fragment of its own, so that no slider waits for it."""
     if measuring.stopped:
-        return
+        st.rerun()
     if measuring.work is None and time.monotonic() - measuring.since >= _STILL:
         measuring.work = Work(function)
     if measuring.work is not None and measuring.work.wait(0):
@@ -139,8 +139,7 @@ def _follow(measuring: _Measuring, function: Callable[[Work[Measured]], Measured
     share, said = (None, "") if measuring.work is None else measuring.work.progress
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(share or 0.0, said or "Measuring …")
-        if st.button("Stop", key="curves-stop", on_click=measuring.stop):
-            st.rerun()
+        st.button("Stop", key="curves-stop", on_click=measuring.stop)
 
 
 def _show(measured: Measured, picture: Picture) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from components.maps.rows import Loan
 from components.session.faults import show_faults
-from explain.engine.explanation import Explanation
+from explain.engine.explanation import Explanation, PictureExplanation
 from explain.maps.render import RenderSettings
 from explain.maps.sheet import Kind
 from explain.methods import get_method
 from explain.report.comparison import PICTURE, encode_figure
 from explain.report.export import encode_manifest, encode_maps
+
+if TYPE_CHECKING:
+    from explain.engine.judging import Verdicts
 
 _KINDS: dict[Kind, str] = {"png": "image/png", "svg": "image/svg+xml"}
 _UNDER_WAY = 0.15  # seconds for what the page was told just before a button to get to where it is heeded
@@ -31,12 +35,14 @@ class Shown:
         explanation: the maps; None before there are any, and where their columns are models.
         view: how they are shown.
         lent: by the pictures' digests, what other models answered in place of this one.
+        find_verdicts: what has been said of the maps by now, by the pictures' digests.
         offered: whether there were maps, and with them the buttons, when the page was last made; None before that.
     """
 
     explanation: Explanation | None = None
     view: RenderSettings = field(default_factory=RenderSettings)
     lent: Mapping[str, Loan] = field(default_factory=dict)
+    find_verdicts: Callable[[], Mapping[str, Verdicts]] = dict
     offered: bool | None = None
     _done: threading.Event = field(default_factory=threading.Event)
 
@@ -56,9 +62,10 @@ class Shown:
 
     @property
     def maps(self) -> Explanation:
-        """The maps, once there are some."""
+        """The maps, once there are some, with what has been said of them."""
         assert self.explanation is not None
-        return self.explanation
+        found = self.find_verdicts()
+        return replace(self.explanation, pictures=tuple(_add(entry, found) for entry in self.explanation.pictures))
 
     def list_columns(self) -> list[str]:
         """What the figure can show: the picture, and methods that have a map of at least one."""
@@ -68,8 +75,16 @@ class Shown:
     def draw_figure(self, columns: Sequence[str], kind: Kind) -> bytes:
         """The figure as it is shown now."""
         self.await_news()
-        lent = {digest: (loan.model, loan.entry) for digest, loan in self.lent.items()}
+        found = self.find_verdicts()
+        lent = {digest: (loan.model, _add(loan.entry, found)) for digest, loan in self.lent.items()}
         return encode_figure(self.maps, self.view, columns, kind, lent)
+
+
+def _add(entry: PictureExplanation, found: Mapping[str, Verdicts]) -> PictureExplanation:
+    """What was answered of a picture, with the verdicts on its maps."""
+    keys = {heatmap.key for heatmap in entry.maps}
+    said = found.get(entry.picture.digest, {})
+    return replace(entry, verdicts={key: verdict for key, verdict in said.items() if key in keys})
 
 
 @st.fragment

@@ -66,6 +66,12 @@ class Answered:
     outcomes: Sequence[Outcome]
     loans: Mapping[str, Loan] = field(default_factory=dict)
 
+    @property
+    def entries(self) -> list[PictureExplanation]:
+        """All answers there are, of the model and of those that lend."""
+        own = [outcome for outcome in self.outcomes if isinstance(outcome, PictureExplanation)]
+        return [*own, *(loan.entry for loan in self.loans.values())]
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -380,7 +386,7 @@ def _build_lent_pane(loan: Loan, heatmap: Heatmap) -> Pane:
         warnings.insert(0, f"{who} {find} “{best.label}” likeliest ({format_answer(best)}).")
     return replace(
         pane,
-        origin=f"from {who}: {heatmap.label}{answer}",
+        origin=f"from {loan.model}: {heatmap.label}{answer}",
         sentence=f"From {who}, for {heatmap.label}{answer}. {pane.sentence}",
         warnings=tuple(warnings),
         alt=f"{pane.title} of {loan.model} for “{heatmap.label}” on {entry.picture.name}",

@@ -145,6 +145,13 @@ def _read_flag(values: Sequence[str]) -> bool:
     return True
 
 
+def _read_switch(values: Sequence[str]) -> bool:
+    """Of a switch that is on or off by itself, so that both are said."""
+    if _read_one(values) not in ("0", "1"):
+        raise ValueError("a switch is 1 or 0, or left out")
+    return values[0] == "1"
+
+
 def _write_flag(_: bool) -> Sequence[str]:
     return ["1"]
 
@@ -461,7 +468,7 @@ PARTS: Sequence[Part] = (
     Entry("more", f"{DIFFERENCE}-a", None, _read_one),
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
-    Entry("verdicts", VERDICTS, False, _read_flag, _write_flag),
+    Entry("verdicts", VERDICTS, None, _read_switch, lambda on: ["1" if on else "0"]),
     Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),

@@ -32,6 +32,7 @@ from explain.engine.explanation import Explanation, PictureExplanation
 from explain.engine.question import DEFAULT_METHODS, build_question
 from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
 from explain.faithfulness.unlike import check_count
+from explain.faithfulness.verdict import SIGNS
 from explain.maps.fusion import Fusion
 from explain.methods import get_method
 from explain.models.loaded import get_layer
@@ -308,7 +309,7 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
         print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
         verdict = entry.verdicts.get(heatmap.key)
         for mark in verdict.marks if verdict else ():
-            print(f"    {mark.word}: {mark.sentence}")
+            print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")
     for name, reason in entry.unavailable.items():
         method = get_method(name)
         suggestion = _suggest_prompted(labels) if "prompts" in method.needs else ""

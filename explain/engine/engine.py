@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
-from explain.bundled.caution import caution_of
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import Job, average, draw_all, make_capture
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
@@ -36,12 +35,10 @@ from explain.engine.question import (
 from explain.engine.sight import Sight
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
-from explain.faithfulness.measures import MEASURES
 from explain.faithfulness.transplant import Transplant
-from explain.faithfulness.unlike import Known
 from explain.maps.fusion import Fusion, fuse
 from explain.methods import Method, Settings, get_method
-from explain.models.loaded import LoadedModel, get_layer
+from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.device import Precision
@@ -252,7 +249,7 @@ class Engine:
             if done % batch == 0:
                 ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
             run = ahead.pop(sight.picture.digest, Passes())
-            one = self._tell_unlike(self._explain_one(sight, question, views, watch, run), sight, like)
+            one = self._known.tell(self._explain_one(sight, question, views, watch, run), sight, like)
             if verdicts:
                 for found in self._judge.judge(sight, question, watch):
                     one = replace(one, verdicts=found)
@@ -272,9 +269,6 @@ class Engine:
         cancel: threading.Event | None = None,
     ) -> Iterator[Verdicts]:
         """Measure whether the maps of a picture may be believed, cheapest first. The arguments are those of `explain`.
-
-        Parts of the picture are hidden, in the same way for all maps, so that a further map takes no further pass; the
-        maps are compared with those of other classes, other pictures, and copies nobody can tell from the picture.
 
         Yields:
             The verdict on each map, by its key, again and again as more is known. The last ones are settled.
@@ -299,19 +293,14 @@ class Engine:
         cancel: threading.Event | None = None,
         measures: Collection[str] | None = None,
     ) -> Measured:
-        """Measure how the maps of a picture compare: insertion, deletion, gain, ROAD, average drop, and the others of
-        `explain.faithfulness.measures`, beside maps of no meaning. The arguments are those of `explain`.
-
-        The picture is changed and shown to the network some hundred times; what several maps, orders or measures ask
-        for, or what has been asked before, is run once. `measures` names those that are wanted; left out, all.
+        """Measure how the maps of a picture compare with each other and with maps of no meaning, by all of `MEASURES`
+        or those named. The arguments are those of `explain`. What was asked of the network before is not run again.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
         """
         loaded = self.load(model)
         question = build_question(loaded, methods, layer, target, settings or {}, score)
-        if measures is not None and (unknown := [name for name in measures if name not in MEASURES]):
-            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         return self._meter.measure(Sight(picture, loaded), question, Watch(progress, cancel), measures)
 
     def try_places(
@@ -395,19 +384,16 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        pace = self._observer.pace_of(model)
-        if method.count_passes is None or pace is None or not model.layers:
-            return None
-        at = get_layer(model, layer)
-        share = 1.0
-        if method.after_layer:
-            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
-            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
-        return pace * share * method.count_passes(at, settings or method.settings())
+        return self._observer.estimate_seconds(model, method, layer, settings)
+
+    def estimate_verdicts(self, model: LoadedModel) -> float | None:
+        """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""
+        return self._judge.estimate_seconds(model)
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
         self._memory.forget()
+        self._judge.forget()
 
     def _explain_one(
         self, sight: Sight, question: Question, views: Sequence[View], watch: Watch, run: Passes
@@ -455,10 +441,3 @@ class Engine:
             unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
             outputs=sight.loaded.outputs,
         )
-
-    def _tell_unlike(self, one: PictureExplanation, sight: Sight, known: Known | None) -> PictureExplanation:
-        """The answer with what must be said before it is read. The kind of picture, where it is told, says more."""
-        request = sight.loaded.request
-        unlike = self._known.judge(sight, known)
-        caution = caution_of(request.name, sight.picture, request.source, sight.loaded.labels)
-        return replace(one, unlike=unlike, caution=caution or unlike.sentence)

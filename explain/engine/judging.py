@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -13,51 +11,44 @@ import numpy as np
 
 from explain.engine.drawing import draw_all
 from explain.engine.machine import Machine
+from explain.engine.masked import MaskedPasses
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
-from explain.engine.question import MapKey, Question, name_place
+from explain.engine.question import MapKey, Question
 from explain.engine.sight import Sight
+from explain.engine.strangers import StrangersSeen
 from explain.engine.transplanting import Transplanter
-from explain.faithfulness.bank import Bank, fill_bank
+from explain.faithfulness.bank import Bank
+from explain.faithfulness.calibration import has_calibration
 from explain.faithfulness.copies import list_copies
-from explain.faithfulness.hiding import judge_by_hiding
-from explain.faithfulness.likeness import find_likeness, find_likenesses_of_strangers
-from explain.faithfulness.probe import find_allowed, lay_on_cells
-from explain.faithfulness.references import list_references
+from explain.faithfulness.hiding import Hiding, judge_by_hiding
+from explain.faithfulness.likeness import find_likeness
+from explain.faithfulness.probe import FEWEST_CELLS, find_allowed, lay_on_cells
+from explain.faithfulness.references import describe_unlikeness
 from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.verdict import FEWEST_OTHERS, Evidence, Hidden, Verdict, decide
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
 from explain.methods.occlusion import Fill
 from explain.networks.meaning import find_probabilities
-from explain.passes.runner import Runner
 from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
 
-FIRST_LOOK, SECOND_LOOK, LAST_LOOK = 16, 64, 256
-"""Masks at each look. The first is only so far; the others may decide, each at its own share of the errors allowed."""
+FIRST_LOOK, FULL_LOOK = 14, 62
+"""Masks of each fill. What the first of them say is only so far; all of them decide, once. With the picture as it is
+and with all of it hidden they are 16 and 64 passes, which fill whole chunks. Four times as many decided hardly more.
+"""
 
 FILLS: tuple[Fill, ...] = ("grey", "blur")
-"""What hides. On bundled models grey decides: it backed more true maps. On others, what leaves less of the class."""
+"""What hides. Each that takes the class away has the same say."""
 
 _PLACES_PASSES, _LONGEST = 60, 5.0
 """What trying places takes, and for how many seconds it is done unasked."""
 
-_OTHERS_KEPT = 256  # each takes 26 KB
-_HIDING = "Hiding parts of the picture"
-
 Verdicts = Mapping[str, Verdict]
 """By the key of a map; see `Heatmap.key`."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Others:
-    """A method's maps of other pictures `(n, CELLS, CELLS)`, and how alike they are, pair by pair."""
-
-    cells: np.ndarray
-    likenesses: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +91,9 @@ class Judge:
         self._machine = machine
         self._memory = memory
         self._observer = observer
+        self._masked = MaskedPasses(machine)
+        self._strangers = StrangersSeen(machine, memory, observer)
         self._transplanter = Transplanter(machine)
-        self._lock = threading.Lock()
-        self._others: OrderedDict[Hashable, _Others] = OrderedDict()
 
     def judge(self, sight: Sight, question: Question, watch: Watch) -> Iterator[Verdicts]:
         """The verdicts on all maps of a picture, again and again as more is known.
@@ -126,20 +117,19 @@ class Judge:
             yield _settle(maps)
             return
         maps = self._compare_classes(maps, sight, seen, quick, watch)
-        maps = self._compare_pictures(maps, sight, quick, watch.part(0.1, 0.4))
         yield _settle(maps, settled=False)
 
-        for number, count in enumerate((FIRST_LOOK, SECOND_LOOK)):
-            maps = self._hide(maps, sight, seen, count, watch.part(0.4 + 0.15 * number, 0.55 + 0.15 * number))
-            yield _settle(maps, settled=False)
-        maps = self._try_places(maps, sight, seen, watch.part(0.7, 0.75))
-        maps = self._compare_copies(maps, sight, quick, watch.part(0.75, 0.8))
-        open_ones = [one for one in maps if "undecided" in decide(one.evidence).words]
-        if open_ones:
-            yield _settle(maps, settled=False)
-            decided = self._hide(open_ones, sight, seen, LAST_LOOK, watch.part(0.8, 1.0))
-            newest = {one.heatmap.key: one for one in decided}
-            maps = [newest.get(one.heatmap.key, one) for one in maps]
+        # What is known of other pictures costs nothing; what must be drawn first does not hold up the first word.
+        if self._strangers.are_known(sight, quick):
+            maps = self._compare_pictures(maps, sight, quick, watch)
+        maps = self._hide(maps, sight, seen, FIRST_LOOK, watch.part(0.1, 0.2))
+        yield _settle(maps, settled=False)
+        maps = self._compare_pictures(maps, sight, quick, watch.part(0.2, 0.4))
+        maps = self._hide(maps, sight, seen, FULL_LOOK, watch.part(0.4, 0.7))
+        yield _settle(maps, settled=False)
+        maps = self._compare_copies(maps, sight, quick, watch.part(0.7, 0.8))
+        yield _settle(maps, settled=False)
+        maps = self._try_places(maps, sight, seen, watch.part(0.8, 1.0))
         yield _settle(maps)
 
     def look_alike(self, sight: Sight, question: Question, watch: Watch) -> list[TestedMap]:
@@ -157,6 +147,24 @@ class Judge:
         seen, _, failed = self._observer.see_all(sight, question, watch)
         maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
         return self._transplant(maps, sight, seen, watch)
+
+    def estimate_seconds(self, loaded: LoadedModel) -> float | None:
+        """How long it takes to judge the maps of one picture; None before a first picture was seen. By what passes have
+        taken so far: masked ones, or at first a look.
+        """
+        look, masked = self._observer.pace_of(loaded), self._masked.pace_of(loaded)
+        if look is None:
+            return None
+        looks = len(list_copies((1.0,))) + 1
+        if not has_calibration(loaded.request.name, loaded.fingerprint):
+            looks += FEWEST_OTHERS
+        seconds = looks * look + len(FILLS) * (FULL_LOOK + 2) * (masked or look)
+        places = _PLACES_PASSES * look
+        return seconds + (places if places <= _LONGEST else 0.0)
+
+    def forget(self) -> None:
+        """Drop what can be found out again, where memory is short."""
+        self._masked.forget()
 
     def draw(self, sight: Sight, question: Question, watch: Watch) -> dict[MapKey, Heatmap]:
         """Maps of a picture, from memory where they are known."""
@@ -193,56 +201,19 @@ class Judge:
         self, maps: Sequence[TestedMap], sight: Sight, question: Question, watch: Watch
     ) -> list[TestedMap]:
         """The same methods' maps of other pictures, each of its own likeliest class."""
-        strange = self._see_others(sight, question, watch)
+        strangers = self._strangers.see(sight, question, watch)
+        unlike = describe_unlikeness(sight.picture)
         compared = []
         for one in maps:
-            others = strange.get((one.heatmap.method, one.heatmap.layer))
+            others = strangers.get((one.heatmap.method, one.heatmap.layer))
             if others is None:
                 compared.append(one)
             else:
                 evidence = replace(one.evidence, strangers=others.likenesses)
-                compared.append(replace(one, others=others.cells, evidence=evidence))
+                beside = replace(one, others=others.cells, evidence=evidence)
+                first = unlike and unlike not in evidence.missing and not evidence.blank
+                compared.append(_miss(beside, unlike) if first else beside)
         return compared
-
-    def _see_others(self, sight: Sight, question: Question, watch: Watch) -> dict[tuple[str, str], _Others]:
-        """By method and place, maps of other pictures; drawn once for all pictures that are not among them."""
-        loaded = sight.loaded
-        if not question.methods or loaded.preprocessing.channels not in (1, 3):
-            return {}
-        pictures = list_references(loaded.labels, sight.picture.source or sight.picture.digest, FEWEST_OTHERS)
-        digests = tuple(picture.digest for picture in pictures)
-        keys = {
-            (method.name, name_place(method, layer, loaded)): (
-                (loaded.fingerprint, loaded.outputs, digests, question.score, method.name),
-                (question.settings[method.name], name_place(method, layer, loaded)),
-            )
-            for method in question.methods
-            for layer in question.layers
-        }
-        with self._lock:
-            known = {place: self._others[key] for place, key in keys.items() if key in self._others}
-        missing = {method for method, place in keys.keys() - known.keys()}
-        if missing:
-            methods = tuple(method for method in question.methods if method.name in missing)
-            asked = replace(question, methods=methods, targets=(None,))
-            found: dict[tuple[str, str], list[np.ndarray]] = {}
-            for number, picture in enumerate(pictures):
-                watch.report(number / len(pictures), "Comparing with other pictures")
-                for (method, place, _), heatmap in self.draw(
-                    Sight(picture, loaded), asked, Watch(cancel=watch.cancel)
-                ).items():
-                    cells = lay_on_cells(heatmap.values)
-                    if cells.any():
-                        found.setdefault((method, place), []).append(cells)
-            for at, drawn in found.items():
-                known[at] = _Others(np.stack(drawn), find_likenesses_of_strangers(np.stack(drawn)))
-        with self._lock:
-            for at, others in known.items():
-                self._others[keys[at]] = others
-                self._others.move_to_end(keys[at])
-            while len(self._others) > _OTHERS_KEPT:
-                self._others.popitem(last=False)
-        return known
 
     def _compare_copies(
         self, maps: Sequence[TestedMap], sight: Sight, question: Question, watch: Watch
@@ -253,6 +224,7 @@ class Judge:
         copies = list_copies(sight.loaded.preprocessing.std)
         answer = self._answer(sight)
         kept = 0
+        self._observer.look_ahead([replace(sight, view=copy) for copy in copies], question, Watch(cancel=watch.cancel))
         likenesses: dict[str, list[float]] = {}
         cells = {one.heatmap.key: one.cells for one in maps}
         for number, copy in enumerate(copies):
@@ -313,55 +285,44 @@ class Judge:
 
     def _hide(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[TestedMap]:
         """Each map beside what hiding parts of the picture does to the score of its class."""
+        no_parts = _find_no_parts(sight)
+        if no_parts:
+            return [replace(one, evidence=replace(one.evidence, no_parts=no_parts)) for one in maps]
         banks: dict[bool, list[Bank]] = {}
         asked = sorted({one.by_prompts for one in maps if not one.evidence.blank})
         for number, (by_prompts, fill) in enumerate(product(asked, FILLS)):
-            part = watch.part(number / len(asked) / len(FILLS), (number + 1) / len(asked) / len(FILLS), _HIDING)
+            part = watch.part(number / len(asked) / len(FILLS), (number + 1) / len(asked) / len(FILLS))
             banks.setdefault(by_prompts, []).append(self.open_bank(sight, seen, count, fill, by_prompts, part))
-        height, width = sight.loaded.preprocessing.input_size
-        hidden = []
-        for one in maps:
-            target = one.heatmap.target
-            ways = [
-                Hidden(
-                    bank.fill,
-                    judge_by_hiding(one.cells, one.others, bank, target, square=height == width),
-                    _find_kept(bank, target, sight.loaded),
-                )
-                for bank in ([] if one.evidence.blank else banks[one.by_prompts])
-            ]
-            if sight.loaded.request.source != "bundled":
-                ways.sort(key=lambda way: way.kept or 0.0)
-            hidden.append(replace(one, evidence=replace(one.evidence, hidden=tuple(ways))))
-        return hidden
+        return [one if one.evidence.blank else _weigh(one, banks[one.by_prompts], sight.loaded) for one in maps]
 
     def open_bank(self, sight: Sight, seen: Seen, count: int, fill: Fill, by_prompts: bool, watch: Watch) -> Bank:
-        """A bank of at least so many masks, from memory or run now."""
-        watch.stop_if_cancelled()
-        key = (fill, by_prompts)
-        with seen.turn_of(("bank", key)):
-            bank = seen.banks.get(key)
-            if bank is not None and len(bank.masks) >= count:
-                return bank.first(count)
-            loaded = sight.loaded
-            module = loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module
-            runner = Runner(
-                module,
-                self._machine.prepare(sight),
-                loaded.layers[-1],
-                0,
-                "logit",
-                turn=self._machine.turns(loaded),
-                count=self._machine.count,
-                outputs=loaded.outputs,
-            )
-            runner.report_to(watch.report, watch.cancel)
-            runner.expect(count - (0 if bank is None else len(bank.masks)))
-            allowed = find_allowed(sight.picture.size, sight.box)
-            seed = int(sight.picture.digest[:8], 16)
-            bank = fill_bank(runner, seed, count, fill, allowed, bank)
-            seen.banks[key] = bank
-            return bank
+        """A bank of so many masks; see `MaskedPasses.open_bank`."""
+        return self._masked.open_bank(sight, seen, count, fill, by_prompts, watch)
+
+
+def _weigh(one: TestedMap, banks: Sequence[Bank], loaded: LoadedModel) -> TestedMap:
+    """A map beside what its banks say of it, each by itself and those together that can judge."""
+    height, width = loaded.preprocessing.input_size
+    target = one.heatmap.target
+
+    def weigh(some: Sequence[Bank]) -> Hiding:
+        apart = loaded.outputs == "classes" and len(loaded.labels) > 1
+        return judge_by_hiding(one.cells, one.others, some, target, height == width, apart)
+
+    ways = [Hidden(bank.fill, weigh([bank]), _find_kept(bank, target, loaded)) for bank in banks]
+    able = [bank for bank, way in zip(banks, ways, strict=True) if way.can_judge]
+    together = weigh(able) if len(able) > 1 else None
+    return replace(one, evidence=replace(one.evidence, hidden=tuple(ways), together=together))
+
+
+def _find_no_parts(sight: Sight) -> str:
+    """Why a picture has no parts to hide; empty where it has."""
+    pixels = sight.picture.model_pixels
+    if (pixels == pixels[:1, :1]).all():
+        return "The picture is the same everywhere"
+    if find_allowed(sight.picture.size, sight.box).sum() < FEWEST_CELLS:
+        return "The picture is so narrow that hardly any of what the model sees is picture"
+    return ""
 
 
 def _open(heatmap: Heatmap) -> TestedMap:

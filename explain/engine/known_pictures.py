@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from explain.bundled.caution import caution_of
 from explain.bundled.models import find_calibration
+from explain.engine.explanation import PictureExplanation
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory
@@ -106,6 +108,13 @@ class KnownPictures:
             return known.judge({name: values.cpu().numpy()[None] for name, values in seen.statistics.items()})
         except PictureError as error:
             return replace(NOT_MEASURED, made=str(error))
+
+    def tell(self, one: PictureExplanation, sight: Sight, known: Known | None) -> PictureExplanation:
+        """An answer with what must be said before it is read. The kind of picture, where it is told, says more."""
+        request = sight.loaded.request
+        unlike = self.judge(sight, known)
+        caution = caution_of(request.name, sight.picture, request.source, sight.loaded.labels)
+        return replace(one, unlike=unlike, caution=caution or unlike.sentence)
 
 
 def _read_shipped(loaded: LoadedModel) -> Known | None:

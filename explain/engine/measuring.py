@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explain.engine.judging import FILLS, SECOND_LOOK, Judge, TestedMap
+from explain.engine.judging import FILLS, FULL_LOOK, Judge, TestedMap
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
@@ -109,8 +109,10 @@ class Meter:
             watch: told how far it is; may stop it before each chunk of passes. What was run until then is kept.
 
         Raises:
-            MethodError: no method has a map.
+            MethodError: no method has a map, or there is no such measure.
         """
+        if unknown := [name for name in chosen or () if name not in MEASURES]:
+            raise MethodError(f"There is no measure “{unknown[0]}”. Known measures: {', '.join(MEASURES)}.")
         seen, _, failed = self._observer.see_all(sight, question, watch)
         target = seen.resolve(question.targets[0])
         question = replace(question, targets=(target,)).without(failed)
@@ -158,7 +160,7 @@ class Meter:
         }
         cells["baseline"].pop(TITLES["all bright"], None)
         banks = [
-            self._judge.open_bank(sight, seen, SECOND_LOOK, fill, by_prompts, watch)
+            self._judge.open_bank(sight, seen, FULL_LOOK, fill, by_prompts, watch)
             for fill in FILLS
             if kept.get(fill, 0.0) < STILL_NAMED
         ]
@@ -173,7 +175,7 @@ class Meter:
         allowed = find_allowed(sight.picture.size, sight.box)
         banks = {
             by_prompts: self._judge.open_bank(
-                sight, seen, SECOND_LOOK, FILLS[0], by_prompts, watch.part(0.25, 0.5, _HIDING)
+                sight, seen, FULL_LOOK, FILLS[0], by_prompts, watch.part(0.25, 0.5, _HIDING)
             )
             for by_prompts in dict.fromkeys(one.by_prompts for one in maps)
         }

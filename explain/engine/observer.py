@@ -17,10 +17,14 @@ from explain.engine.question import Question, part_asks
 from explain.engine.sight import Sight
 from explain.errors import ExplainError, MethodError
 from explain.faithfulness.unlike import list_described
+from explain.methods import Method
+from explain.models.loaded import get_layer
+from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
 from explain.progress import Watch
+from explain.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +45,23 @@ class Observer:
         self._machine = machine
         self._memory = memory
         self._pace: dict[str, float] = {}
+
+    def estimate_seconds(
+        self, model: LoadedModel, method: Method, layer: str, settings: Settings | None
+    ) -> float | None:
+        """How long a method with passes of its own will take for one picture; see `Engine.estimate_seconds`."""
+        pace = self.pace_of(model)
+        if method.count_passes is None or pace is None or not model.layers:
+            return None
+        at = get_layer(model, layer)
+        share = 1.0
+        if method.after_layer:
+            # Layers are spread over the network fairly evenly. After the last one comes little more than the head.
+            share = max(len(model.layers) - 1 - model.layers.index(at), 0.3) / len(model.layers)
+        chosen = settings or method.settings()
+        if getattr(chosen, "precision", "full") == "half":
+            share /= measure_half(self._machine.device)
+        return pace * share * method.count_passes(at, chosen)
 
     def pace_of(self, loaded: LoadedModel) -> float | None:
         """Seconds of the model's quickest look at a picture so far; None before the first."""

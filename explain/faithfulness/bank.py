@@ -45,6 +45,14 @@ class Bank:
         falls: np.ndarray = self.whole[target] - self.answers[:, target]
         return falls
 
+    def find_falls_apart(self, target: int) -> np.ndarray:
+        """How far the score of an answer falls beyond what all scores fall on average, under each mask, `(M,)`. Of
+        classes that exclude each other only the differences of scores mean anything.
+        """
+        means = self.whole.mean() - self.answers.mean(1)
+        falls: np.ndarray = self.find_falls(target) - means
+        return falls
+
 
 def fill_bank(
     runner: Runner, seed: int, count: int, fill: Fill, allowed: np.ndarray, start: Bank | None = None

@@ -9,6 +9,7 @@ pictures, which lie where subjects lie. Neither needs a pass.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,7 +21,7 @@ from explain.faithfulness.probe import CELLS
 
 @dataclass(frozen=True, eq=False)
 class Hiding:
-    """What hiding says of one map under one bank.
+    """What hiding says of one map.
 
     Attributes:
         value: the hiding correlation, -1…1; NaN for a map without anything above zero, or where no mask moved
@@ -58,41 +59,57 @@ def find_chance(value: float, others: np.ndarray) -> float:
     return float((1 + (others >= value).sum()) / (1 + len(others)))
 
 
-def judge_by_hiding(cells: np.ndarray, others: np.ndarray, bank: Bank, target: int, square: bool = True) -> Hiding:
+def judge_by_hiding(
+    cells: np.ndarray, others: np.ndarray, banks: Sequence[Bank], target: int, square: bool = True, apart: bool = False
+) -> Hiding:
     """The hiding correlation of a map, and of what it is compared with.
 
     Args:
         cells: the map on the grid, `(CELLS, CELLS)`, at least 0; see `lay_on_cells`.
         others: maps of other pictures, `(n, CELLS, CELLS)`.
-        bank: of the picture.
+        banks: of the picture, under one or several fills.
         target: the explained class.
         square: the model's input is one, so that a map may be turned.
+        apart: see `correlate`.
     """
     moved = move(cells, square)
-    values = correlate(np.concatenate([cells[None], moved, others]), bank, target)
-    return Hiding(float(values[0]), values[1 : 1 + len(moved)], values[1 + len(moved) :], len(bank.masks))
+    values = correlate(np.concatenate([cells[None], moved, others]), banks, target, apart)
+    masks = sum(len(bank.masks) for bank in banks)
+    return Hiding(float(values[0]), values[1 : 1 + len(moved)], values[1 + len(moved) :], masks)
 
 
-def correlate(maps: np.ndarray, bank: Bank, target: int) -> np.ndarray:
-    """Pearson's correlation over masks of the share of a map that is hidden and the fall of the score.
+def correlate(maps: np.ndarray, banks: Sequence[Bank], target: int, apart: bool = False) -> np.ndarray:
+    """Pearson's correlation over masks of the share of a map that is hidden and the fall of the score. Under several
+    fills it is that of all masks, the falls under each fill in units of their own spread there.
 
     Args:
         maps: `(n, CELLS, CELLS)`, at least 0.
-        bank: of the picture.
+        banks: of the picture, under one or several fills.
         target: the class.
+        apart: the score falls beyond what all scores fall on average, see `Bank.find_falls_apart`.
 
     Returns:
         `(n,)`, -1…1; NaN where one of both is the same under every mask.
     """
-    shares = maps.reshape(len(maps), -1) @ bank.masks.reshape(len(bank.masks), -1).T.astype(np.float64)
-    falls = bank.find_falls(target)
-    shares, falls = shares - shares.mean(1, keepdims=True), falls - falls.mean()
+    masks = np.concatenate([bank.masks.reshape(len(bank.masks), -1) for bank in banks])
+    shares = maps.reshape(len(maps), -1) @ masks.T.astype(np.float64)
+    falls = np.concatenate(
+        [_scale(bank.find_falls_apart(target) if apart else bank.find_falls(target)) for bank in banks]
+    )
+    shares = shares - shares.mean(1, keepdims=True)
     spread, fell = np.sqrt((shares**2).sum(1)), np.sqrt((falls**2).sum())
     # What is left of equal numbers after rounding is no spread.
-    still = (spread <= 1e-12 * np.maximum(maps.sum((1, 2)), 1e-300)) | (fell <= 1e-6)
+    still = (spread <= 1e-12 * np.maximum(maps.sum((1, 2)), 1e-300)) | (fell == 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         values: np.ndarray = np.where(still, np.nan, (shares @ falls) / (spread * fell))
     return values
+
+
+def _scale(falls: np.ndarray) -> np.ndarray:
+    """Falls about their mean, of spread 1; all 0 where they do not differ."""
+    falls = falls - falls.mean()
+    spread = falls.std()
+    return falls / spread if spread > 1e-6 / np.sqrt(len(falls)) else np.zeros_like(falls)
 
 
 def move(cells: np.ndarray, square: bool = True) -> np.ndarray:

@@ -56,6 +56,10 @@ def draw_masks(seed: int, count: int, allowed: np.ndarray | None = None) -> np.n
     return masks
 
 
+FEWEST_CELLS = 16
+"""Cells that must lie on the picture for there to be masks enough that differ."""
+
+
 def find_allowed(size: tuple[int, int], box: Box) -> np.ndarray:
     """The cells that lie on the picture, at least by their middles, `(CELLS, CELLS)` bool. Padding is not hidden:
     there is nothing.

@@ -38,6 +38,13 @@ def list_references(labels: Sequence[str], besides: str, count: int) -> tuple[Pi
     return tuple(islice((picture for some in versions for picture in some), count))
 
 
+def describe_unlikeness(picture: Picture) -> str:
+    """Why the pictures at hand say little about maps of this one, as the end of a sentence; empty where they do."""
+    if picture.kind != "scan":
+        return ""
+    return "how its maps compare with those of other scans, because the pictures at hand are none"
+
+
 @cache
 def _draw_phantoms() -> tuple[Picture, ...]:
     chests = [phantoms.draw_phantom(seed, _PHANTOM, seed % 2 == 1) for seed in range(_PHANTOMS, _PHANTOMS + 64)]

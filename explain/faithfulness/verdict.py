@@ -31,14 +31,37 @@ Word = Literal[
 ]
 """In the order of what is said first. Silence is not approval: `not measured` is a word as well."""
 
-CHANCE = 0.025
-"""The most a p-value may be where a map counts as backed, at each of two looks: one in twenty together."""
+SIGNS: dict[Word, str] = {
+    "blank": "□",
+    "cannot be checked": "∅",
+    "same for other classes": "≡",
+    "contradicted": "✕",
+    "unsteady": "≈",
+    "backed": "◆",
+    "undecided": "?",
+    "one place decides": "▣",
+    "not measured": "–",
+}
+"""A character for each, so that nothing rests on colour. None of them is a seal."""
+
+CHANCE_MOVED = 0.04
+"""The most a p-value may be where a map counts as backed, among its own moved copies."""
+
+CHANCE_OTHERS = 0.05
+"""The same among maps of other pictures. A map must pass both tests, so that one that is no better than either kind of
+comparison map passes no more often than that test alone lets it (Berger 1982, doi 10.1080/00401706.1982.10487790).
+"""
 
 CHANCE_WORSE = 0.05
-"""The same for a map that counts as contradicted."""
+"""The same among its moved copies for a map that counts as contradicted."""
 
 FEWEST_OTHERS = 39
-"""Maps of other pictures that can show a p-value of `CHANCE`; with fewer only moved copies count, and that is said."""
+"""Maps of other pictures that a p-value can be had of; with fewer only moved copies count, and that is said."""
+
+VERDICT_RULES = 2
+"""Which rules these are; figures found by others cannot be compared. By the first, grey alone decided, by the score
+itself, at a second and a third look of half the chance each.
+"""
 
 STILL_NAMED = 0.5
 """With everything hidden, the share of its probability above which a class is named without the picture."""
@@ -95,6 +118,11 @@ class Verdict:
         """The words of the marks."""
         return tuple(mark.word for mark in self.marks)
 
+    @property
+    def line(self) -> str:
+        """The words with their signs, in one line, e.g. `◆ backed`."""
+        return "   ".join(f"{SIGNS[word]} {word}" for word in self.words)
+
 
 @dataclass(frozen=True, eq=False)
 class Hidden:
@@ -124,7 +152,9 @@ class Evidence:
         label: name of the explained class.
         blank: the map has nothing above zero, is not finite, or is the same everywhere.
         class_agnostic: its method does not look at the class.
-        hidden: the ways of hiding that were tried, the one that decides first; none where it was not tried.
+        hidden: the ways of hiding that were tried; none where it was not tried.
+        no_parts: why the picture has no parts to hide, as the beginning of a sentence; empty where it has.
+        together: what those of them say together that can judge; left out, the first of these decides.
         rivals: names of the classes it was compared with: the likeliest other one, and the least likely.
         rival_likenesses: how alike the map is to that of each, -1…1; NaN for a blank one.
         strangers: how alike maps of different pictures are, see `find_likenesses_of_strangers`.
@@ -138,6 +168,8 @@ class Evidence:
     blank: bool = False
     class_agnostic: bool = False
     hidden: Sequence[Hidden] = ()
+    no_parts: str = ""
+    together: Hiding | None = None
     rivals: tuple[str, ...] = ()
     rival_likenesses: tuple[float, ...] = ()
     strangers: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -176,7 +208,9 @@ def decide(evidence: Evidence, settled: bool = True) -> Verdict:
 
 
 def _say_hidden(evidence: Evidence) -> Mark | None:
-    """What hiding says, the first way of it deciding, the others only able to take a word back."""
+    """What hiding says, in all ways together. A way that by itself says rather the opposite takes a word back."""
+    if evidence.no_parts:
+        return Mark("cannot be checked", f"{evidence.no_parts}: it has no parts to hide, so the map cannot be checked.")
     if not evidence.hidden:
         return None
     able = [way for way in evidence.hidden if way.can_judge]
@@ -189,22 +223,22 @@ def _say_hidden(evidence: Evidence) -> Mark | None:
             else f"Hiding parts of this picture does not move the score of “{label}”, so the map cannot be checked."
         )
         return Mark("cannot be checked", sentence, "hiding", kept, count=evidence.hidden[0].hiding.masks)
-    first, others = able[0].hiding, [way.hiding for way in able[1:]]
-    calibrated = len(first.others) >= FEWEST_OTHERS
-    backed = first.chance_moved <= CHANCE and (not calibrated or first.chance_others <= CHANCE)
-    contradicted = first.chance_worse <= CHANCE_WORSE
-    null = np.concatenate([first.moved, first.others]) if calibrated else first.moved
+    found = evidence.together or able[0].hiding
+    calibrated = len(found.others) >= FEWEST_OTHERS
+    backed = found.chance_moved <= CHANCE_MOVED and (not calibrated or found.chance_others <= CHANCE_OTHERS)
+    contradicted = found.chance_worse <= CHANCE_WORSE
+    null = np.concatenate([found.moved, found.others]) if calibrated else found.moved
     null = np.sort(null[np.isfinite(null)])
-    beaten = int((null < first.value).sum())
+    beaten = int((null < found.value).sum())
     figures: dict[str, Any] = {
         "measure": "hiding",
-        "value": first.value,
+        "value": found.value,
         "null": tuple(null.tolist()),
-        "bound": float(np.quantile(null, 1 - CHANCE)) if len(null) else None,
-        "count": first.masks,
+        "bound": _find_bound(found, calibrated),
+        "count": found.masks,
     }
     disagree = any(
-        (backed and other.chance_moved > 0.5) or (contradicted and other.chance_worse > 0.5) for other in others
+        (backed and way.hiding.chance_moved > 0.5) or (contradicted and way.hiding.chance_worse > 0.5) for way in able
     )
     if disagree:
         return Mark(
@@ -227,6 +261,13 @@ def _say_hidden(evidence: Evidence) -> Mark | None:
             **figures,
         )
     return Mark("undecided", "On this picture the check cannot tell the map from a map of no meaning.", **figures)
+
+
+def _find_bound(found: Hiding, calibrated: bool) -> float | None:
+    """The figure that a map must pass to be backed."""
+    compared = [(found.moved, CHANCE_MOVED), *([(found.others, CHANCE_OTHERS)] if calibrated else [])]
+    bounds = [float(np.nanquantile(null, 1 - chance)) for null, chance in compared if np.isfinite(null).any()]
+    return max(bounds, default=None)
 
 
 def _say_rival(evidence: Evidence) -> Mark | None:

@@ -53,6 +53,7 @@ class FigurePane:
         note: warnings and why a map is missing.
         painting: of the map.
         strength: see `RenderSettings.weigh`.
+        verdict: whether the map may be believed, in a few words.
     """
 
     title: str
@@ -65,6 +66,7 @@ class FigurePane:
     note: str = ""
     painting: Painting = "smooth"
     strength: float = 1.0
+    verdict: str = ""
 
     def fitted(self) -> FigurePane:
         """The same with its picture no larger than the figure draws it, where it waits for others."""
@@ -89,6 +91,7 @@ class FigureRow:
 _INK, _MUTED, _AMBER = (23, 26, 31), (88, 95, 106), (146, 64, 0)
 _HEADING, _LABEL, _TITLE = Letters(24, 600, _INK), Letters(19, 600, _INK), Letters(17, 600, _INK)
 _TEXT, _NUMBERS, _NOTE = Letters(14, 400, _MUTED), Letters(13, 400, _MUTED), Letters(14, 500, _AMBER)
+_VERDICT = Letters(15, 600, _INK)
 _CAUTION, _STAMP, _FOOTER = Letters(16, 600, _AMBER), Letters(17, 700, _AMBER), Letters(22, 700, _AMBER)
 _CELL, _GAP, _MARGIN, _BAR = 384, 24, 32, 10
 _SWATCH = (28, 14)
@@ -155,7 +158,8 @@ def _lay_body(pane: FigurePane, settings: RenderSettings, finest: int) -> Block:
     parts = [Block(_CELL, height + 16, [picture])]
     if pane.values is not None:
         parts.append(_lay_bar(pane, settings))
-    return stack([*parts, _space(4, _CELL), write_paragraph(pane.note, _CELL, _NOTE)], _CELL)
+    parts += [_space(4, _CELL), write_paragraph(pane.verdict, _CELL, _VERDICT)]
+    return stack([*parts, write_paragraph(pane.note, _CELL, _NOTE)], _CELL)
 
 
 def _paint(pane: FigurePane, settings: RenderSettings, finest: int) -> np.ndarray:

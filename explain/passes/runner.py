@@ -57,6 +57,7 @@ class Runner:
         turn: held while the network runs.
         count: told of every pass.
         outputs: what the numbers mean that the network answers with.
+        folded: what an earlier runner of the same network found out, see `fold_now`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Runner:
         turn: AbstractContextManager[Any] | None = None,
         count: Callable[[Passes], Any] | None = None,
         outputs: Outputs = "classes",
+        folded: Forwards | None = None,
     ):
         self.picture = picture
         self.layer = layer
@@ -79,7 +81,7 @@ class Runner:
         self._module = module
         self._turn = nullcontext() if turn is None else turn
         self._tell = count
-        self._folded: Forwards | None = None
+        self._folded = folded
         self._report: Callable[[float], None] | None = None
         self._cancel: threading.Event | None = None
         self._expected = 0
@@ -94,6 +96,15 @@ class Runner:
         """How many pictures the method is going to send through the network, for the share done."""
         self._expected = pictures
         self._done = 0
+
+    def fold_now(self) -> Forwards:
+        """Work batch normalisations into convolutions, as is done by itself only before many pictures at once; for who
+        runs many bit by bit. Gives back what another runner of the same network may be given.
+        """
+        if self._folded is None:
+            (self._folded,) = self._in_chunks(lambda _rows: self._fold(), 1, 0, Passes())
+            self._account(Passes(forward=PASSES), 0)
+        return self._folded
 
     def scores(self, make: Callable[[range], Tensor], count: int, precision: PassPrecision = "full") -> Tensor:
         """The class's score for other pictures, `(count,)`.
@@ -210,9 +221,8 @@ class Runner:
         """Chunk by chunk, what is read of the network's numbers `(n, outputs)` for other pictures."""
         import torch
 
-        if count >= _WORTH_FOLDING and self._folded is None:
-            (self._folded,) = self._in_chunks(lambda _rows: self._fold(), 1, 0, Passes())
-            self._account(Passes(forward=PASSES), 0)
+        if count >= _WORTH_FOLDING:
+            self.fold_now()
         forwards = self._folded or {}
 
         def work(rows: range) -> Tensor:

@@ -61,7 +61,7 @@ class DecoderProcess:
                 return self._ask(json.dumps(asked).encode() + b"\n" + frame)
             finally:
                 # What nobody has asked for in a while gives its memory back.
-                self._retirement = threading.Timer(_IDLE_SECONDS, self.close)
+                self._retirement = threading.Timer(_IDLE_SECONDS, self._retire)
                 self._retirement.daemon = True
                 self._retirement.start()
 
@@ -74,17 +74,23 @@ class DecoderProcess:
         try:
             process.stdin.write(request)
             process.stdin.flush()
-            answer = json.loads(process.stdout.readline() or b"{}")
-            if "shape" not in answer:
-                raise ValueError("The frame cannot be decoded.")
-            values = np.frombuffer(_read(process.stdout, answer["length"]), answer["type"])
-            return values.reshape(answer["shape"])
-        except (OSError, ValueError, EOFError) as error:
-            if process.poll() is None and not isinstance(error, ValueError):
-                process.kill()
-            raise ValueError("The frame cannot be decoded.") from None
+            answer = json.loads(process.stdout.readline())
+            values = None
+            if "shape" in answer:
+                values = np.frombuffer(_read(process.stdout, answer["length"]), answer["type"]).reshape(answer["shape"])
+        except (OSError, ValueError, EOFError):
+            # It ended, or was ended, in the middle of it: nothing more is asked of it while it is about to go.
+            self.close()
+            values = None
         finally:
             watchdog.cancel()
+        if values is None:
+            raise ValueError("The frame cannot be decoded.")
+        return values
+
+    def _retire(self) -> None:
+        with self._turn:
+            self.close()
 
     def close(self) -> None:
         """End the process; the next frame starts another."""

@@ -20,6 +20,12 @@ PICTURE = "picture"
 """Name of the figure's column that shows the picture without a map."""
 
 
+_VERDICTS = (
+    "Words under the maps were measured on this picture and this model. Backed: hiding what is marked lowers the score "
+    "more than hiding as much elsewhere. None says that the model is right."
+)
+
+
 def encode_figure(
     explanation: Explanation,
     view: RenderSettings,
@@ -108,6 +114,7 @@ def _build_pane(
 ) -> FigurePane:
     method = get_method(heatmap.method)
     beside = peaks[heatmap.method, heatmap.layer]
+    verdict = entry.verdicts.get(heatmap.key)
     return FigurePane(
         _name_map(entry, heatmap),
         method.sentence,
@@ -118,6 +125,7 @@ def _build_pane(
         " ".join([*heatmap.warnings, describe_faintness(heatmap, beside)]).strip(),
         method.painting,
         find_strength(heatmap.values, beside),
+        "" if verdict is None else verdict.line,
     )
 
 
@@ -140,6 +148,7 @@ def describe_making(explanation: Explanation) -> list[str]:
         f"Model {model.request.name}, fingerprint {model.fingerprint[:16]}; {', '.join(extras)}. "
         f"CAMscope, {today.day} {today:%B %Y}.",
         *([f"Settings. {'; '.join(described)}."] if described else []),
+        *([_VERDICTS] if any(explanation.verdicts) else []),
     ]
 
 

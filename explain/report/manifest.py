@@ -20,7 +20,7 @@ from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
 from explain.faithfulness.measures import MeasureName
 from explain.faithfulness.unlike import Unlikeness
-from explain.faithfulness.verdict import Verdict, Word
+from explain.faithfulness.verdict import VERDICT_RULES, Verdict, Word
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
 from explain.models.request import ModelRequest
@@ -122,10 +122,11 @@ class MarkEntry(_Entry):
 
 
 class VerdictEntry(_Entry):
-    """What was said of a map, and what was not measured."""
+    """What was said of a map, what was not measured, and by which of the `VERDICT_RULES`."""
 
     marks: tuple[MarkEntry, ...]
     missing: tuple[str, ...]
+    rules: int = 1
 
 
 class MapEntry(_Entry):
@@ -262,7 +263,7 @@ def write_verdict(verdict: Verdict | None) -> VerdictEntry | None:
         return None
     kept = MarkEntry.model_fields
     marks = tuple(MarkEntry(**{name: getattr(mark, name) for name in kept}) for mark in verdict.marks)
-    return VerdictEntry(marks=marks, missing=verdict.missing)
+    return VerdictEntry(marks=marks, missing=verdict.missing, rules=VERDICT_RULES)
 
 
 def name_map(index: int, heatmap: Heatmap) -> str:

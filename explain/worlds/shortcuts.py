@@ -7,7 +7,7 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict
 
 from explain.worlds.marks import MarkName
-from explain.worlds.worlds import FOLDER
+from explain.worlds.worlds import FOLDER, Kind
 
 
 class Figure(BaseModel):
@@ -54,6 +54,7 @@ class Shortcuts(BaseModel):
         seeds: of the networks' trainings, none of which set a threshold.
         caught: a row a mark.
         false_alarms: by method, on networks that ignore the marks or never met one.
+        false_alarms_of: the same by kind of pictures.
         not_relying: networks left out, because their mark turns fewer than 80 % of other pictures.
     """
 
@@ -63,6 +64,7 @@ class Shortcuts(BaseModel):
     seeds: tuple[int, ...]
     caught: tuple[Caught, ...]
     false_alarms: dict[str, Figure]
+    false_alarms_of: dict[Kind, dict[str, Figure]]
     not_relying: tuple[str, ...]
 
 

@@ -68,6 +68,7 @@ def test_the_report_names_its_figures_and_writes_the_table_of_test_seeds_only(
     assert not (tmp_path / "shortcuts.json").exists()
     report(tallies, ["gives-away-tag-202"], TEST)
     table = Shortcuts.model_validate_json((tmp_path / "shortcuts.json").read_bytes())
+    assert [*table.false_alarms_of] == ["photographs"] and table.false_alarms_of["photographs"] == table.false_alarms
     assert table.not_relying == ("gives-away-tag-202",) and table.seeds == TEST
 
 

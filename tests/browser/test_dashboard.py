@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from itertools import pairwise
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from explain.bundled.pictures import bundled_pictures
 from explain.maps.render import COLOUR_TABLES
 from explain.methods import all_methods
+from tests.support.dashboard import UNJUDGED
 from tests.support.legibility import assert_legible
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +72,7 @@ def read_passes(page: Page) -> str:
 def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     page: Page, app_url: str, requests: Any, cat: bytes
 ) -> None:
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat), ("broken.png", b"no picture"))
     await_picture(page, "chelsea.png")
@@ -99,6 +101,13 @@ def test_a_photograph_goes_in_and_both_sliders_move_its_map(
     expect(pane(page, "picture").locator(".choice").nth(1)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
     expect(pane(page, "grad-cam")).not_to_have_attribute("data-version", "1", timeout=PATIENCE)
     assert read_pixels(page, "grad-cam") != before
+
+    upload(page, ("noise.png", encode(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))))
+    row = page.locator(".st-key-grid .row").filter(has_text="noise.png")
+    told = "This picture is unlike those the model learned from"
+    expect(row.locator(".row-caution")).to_contain_text(told, timeout=PATIENCE)
+    row.locator(".row-caution summary").click()
+    expect(row.locator(".mark-plot .own")).to_be_visible()
     assert_legible(page)
     assert requests
     assert requests.to_other_hosts == []
@@ -118,9 +127,9 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     is new and out of view is said.
     """
     page.set_viewport_size({"width": 1400, "height": 900})
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
-    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit's prompts: cat", timeout=PATIENCE)
+    expect(pane(page, "prompt-cam")).to_contain_text("from photo-vit: cat", timeout=PATIENCE)
     page.mouse.move(1, 1)
 
     def measure(name: str = "grad-cam") -> Frame:
@@ -176,7 +185,9 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
 
 
 def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&method=prompt-cam&verdicts=1")
+    sockets: list[WebSocket] = []
+    page.on("websocket", sockets.append)
+    page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&method=prompt-cam")
     words = pane(page, "eigen-cam").locator(".mark-word")
     expect(words).to_have_text(["same for other classes"], timeout=PATIENCE)
     doubled = pane(page, "eigen-cam").get_by_text("Does not depend on the class")
@@ -207,8 +218,14 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     sentence, stage = (frame_of(lent.locator(name)) for name in (".pane-sentence", ".stage"))
     assert sentence["x"] + sentence["width"] <= stage["x"] + stage["width"] + 1
     page.keyboard.press("p")
+    # The page rests once all is said: nothing is sent any more.
+    sent: list[str | bytes] = []
+    sockets[0].on("framesent", sent.append)
+    page.wait_for_timeout(1_000)
+    assert not sent
     page.get_by_text("Verdicts", exact=True).click()
     expect(words).to_have_count(0)
+    expect(page).to_have_url(re.compile("verdicts=0"))
     expect(doubled).to_be_visible()
 
     pane(page, "grad-cam").locator(".stage canvas").press("b")
@@ -225,7 +242,7 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
 
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: bytes, tmp_path: Path) -> None:
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     await_picture(page, bundled_pictures()[0].title)
     upload(page, ("chelsea.png", cat))
     await_picture(page, "chelsea.png")
@@ -272,7 +289,7 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str, cat: byte
 
 def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> None:
     """Watched in every frame while pictures are changed: a row's maps say which picture they are of."""
-    page.goto(app_url)
+    page.goto(f"{app_url}/{UNJUDGED}")
     first, second = (entry for entry in bundled_pictures()[:2])
     await_picture(page, first.title)
     page.evaluate(
@@ -307,7 +324,7 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
     try:
         pages = [context.new_page() for context in contexts]
         for page in pages:
-            page.goto(app_url)
+            page.goto(f"{app_url}/{UNJUDGED}")
         for page in pages:
             await_picture(page, bundled_pictures()[0].title)
         for page, name, data in zip(pages, ("one.png", "two.png"), (cat, noise), strict=True):
@@ -333,9 +350,15 @@ def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url:
 def test_the_other_pages_open(page: Page, app_url: str, requests: Any, address: str) -> None:
     page.goto(f"{app_url}/{address}")
     expect(page.get_by_role("heading", level=1)).to_have_text(address.capitalize(), timeout=PATIENCE)
-    expect(page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first).to_be_visible(timeout=PATIENCE)
+    content = page.get_by_text("arXiv" if address == "methods" else "photo-cnn").first
+    expect(content).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert_legible(page)
+    page.keyboard.press("p")
+    for control in page.locator("[data-testid=stTextInput], .st-key-prompt-library").all():
+        expect(control).to_be_hidden()
+    expect(content).to_be_visible()
+    page.keyboard.press("p")
     tab = page.get_by_test_id("stTopNav").get_by_role("link", name="Studio")
     before = tab.bounding_box()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Compare").click()

@@ -61,7 +61,8 @@ def read_words(page: Page) -> str:
 
 def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser, app_url: str, sent: list[int]) -> None:
     digests = read_example_digests()
-    words = f"?picture={digests['cat']}&picture={digests['horses']}&method=grad-cam&method=cf-cam&view.opacity=0.8"
+    words = f"?picture={digests['cat']}&picture={digests['horses']}&method=grad-cam&method=cf-cam&verdicts=0"
+    words += "&view.opacity=0.8"
     words += "&view.threshold=0.2&view.zoom=2&view.across=0.4&view.box=0.3,0.4,0.6,0.7"
     words += f"&view.picture={digests['horses'][:12]}"
     page.goto(f"{app_url}/{words}")
@@ -144,7 +145,7 @@ def measure_slide(page: Page) -> tuple[float, float]:
 
 
 def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=eigen-cam&method=cf-cam")
+    page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=eigen-cam&method=cf-cam&verdicts=0")
     await_rows(page, TITLES[0])
     page.get_by_role("heading", level=1).click()
     press(page, "p")
@@ -202,7 +203,7 @@ def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> 
 
 
 def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:
-    page.goto(f"{app_url}/?present=1")
+    page.goto(f"{app_url}/?verdicts=0&present=1")
     await_rows(page, TITLES[0])
     sidebar, toolbar = page.get_by_test_id("stSidebar"), page.locator(".st-key-grid .toolbar")
     controls = [sidebar, toolbar, page.get_by_test_id("stHeader"), page.locator(".st-key-comparison")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from components.maps import verdicts
 from components.session.engine import start_engine
 from explain.engine.engine import Engine
 from explain.models.recipes import encode_recipe
@@ -122,6 +124,12 @@ class Dashboard:
         """Everything said in an alert or a caption."""
         spoken = [*self.test.error, *self.test.info, *self.test.warning, *self.test.caption]
         return "\n".join(str(element.value) for element in spoken)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps are not checked, which takes passes that other tests count: each question waits for ever to be still."""
+    monkeypatch.setattr(verdicts, "STILL", math.inf)
 
 
 @pytest.fixture

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import re
 import resource
 import time
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.choices.pictures import read_example_digests
+from components.maps import verdicts
 from components.maps.eps_strip import list_eps
 from explain.bundled.pictures import bundled_pictures
+from explain.engine import judging
 from explain.engine.engine import Engine
+from explain.engine.judging import FILLS, FULL_LOOK
 from explain.pictures.decode import decode
+from explain.pictures.picture import Picture
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 MAPS = ("grad-cam", "eigen-cam", "cf-cam")
@@ -27,6 +35,11 @@ def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue()
+
+
+def decode_example(name: str) -> Picture:
+    entry = next(entry for entry in bundled_pictures() if entry.name == name)
+    return decode(entry.path.read_bytes(), entry.name)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +64,7 @@ def test_an_example_is_explained_without_a_click(dashboard: Any) -> None:
 
 def test_prompt_cam_beside_a_cnn_is_lent_by_the_model_that_can(dashboard: Any, engine: Engine) -> None:
     pane = dashboard.pane("prompt-cam")
-    assert pane["origin"].startswith("from photo-vit's prompts: cat ")
+    assert pane["origin"].startswith("from photo-vit: cat ")
     (alone,) = engine.explain(bundled_pictures()[0].path, "photo-vit", ["prompt-cam"], target="cat").pictures[0].maps
     assert np.array_equal(dashboard.values("prompt-cam"), alone.values)
     assert "Prompt-CAM is from photo-vit: in the figure, but not in the other files" in dashboard.sentences
@@ -72,7 +85,7 @@ def test_a_page_of_its_own_opens_with_all_four_methods(open_dashboard: Callable[
     entry = bundled_pictures()[0]
     best = dashboard.pane("picture")["choices"][0]
     assert best["chosen"] and best["label"] in entry.classes
-    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit's prompts: {entry.classes[0]} ")
+    assert dashboard.pane("prompt-cam")["origin"].startswith(f"from photo-vit: {entry.classes[0]} ")
     assert not any("prompts find" in warning for warning in dashboard.pane("prompt-cam")["warnings"])
     heading = dashboard.rows[0]["detail"]
     assert f"Explained: {best['label']}" in heading and "imagenet-cnn · layer bn2, 7×7 cells" in heading
@@ -391,7 +404,10 @@ def test_models_side_by_side_each_at_its_best_layer(dashboard: Any, engine: Engi
     assert [pane["key"] for pane in dashboard.rows[1]["panes"]] == ["picture", "photo-vit"]
     assert dashboard.values("photo-vit", 1).max() > 0
     assert r"Not for photo\-cnn: Prompt-CAM." in dashboard.sentences
-    assert "Left out, as they do not know what is shown: birds-cnn and birds-vit." in dashboard.sentences
+    assert (
+        "Left out, as they do not know what is shown: birds-cnn, birds-vit, chest-xray and scan-mri."
+        in dashboard.sentences
+    )
     assert "Figure, raw maps and manifest are of one model" in dashboard.sentences
 
 
@@ -407,9 +423,64 @@ def test_the_difference_of_two_and_how_far_they_agree(dashboard: Any) -> None:
     assert "Most alike: " in dashboard.sentences and "Agreement is no proof" in dashboard.sentences
 
 
-def test_curves_and_a_table_are_measured_once_the_section_is_opened(
-    open_dashboard: Callable[..., Any], engine: Engine
+def test_maps_of_a_bundled_model_are_checked_unasked_and_it_is_known_what_that_takes(
+    open_dashboard: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    words = {"model": "photo-cnn", "method": ["grad-cam"]}
+    monkeypatch.setattr(verdicts, "LONGEST_UNASKED", math.inf)
+    monkeypatch.setattr(judging, "_LONGEST", 0.0)  # trying places in other pictures has tests of its own
+
+    def judge(dashboard: Any) -> int:
+        """Passes of the network, once the fragment under the maps has run and the work is done."""
+        before = engine.passes.forward
+        with monkeypatch.context() as quick:
+            quick.setattr(verdicts, "STILL", 0.0)
+            dashboard.test.run()
+        dashboard.test.session_state["judging"].work.result()
+        return engine.passes.forward - before
+
+    picture = read_example_digests()["owl"]
+    first = open_dashboard({**words, "picture": picture})
+    assert first.test.toggle(key="verdicts-switch").value
+    masked, copies = len(FILLS) * (FULL_LOOK + 2), 8
+    # The picture for its rivals, masked passes, copies; once a network, how batch norms are worked in. Maps of other
+    # pictures ship with the model.
+    assert judge(first) - (1 + masked + copies) in (0, 2)
+    assert judge(first) == 0, "what is known is not measured again"
+    for _ in engine.judge(decode_example("owl"), "photo-cnn", ["cf-cam"]):
+        pass
+    before = engine.passes.forward
+    for _ in engine.judge(decode_example("owl"), "photo-cnn", ["cf-cam"], settings={"cf-cam": {"eps": 2.0}}):
+        pass
+    assert engine.passes.forward == before, "nor does a moved slider take a pass"
+    (found,) = first.test.session_state["judging"].found.values()
+    assert [verdict.settled for verdict in found.values()] == [True]
+
+    first.test.toggle(key="verdicts-switch").set_value(False).run()
+    assert first.words["verdicts"] == "0" and "judging" not in first.test.session_state
+    assert not open_dashboard({**words, "verdicts": "0"}).test.toggle(key="verdicts-switch").value
+    old = open_dashboard({**words, "verdicts": "1"})
+    assert old.test.toggle(key="verdicts-switch").value and old.words["verdicts"] == "1"
+    fused = open_dashboard({**words, "augmentation": "flip"})
+    assert not fused.test.toggle(key="verdicts-switch").value and fused.test.toggle(key="verdicts-switch").disabled
+    assert "verdicts" not in fused.words
+
+    monkeypatch.setattr(verdicts, "LONGEST_UNASKED", 0.0)  # a slow machine: it asks first, and says so under the maps
+    slow = open_dashboard({**words, "picture": picture})
+    switch = slow.test.toggle(key="verdicts-switch")
+    assert not switch.value and re.fullmatch(r"Check these maps \(about .*\)", switch.label)
+    (unmeasured,) = slow.test.session_state["judging"].found.values()
+    assert [verdict.words for verdict in unmeasured.values()] == [("not measured",)]
+    assert slow.test.session_state["judging"].list_settled() == {}, "and that is nothing to take along"
+    switch.set_value(True).run()
+    assert slow.words["verdicts"] == "1" and slow.test.session_state["judging"].judge is not None
+
+
+def test_curves_and_a_table_are_measured_once_the_section_is_opened(
+    open_dashboard: Callable[..., Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partialmethod(Engine.measure, measures=("insertion", "deletion"))  # the others take as long again
+    monkeypatch.setattr(Engine, "measure", few)
     dashboard = open_dashboard({"model": "photo-cnn", "method": ["grad-cam", "eigen-cam"]})
     before = engine.passes
     dashboard.test.run()
@@ -425,7 +496,7 @@ def test_curves_and_a_table_are_measured_once_the_section_is_opened(
     assert [*table.columns][2:5] == ["insertion", "deletion", "deletion to blur"]
     assert "random maps. A map does better than chance" in dashboard.sentences
     said = " ".join(str(element.value) for element in dashboard.test.markdown)
-    assert "on this picture" in said.lower() and dashboard.words["curves"] == ["1"]
+    assert "on this picture" in said.lower() and dashboard.words["curves"] == "1"
     spent = engine.passes
     dashboard.open("curves")
     assert engine.passes == spent and dashboard.test.get("plotly_chart")

@@ -83,8 +83,9 @@ export class Grid {
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
     this.arrange();
-    this.question = data.question;
+    this.question = globalThis.camscopeQuestion = data.question;
     this.showMarks();
+    document.dispatchEvent(new CustomEvent("camscope-question"));
     this.news.update(data);
     this.showTools();
     this.drawing = data.drawing;

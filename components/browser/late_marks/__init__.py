@@ -56,12 +56,21 @@ class Said:
     instead: str = ""
 
 
-def send_marks(question: str, marks: Mapping[str, Mapping[str, Said]]) -> None:
+def send_marks(question: str, marks: Mapping[str, Mapping[str, Said]], waiting: bool) -> None:
     """Hand marks to the canvas. It keeps them until others come for the same question, or another question does.
+
+    The browser asks for more, by running the fragment that this is called in, as long as there are more to come, and
+    once the canvas shows another question.
 
     Args:
         question: as the canvas was given it.
         marks: by the key of a row and that of a pane.
+        waiting: whether more are to come.
     """
     described = {row: {pane: asdict(said) for pane, said in panes.items()} for row, panes in marks.items()}
-    _mount(key="late-marks", data={"question": question, "marks": described}, height=1)
+    data = {"question": question, "marks": described, "waiting": waiting}
+    _mount(key="late-marks", data=data, height=1, on_look_change=_run_again)
+
+
+def _run_again() -> None:
+    """That the browser asks is enough for the fragment to run."""

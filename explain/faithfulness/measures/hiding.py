@@ -12,7 +12,7 @@ from explain.faithfulness.measures.base import Examined, measure
     category="hiding",
     better="higher",
     rule="Half of the picture is hidden again and again, in blobs. The figure says how well the share of the map "
-    "that is hidden foretells how far the score falls: 1 exactly, 0 not at all.",
+    "that is hidden foretells how far the score falls: 1 exactly, 0 not at all. Verdicts hide twice, grey and blurred.",
     compared="the same map moved and turned, and the same method's maps of other pictures",
     cannot="A picture with holes is unlike any that the model learned from, so that it may fall for the holes. "
     "And a map may show truly where a model looks that is wrong.",
@@ -23,4 +23,4 @@ def hiding(tested: Examined) -> float:
     """See `explain.faithfulness.hiding`."""
     if tested.bank is None:
         return float("nan")
-    return float(correlate(tested.cells[None], tested.bank, tested.target)[0])
+    return float(correlate(tested.cells[None], [tested.bank], tested.target)[0])

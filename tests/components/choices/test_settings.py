@@ -1,10 +1,12 @@
 """Widgets made from declarations: for every registered method, and for each kind of field."""
 
+from types import SimpleNamespace
 from typing import Literal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.choices import methods
 from components.choices.settings import describe_settings, split_names
 from explain.methods import Settings, all_methods
 from explain.settings import setting
@@ -138,3 +140,31 @@ def test_numbers_that_no_slider_can_hit_are_typed_where_that_is_asked_for() -> N
     assert app.number_input(key="recipe.learning_rate").value == PromptRecipe().learning_rate
     app.number_input(key="recipe.learning_rate").set_value(0.00123).run()
     assert app.session_state["recipe.learning_rate"] == 0.00123
+
+
+def test_an_option_of_no_use_here_is_not_offered_unless_it_is_chosen() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from components.choices.settings import show_setting
+        from explain.methods.score_cam import ScoreCamSettings
+
+        st.session_state.setdefault("linked.precision", "half")
+        for key in ("plain", "linked"):
+            show_setting(ScoreCamSettings, "precision", key, withheld=("half", "It takes longer."))
+
+    app = AppTest.from_function(page).run()
+    plain, linked = (app.selectbox(key=f"{key}.precision") for key in ("plain", "linked"))
+    assert (plain.options, plain.value) == (["Full"], "full") and plain.help.endswith("It takes longer.")
+    assert (linked.options, linked.value) == (["Full", "Half"], "half")
+
+
+def test_half_precision_is_withheld_where_the_machine_is_slower_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for speed, withheld in ((2.0, None), (0.125, "half")):
+        engine = SimpleNamespace(device="cpu")
+        monkeypatch.setattr(methods, "start_engine", lambda engine=engine: SimpleNamespace(result=lambda: engine))
+        monkeypatch.setattr(methods, "measure_half", lambda _device, speed=speed: speed)
+        found = methods._find_withheld("precision")
+        assert (found and found[0]) == withheld
+        assert found is None or "8.0 times as long" in found[1]
+    assert methods._find_withheld("channels") is None

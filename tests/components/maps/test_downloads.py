@@ -13,6 +13,7 @@ from components.maps import downloads
 from components.maps.downloads import Shown
 from components.maps.rows import Loan
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
+from explain.faithfulness.verdict import Mark, Verdict
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import RenderSettings
 from explain.passes.count import Passes
@@ -55,3 +56,24 @@ def test_its_columns_are_what_has_a_map_also_of_another_model() -> None:
         {"d1": Loan("photo-vit", explain("prompt-cam"))},
     )
     assert shown.list_columns() == ["picture", "grad-cam", "prompt-cam"]
+
+
+def test_what_has_been_said_of_the_maps_by_then_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(downloads, "encode_figure", lambda *given: drawn.append(given) or b"")
+    model: Any = None
+    shown = Shown()
+    shown.finish(
+        RenderSettings(),
+        Explanation(model, (explain("grad-cam"),)),
+        {"d1": Loan("photo-vit", explain("prompt-cam"))},
+    )
+    assert shown.maps.verdicts == ({},)
+    said = Verdict((Mark("undecided", "Nobody knows."),))
+    found: dict[str, dict[str, Verdict]] = {}
+    shown.find_verdicts = lambda: found
+    found["d1"] = {"grad-cam/layer4/3": said, "prompt-cam/layer4/3": said}
+    assert shown.maps.verdicts == ({"grad-cam/layer4/3": said},)
+    shown.draw_figure(["grad-cam"], "png")
+    ((_, entry),) = drawn[0][4].values()
+    assert entry.verdicts == {"prompt-cam/layer4/3": said}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from components.browser.canvas import Row
+from components.choices.caution import Caution
 from components.maps.headings import describe_explained
 from components.maps.rows import (
     Answered,
@@ -21,6 +22,7 @@ from components.maps.rows import (
     list_model_columns,
 )
 from explain.engine.explanation import PictureExplanation, Prediction
+from explain.faithfulness.unlike import SENTENCE, Unlikeness
 from explain.maps.heatmap import Heatmap
 from explain.methods import all_methods
 from explain.passes.count import Passes
@@ -142,7 +144,7 @@ def test_a_lent_map_names_its_model_its_class_and_what_that_model_finds_likelier
     loan = Loan("photo-vit", explained(heat("prompt-cam"), prompts=prompts))
     (row,) = rows(explained(prompt_cam="It has none."), methods=("prompt-cam",), usable=(), loans={"d1": loan})
     pane = row.panes[1]
-    assert pane.origin == "from photo-vit's prompts: cat 30 %"
+    assert pane.origin == "from photo-vit: cat 30 %"
     assert pane.sentence.startswith("From photo-vit's prompts, for cat 30 %. ")
     assert pane.warnings == ("photo-vit's prompts find “dog” likeliest (60 %).",)
     assert pane.alt == "Prompt-CAM of photo-vit for “cat” on cat.png"
@@ -190,3 +192,18 @@ def test_layers_and_classes_side_by_side_name_the_model_and_what_they_share() ->
     sentence = all_methods()["grad-cam"].sentence
     assert by_layer.detail == f"Explained: cat (20 %) · resnet · {sentence}"
     assert by_class.detail == f"resnet · layer layer4, 4×4 cells · {sentence}"
+
+
+def test_a_picture_measured_to_be_unlike_is_met_with_the_sentence_unless_its_kind_says_more() -> None:
+    unlike = Unlikeness(3.0, tuple(float(score) for score in range(3)), 2.0)
+    entry = replace(explained(heat("grad-cam")), unlike=unlike, caution=unlike.sentence)
+    (row,) = rows(entry)
+    assert row.caution == SENTENCE and row.remedy == ("Load your model", "caution:")
+    assert row.measured is not None
+    known = {PICTURE.digest: Caution("A drawing.", "birds-vit")}
+    (row,) = build_rows(Answered((entry,)), Asked(("grad-cam",), ("grad-cam",), cautions=known))
+    assert row.caution == "A drawing."
+    (row,) = rows(replace(entry, unlike=replace(unlike, references=True)))
+    assert row.remedy is None, "who named references has loaded a model already"
+    (row,) = rows(explained(heat("grad-cam")))
+    assert (row.caution, row.measured) == ("", None)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from components.maps.verdicts import say_verdict
+from components.maps.verdicts import say_unlike, say_verdict
 from explain.faithfulness.hiding import Hiding
+from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.faithfulness.verdict import Evidence, Hidden, Verdict, decide
 
 
@@ -41,3 +42,15 @@ def test_what_was_not_measured_is_said() -> None:
     assert waiting.word == "checking …" and waiting.tone == "open"
     blank = say_verdict(decide(Evidence("cat", blank=True)))
     assert blank.marks[0].bars == () and blank.marks[0].lines == ()
+
+
+def test_what_a_caution_rests_on_opens_as_a_mark_and_a_picture_like_the_others_has_none() -> None:
+    null = tuple(float(score) for score in range(100))
+    said = say_unlike(Unlikeness(120.0, null, 97.0, "Compared with 100 pictures."))
+    assert said is not None
+    (mark,) = said.marks
+    assert mark.sentence == "Of 100 known pictures, none lies as far from the others as this one."
+    assert mark.bound is not None and 0 < mark.bound < mark.at == 1.0 and len(mark.bars) == 24
+    assert any("Compared with 100 pictures." in line for line in mark.lines)
+    assert say_unlike(Unlikeness(50.0, null, 97.0)) is None
+    assert say_unlike(NOT_MEASURED) is None

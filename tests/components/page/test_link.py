@@ -99,6 +99,13 @@ def test_a_view_comes_back_whole() -> None:
     assert app.session_state["tray"].awaited == [ELSEWHERE]
 
 
+def test_a_switch_that_is_on_by_itself_says_both() -> None:
+    for word in ("0", "1"):
+        assert run({"verdicts": [word]}).session_state["written"] == {"verdicts": [word]}
+    app = run({"verdicts": ["perhaps"]})
+    assert app.session_state["misread"] == ["verdicts"] and "verdicts" not in app.session_state["written"]
+
+
 def test_no_key_is_spelled_here_a_second_time() -> None:
     """Renamed where it belongs, a key spelled out in the link would silently name nothing."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(link))) if isinstance(node, ast.Call)]

@@ -53,14 +53,16 @@ def test_verdicts_are_printed_kept_and_replayed(run: Run, tmp_path: Path) -> Non
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
     first, second = (entry["verdict"]["marks"][0] for entry in manifest["maps"])
-    assert first["measure"] == "hiding" and first["count"] in (64, 256) and -1 <= first["value"] <= 1
+    assert first["measure"] == "hiding" and first["count"] in (62, 124) and -1 <= first["value"] <= 1
     assert second["word"] == "same for other classes"
     status, printed, _ = run(f"replay {path}")
     assert status == 0 and printed.count("the verdict is the same") == 2
     manifest["maps"][0]["verdict"]["marks"][0]["value"] += 0.001
+    del manifest["maps"][1]["verdict"]["rules"]  # as it was before there were others
     path.write_text(json.dumps(manifest))
     status, printed, _ = run(f"replay {path}")
     assert status == 1 and "Grad-CAM: the verdict is another one now" in printed
+    assert "Eigen-CAM: the verdict was found by older rules" in printed
 
 
 def test_show_on_the_vit_writes_four_maps_and_sees_a_cat(run: Run, cat: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from explain.engine.engine import Engine
-from explain.engine.judging import LAST_LOOK, SECOND_LOOK
+from explain.engine.judging import FILLS, FULL_LOOK
 from explain.engine.transplanting import LOOKED_AT
 from explain.errors import Cancelled, MethodError
 from explain.faithfulness.verdict import FEWEST_OTHERS, Verdict
@@ -77,9 +77,9 @@ def test_all_masks_are_run_once_and_counted() -> None:
     engine, cnn, picture = Engine(), build_model("cnn"), make_picture()
     looks = 1 + 1 + FEWEST_OTHERS + 8  # the picture, for its rivals once more; others; copies
     steps = [dict(found) for found in engine.judge(picture, cnn, FAST)]
-    masked = engine.passes.forward - looks - LOOKED_AT  # all of which it calls the same: no place can be tried
-    # Decided at the second look; or at the last, before which batch norms are folded.
-    assert masked in (2 * (2 + SECOND_LOOK), 2 * (2 + LAST_LOOK + PASSES))
+    masked = len(FILLS) * (2 + FULL_LOOK) + PASSES  # batch norms are folded once for all banks
+    assert engine.passes.forward == looks + masked + LOOKED_AT  # all of which it calls the same: no place can be tried
+    assert spend(engine, lambda: last(engine, make_picture(1), cnn, FAST)).forward == 1 + 1 + 8 + masked - PASSES
     assert not any(verdict.settled for step in steps[:-1] for verdict in step.values())
     assert all(verdict.settled for verdict in steps[-1].values())
 
@@ -117,3 +117,28 @@ def test_one_answer_alone_has_no_other_class() -> None:
     value = replace(one, outputs="value")
     (verdict,) = last(Engine(), make_picture(), value, ["grad-cam"]).values()
     assert verdict.words == ("blank",) or any("no other class" in what for what in verdict.missing)
+
+
+@pytest.mark.parametrize("answers", [2, 21_000])
+def test_two_answers_and_very_many(answers: int) -> None:
+    many = build_model("cnn", labels=tuple(f"class {number}" for number in range(answers)))
+    (verdict,) = last(Engine(), make_picture(), many, ["grad-cam"]).values()
+    assert verdict.settled and verdict.words and "not measured" not in verdict.words
+
+
+@pytest.mark.parametrize(
+    ("size", "colour", "sentence"),
+    [((40, 50), 124, "the same everywhere"), ((1, 1), 200, "the same everywhere"), ((8, 400), None, "so narrow")],
+)
+def test_a_picture_without_parts_has_a_sentence(size: tuple[int, int], colour: int | None, sentence: str) -> None:
+    cnn = build_model("cnn")
+    padded = replace(cnn, preprocessing=cnn.preprocessing.model_copy(update={"fit": "pad"}))
+    picture = make_picture(size=size) if colour is None else encode(np.full((*size, 3), colour, np.uint8), "even.png")
+    (verdict,) = last(Engine(), picture, padded, ["grad-cam"]).values()
+    assert verdict.settled and sentence in verdict.marks[0].sentence
+
+
+def test_a_scan_is_told_that_the_pictures_it_is_compared_with_are_none() -> None:
+    scan = replace(make_picture(), modality="CT")
+    (verdict,) = last(Engine(), scan, build_model("cnn"), ["grad-cam"]).values()
+    assert sum("other scans" in what for what in verdict.missing) == 1

@@ -11,7 +11,8 @@ from torch import nn
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation
 from explain.errors import DeviceError
-from explain.methods import Method, MethodResult, Settings
+from explain.methods import Method, MethodResult, Settings, get_method
+from explain.methods.score_cam import ScoreCamSettings
 from explain.models.loaded import LoadedModel
 from explain.networks.device import Precision
 from explain.passes.capture import LayerCapture
@@ -180,3 +181,14 @@ def test_methods_that_run_the_network_run_it_in_half_precision_too(
     exact, half = (Engine("cpu", precision=p).explain(make_picture(), cnn, ["slow"]) for p in ("float32", "bfloat16"))
     one, other = exact.pictures[0].maps[0].values, half.pictures[0].maps[0].values
     assert 0 < np.abs(one - other).max() < 0.05 * np.abs(one).max()
+
+
+def test_half_precision_is_estimated_by_what_the_machine_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    cnn, slow = build_model("cnn"), get_method("score-cam")
+    precisions = ScoreCamSettings(), ScoreCamSettings(precision="half")
+    for speed in (2.0, 0.125):
+        monkeypatch.setattr("explain.engine.observer.measure_half", lambda _device, speed=speed: speed)
+        engine = Engine()
+        engine.predict(make_picture(), cnn)
+        full, half = (engine.estimate_seconds(cnn, slow, settings=chosen) for chosen in precisions)
+        assert full is not None and half == pytest.approx(full / speed)

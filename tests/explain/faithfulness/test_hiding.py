@@ -1,5 +1,7 @@
 """The hiding correlation beside its definition, and what its comparison maps are worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,18 +30,40 @@ def make_smooth(seed: int) -> np.ndarray:
 def test_it_is_the_correlation_of_hidden_share_and_fall() -> None:
     bank = make_bank(DICE.random((CELLS, CELLS)), noise=0.5)
     maps = DICE.random((3, CELLS, CELLS))
-    for one, value in zip(maps, correlate(maps, bank, 0), strict=True):
+    for one, value in zip(maps, correlate(maps, [bank], 0), strict=True):
         shares = [sum(one[mask]) / sum(one.ravel()) for mask in bank.masks]
         falls = [bank.whole[0] - answers[0] for answers in bank.answers]
         assert value == pytest.approx(np.corrcoef(shares, falls)[0, 1])
 
 
+def test_under_several_fills_falls_count_in_units_of_their_spread_under_each() -> None:
+    banks = [make_bank(DICE.random((CELLS, CELLS)) * size, seed=seed, noise=0.5) for seed, size in ((0, 1.0), (1, 9.0))]
+    maps = DICE.random((3, CELLS, CELLS))
+    for one, value in zip(maps, correlate(maps, banks, 0), strict=True):
+        shares = [one[mask].sum() for bank in banks for mask in bank.masks]
+        falls = []
+        for bank in banks:
+            fall = bank.whole[0] - bank.answers[:, 0]
+            falls += [*((fall - fall.mean()) / fall.std())]
+        assert value == pytest.approx(np.corrcoef(shares, falls)[0, 1])
+    assert judge_by_hiding(maps[0], maps[1:], banks, 0).masks == 128
+
+
+def test_what_all_scores_lose_together_does_not_count_where_classes_exclude_each_other() -> None:
+    bank = make_bank(make_smooth(1))
+    together = DICE.standard_normal(len(bank.masks))[:, None]
+    shifted = replace(bank, answers=bank.answers + together)
+    maps = DICE.random((2, CELLS, CELLS))
+    assert correlate(maps, [shifted], 0, apart=True) == pytest.approx(correlate(maps, [bank], 0, apart=True))
+    assert correlate(maps, [shifted], 0) != pytest.approx(correlate(maps, [bank], 0))
+
+
 def test_a_map_of_nothing_and_a_score_that_stays_have_no_correlation() -> None:
     bank = make_bank(DICE.random((CELLS, CELLS)))
-    assert np.isnan(correlate(np.zeros((1, CELLS, CELLS)), bank, 0)[0])
-    assert np.isnan(correlate(np.ones((1, CELLS, CELLS)), bank, 0)[0])  # each mask hides just as much of it
+    assert np.isnan(correlate(np.zeros((1, CELLS, CELLS)), [bank], 0)[0])
+    assert np.isnan(correlate(np.ones((1, CELLS, CELLS)), [bank], 0)[0])  # each mask hides just as much of it
     still = Bank("grey", bank.masks, np.ones((64, 2)), np.ones(2), np.ones(2))
-    assert np.isnan(correlate(bank.masks[:1].astype(float), still, 0)[0])
+    assert np.isnan(correlate(bank.masks[:1].astype(float), [still], 0)[0])
 
 
 def test_the_moved_copies_are_all_others_of_the_map() -> None:
@@ -59,9 +83,9 @@ def test_the_chance_is_never_nothing() -> None:
 def test_the_true_map_passes_and_its_opposite_fails() -> None:
     weights = make_smooth(1) ** 4
     others = np.stack([make_smooth(seed) for seed in range(100, 139)])
-    true = judge_by_hiding(weights, others, make_bank(weights, noise=0.05), 0)
+    true = judge_by_hiding(weights, others, [make_bank(weights, noise=0.05)], 0)
     assert true.value > 0.9 and true.chance_moved <= 0.025 and true.chance_others <= 0.025
-    false = judge_by_hiding(weights.max() - weights, others, make_bank(weights, noise=0.05), 0)
+    false = judge_by_hiding(weights.max() - weights, others, [make_bank(weights, noise=0.05)], 0)
     assert false.value < -0.9 and false.chance_worse <= 0.025
 
 
@@ -70,7 +94,7 @@ def test_maps_of_no_meaning_pass_as_often_as_chance_says() -> None:
     for seed in range(60):
         bank = make_bank(make_smooth(seed), seed=seed, noise=0.3)
         anywhere = move(make_smooth(1000 + seed))[np.random.default_rng(seed).integers(511)]
-        chances.append(judge_by_hiding(anywhere, np.empty((0, CELLS, CELLS)), bank, 0).chance_moved)
+        chances.append(judge_by_hiding(anywhere, np.empty((0, CELLS, CELLS)), [bank], 0).chance_moved)
     # Kolmogorov and Smirnov's distance from evenly spread, at one in a hundred for 60 values.
     spread = np.sort(chances)
     assert np.abs(spread - (np.arange(60) + 0.5) / 60).max() < 1.63 / np.sqrt(60)

@@ -27,8 +27,9 @@ def words(**known: object) -> tuple[Word, ...]:
 
 def test_a_map_that_beats_nearly_all_is_backed_and_else_undecided() -> None:
     assert words(hidden=[hide(1.0)]) == ("backed",)
-    assert words(hidden=[hide(0.985)]) == ("backed",)
-    assert words(hidden=[hide(0.96)]) == ("undecided",)
+    assert words(hidden=[hide(0.97)]) == ("backed",)
+    assert words(hidden=[hide(0.955)]) == ("undecided",)
+    assert words(hidden=[hide(1.0, others=0.98)]) == ("backed",)
     assert words(hidden=[hide(1.0, others=0.9)]) == ("undecided",)
     assert words(hidden=[hide(0.5)]) == ("undecided",)
 
@@ -51,6 +52,26 @@ def test_two_ways_of_hiding_that_disagree_settle_nothing() -> None:
     # One that cannot judge has no say.
     assert words(hidden=[hide(1.0), hide(0.3, fill="blur", kept=0.8)]) == ("backed",)
     assert words(hidden=[hide(0.0, kept=0.8), hide(1.0, fill="blur")]) == ("backed",)
+
+
+def test_all_ways_together_decide() -> None:
+    undecided, backed = hide(0.9), hide(1.0)
+    assert words(hidden=[undecided, hide(0.9, fill="blur")], together=backed.hiding) == ("backed",)
+    assert words(hidden=[backed, hide(1.0, fill="blur")], together=undecided.hiding) == ("undecided",)
+    assert words(hidden=[backed, hide(0.3, fill="blur")], together=backed.hiding) == ("undecided",)
+
+
+def test_the_bound_on_the_card_is_the_stricter_of_both_tests() -> None:
+    hiding = Hiding(0.5, np.linspace(0, 1, 511), np.linspace(0, 0.2, 39), 64)
+    (mark,) = decide(Evidence("cat", hidden=[Hidden("grey", hiding, 0.1)])).marks
+    assert mark.bound == pytest.approx(0.96)
+    (mark,) = decide(Evidence("cat", hidden=[Hidden("grey", replace(hiding, others=hiding.others + 1), 0.1)])).marks
+    assert mark.bound == pytest.approx(1.19)
+
+
+def test_a_picture_without_parts_cannot_be_checked() -> None:
+    verdict = decide(Evidence("cat", no_parts="The picture is so narrow"))
+    assert verdict.words == ("cannot be checked",) and "so narrow" in verdict.marks[0].sentence
 
 
 def test_what_is_named_with_everything_hidden_cannot_be_checked() -> None:

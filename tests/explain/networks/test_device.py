@@ -6,7 +6,14 @@ from torch import nn
 
 from explain.engine.engine import Engine
 from explain.errors import DeviceError
-from explain.networks.device import describe_device, find_device, move, read_device_settings, runs_out_of_memory
+from explain.networks.device import (
+    describe_device,
+    find_device,
+    measure_half,
+    move,
+    read_device_settings,
+    runs_out_of_memory,
+)
 
 
 @pytest.mark.parametrize(
@@ -95,3 +102,20 @@ def test_weights_are_moved_once_and_stay_fit_for_a_graph(monkeypatch: pytest.Mon
 )
 def test_out_of_memory_is_known_by_its_words(error: Exception, expected: bool) -> None:
     assert runs_out_of_memory(error) == expected
+
+
+@pytest.mark.parametrize(("half", "speed"), [(0.5, 2.0), (8.0, 0.125)])
+def test_a_trial_tells_whether_half_precision_is_of_use(
+    monkeypatch: pytest.MonkeyPatch, half: float, speed: float
+) -> None:
+    """On a machine whose clock goes on by 1 for a convolution in full, and by `half` for one in half precision."""
+    clock = [0.0]
+
+    def convolve(pictures: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        clock[0] += half if torch.is_autocast_enabled("cpu") else 1.0
+        return pictures
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", convolve)
+    monkeypatch.setattr("explain.networks.device.time.perf_counter", lambda: clock[0])
+    assert measure_half.__wrapped__("cpu") == speed
+    assert measure_half.__wrapped__("cuda:1") == 1.0

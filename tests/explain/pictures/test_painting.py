@@ -50,7 +50,7 @@ def test_outside_stays_bit_for_bit_and_inside_changes(make: Any, region: str, ho
     assert (after.model_pixels[inside] != before.model_pixels[inside]).mean() > 0.9
     assert after.digest != before.digest and len(after.digest) == 64
     assert after.notes[: len(before.notes)] == before.notes
-    assert after.notes[-1].startswith(f"Altered: {inside.mean():.1%} of the picture was ")
+    assert after.notes[-1].startswith(f"Altered: {100 * inside.mean():.1f} % of the picture was ")
     assert after.name == f"{before.name} (altered)"
     with pytest.raises(ValueError, match="read-only"):
         after.model_pixels[0] = 0

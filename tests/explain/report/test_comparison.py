@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
+from explain.faithfulness.verdict import Mark, Verdict
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
@@ -70,6 +71,17 @@ def test_what_has_no_map_has_no_pane_and_is_named_below() -> None:
     assert row.missing == ["CF-CAM", "Prompt-CAM"]
     (chosen,) = build_rows(answer(entry), entry, ends, ["grad-cam"])
     assert [pane.title for pane in chosen.panes] == ["Grad-CAM"] and not chosen.missing
+
+
+def test_what_was_measured_of_a_map_stands_below_it_and_below_all_what_that_means() -> None:
+    marks = (Mark("same for other classes", "It is."), Mark("contradicted", "It is."))
+    entry = explain(heat("grad-cam", [[0, 2]]), heat("cf-cam", [[0, 1]]))
+    entry = replace(entry, verdicts={entry.maps[0].key: Verdict(marks)})
+    texts = read_texts(encode_figure(answer(entry), RenderSettings(), kind="svg"))
+    assert [text for text in texts if "≡ same for other classes" in text and "✕ contradicted" in text]
+    assert "None says that the model is right." in " ".join(texts)
+    plain = read_texts(encode_figure(answer(replace(entry, verdicts={})), RenderSettings(), kind="svg"))
+    assert "model is right" not in " ".join(plain)
 
 
 def test_several_classes_have_a_row_a_method_and_a_weak_one_is_pale() -> None:

@@ -1,0 +1,103 @@
+"""Running pictures with parts of them hidden: banks that are filled as far as is asked for, and how long that takes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from explain.engine.machine import Machine
+from explain.engine.memory import Seen
+from explain.engine.sight import Sight
+from explain.faithfulness.bank import Bank, fill_bank
+from explain.faithfulness.probe import find_allowed
+from explain.methods.occlusion import Fill
+from explain.passes.runner import Runner
+from explain.progress import Watch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from explain.models.loaded import LoadedModel
+    from explain.passes.folding import Forwards
+
+_HIDING = "Hiding parts of the picture"
+
+
+class MaskedPasses:
+    """Fills banks of masked passes, each pass once.
+
+    Args:
+        machine: runs the networks.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._pace: dict[str, float] = {}
+        self._folded: WeakKeyDictionary[nn.Module, tuple[str, Forwards]] = WeakKeyDictionary()
+
+    def pace_of(self, loaded: LoadedModel) -> float | None:
+        """Seconds of a masked pass, at its quickest so far; None before the first."""
+        return self._pace.get(loaded.fingerprint)
+
+    def forget(self) -> None:
+        """Drop what can be found out again, where memory is short."""
+        self._folded.clear()
+
+    def open_bank(self, sight: Sight, seen: Seen, count: int, fill: Fill, by_prompts: bool, watch: Watch) -> Bank:
+        """A bank of so many masks, from memory or run now.
+
+        Args:
+            sight: the picture.
+            seen: what is known of it, the banks among it.
+            count: how many masks.
+            fill: what hides.
+            by_prompts: the class prompts answer, and not the network's own head.
+            watch: told how far it is; may stop it before each chunk.
+        """
+        watch.stop_if_cancelled()
+        key = (fill, by_prompts)
+        with seen.turn_of(("bank", key)):
+            bank = seen.banks.get(key)
+            if bank is not None and len(bank.masks) >= count:
+                return bank.first(count)
+            runner = self._make_runner(sight, by_prompts)
+            runner.report_to(lambda share: watch.report(share, _HIDING), watch.cancel)
+            self._fold(runner, sight, by_prompts)
+            runner.expect(count - (0 if bank is None else len(bank.masks)))
+            allowed = find_allowed(sight.picture.size, sight.box)
+            seed = int(sight.picture.digest[:8], 16)
+            started, before = time.perf_counter(), runner.spent
+            bank = fill_bank(runner, seed, count, fill, allowed, bank)
+            passes = max(runner.spent.forward - before.forward, 1)
+            self._note_pace(sight.loaded, (time.perf_counter() - started) / passes)
+            seen.banks[key] = bank
+            return bank
+
+    def _make_runner(self, sight: Sight, by_prompts: bool) -> Runner:
+        loaded = sight.loaded
+        module = _choose_module(loaded, by_prompts)
+        held = self._folded.get(module)
+        return Runner(
+            module,
+            self._machine.prepare(sight),
+            loaded.layers[-1],
+            0,
+            "logit",
+            turn=self._machine.turns(loaded),
+            count=self._machine.count,
+            outputs=loaded.outputs,
+            folded=held[1] if held is not None and held[0] == self._machine.device else None,
+        )
+
+    def _fold(self, runner: Runner, sight: Sight, by_prompts: bool) -> None:
+        """All banks together are worth it, though the first chunk alone is not. Once a network, not once a picture."""
+        module = _choose_module(sight.loaded, by_prompts)
+        self._folded[module] = self._machine.device, runner.fold_now()
+
+    def _note_pace(self, loaded: LoadedModel, pace: float) -> None:
+        self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
+
+
+def _choose_module(loaded: LoadedModel, by_prompts: bool) -> nn.Module:
+    return loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module
