@@ -176,10 +176,6 @@ def tune(
         return fit_last(network, recipe, source)
     average = copy.deepcopy(network)
     examples = source.read("train")
-    rounds = []
-    for number in range(min(recipe.rounds, recipe.epochs)):
-        rounds.append(make_round(network, source, examples, recipe, number))
-        say(f"Views of round {number + 1} are ready.")
     optimiser = _build_optimiser(network, recipe)
     steps = len(examples.pictures) // recipe.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -193,6 +189,10 @@ def tune(
             holder.load_state_dict(saved[key])
         first = saved["epoch"]
         say(f"Going on after epoch {first}.")
+    rounds = []
+    for number in range(min(recipe.rounds, recipe.epochs) if first < recipe.epochs else 0):
+        rounds.append(make_round(network, source, examples, recipe, number))
+        say(f"Views of round {number + 1} are ready.")
     network.bn2.train()  # it follows filters that are new, or have changed most
     for epoch in range(first, recipe.epochs):
         started, total = time.perf_counter(), 0.0

@@ -11,7 +11,7 @@ from explain.models.request import parse_model
 def test_bundled_files_describe_what_was_trained() -> None:
     """The JSON files repeat the training's classes and normalisation, because reading them must not import torch."""
     listed = bundled_models()
-    scans = ["chest-xray", "scan-mri"]
+    scans = ["chest-xray", "scan-mri", "scan-mri-tumour"]
     names = ["imagenet-cnn", "photo-cnn", "photo-vit", "birds-cnn", "birds-vit", *scans]
     assert [model.name for model in listed] == names
     # Those of scans are trained as their files say: the scripts read them.

@@ -31,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("scan-mri", 0.8), ("chest-xray", 0.65)])
+@pytest.mark.parametrize(("name", "least"), [("scan-mri", 0.8), ("scan-mri-tumour", 0.8), ("chest-xray", 0.65)])
 def test_held_out_scans_are_named_right(sample: Path, name: str, least: float) -> None:
     engine = Engine()
     scans = list_scans(name, sample, "test")[::6]

@@ -24,6 +24,7 @@ def test_lists_are_json_on_demand(run: Run) -> None:
         "birds-vit",
         "chest-xray",
         "scan-mri",
+        "scan-mri-tumour",
     }
 
     _, printed, _ = run("layers photo-cnn --json")
