@@ -34,6 +34,6 @@ class Specimen:
         """
         if self.region is None:
             return None
-        left, top, right, bottom = (max(round(edge), 0) for edge in box)
-        seen = self.region[top:bottom, left:right]
+        rows, columns = (slice(max(round(span.start), 0), max(round(span.stop), 0)) for span in box.spans)
+        seen = self.region[rows, columns]
         return float(seen.mean()) if seen.size else None

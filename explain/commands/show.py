@@ -141,9 +141,9 @@ def show(
             ask_now = partial(
                 ask, progress=partial(_say_progress, start / count, min(engine.batch, count - start) / count)
             )
-            some, places = _read_some(files[part], partial(decode, white=white), leave_out)
-            some += slices[part]
-            _show_some(some, places, ask_now, report, leave_out)
+            read = partial(_read_some, files[part], partial(decode, white=white), leave_out)
+            # Named here, they would be held while the next are read.
+            _show_some(*((slices[part], {}) if of_series else read()), ask_now, report, leave_out)
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not report.count:
         raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {count} files could be explained.")

@@ -498,6 +498,6 @@ def test_a_small_screen_has_every_tool(visit: Visit, width: int) -> None:
 
 def test_what_a_pane_says_to_those_who_do_not_see_it(visit: Visit) -> None:
     label = visit.canvas("whole").get_attribute("aria-label") or ""
-    assert re.fullmatch(r"CF-CAM, strongest at the [a-z ]+, \d+% from the left and \d+% from the top\.", label)
+    assert re.fullmatch(r"CF-CAM, strongest at the [a-z ]+, \d+ % from the left and \d+ % from the top\.", label)
     assert json.loads(visit.canvas("whole").evaluate("canvas => JSON.stringify(canvas.tabIndex)")) == 0
     expect(visit.find("whole").get_by_role("button", name="Full screen: CF-CAM")).to_be_visible()

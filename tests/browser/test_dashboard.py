@@ -186,7 +186,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
 
 def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, app_url: str) -> None:
     sockets: list[WebSocket] = []
-    page.on("websocket", sockets.append)
+    page.on("websocket", lambda socket: sockets.append(socket))
     page.goto(f"{app_url}?model=photo-cnn&method=grad-cam&method=eigen-cam&method=prompt-cam")
     words = pane(page, "eigen-cam").locator(".mark-word")
     expect(words).to_have_text(["same for other classes"], timeout=PATIENCE)
@@ -220,7 +220,7 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     page.keyboard.press("p")
     # The page rests once all is said: nothing is sent any more.
     sent: list[str | bytes] = []
-    sockets[0].on("framesent", sent.append)
+    sockets[0].on("framesent", lambda frame: sent.append(frame))
     page.wait_for_timeout(1_000)
     assert not sent
     page.get_by_text("Verdicts", exact=True).click()

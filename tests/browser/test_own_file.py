@@ -34,7 +34,7 @@ def test_a_file_is_looked_into_and_used_with_one_press(page: Page, app_url: str)
     expect(page.locator('.st-key-grid [data-pane="picture"]')).to_contain_text("loud", timeout=PATIENCE)
     # Its maps are checked when asked for, and until then that is said.
     expect(maps.locator(".mark-word")).to_have_text("not measured", timeout=PATIENCE)
-    expect(page.get_by_text("Check these maps")).to_be_visible()
+    expect(page.get_by_text("Check these maps (about")).to_be_visible()
     page.get_by_role("button", name="Its settings").click()
     form.get_by_role("button", name="Forget these settings").click(timeout=PATIENCE)
     expect(form.get_by_role("button", name="Forget these settings")).to_have_count(0, timeout=PATIENCE)

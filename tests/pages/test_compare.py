@@ -405,7 +405,7 @@ def test_models_side_by_side_each_at_its_best_layer(dashboard: Any, engine: Engi
     assert dashboard.values("photo-vit", 1).max() > 0
     assert r"Not for photo\-cnn: Prompt-CAM." in dashboard.sentences
     assert (
-        "Left out, as they do not know what is shown: birds-cnn, birds-vit, chest-xray and scan-mri."
+        "Left out, as they do not know what is shown: birds-cnn, birds-vit, chest-xray, scan-mri and scan-mri-tumour."
         in dashboard.sentences
     )
     assert "Figure, raw maps and manifest are of one model" in dashboard.sentences
