@@ -68,7 +68,7 @@ def test_the_line_is_dragged_and_the_map_and_the_slider_follow(page: Page, app_u
     expect(line).not_to_have_attribute("aria-valuenow", "0.3")
     eps = float(line.get_attribute("aria-valuenow") or 0)
     assert eps > 2
-    slider = page.get_by_role("slider", name="CF-CAM · How unlike channels may be")
+    slider = page.get_by_role("slider", name="How unlike channels may be")
     expect(slider).to_have_attribute("aria-valuetext", f"{eps:g}", timeout=PATIENCE)
     expect(image).not_to_have_attribute("src", before, timeout=PATIENCE)
 

@@ -6,6 +6,7 @@ question that they answer, and the canvas shows none that answer another one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ def send_marks(question: str, marks: Mapping[str, Mapping[str, Said]], waiting: 
         waiting: whether more are to come.
     """
     described = {row: {pane: asdict(said) for pane, said in panes.items()} for row, panes in marks.items()}
-    data = {"question": question, "marks": described, "waiting": waiting}
+    # The browser is told only of what differs from what it has, and would ask no more where nothing new was found.
+    turn = time.monotonic() if waiting else 0.0
+    data = {"question": question, "marks": described, "waiting": waiting, "turn": turn}
     _mount(key="late-marks", data=data, height=1, on_look_change=_run_again)
 
 
