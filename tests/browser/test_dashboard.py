@@ -218,6 +218,8 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
     sentence, stage = (frame_of(lent.locator(name)) for name in (".pane-sentence", ".stage"))
     assert sentence["x"] + sentence["width"] <= stage["x"] + stage["width"] + 1
     page.keyboard.press("p")
+    expect(page).not_to_have_url(re.compile("present=1"))
+    page.wait_for_timeout(1_000)
     # The page rests once all is said: nothing is sent any more.
     sent: list[str | bytes] = []
     sockets[0].on("framesent", lambda frame: sent.append(frame))
