@@ -125,7 +125,7 @@ class Slide {
     const lines = panes.map(({ element, origin, inside, marks, warningText }) => {
       const noted = element === row.notes.parentElement && row.notes.textContent;
       const warned = noted || warningText ? 1.5 : 0;
-      return warned + (inside.hidden ? 0 : 2.8) + (marks.list.hidden ? 0 : 1.6) + (big || origin.hidden ? 0 : 1.4);
+      return warned + (inside.hidden ? 0 : 2.8) + (marks.list.hidden ? 0 : 2) + (big || origin.hidden ? 0 : 1.4);
     });
     return [type * (big ? 3.2 : 1.6), type * (1 + Math.max(...lines) + (big ? 2.8 : 0))];
   }
