@@ -230,7 +230,8 @@ def read_memory(pid: int) -> float:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Memory is read where Linux shows it.")
-@pytest.mark.parametrize("moves", [50, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("moves", [500])
 def test_moving_sliders_costs_no_memory(
     meet: Callable[[str], Person], app_url: str, servers: dict[Path, Any], moves: int
 ) -> None:

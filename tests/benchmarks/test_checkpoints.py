@@ -16,6 +16,7 @@ def test_there_are_enough_ways_and_architectures() -> None:
     assert {architecture.partition("/")[0] for architecture in ARCHITECTURES} == {"timm", "torchvision"}
 
 
+@pytest.mark.slow
 def test_a_slice_meets_the_bars() -> None:
     good = ["state_dict", "averaged beside raw", "pruned", "MLP head", "grey stem with bias"]
     figures, rows, others = measure(["timm/resnet10t"], good, ["cut", "text", "TorchScript", "whole model"])

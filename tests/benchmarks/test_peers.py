@@ -66,6 +66,7 @@ def test_equals_pytorch_grad_cam(network, loaded, name, layer):
             assert find_difference(name, values, theirs) < TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["score-cam", "ablation-cam", "fullgrad"])
 def test_slow_methods_equal_pytorch_grad_cam(network, name, monkeypatch):
     pytest.importorskip("pytorch_grad_cam")

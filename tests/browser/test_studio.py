@@ -93,6 +93,7 @@ def end_process(url: str) -> None:
             os.kill(int(folder.name), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="Processes are found by /proc.")
 def test_a_training_is_paused_killed_taken_up_and_cancelled(page: Page, app_url: str) -> None:
     page.goto(f"{app_url}/studio")

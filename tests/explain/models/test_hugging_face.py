@@ -112,7 +112,9 @@ KINDS: dict[str, tuple[str, Callable[[State], State]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("beit", "swin", "convnext"))) for kind in KINDS]
+)
 def test_networks_of_transformers(kind: str) -> None:
     name, rename = KINDS[kind]
     torch.manual_seed(0)

@@ -90,6 +90,7 @@ def make_buffers() -> State:
     return buffers
 
 
+@pytest.mark.slow
 def test_swin_of_older_versions() -> None:
     torch.manual_seed(0)
     source = make_lively(timm.create_model(SWIN, num_classes=3))
