@@ -31,9 +31,10 @@ def test_a_key_takes_out_what_is_planted_and_marks_come_under_both_networks(page
     expect(page).to_have_url(re.compile("specimen=2"), timeout=PATIENCE)
     page.keyboard.press("x")
     expect(answers.first).to_contain_text("crested finch", timeout=PATIENCE)
-    mark = page.locator(".st-key-grid [data-pane=grad-cam] .marks summary").last
-    expect(mark).to_be_visible(timeout=PATIENCE)
-    page.wait_for_timeout(200)
+    settled = page.locator(".st-key-grid [data-pane=grad-cam] .marks:not(.so-far) summary")
+    expect(settled.nth(1)).to_be_visible(timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    mark = settled.last
     frame = mark.bounding_box()
     assert frame is not None and frame["y"] + frame["height"] <= 1000 - 44, "both networks are on one slide"
     page.keyboard.press("p")

@@ -137,8 +137,9 @@ class Slide {
     const scrolled = document.querySelector("[data-testid=stMain]")?.scrollTop ?? 0;
     const top = Math.min(grid.element.getBoundingClientRect().top + scrolled, innerHeight / 4);
     const [header] = row.element.children;
-    const share = (innerHeight - Math.max(top, 0) - foot) / Math.min(grid.rows.size, FEWEST_ROWS);
-    return share - (header.offsetHeight + ROOM_BETWEEN);
+    const rows = Math.min(grid.rows.size, FEWEST_ROWS);
+    const share = (innerHeight - Math.max(top, 0) - foot) / rows;
+    return share - (header.offsetHeight + ROOM_BETWEEN * rows);
   }
 
   end() {
