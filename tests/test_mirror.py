@@ -93,6 +93,7 @@ ELSEWHERE = {
     "components/studio/surgery.py": "tests/components/studio/test_eyes.py",
     "components/studio/training.py": "tests/pages/test_studio.py",
     "components/studio/trait_gallery.py": "tests/pages/test_studio.py",
+    "components/choices/view.py": "tests/pages/test_studio.py",
     "components/studio/views.py": "tests/pages/test_studio.py",
     "components/truth/asking.py": "tests/pages/test_truth.py",
     "components/truth/charts.py": "tests/components/truth/test_counted.py",

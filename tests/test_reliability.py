@@ -31,6 +31,7 @@ PATIENCE = 90_000  # milliseconds: no test of speed, and the machine may be busy
 SIGMA, EPS = "CF-CAM · Gaussian sigma", "CF-CAM · How unlike channels may be"
 MOVES = 8  # of a slider by both persons at once
 WARM_UP = 25  # moves before memory counts: what is loaded once and kept
+MOVES = 500  # of the sliders, each to values never seen before
 
 # Notes every picture that a pane of the grid is ever painted with, whose it is said to be, and of what.
 WATCH = """() => {
@@ -231,10 +232,7 @@ def read_memory(pid: int) -> float:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Memory is read where Linux shows it.")
 @pytest.mark.slow
-@pytest.mark.parametrize("moves", [500])
-def test_moving_sliders_costs_no_memory(
-    meet: Callable[[str], Person], app_url: str, servers: dict[Path, Any], moves: int
-) -> None:
+def test_moving_sliders_costs_no_memory(meet: Callable[[str], Person], app_url: str, servers: dict[Path, Any]) -> None:
     """Each move is to values never seen before, so that nothing that is kept for each goes unnoticed."""
     person = meet(app_url)
     server = servers[ROOT / "app.py"].process.pid
@@ -251,9 +249,9 @@ def test_moving_sliders_costs_no_memory(
 
     move(WARM_UP, 0)
     before = read_memory(server)
-    move(moves, WARM_UP)
+    move(MOVES, WARM_UP)
     after = read_memory(server)
-    assert after < 1.05 * before, f"{before:.0f} MiB became {after:.0f} MiB by {moves} moves"
+    assert after < 1.05 * before, f"{before:.0f} MiB became {after:.0f} MiB by {MOVES} moves"
 
 
 class Line:

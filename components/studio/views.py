@@ -8,6 +8,7 @@ import streamlit as st
 
 from components.choices.chosen_model import ModelChoice
 from components.choices.model import await_model
+from components.choices.view import pick_one_view
 from components.session.work import Place
 from explain.bundled.models import FIRST_VIT, find_prompted_twin
 from explain.models.loaded import LoadedModel
@@ -52,17 +53,7 @@ OUTLINED = "studio-outlined"
 
 def pick_view() -> StudioView:
     """Offer the views, and say what the one in view is for."""
-    st.session_state.setdefault(STUDIO_VIEW, "train")
-    view = st.segmented_control(
-        "View",
-        [*STUDIO_VIEWS],
-        key=STUDIO_VIEW,
-        format_func=STUDIO_VIEWS.__getitem__,
-        persist_state="session",
-        required=True,
-        label_visibility="collapsed",
-    )
-    assert view is not None  # one is required, and one was set
+    view = pick_one_view(STUDIO_VIEW, STUDIO_VIEWS)
     st.caption(SENTENCES[view])
     return view
 

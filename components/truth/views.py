@@ -7,6 +7,8 @@ from typing import Literal
 
 import streamlit as st
 
+from components.choices.view import pick_one_view
+
 TruthView = Literal["shortcuts", "birds", "trust", "counted"]
 
 TRUTH_VIEW = "truth-view"
@@ -43,17 +45,7 @@ PAIR = "sibling-pair"
 
 def pick_view() -> TruthView:
     """Offer the views, and say what the one in view is for."""
-    st.session_state.setdefault(TRUTH_VIEW, "shortcuts")
-    view = st.segmented_control(
-        "View",
-        [*TRUTH_VIEWS],
-        key=TRUTH_VIEW,
-        format_func=TRUTH_VIEWS.__getitem__,
-        persist_state="session",
-        required=True,
-        label_visibility="collapsed",
-    )
-    assert view is not None  # one is required, and one was set
+    view = pick_one_view(TRUTH_VIEW, TRUTH_VIEWS)
     with st.container(key="truth-about"):
         st.caption(SENTENCES[view])
     return view

@@ -141,9 +141,13 @@ def show(
             ask_now = partial(
                 ask, progress=partial(_say_progress, start / count, min(engine.batch, count - start) / count)
             )
-            read = partial(_read_some, files[part], partial(decode, white=white), leave_out)
-            # Named here, they would be held while the next are read.
-            _show_some(*((slices[part], {}) if of_series else read()), ask_now, report, leave_out)
+            # What is read is not named here: it would be held while the next are read.
+            _show_some(
+                *_read_some(files[part], slices[part], partial(decode, white=white), leave_out),
+                ask_now,
+                report,
+                leave_out,
+            )
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not report.count:
         raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {count} files could be explained.")
@@ -229,11 +233,11 @@ def _read_references(folder: Path, out: Path, read: Callable[[bytes, str], Pictu
 
 
 def _read_some(
-    files: Sequence[_File], read: Callable[[bytes, str], Picture], leave_out: LeaveOut
+    files: Sequence[_File], slices: Sequence[Picture], read: Callable[[bytes, str], Picture], leave_out: LeaveOut
 ) -> tuple[list[Picture], dict[str, Path]]:
-    """The pictures in some files, and where each lies, by digest."""
+    """The pictures in some files, after slices that are read already, and where each file lies, by digest."""
     places: dict[str, Path] = {}
-    pictures = []
+    pictures = [*slices]
     for file in files:
         try:
             if file.path.is_file() and file.path.stat().st_size > MAX_BYTES:

@@ -23,12 +23,14 @@ from explain.networks.device import (
     set_arithmetic,
 )
 from explain.passes.count import Passes
+from explain.passes.runner import Runner
 from explain.pictures.geometry import prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from explain.models.loaded import LoadedModel
+    from explain.passes.folding import Forwards
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -105,6 +107,29 @@ class Machine:
     def prepare(self, sight: Sight) -> Tensor:
         """The model's input, `(1, C, h, w)`, on the device."""
         return sight.view.change(prepare(sight.picture, sight.loaded.preprocessing).tensor).to(self.device)
+
+    def make_runner(
+        self, loaded: LoadedModel, inputs: Tensor, by_prompts: bool, folded: Forwards | None = None
+    ) -> Runner:
+        """What asks a model about changed pictures, for its answers alone.
+
+        Args:
+            loaded: the model.
+            inputs: what is changed, `(1, C, h, w)`, on the device.
+            by_prompts: the class prompts answer, where it has some, and not the network's own head.
+            folded: see `Runner`.
+        """
+        return Runner(
+            loaded.choose_module(by_prompts),
+            inputs,
+            loaded.layers[-1],
+            0,
+            "logit",
+            turn=self.turns(loaded),
+            count=self.count,
+            outputs=loaded.outputs,
+            folded=folded,
+        )
 
     def make_room(self, work: Callable[[], T], loaded: LoadedModel) -> T:
         """What the work gives; where the memory is short, once more after everything that can be spared is gone.

@@ -12,7 +12,6 @@ from explain.engine.sight import Sight
 from explain.faithfulness.bank import Bank, fill_bank
 from explain.faithfulness.probe import find_allowed
 from explain.methods.occlusion import Fill
-from explain.passes.runner import Runner
 from explain.progress import Watch
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from explain.models.loaded import LoadedModel
     from explain.passes.folding import Forwards
+    from explain.passes.runner import Runner
 
 _HIDING = "Hiding parts of the picture"
 
@@ -75,29 +75,14 @@ class MaskedPasses:
             return bank
 
     def _make_runner(self, sight: Sight, by_prompts: bool) -> Runner:
-        loaded = sight.loaded
-        module = _choose_module(loaded, by_prompts)
-        held = self._folded.get(module)
-        return Runner(
-            module,
-            self._machine.prepare(sight),
-            loaded.layers[-1],
-            0,
-            "logit",
-            turn=self._machine.turns(loaded),
-            count=self._machine.count,
-            outputs=loaded.outputs,
-            folded=held[1] if held is not None and held[0] == self._machine.device else None,
-        )
+        held = self._folded.get(sight.loaded.choose_module(by_prompts))
+        folded = held[1] if held is not None and held[0] == self._machine.device else None
+        return self._machine.make_runner(sight.loaded, self._machine.prepare(sight), by_prompts, folded)
 
     def _fold(self, runner: Runner, sight: Sight, by_prompts: bool) -> None:
         """All banks together are worth it, though the first chunk alone is not. Once a network, not once a picture."""
-        module = _choose_module(sight.loaded, by_prompts)
+        module = sight.loaded.choose_module(by_prompts)
         self._folded[module] = self._machine.device, runner.fold_now()
 
     def _note_pace(self, loaded: LoadedModel, pace: float) -> None:
         self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
-
-
-def _choose_module(loaded: LoadedModel, by_prompts: bool) -> nn.Module:
-    return loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module

@@ -27,7 +27,6 @@ from explain.faithfulness.verdict import STILL_NAMED
 from explain.methods import Method, get_method
 from explain.methods.occlusion import Fill
 from explain.networks.meaning import find_probabilities
-from explain.passes.runner import Runner
 from explain.percent import write_percent
 from explain.progress import Watch
 
@@ -245,17 +244,7 @@ class Meter:
         (target,) = {tested.target for group in groups for tested, _ in group.tested}
         with seen.turn_of(("answers", by_prompts)):
             new = list_new(asked, {key for own, key in seen.answers if own == by_prompts})
-            module = loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module
-            runner = Runner(
-                module,
-                self._machine.prepare(sight),
-                loaded.layers[-1],
-                0,
-                "logit",
-                turn=self._machine.turns(loaded),
-                count=self._machine.count,
-                outputs=loaded.outputs,
-            )
+            runner = self._machine.make_runner(loaded, self._machine.prepare(sight), by_prompts)
             runner.report_to(watch.report, watch.cancel)
             runner.expect(sum(len(changes.shares) for changes in new))
             seed = int(sight.picture.digest[:8], 16)

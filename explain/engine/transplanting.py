@@ -25,7 +25,6 @@ from explain.faithfulness.transplant import (
     list_fixed,
     try_places,
 )
-from explain.passes.runner import Runner
 from explain.progress import Watch
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Transplanter:
             known = seen.places.setdefault(asked, {})
             missing = {place: name for place, name in places.items() if place not in known}
             if missing:
-                runner = self._run(sight, self._machine.prepare(sight), by_prompts)
+                runner = self._machine.make_runner(sight.loaded, self._machine.prepare(sight), by_prompts)
                 runner.report_to(watch.report, watch.cancel)
                 runner.expect(4 * len(missing))
                 seed = int(sight.picture.digest[:8], 16)
@@ -136,7 +135,7 @@ class Transplanter:
 
         watch.stop_if_cancelled()
         inputs = torch.cat([self._machine.prepare(Sight(picture, loaded)) for picture in others])
-        runner = self._run(sight, inputs[:1], by_prompts)
+        runner = self._machine.make_runner(loaded, inputs[:1], by_prompts)
         runner.report_to(None, watch.cancel)
         found = _Others(inputs, runner.answers(lambda rows: inputs[rows.start : rows.stop], len(inputs)))
         with self._lock:
@@ -144,16 +143,3 @@ class Transplanter:
             while len(self._others) > _MODELS_KEPT:
                 self._others.popitem(last=False)
         return found
-
-    def _run(self, sight: Sight, inputs: Tensor, by_prompts: bool) -> Runner:
-        loaded = sight.loaded
-        return Runner(
-            loaded.prompted if by_prompts and loaded.prompted is not None else loaded.module,
-            inputs,
-            loaded.layers[-1],
-            0,
-            "logit",
-            turn=self._machine.turns(loaded),
-            count=self._machine.count,
-            outputs=loaded.outputs,
-        )

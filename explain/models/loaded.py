@@ -57,6 +57,10 @@ class LoadedModel:
         """The layer explained unless another is asked for."""
         return next((layer for layer in self.layers if layer.name == self.best_layer), default_layer(self.layers))
 
+    def choose_module(self, by_prompts: bool) -> nn.Module:
+        """What answers: the network with its class prompts, where they are asked and there are some, or with its head."""
+        return self.prompted if by_prompts and self.prompted is not None else self.module
+
 
 def finish_loading(
     request: ModelRequest,
