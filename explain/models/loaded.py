@@ -58,7 +58,7 @@ class LoadedModel:
         return next((layer for layer in self.layers if layer.name == self.best_layer), default_layer(self.layers))
 
     def choose_module(self, by_prompts: bool) -> nn.Module:
-        """What answers: the network with its class prompts, where they are asked and there are some, or with its head."""
+        """What answers: the network with class prompts, where those are asked and it has some; else with its head."""
         return self.prompted if by_prompts and self.prompted is not None else self.module
 
 
