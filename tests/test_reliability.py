@@ -31,7 +31,7 @@ PATIENCE = 90_000  # milliseconds: no test of speed, and the machine may be busy
 SIGMA, EPS = "CF-CAM · Gaussian sigma", "CF-CAM · How unlike channels may be"
 MOVES = 8  # of a slider by both persons at once
 WARM_UP = 25  # moves before memory counts: what is loaded once and kept
-MOVES = 500  # of the sliders, each to values never seen before
+LONG = 500  # moves by which memory must not grow
 
 # Notes every picture that a pane of the grid is ever painted with, whose it is said to be, and of what.
 WATCH = """() => {
@@ -249,9 +249,9 @@ def test_moving_sliders_costs_no_memory(meet: Callable[[str], Person], app_url: 
 
     move(WARM_UP, 0)
     before = read_memory(server)
-    move(MOVES, WARM_UP)
+    move(LONG, WARM_UP)
     after = read_memory(server)
-    assert after < 1.05 * before, f"{before:.0f} MiB became {after:.0f} MiB by {MOVES} moves"
+    assert after < 1.05 * before, f"{before:.0f} MiB became {after:.0f} MiB by {LONG} moves"
 
 
 class Line:
