@@ -61,9 +61,8 @@ class MaskedPasses:
             bank = seen.banks.get(key)
             if bank is not None and len(bank.masks) >= count:
                 return bank.first(count)
-            runner = self._make_runner(sight, by_prompts)
+            runner = self.make_runner(sight, by_prompts)
             runner.report_to(lambda share: watch.report(share, _HIDING), watch.cancel)
-            self._fold(runner, sight, by_prompts)
             runner.expect(count - (0 if bank is None else len(bank.masks)))
             allowed = find_allowed(sight.picture.size, sight.box)
             seed = int(sight.picture.digest[:8], 16)
@@ -74,15 +73,20 @@ class MaskedPasses:
             seen.banks[key] = bank
             return bank
 
-    def _make_runner(self, sight: Sight, by_prompts: bool) -> Runner:
-        held = self._folded.get(sight.loaded.choose_module(by_prompts))
-        folded = held[1] if held is not None and held[0] == self._machine.device else None
-        return self._machine.make_runner(sight.loaded, self._machine.prepare(sight), by_prompts, folded)
+    def make_runner(self, sight: Sight, by_prompts: bool) -> Runner:
+        """A runner of the picture with batch normalisations worked in: all that is run of a picture is worth it, though
+        the first chunk alone is not. Once a network, not once a picture.
 
-    def _fold(self, runner: Runner, sight: Sight, by_prompts: bool) -> None:
-        """All banks together are worth it, though the first chunk alone is not. Once a network, not once a picture."""
+        Args:
+            sight: the picture.
+            by_prompts: the class prompts answer, and not the network's own head.
+        """
         module = sight.loaded.choose_module(by_prompts)
+        held = self._folded.get(module)
+        folded = held[1] if held is not None and held[0] == self._machine.device else None
+        runner = self._machine.make_runner(sight.loaded, self._machine.prepare(sight), by_prompts, folded)
         self._folded[module] = self._machine.device, runner.fold_now()
+        return runner
 
     def _note_pace(self, loaded: LoadedModel, pace: float) -> None:
         self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
