@@ -1,4 +1,4 @@
-"""The verdict on a map: one to four marks in plain words, each with the measurement it rests on.
+"""The verdict on a map: one to three marks in plain words, each with the measurement it rests on.
 
 A verdict says what was measured of this map, this picture and this model. It never says that the model is right, that a
 finding is there, or that nothing is where nothing is marked. What was not measured is said to be not measured.
@@ -73,6 +73,9 @@ ALIKE = 0.9
 MARKED = 0.25
 """The share of a place that must be among the hottest cells of a map, for the map to mark it."""
 
+MOST_SAID = 3
+"""Marks that are said of one map."""
+
 MOST_CHANGED = 3
 """Of the copies, those that may change the answer before steadiness cannot be told."""
 
@@ -105,7 +108,7 @@ class Verdict:
     """What is said of one map.
 
     Attributes:
-        marks: one to four, the gravest first; that one place decides is never said alone.
+        marks: all that were found, one to four, the gravest first; that one place decides is never said alone.
         missing: what was not measured, each as the end of a sentence.
         settled: no further look would change it; False for one that is only so far.
     """
@@ -115,14 +118,27 @@ class Verdict:
     settled: bool = True
 
     @property
+    def said(self) -> tuple[Mark, ...]:
+        """Those that are said under the map, `MOST_SAID` at most."""
+        if len(self.marks) <= MOST_SAID:
+            return self.marks
+        # Of four one is always this, and a possible shortcut is graver than details that change.
+        return tuple(mark for mark in self.marks if mark.word != "unsteady")[:MOST_SAID]
+
+    @property
+    def unsaid(self) -> tuple[Mark, ...]:
+        """Those that stand on the cards of the others alone."""
+        return tuple(mark for mark in self.marks if mark not in self.said)
+
+    @property
     def words(self) -> tuple[Word, ...]:
-        """The words of the marks."""
+        """The words of all marks."""
         return tuple(mark.word for mark in self.marks)
 
     @property
     def line(self) -> str:
-        """The words with their signs, in one line, e.g. `◆ backed`."""
-        return "   ".join(f"{SIGNS[word]} {word}" for word in self.words)
+        """What is said, the words with their signs in one line, e.g. `◆ backed`."""
+        return "   ".join(f"{SIGNS[mark.word]} {mark.word}" for mark in self.said)
 
 
 @dataclass(frozen=True, eq=False)
