@@ -20,7 +20,7 @@ from explain.engine.strangers import StrangersSeen
 from explain.engine.transplanting import TYPICAL_PASSES, Transplanter
 from explain.faithfulness.bank import Bank
 from explain.faithfulness.calibration import has_calibration
-from explain.faithfulness.copies import list_copies
+from explain.faithfulness.copies import AsMarked, list_copies
 from explain.faithfulness.hiding import Hiding, judge_by_hiding
 from explain.faithfulness.likeness import find_likeness
 from explain.faithfulness.probe import FEWEST_CELLS, find_allowed, lay_on_cells
@@ -141,6 +141,25 @@ class Judge:
             return maps
         maps = self._compare_classes(maps, sight, seen, quick, watch)
         return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
+
+    def find_coherence(self, one: TestedMap, sight: Sight, question: Question, shown: np.ndarray) -> float | None:
+        """How alike a map is to the same method's of the picture shown as bright as the map is; None for a slow one.
+
+        Args:
+            one: the map.
+            sight: the picture as it is.
+            question: what was asked of it.
+            shown: the map as it is shown, `(h, w)`, 0…1.
+        """
+        if one.slow or one.evidence.blank:
+            return None
+        heatmap = one.heatmap
+        method = next(method for method in question.methods if method.name == heatmap.method)
+        layers = tuple(layer for layer in question.layers if layer.name == heatmap.layer) or question.layers
+        asked = replace(question, methods=(method,), layers=layers, targets=(heatmap.target,))
+        drawn = self.draw(replace(sight, view=AsMarked(shown=shown)), asked, Watch())
+        likenesses = [find_likeness(one.cells, lay_on_cells(other.values)) for other in drawn.values()]
+        return next((likeness if np.isfinite(likeness) else 0.0 for likeness in likenesses), None)
 
     def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
         """What places of the picture do to other pictures, by the key of each map, however long it takes."""
