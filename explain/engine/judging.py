@@ -11,7 +11,7 @@ import numpy as np
 
 from explain.engine.drawing import draw_all
 from explain.engine.machine import Machine
-from explain.engine.masked import MaskedPasses
+from explain.engine.masked import FILLS, FIRST_LOOK, FULL_LOOK, MaskedPasses
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import MapKey, Question
@@ -35,14 +35,6 @@ from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
-
-FIRST_LOOK, FULL_LOOK = 14, 62
-"""Masks of each fill. What the first of them say is only so far; all of them decide, once. With the picture as it is
-and with all of it hidden they are 16 and 64 passes, which fill whole chunks. Four times as many decided hardly more.
-"""
-
-FILLS: tuple[Fill, ...] = ("grey", "blur")
-"""What hides. Each that takes the class away has the same say."""
 
 _LONGEST = 5.0
 """For how many seconds places are tried unasked."""

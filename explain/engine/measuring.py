@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from explain.engine.judging import FILLS, FULL_LOOK, Judge, TestedMap
+from explain.engine.judging import Judge, TestedMap
 from explain.engine.machine import Machine
+from explain.engine.masked import FILLS, FULL_LOOK
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import Question

@@ -46,6 +46,7 @@ class Seen:
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Hashable, Heatmap] = field(default_factory=OrderedDict)
     banks: dict[tuple[Fill, bool], Bank] = field(default_factory=dict)  # by what hides, and whether prompts answer
+    halves: dict[bool, bool] = field(default_factory=dict)  # whether half precision tells the same, by who answers
     # What is answered to changed versions of the picture: by whether prompts answer, and the digest of the change.
     answers: OrderedDict[tuple[bool, str], np.ndarray] = field(default_factory=OrderedDict)
     # By class, and whether prompts answer, what places do to other pictures.
