@@ -39,7 +39,8 @@ FIRST_OTHERS = 3
 
 WORTH_MORE = 4.0
 """How far a place that turns one of those must stand out, for it to be pasted into the others; and where it turns
-enough of them, all other places as well. Of 50 photographs shown to `photo-cnn`, three in four went no further, and two to the end.
+enough of them, all other places as well. Of 50 photographs shown to `photo-cnn`, three in four went no further, and two
+to the end.
 """
 
 ENOUGH = 0.5
