@@ -306,7 +306,7 @@ class Engine:
     def try_places(
         self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
     ) -> dict[str, tuple[Transplant, ...]]:
-        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
+        """What places of a picture do to other pictures, by the key of each map; the same for all maps of a class.
 
         The arguments are those of `explain`; see `explain.faithfulness.transplant`.
         """
