@@ -57,7 +57,6 @@ def show_page() -> None:
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
                 knowing = list_knowing(pictures)
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
-                usable = [name for name in methods if name not in obstacles]
                 twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
@@ -68,9 +67,10 @@ def show_page() -> None:
                     subject.score,
                     combination,
                     comparison,
-                    usable,
+                    [name for name in methods if name not in obstacles],
                     twin if model.prompted is None else None,
                     find_cautions(pictures, model),
+                    subject.references,
                 )
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
