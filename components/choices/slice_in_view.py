@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.browser.canvas import read_near, read_stack_place
-from components.browser.canvas.stack import Stack
+from components.browser.canvas import read_near, read_planes, read_stack_place
+from components.browser.canvas.stack import PLANE_NAMES, Stack, read_cross
 from components.choices.series import get_scans
 from explain.errors import PictureError
 from explain.pictures.picture import Picture
@@ -27,16 +27,17 @@ def find_stacks(pictures: Sequence[Picture], key: str) -> dict[str, Stack]:
         if section is None or scans.volume is None or picture.digest != scans.shown:
             continue
         near = read_near(key)
-        is_near = near is not None and (near.volume, near.plane) == (scans.volume.digest, scans.plane)
+        is_near = near is not None and (near.volume, near.plane) == (section.volume, section.plane)
         found[picture.digest] = Stack(
             scans.volume,
-            scans.plane,
+            next(plane for plane in PLANE_NAMES if plane == section.plane),
             section.index,
             scans.window or "",
             scans.inverted,
             follows=scans.given is None,
             given=say_given(scans.given, section.window),
             near=near.index if near is not None and is_near else None,
+            cross=read_cross(read_planes(key), scans.volume),
         )
     return found
 

@@ -9,6 +9,9 @@ import numpy as np
 from explain.volumes.planes import Plane
 from explain.volumes.volume import Volume
 
+LONGEST = 256
+"""Voxels along each side of the block in which other planes are looked through."""
+
 _SMALL = (np.dtype(np.int16), np.dtype(np.uint16))
 
 
@@ -54,17 +57,40 @@ def cut_numbers(volume: Volume, plane: Plane, index: int) -> Numbers | None:
     at = int(there[len(there) // 2])
     inverted = np.zeros(1) if volume.inverted is None else volume.inverted[there]
     is_exact = len({volume.own_windows[one] for one in there if volume.own_windows}) < 2 and len(set(inverted)) < 2
-    if len(set(volume.slopes[there])) < 2 and len(set(volume.intercepts[there])) < 2:
+    if _has_one_scale(volume, there):
         return Numbers(_fit(turned), *_read_scale(volume, at), at, is_exact)
-    slices = np.arange(len(volume.stored))
-    along = 0 if view.axes[1] == 0 else 1
-    order = slices[::-1] if view.flips[1 + along] else slices
-    shape = (-1, 1) if along == 0 else (1, -1)
-    values = turned * volume.slopes[order].reshape(shape) + volume.intercepts[order].reshape(shape)
+    # The scale of each slice as a slice of the plane has it: of a stack as thin as a needle, turned likewise.
+    slopes, intercepts = (view.turn(one[:, None, None])[0] for one in (volume.slopes, volume.intercepts))
+    return Numbers(_find_values(volume, turned, slopes, intercepts), 1.0, 0.0, _read_scale(volume, at)[2], at, is_exact)
+
+
+def cut_block(volume: Volume) -> tuple[Numbers, tuple[int, int, int]] | None:
+    """All numbers of a stack, thinned out to at most `LONGEST` a side, and every how many of slices, rows and columns
+    were kept, `(d, h, w)`: enough to look through it in other planes. None for colour.
+    """
+    if volume.stored.ndim == 4:
+        return None
+    steps = [-(-side // LONGEST) for side in volume.stored.shape]
+    thin = volume.stored[tuple(slice(None, None, step) for step in steps)]
+    there = np.flatnonzero(volume.present)
+    at = int(there[len(there) // 2])
+    slope, intercept, inverted = _read_scale(volume, at)
+    if not _has_one_scale(volume, there):
+        scales = (one[:: steps[0], None, None] for one in (volume.slopes, volume.intercepts))
+        thin, slope, intercept = _find_values(volume, thin, *scales), 1.0, 0.0
+    return Numbers(_fit(thin), slope, intercept, inverted, at, False), (steps[0], steps[1], steps[2])
+
+
+def _has_one_scale(volume: Volume, there: np.ndarray) -> bool:
+    return len(set(volume.slopes[there])) < 2 and len(set(volume.intercepts[there])) < 2
+
+
+def _find_values(volume: Volume, stored: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
+    """Numbers in the file's units, float32; NaN where they stand for nothing."""
+    values = stored * slopes + intercepts
     if volume.padding is not None:
-        values[(turned >= volume.padding[0]) & (turned <= volume.padding[1])] = np.nan
-    _, _, turned_round = _read_scale(volume, at)
-    return Numbers(values.astype(np.float32), 1.0, 0.0, turned_round, at, is_exact)
+        values[(stored >= volume.padding[0]) & (stored <= volume.padding[1])] = np.nan
+    return values.astype(np.float32)
 
 
 def _read_scale(volume: Volume, at: int) -> tuple[float, float, bool]:

@@ -69,6 +69,7 @@ _PARTS = (
     "news.js",
     "verdict.js",
     "stack.js",
+    "planes.js",
     "bar.js",
     "sides.js",
     "pane.js",
@@ -297,6 +298,7 @@ def canvas(
         on_drawn_change=lambda: None,
         on_place_change=lambda: None,
         on_near_change=lambda: None,
+        on_planes_change=lambda: None,
     )
     return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
 
@@ -333,6 +335,12 @@ def read_near(key: str) -> Place | None:
     """Around which slice of a stack the browser wants slices, while the hand still moves."""
     state = st.session_state.get(key)
     return read_place(state.get("near")) if isinstance(state, Mapping) else None
+
+
+def read_planes(key: str) -> Any:
+    """What the browser reported of the other planes of a stack; see `components.browser.canvas.stack.read_cross`."""
+    state = st.session_state.get(key)
+    return state.get("planes") if isinstance(state, Mapping) else None
 
 
 def read_drawn(key: str) -> Drawn | None:

@@ -9,12 +9,18 @@ class Bar {
     this.slider = make("input", "", slices, { type: "range", min: 1, step: 1, "data-stack": "slice" });
     this.number = make("span", "number", slices);
     this.slider.addEventListener("input", () => this.stack.go(Number(this.slider.value) - 1));
+    this.playing = this.addButton("cine", "▶", "Play the slices (c)", () => this.stack.play());
     const windows = make("label", "control", this.element, { title: "Which values are shown from black to white (w)" });
     make("span", "control-name", windows).textContent = "Window";
     this.windows = make("select", "", windows, { "data-stack": "window" });
     this.windows.addEventListener("change", () => this.stack.choose(this.windows.value));
     this.levels = make("span", "number levels", this.element);
     this.inverting = this.addButton("invert", "Invert", "Black for white, for the eye only (i)", () => this.stack.invert());
+    this.planes = this.addButton("planes", "Planes", "Axial, coronal and sagittal, with one crosshair", () => {
+      if (this.stack.described.planes.length > 1) this.stack.planes.toggle();
+      else this.isAsked = !this.isAsked; // why there are none
+      this.update();
+    });
     this.words = make("span", "stack-words", this.element);
     this.listed = null;
   }
@@ -40,12 +46,18 @@ class Bar {
     this.slider.setAttribute("aria-valuetext", stack.describe());
     write(this.number, `${at.index + 1} / ${count}`);
     this.list(stack);
+    this.playing.hidden = count < 2;
+    write(this.playing, stack.playing ? "❚❚" : "▶");
+    this.playing.title = stack.playing ? "Stop (c)" : "Play the slices (c)";
+    this.playing.setAttribute("aria-label", this.playing.title);
     const { centre, width } = stack.window;
     const unit = described.unit ? ` ${described.unit}` : "";
     write(this.levels, width > 0 ? `C ${formatLevel(centre)}  W ${formatLevel(width)}${unit}` : "");
     this.inverting.setAttribute("aria-pressed", String(at.inverted));
     this.windows.parentElement.hidden = this.inverting.hidden = !described.windows.length;
-    write(this.words, described.given);
+    this.planes.setAttribute("aria-pressed", String(stack.planes.open));
+    this.planes.hidden = !described.fault && described.planes.length < 2;
+    write(this.words, [described.given, this.isAsked ? described.fault : ""].filter(Boolean).join(" "));
   }
 
   // The windows to choose from, in the order of their digits, and one that was dragged.

@@ -416,8 +416,10 @@ class Sheet {
   constructor(parent) {
     this.element = make("dialog", "sheet", parent, { "aria-label": "Keys" });
     make("h2", "sheet-title", this.element).textContent = "Keys";
+    this.groups = make("div", "sheet-groups", this.element);
     this.addKeys(KEYS);
-    this.addTitle(this.addKeys(STACK_KEYS, "stack-keys"), "On a series of slices");
+    this.ofStacks = this.addKeys(STACK_KEYS, "stack-keys");
+    this.addTitle(this.ofStacks, "On a series of slices");
     this.addTitle(this.addKeys(STAGE_KEYS, "stage-keys"), "Before an audience");
     const close = make("button", "action", this.element, { type: "button" });
     close.textContent = "Close";
@@ -426,7 +428,7 @@ class Sheet {
   }
 
   addKeys(keys, className = "") {
-    const group = make("div", className, this.element);
+    const group = make("div", className, this.groups);
     const list = make("dl", "", group);
     for (const [key, meaning] of keys) {
       make("dt", "", list).textContent = key;
@@ -527,6 +529,7 @@ class Row {
 
   // Of a stack, the panes show the slice in view as its numbers say; see Stack.
   showSlice(stack, isHere) {
+    if (stack.rows[0] === this && this.list.previousSibling !== stack.planes.element) this.list.before(stack.planes.element);
     if (isHere) this.picture = stack.picture;
     this.setLoading(!isHere);
     const { first } = this.described;

@@ -21,11 +21,12 @@ const KEYS = [
 
 const STACK_KEYS = [
   ["↑   ↓", "The slice before, the next. Also: wheel. Home, End: the first, the last."],
-  ["Shift + arrow keys", "Move the crosshair, voxel by voxel."],
+  ["Shift + arrow keys", "Move the crosshair, voxel by voxel; that of the three planes too. Also: click or drag."],
   ["Ctrl + wheel", "Zoom; + and − as everywhere."],
   ["w", "Window: then 1 – 9 choose one, arrow keys or a drag move it, Enter keeps it."],
   ["Shift + drag", "Window: across for its width, up and down for its centre. Also: the right button."],
-  ["i", "Black for white."],
+  ["i", "Black for white, for the eye only."],
+  ["c", "Play the slices, and stop. An outline is cleared by Delete."],
 ];
 
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -93,6 +94,7 @@ class Hand {
     }
     const at = pane.locate(event);
     this.point(pane, at);
+    pane.row.stack?.pointAtPicture(at);
     if (this.tool && this.tool !== "window") this.draft = { pane, before: pane.scene.region, corners: [at], byHand: true };
   }
 
@@ -106,6 +108,7 @@ class Hand {
     else if (this.draft?.byHand && last) this.drag(pane, at);
     else if (last && !this.tool && pane.scene.zoom > 1) this.pan(pane, event, last);
     this.point(pane, pane.locate(event));
+    if (last && !last.pace && !this.tool && pane.scene.zoom === 1) pane.row.stack?.pointAtPicture(pane.locate(event));
   }
 
   pointerUp(pane, event) {
@@ -293,8 +296,12 @@ class Hand {
       this.useTool("window");
     } else if (key === "w") this.useTool("window");
     else if (key === "i") stack.invert();
+    else if (key === "c") stack.play();
     else if (down && !shift) stack.step(down);
-    else if ((right || down) && shift) this.steer(this.target.scene, [right, down], true);
+    else if ((right || down) && shift) {
+      this.steer(this.target.scene, [right, down], true);
+      stack.pointAtPicture(this.target.scene.point);
+    }
     else if (key === "Home" || key === "End") stack.go(key === "Home" ? 0 : stack.count - 1);
     else return false;
     return true;

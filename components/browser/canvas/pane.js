@@ -138,7 +138,7 @@ class Pane {
     const isAwaited = !known && described.message === null && (described.map !== null || this.map !== null);
     this.useMap(known ?? { ...described, map: null }, stack.described.ends[this.key]);
     write(this.awaited, isAwaited && !stack.isMissing ? "Map comes when you stop" : "");
-    this.sides.update(stack, !described.map);
+    this.sides.update(stack.described.view, !described.map, stack.isMissing ? stack.at.index + 1 : null);
     const alt = (known?.alt ?? described.title).replace(/\.$/, "");
     this.canvas.setAttribute("aria-label", `${alt}. ${stack.describe()}.`);
     this.showRegion();

@@ -15,22 +15,23 @@ class Sides {
     this.update(null);
   }
 
-  update(stack, isPicture) {
-    const view = stack?.described.view;
+  // `missing` is the slice that is none of the series, counted from 1.
+  update(view, isScaled = false, missing = null) {
+    this.view = view;
+    this.isScaled = isScaled;
+    this.isMissing = missing !== null;
     for (const [side, letter] of Object.entries(this.letters)) write(letter, view?.edges?.[side] ?? "");
-    this.stack = stack;
-    this.isPicture = isPicture;
-    write(this.missing, stack?.isMissing ? `Slice ${stack.at.index + 1} is not in the series` : "");
-    this.gaps.hidden = !stack?.isMissing && !view?.gaps;
+    write(this.missing, this.isMissing ? `Slice ${missing} is not in the series` : "");
+    this.gaps.hidden = !this.isMissing && !view?.gaps;
     if (!view) this.length.hidden = true;
   }
 
   // Where things lie on what of the picture is on the screen.
   place(visible, stageWidth) {
-    if (!this.stack) return;
-    const { view } = this.stack.described;
+    const { view } = this;
+    if (!view) return;
     if (!this.gaps.hidden) this.placeGaps(view, visible);
-    this.length.hidden = !view.mm || !this.isPicture || !stageWidth;
+    this.length.hidden = !view.mm || !this.isScaled || !stageWidth;
     if (this.length.hidden) return;
     const across = (view.mm[2] * view.columns * visible.width) / view.width; // millimetres on the screen
     const fitting = LENGTHS.filter((one) => one <= across * SCALE_SHARE);
@@ -40,7 +41,7 @@ class Sides {
   }
 
   placeGaps({ gaps, rows, columns, width, height }, visible) {
-    if (this.stack.isMissing) {
+    if (this.isMissing) {
       this.gaps.replaceChildren(make("i", "", null, { style: "inset: 0" }));
       return;
     }

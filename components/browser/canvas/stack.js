@@ -2,6 +2,8 @@
 // is in view becomes the page's own once the hand rests, and only then are maps asked for.
 
 const REST = 350; // milliseconds without a step, after which the page is told
+const CINE = 100; // milliseconds from slice to slice, of a series that is no clip
+const GENTLE = 500; // the same for those whose system asks for less motion
 const HURRY = 3; // slices before the end of those sent ahead, at which more are asked for
 
 class Stack {
@@ -15,6 +17,8 @@ class Stack {
     this.maps = new Map();
     this.changed = null;
     this.playing = null;
+    this.cross = null;
+    this.planes = new Planes(this);
   }
 
   get rows() {
@@ -46,15 +50,19 @@ class Stack {
       }
     }
     this.given = given;
+    this.asked = null;
+    this.followCross();
     this.maps.clear();
     this.fetch();
+    this.planes.update();
     this.change("page");
   }
 
   // What is in view, nearest first, and what may come into view next.
   fetch() {
-    const { slices, maps } = this.described;
+    const { slices, maps, crossing } = this.described;
     const near = (at) => Math.abs(Number(at) - this.at.index);
+    for (const described of Object.values(crossing)) fetchSlice(described).then(() => this.change("page"), () => {});
     for (const at of Object.keys(slices).sort((a, b) => near(a) - near(b))) {
       fetchSlice(slices[at]).then(() => this.arrive(Number(at)), () => {});
     }
@@ -92,8 +100,11 @@ class Stack {
 
   // The window in view with its numbers: a named one, that of the slice's own file, or one that was dragged.
   get window() {
-    const { window } = this.at;
-    const named = this.slice?.windows[window] ?? this.named.get(window);
+    return this.nameWindow(this.at.window, this.slice);
+  }
+
+  nameWindow(window, slice) {
+    const named = slice?.windows[window] ?? this.named.get(window);
     if (named?.width !== undefined) return { name: window, ...named };
     const [centre, width] = /^-?[\d.]+\/[\d.]+$/.test(window) ? window.split("/").map(Number) : [NaN, NaN];
     return { name: "", centre, width, function: "LINEAR" };
@@ -109,10 +120,59 @@ class Stack {
     const next = Math.min(Math.max(index, 0), this.count - 1);
     if (next === this.at.index) return;
     this.at = { ...this.at, index: next };
+    this.followCross();
     this.change("scroll");
     this.rest();
     this.hurry();
     this.grid.say(this.describe());
+  }
+
+  // ---- the crosshair of the three planes: a voxel
+
+  centreCross() {
+    const { view } = this.described;
+    const { point } = this.rows[0]?.scene ?? {};
+    const [row, column] = point ? this.findCell(point) : [view.rows >> 1, view.columns >> 1];
+    this.cross = findVoxel(view, [this.at.index, row, column]);
+  }
+
+  // Another slice is in view: the crosshair goes with it.
+  followCross() {
+    if (!this.cross) return;
+    const [, row, column] = findPlace(this.described.view, this.cross);
+    this.cross = findVoxel(this.described.view, [this.at.index, row, column]);
+  }
+
+  // Move the crosshair to a voxel; the slice in view goes with it.
+  pointAt(voxel) {
+    this.cross = voxel;
+    const { view } = this.described;
+    const [index, row, column] = findPlace(view, voxel);
+    const at = { x: ((column + 0.5) * view.width) / view.columns, y: ((row + 0.5) * view.height) / view.rows };
+    this.rows[0]?.scene.pointAt({ x: Math.floor(at.x), y: Math.floor(at.y) });
+    if (index !== this.at.index) this.go(index);
+    else this.change("page");
+    this.rest();
+  }
+
+  // The same for a place of the picture that is in view.
+  pointAtPicture(point) {
+    if (!this.planes.open) return;
+    this.cross = findVoxel(this.described.view, [this.at.index, ...this.findCell(point)]);
+    this.change("page");
+    this.rest();
+  }
+
+  findCell({ x, y }) {
+    const { rows, columns, width, height } = this.described.view;
+    return [clampTo(Math.floor((y * rows) / height), rows), clampTo(Math.floor((x * columns) / width), columns)];
+  }
+
+  tellPlanes() {
+    const told = JSON.stringify(this.planes.open ? this.cross : null);
+    if (told === this.toldPlanes) return;
+    this.toldPlanes = told;
+    this.grid.setStateValue("planes", this.planes.open ? { volume: this.volume, cross: this.cross } : null);
   }
 
   choose(window) {
@@ -147,6 +207,33 @@ class Stack {
     this.grid.say(this.describe());
   }
 
+  // ---- cine
+
+  play() {
+    if (this.playing) return this.stop();
+    const gentle = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const usual = this.described.seconds ? this.described.seconds * 1000 : CINE;
+    this.playing = setInterval(() => this.playOn(), gentle ? Math.max(GENTLE, usual) : usual);
+    this.change("page");
+  }
+
+  // The next slice, once it is here; missing ones are left out, and after the last comes the first.
+  playOn() {
+    const { missing, slices } = this.described;
+    let next = this.at.index;
+    do next = (next + 1) % this.count;
+    while (missing.includes(next) && next !== this.at.index);
+    if (slices[next] && getSlice(slices[next])) this.go(next);
+    else this.hurry(next);
+  }
+
+  stop() {
+    clearInterval(this.playing);
+    this.playing = null;
+    this.rest();
+    this.change("page");
+  }
+
   // ---- telling
 
   get place() {
@@ -155,32 +242,36 @@ class Stack {
   }
 
   // Ask for more slices before those that are here end. The page's slice stays what it is.
-  hurry() {
+  hurry(around = this.at.index) {
     const { slices, count, index } = this.described;
-    const near = [-HURRY, 0, HURRY].map((by) => Math.min(Math.max(this.at.index + by, 0), count - 1));
+    const near = [-HURRY, 0, HURRY].map((by) => clampTo(around + by, count));
     const isShort = near.some((at) => !slices[at] && !this.described.missing.includes(at));
-    if (!isShort || this.asked === this.at.index || index === this.at.index) return;
+    if (!isShort || this.asked === around || index === around) return;
     clearTimeout(this.hurrying);
     this.hurrying = setTimeout(() => {
-      this.asked = this.at.index;
-      this.grid.setStateValue("near", this.place);
+      this.asked = around;
+      this.grid.setStateValue("near", { ...this.place, index: around });
     }, 60);
   }
 
   rest() {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
-      if (this.playing || this.grid.hand.pointers.size) this.rest();
-      else this.tell();
+      if (this.playing || this.grid.hand.pointers.size) return this.rest();
+      this.tellPlanes();
+      this.tell();
     }, REST);
   }
 
-  tell() {
-    const now = this.read(this.place);
-    if (this.isMissing || now === this.given || now === this.told.at(-1)) return;
+  // Say what is in view, or that slices of another plane are to be explained.
+  tell(plane = this.described.plane, index = this.at.index) {
+    const place = { ...this.place, plane, index };
+    const now = this.read(place);
+    if (now === this.given || now === this.told.at(-1)) return;
+    if (this.isMissing && plane === this.described.plane) return;
     this.told.push(now);
     this.grid.report();
-    this.grid.setTriggerValue("place", { ...this.place, at: performance.now() });
+    this.grid.setTriggerValue("place", { ...place, at: performance.now() });
   }
 
   // ---- showing
@@ -205,6 +296,7 @@ class Stack {
       row.element.dataset.slice = String(this.at.index);
       row.element.dataset.window = this.at.window;
     }
+    this.planes.draw();
     return held || this.isMissing ? changed : null;
   }
 
@@ -248,19 +340,19 @@ class Stack {
   // The value at a place of the picture in the file's units, and where it lies; empty where nobody knows.
   measure({ x, y }) {
     const { view, unit, padding } = this.described;
-    const [row, column] = [Math.floor((y * view.rows) / view.height), Math.floor((x * view.columns) / view.width)];
+    const [row, column] = this.findCell({ x, y });
     const held = this.slice && getSlice(this.slice);
     if (!held?.numbers) return "";
     const number = held.numbers[row * view.columns + column];
-    const isNone = !Number.isFinite(number) || (padding && number >= padding[0] && number <= padding[1]);
-    const { slope, intercept, origin } = this.slice;
-    const value = isNone ? "no value" : [formatLevel(number * slope + intercept), unit].filter(Boolean).join(" ");
+    const { origin } = this.slice;
+    const value = formatValue(number, this.slice, unit, padding);
     return [value, origin && view.turn && view.mm ? namePosition(origin, view, row, column) : ""].filter(Boolean).join(" · ");
   }
 
   end() {
     clearTimeout(this.resting);
     clearTimeout(this.hurrying);
+    clearInterval(this.playing);
   }
 }
 
@@ -284,6 +376,12 @@ function fetchMaps({ url, key }) {
 function writeWindow(centre, width) {
   const write = (value) => String(Number(value.toFixed(Math.abs(value) < 10 ? 4 : 1)));
   return `${write(centre)}/${write(width)}`;
+}
+
+// A number of a slice in the file's units.
+function formatValue(number, { slope, intercept }, unit, padding) {
+  const isNone = !Number.isFinite(number) || (padding && number >= padding[0] && number <= padding[1]);
+  return isNone ? "no value" : [formatLevel(number * slope + intercept), unit].filter(Boolean).join(" ");
 }
 
 function formatLevel(value) {

@@ -59,6 +59,8 @@ class Stack:
         maps: the maps of a slice that is explained already, as panes by key; None of one that is not.
         ends: by key of a pane, the lowest and the highest value of its maps in the whole stack, where they share one
             scale.
+        cross: the voxel (slice, row, column, as stored) under the crosshair of the other planes; None while these are
+            closed.
     """
 
     volume: Volume
@@ -71,6 +73,7 @@ class Stack:
     near: int | None = None
     maps: SliceMaps | None = None
     ends: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    cross: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,17 @@ def read_place(reported: Any) -> Place | None:
         return None
     known = next((one for one in PLANE_NAMES if one == plane), None)
     return None if known is None else Place(volume, known, index, window, reported.get("inverted") is True)
+
+
+def read_cross(reported: Any, volume: Volume) -> tuple[int, int, int] | None:
+    """The voxel under the crosshair that the browser reported of a series; None where its other planes are closed."""
+    if not isinstance(reported, Mapping) or reported.get("volume") != volume.digest:
+        return None
+    voxel = reported.get("cross")
+    if not isinstance(voxel, list) or len(voxel) != 3 or not all(type(part) is int for part in voxel):
+        return None
+    is_inside = all(0 <= part < side for part, side in zip(voxel, volume.stored.shape, strict=False))
+    return (voxel[0], voxel[1], voxel[2]) if is_inside else None
 
 
 def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]], key: str) -> dict[str, Any]:
@@ -140,7 +154,55 @@ def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]],
         "slices": {at: described for at, described in slices.items() if described is not None},
         "maps": {at: described for at, described in maps.items() if described is not None},
         "ends": {name: list(ends) for name, ends in stack.ends.items()},
+        "planes": [
+            {"plane": name, "title": title, "count": volume.count(name), "view": _describe_view(volume, name)}
+            for name, title in PLANE_NAMES.items()
+            if name != "stack" and not volume.planes[name]
+        ],
+        "fault": volume.planes["axial"],
+        "block": None if stack.cross is None else _describe_block(volume, f"{key}:block"),
+        "crossing": {} if stack.cross is None else _describe_crossing(volume, stack.cross, key),
     }
+
+
+def _describe_crossing(volume: Volume, cross: tuple[int, int, int], key: str) -> dict[str, Any]:
+    """By plane, the slice under the crosshair with all its numbers."""
+    found: dict[str, Any] = {}
+    for plane in PLANE_NAMES:
+        if plane == "stack" or volume.planes[plane]:
+            continue
+        index = volume.get_view(plane).find_place(cross, volume.stored.shape)[0]
+        described = _describe_slice(volume, plane, index, f"{key}:{plane}")
+        if described is not None:
+            found[plane] = {"index": index, **described}
+    return found
+
+
+def _describe_block(volume: Volume, place: str) -> dict[str, Any] | None:
+    """The whole stack, thinned out, as a file; None in colour."""
+    packed = _encode_block(volume, volume.digest)
+    if packed is None:
+        return None
+    data, described = packed
+    name = hashlib.sha256(f"block {volume.digest}".encode()).hexdigest()
+    own = [name for name, one in volume.windows.items() if isinstance(one, int)]
+    return {
+        **{"url": publish(data, "application/gzip", f"{name}.gz", place), "key": name},
+        **described,
+        "windows": {name: _write_window(volume.choose_window(name, described["at"])) for name in own},
+    }
+
+
+@st.cache_resource(max_entries=2, ttl="1h", show_spinner=False)
+def _encode_block(_volume: Volume, digest: str) -> tuple[bytes, dict[str, Any]] | None:
+    from explain.volumes.numbers import cut_block
+
+    cut = cut_block(_volume)
+    if cut is None:
+        return None
+    numbers, steps = cut
+    data, described = pack_numbers(numbers)
+    return data, {**described, "steps": list(steps), "shape": list(numbers.stored.shape)}
 
 
 def _describe_view(volume: Volume, plane: Plane) -> dict[str, Any]:
@@ -150,6 +212,9 @@ def _describe_view(volume: Volume, plane: Plane) -> dict[str, Any]:
     height, width = volume.size(plane)
     measured, edges = volume.measure(plane), volume.name_edges(plane)
     described: dict[str, Any] = {
+        "axes": list(view.axes),
+        "flips": list(view.flips),
+        "shape": list(volume.stored.shape[:3]),
         "rows": rows,
         "columns": columns,
         "height": height,

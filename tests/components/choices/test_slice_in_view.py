@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from components.browser.canvas.stack import read_place
+from components.browser.canvas.stack import describe_stack, read_place
 from components.choices.series import Scans
 from components.choices.slice_in_view import find_stacks, follow_place
 from tests.components.choices.test_series import head
+from tests.support.dicom_files import make_series, ramp, write
 
 
 @pytest.fixture
@@ -73,3 +74,41 @@ def test_only_the_open_series_is_a_stack(scans: Scans) -> None:
     st.session_state["canvas"] = {"near": {"volume": picture.section and picture.section.volume, "plane": "stack"}}
     assert find_stacks([picture], "canvas")[picture.digest].near is None
     assert read_place("no place") is None
+
+
+def test_other_planes_are_sent_once_they_are_open(scans: Scans) -> None:
+    picture = scans.draw()
+    scans.shown = picture.digest
+    assert scans.volume is not None
+
+    def describe(cross: object) -> dict[str, Any]:
+        assert scans.volume is not None
+        st.session_state["canvas"] = {"planes": {"volume": scans.volume.digest, "cross": cross}}
+        (stack,) = find_stacks([picture], "canvas").values()
+        return describe_stack(stack, lambda pane: pane, "canvas/row")
+
+    closed = describe(None)
+    assert [one["plane"] for one in closed["planes"]] == ["axial", "coronal", "sagittal"] and closed["fault"] == ""
+    assert closed["block"] is None and closed["crossing"] == {} and closed["missing"] == [3]
+    assert closed["view"]["edges"] == {"top": "A", "right": "L", "bottom": "P", "left": "R"}
+    opened = describe([2, 5, 9])
+    assert opened["block"]["shape"] == [7, 20, 30]
+    assert {plane: one["index"] for plane, one in opened["crossing"].items()} == {
+        "axial": 2,
+        "coronal": 5,
+        "sagittal": 20,
+    }
+    assert describe([3, 5, 9])["crossing"].keys() == {"coronal", "sagittal"}  # the fourth slice is missing
+    for nonsense in ([7, 0, 0], [1, 2], "0", [0, 0, 1.5], [True, 0, 0], [-1, 0, 0]):
+        assert describe(nonsense)["block"] is None
+
+
+def test_why_there_are_no_other_planes_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    scans = Scans()
+    scans.look_into([write(ds) for ds in make_series(ramp(4), [(0, 0, z) for z in (0, 4, 11, 15)])])
+    monkeypatch.setattr(st, "session_state", {"scans": scans})
+    picture = scans.draw()
+    scans.shown = picture.digest
+    (stack,) = find_stacks([picture], "canvas").values()
+    described = describe_stack(stack, lambda pane: pane, "canvas/row")
+    assert described["planes"] == [] and "slices lie 4 and 7 mm apart" in described["fault"]

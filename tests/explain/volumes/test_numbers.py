@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explain.volumes.numbers import Numbers, cut_numbers
+from explain.volumes import numbers as room
+from explain.volumes.numbers import Numbers, cut_block, cut_numbers
 from explain.volumes.planes import Plane
 from explain.volumes.reading import read_volumes
 from explain.volumes.volume import Volume
@@ -70,3 +71,17 @@ def test_the_smallest_type_that_holds_them_is_sent() -> None:
     wide = replace(volume, stored=volume.stored.astype(np.int32) * 10_000)
     assert cut_numbers(wide, "stack", 1).stored.dtype.name == "float32"  # type: ignore[union-attr]
     assert cut_numbers(replace(volume, stored=np.zeros((2, 3, 3, 3), np.uint8)), "stack", 0) is None
+
+
+def test_the_block_keeps_every_so_many_voxels(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = read(ramp(7, 20, 30), skip=3)
+    whole = cut_block(volume)
+    assert whole is not None and whole[1] == (1, 1, 1)
+    np.testing.assert_array_equal(whole[0].stored, volume.stored)
+    monkeypatch.setattr(room, "LONGEST", 10)
+    thin = cut_block(volume)
+    assert thin is not None and thin[1] == (1, 2, 3)
+    np.testing.assert_array_equal(thin[0].stored, volume.stored[:, ::2, ::3])
+    uneven = cut_block(replace(volume, slopes=np.arange(7.0), padding=(0.0, 0.0)))
+    assert uneven is not None and uneven[0].slope == 1
+    assert uneven[0].stored[5, 4, 2] == volume.stored[5, 8, 6] * 5 and np.isnan(uneven[0].stored[0, 0, 0])
