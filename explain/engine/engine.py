@@ -93,8 +93,8 @@ class Engine:
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
-        self._stacks = Stacks(self._memory, self._observer, self._explainer)
         self._known = KnownPictures(self._machine, self._memory, self._observer)
+        self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
@@ -269,8 +269,8 @@ class Engine:
         volume: Volume,
         model: Model = FIRST_MODEL,
         methods: str | Sequence[str] = DEFAULT_METHODS,
-        layer: str = "auto",
-        target: int | str = "auto",
+        layer: Layers = "auto",
+        target: Targets = "auto",
         settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
         score: Score = "logit",
         plane: Plane = "stack",

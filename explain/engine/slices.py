@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from explain.engine.explanation import Prediction
+from explain.engine.explanation import PictureExplanation, Prediction
+from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.maps.heatmap import FAINT, Heatmap
 from explain.maps.render import value_range
 from explain.methods import get_method
+from explain.networks.meaning import Outputs
+from explain.pictures.picture import Picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +26,13 @@ class SliceAnswer:
         label: its name.
         probability: of that class on this slice, 0…1; None for a value, which has none, and where there is a problem.
         score: what the network said of it; None where there is a problem.
-        likeliest: the likeliest class of this slice, which may be another; None where there is a problem.
+        predictions: the likeliest classes of this slice, which may be others; none where there is a problem.
+        layer: name of the explained layer.
         maps: by method; without what else a method found out, which is many times as large.
         unavailable: by method, the sentence why it has no map.
+        outputs: what the predictions are; see `PictureExplanation`.
+        caution: a sentence where the model never saw a picture like this one; see `PictureExplanation`.
+        unlike: how unlike the pictures it is that the model learned from.
         problem: why the slice could not be explained, in a sentence; empty where it could.
         remembered: nothing was run for this answer.
     """
@@ -35,11 +42,31 @@ class SliceAnswer:
     label: str
     probability: float | None = None
     score: float | None = None
-    likeliest: Prediction | None = None
+    predictions: tuple[Prediction, ...] = ()
+    layer: str = ""
     maps: Mapping[str, Heatmap] = field(default_factory=dict)
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    outputs: Outputs = "classes"
+    caution: str = ""
+    unlike: Unlikeness = NOT_MEASURED
     problem: str = ""
     remembered: bool = False
+
+    def lay_on(self, picture: Picture) -> PictureExplanation:
+        """The same as the answer to one picture, which is the slice."""
+        return PictureExplanation(
+            picture=picture,
+            predictions=self.predictions,
+            prompt_predictions=(),
+            targets=(self.target,),
+            labels=(self.label,),
+            layers=(self.layer,),
+            maps=tuple(self.maps.values()),
+            unavailable=self.unavailable,
+            outputs=self.outputs,
+            caution=self.caution,
+            unlike=self.unlike,
+        )
 
 
 @dataclass(frozen=True)
