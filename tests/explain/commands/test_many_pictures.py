@@ -137,7 +137,7 @@ def test_pictures_are_let_go_one_after_the_other(
 ) -> None:
     """However many there are, none is held while the next is read."""
     for number in range(21):
-        paint(photos / f"{number}.png", number, size=(300, 250))
+        paint(photos / f"{number}.png", number, size=(600, 500))
     alive: list[weakref.ref[np.ndarray]] = []
     most = 0
     real = decoding.decode
