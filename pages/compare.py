@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.browser.canvas import canvas, read_event
+from components.browser.canvas import canvas
 from components.choices.caution import find_cautions
 from components.choices.combination import pick_combination
 from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
 from components.choices.model import find_prompted_for, list_knowing
-from components.maps.buttons import follow_button
+from components.maps.buttons import follow_hand
 from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
@@ -100,7 +100,7 @@ def _compare(
     """Sliders and grid. Moving a slider reruns only this: it holds nothing that a slider does not change."""
     shown.begin()
     difference, agree, check = between
-    follow_button(read_event(GRID), question.model)
+    follow_hand(GRID, question.model)
     strip = EpsStrip()
     settings = show_pane_settings(question.methods, [*question.usable, *question.lent], {"cf-cam": strip.make_room})
     keep_link()

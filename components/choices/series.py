@@ -24,6 +24,7 @@ ZIP = b"PK\x03\x04"
 
 _SLICE = "slice-widget"
 _LISTED = 0.4  # of the time that opening a series takes, the share for finding out what there is
+_FOLLOW = "follow-window-widget"
 _PLANES = {"stack": "As scanned", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ class Scans:
         volume: that one.
         plane: how it is cut.
         indices: by plane, which slice is shown, from 0.
-        window: through which window; None for the first.
+        window: through which window it is shown; None for the first.
+        given: through which window models see it, whichever is shown; None where they see the one that is shown.
+        inverted: whether it is shown black for white. That is for the eye only.
         shown: digest of the slice that is among the session's pictures; empty where none is.
         problems: sentences on what could not be read.
     """
@@ -56,6 +59,8 @@ class Scans:
     plane: Plane = "stack"
     indices: dict[str, int] = field(default_factory=dict)
     window: str | None = None
+    given: str | None = None
+    inverted: bool = False
     shown: str = ""
     problems: list[str] = field(default_factory=list)
 
@@ -123,6 +128,7 @@ class Scans:
         self.volume = None
         self.volume = self.series[number].open(watch, volume)
         self.chosen, self.plane, self.window = number, self.volume.made_as, None
+        self.given, self.inverted = None, False
         self.indices = {}
 
     def go_to(self, place: Section) -> None:
@@ -146,13 +152,13 @@ class Scans:
         return self.indices.get(self.plane, min(there, key=lambda at: abs(at - count // 2)))
 
     def draw(self) -> Picture:
-        """The slice that is shown.
+        """The slice that is shown, as models are given it.
 
         Raises:
             PictureError: it is missing in the series.
         """
         assert self.volume is not None
-        return self.volume.slice(self.find_index(), self.plane, self.window)
+        return self.volume.slice(self.find_index(), self.plane, self.window if self.given is None else self.given)
 
     def close(self) -> None:
         """Forget the series."""
@@ -224,9 +230,19 @@ def pick_slice() -> None:
         )
     _pick_index(scans)
     windows = list(scans.volume.windows)
-    if len(windows) > 1:
-        chosen = scans.window if scans.window in windows else windows[0]
-        dropdown("Window", windows, chosen, "window-widget", _choose_window, filter_mode=None)
+    chosen = scans.window or next(iter(windows), "")
+    if len(windows) > 1 or chosen not in windows[:1]:
+        # One that was dragged on the picture is none of those.
+        offered = windows if chosen in windows else [*windows, chosen]
+        dropdown("Window", offered, chosen, "window-widget", _choose_window, filter_mode=None)
+        st.session_state[_FOLLOW] = scans.given is None
+        st.toggle(
+            "Models see this window",
+            key=_FOLLOW,
+            on_change=_choose_given,
+            help="On: a window that is chosen or dragged is what models are given, and maps are made anew. Off: models "
+            "keep the window of now, and others are for the eye only.",
+        )
     edges = scans.volume.name_edges(scans.plane)
     if edges is not None:
         st.caption(f"Left edge {edges.left}, right {edges.right}, top {edges.top}, bottom {edges.bottom}.")
@@ -263,6 +279,12 @@ def _choose_plane(plane: Any) -> None:
 
 def _choose_window(window: str) -> None:
     get_scans().window = window
+
+
+def _choose_given() -> None:
+    scans = get_scans()
+    assert scans.volume is not None
+    scans.given = None if st.session_state[_FOLLOW] else scans.window or next(iter(scans.volume.windows))
 
 
 def _choose_index() -> None:
