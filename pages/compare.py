@@ -20,7 +20,7 @@ from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
-from components.maps.stack import show_stack
+from components.maps.stack import lay_answers, show_stack
 from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
@@ -121,7 +121,7 @@ def _compare(
         columns = list_columns(question, answered.outcomes)
     with place.container():
         if question.comparison.by == "methods":
-            rows = build_rows(answered, question.asked, difference=difference)
+            rows = build_rows(answered, lay_answers(question, settings), difference=difference)
         else:
             rows = build_column_rows(columns, question.asked, difference)
         below = "agreement-matrix" if agree else ""
