@@ -20,6 +20,7 @@ from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
+from components.maps.stack import show_stack
 from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
@@ -96,9 +97,7 @@ def _compare(
     shown: Shown,
     obstacles: Mapping[str, str],
 ) -> None:
-    """Sliders and grid. Moving a slider reruns only this, so it holds nothing that a slider does not change: each
-    element costs the server a millisecond or two, and the browser several.
-    """
+    """Sliders and grid. Moving a slider reruns only this: it holds nothing that a slider does not change."""
     shown.begin()
     difference, agree, check = between
     follow_button(read_event(GRID), question.model)
@@ -127,6 +126,7 @@ def _compare(
             rows = build_column_rows(columns, question.asked, difference)
         below = "agreement-matrix" if agree else ""
         answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if check.shows_marks else "")
+        show_stack(engine, question, settings, answered)
         if question.comparison.by == "models":
             say_missing_by_model(columns, question.methods)
         else:

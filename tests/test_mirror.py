@@ -26,6 +26,7 @@ ELSEWHERE = {
     "explain/commands/flags.py": "tests/explain/commands/test_show.py",
     "explain/datasets/given.py": "tests/explain/datasets/test_reading.py",
     "explain/engine/drawing.py": "tests/explain/engine/test_engine.py",
+    "explain/engine/explainer.py": "tests/explain/engine/test_engine.py",
     "explain/engine/explanation.py": "tests/explain/engine/test_engine.py",
     "explain/engine/masked.py": "tests/explain/engine/test_judging.py",
     "explain/engine/observer.py": "tests/explain/engine/test_engine.py",
