@@ -13,8 +13,9 @@ import numpy as np
 
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_SIDE
-from explain.pictures.picture import Picture, Placement, Section, Vector, build_picture
+from explain.pictures.picture import Picture, Placement, Section, build_picture
 from explain.volumes.geometry import Geometry
+from explain.volumes.placing import find_placement
 from explain.volumes.planes import PLANES, Plane, View, find_view
 from explain.volumes.sides import Edges, name_edges
 from explain.volumes.windows import CT_PRESETS, Window, find_range
@@ -179,43 +180,6 @@ class Volume:
         index, row, column = view.find_place(voxel, self.stored.shape)
         return index, ((column + 0.5) * width / columns, (row + 0.5) * height / rows)
 
-    def find_placement(self, index: int, plane: Plane = "stack") -> Placement | None:
-        """Where the pixels of a plane's slice lie in the patient; None where it is not known how large they are."""
-        measured = self.measure(plane)
-        if measured is None:
-            return None
-        view = self.get_view(plane)
-        _, rows, columns = view.count(self.stored.shape)
-        height, width = self.size(plane)
-        down, across = rows / height, columns / width  # voxels from pixel to pixel
-        pitch = (measured[1] * down, measured[2] * across)
-        if self.geometry is None:
-            return Placement(pitch)
-
-        def locate(along: float, row: float, column: float) -> np.ndarray:
-            return self._locate(view, (index + along, (row + 0.5) * down - 0.5, (column + 0.5) * across - 0.5))
-
-        first = locate(0, 0, 0)
-        return Placement(
-            pitch,
-            self.name_edges(plane),
-            _as_vector(first),
-            _as_vector(locate(0, 1, 0) - first),
-            _as_vector(locate(0, 0, 1) - first),
-            _as_vector(locate(1, 0, 0) - first) if self.geometry.affine is not None else None,
-        )
-
-    def _locate(self, view: View, place: Sequence[float]) -> np.ndarray:
-        """The place in LPS millimetres of a slice, row and column of a view, which may lie between voxels."""
-        assert self.geometry is not None
-        voxel = [0.0, 0.0, 0.0]
-        for axis, flip, at in zip(view.axes, view.flips, place, strict=True):
-            voxel[axis] = self.stored.shape[axis] - 1 - at if flip else at
-        affine = self.geometry.affine
-        if affine is None:
-            return np.array(self.geometry.locate(voxel))
-        return (affine @ [*voxel, 1.0])[:3]
-
     def get_value(self, voxel: Sequence[int]) -> float | None:
         """The value at a voxel in the file's units; None in a missing slice, in padding and in colour."""
         at, row, column = voxel
@@ -351,8 +315,12 @@ class Volume:
             picture,
             modality=self.modality,
             section=self.name_section(index, plane, window, invert),
-            placement=self.find_placement(index, plane),
+            placement=self._place(index, plane),
         )
+
+    def _place(self, index: int, plane: Plane) -> Placement | None:
+        view, shape, edges = self.get_view(plane), self.stored.shape, self.name_edges(plane)
+        return find_placement(self.geometry, view, shape, self.size(plane), self.measure(plane), index, edges)
 
     def name_section(
         self, index: int, plane: Plane = "stack", window: str | Window | None = None, invert: bool = False
@@ -444,7 +412,3 @@ class Volume:
             return np.ascontiguousarray(turned)
         enlarged = cv2.resize(turned.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         return enlarged.astype(bool)
-
-
-def _as_vector(place: np.ndarray) -> Vector:
-    return float(place[0]), float(place[1]), float(place[2])
