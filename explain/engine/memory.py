@@ -155,6 +155,11 @@ class Memory:
             self._seen[sight.key] = seen
             self._seen.move_to_end(sight.key)
 
+    def drop(self, sight: Sight) -> None:
+        """Forget one sight."""
+        with self._lock:
+            self._seen.pop(sight.key, None)
+
     def forget(self) -> None:
         """Drop everything."""
         with self._lock:

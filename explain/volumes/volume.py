@@ -13,8 +13,9 @@ import numpy as np
 
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_SIDE
-from explain.pictures.picture import Picture, Section, build_picture
+from explain.pictures.picture import Picture, Placement, Section, build_picture
 from explain.volumes.geometry import Geometry
+from explain.volumes.placing import find_placement
 from explain.volumes.planes import PLANES, Plane, View, find_view
 from explain.volumes.sides import Edges, name_edges
 from explain.volumes.windows import CT_PRESETS, Window, find_range
@@ -119,6 +120,15 @@ class Volume:
         """Which slices of the stack are not in the series, from 0."""
         return tuple(int(at) for at in np.flatnonzero(~self.present))
 
+    def list_there(self, plane: Plane = "stack") -> list[int]:
+        """Which slices of a plane can be shown, from 0: all but those that are missing in the series."""
+        view = self.get_view(plane)
+        count = view.count(self.stored.shape)[0]
+        if view.axes[0] != 0:
+            return [*range(count)]
+        there = self.present[::-1] if view.flips[0] else self.present
+        return [int(at) for at in np.flatnonzero(there)]
+
     def name_edges(self, plane: Plane = "stack") -> Edges | None:
         """The letters of the four edges of its slices; None where nobody knows, see `sides_unknown`."""
         if self.geometry is None or self.sides_unknown:
@@ -137,6 +147,15 @@ class Volume:
         own = (step, *self.pitch)
         slices, rows, columns = (own[axis] for axis in self.get_view(plane).axes)
         return slices, rows, columns
+
+    @property
+    def steps(self) -> tuple[float, float, float] | None:
+        """Millimetres from voxel to voxel along slices, rows and columns as stored; None where slices lie unevenly, or
+        nobody knows.
+        """
+        if self.geometry is None or self.geometry.step is None or self.pitch is None:
+            return None
+        return (self.geometry.step, *self.pitch)
 
     def size(self, plane: Plane = "stack") -> tuple[int, int]:
         """Height and width of its pictures in pixels, which are square: as many millimetres high as wide."""
@@ -208,6 +227,12 @@ class Volume:
     def has_plain_numbers(self) -> bool:
         """Whether its numbers are its values: nothing is multiplied or added."""
         return bool((self.slopes == 1).all() and (self.intercepts == 0).all())
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Between which values of the file's units nearly all of the whole series lies."""
+        window = self._range
+        return window.centre - window.width / 2, window.centre + window.width / 2
 
     @cached_property
     def _range(self) -> Window:
@@ -304,8 +329,19 @@ class Volume:
         return replace(
             picture,
             modality=self.modality,
-            section=Section(self.digest, plane, index, self._name_window(window), invert),
+            section=self.name_section(index, plane, window, invert),
+            placement=self._place(index, plane),
         )
+
+    def _place(self, index: int, plane: Plane) -> Placement | None:
+        view, shape, edges = self.get_view(plane), self.stored.shape, self.name_edges(plane)
+        return find_placement(self.geometry, view, shape, self.size(plane), self.measure(plane), index, edges)
+
+    def name_section(
+        self, index: int, plane: Plane = "stack", window: str | Window | None = None, invert: bool = False
+    ) -> Section:
+        """What tells a slice from all others, without drawing it; the arguments are those of `slice`."""
+        return Section(self.digest, plane, index, self._name_window(window), invert)
 
     def _say_key(self, said: str, view: View, index: int, window: str | Window | None) -> str:
         if said == "colour":
