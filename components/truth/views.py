@@ -9,13 +9,14 @@ import streamlit as st
 
 from components.choices.view import pick_one_view
 
-TruthView = Literal["shortcuts", "birds", "generated", "trust", "counted"]
+TruthView = Literal["shortcuts", "birds", "generated", "radiographs", "trust", "counted"]
 
 TRUTH_VIEW = "truth-view"
 TRUTH_VIEWS: dict[TruthView, str] = {
     "shortcuts": "Shortcuts",
     "birds": "Birds",
     "generated": "Real or generated",
+    "radiographs": "Radiographs",
     "trust": "Which one to trust?",
     "counted": "How often",
 }
@@ -26,6 +27,8 @@ SENTENCES: dict[TruthView, str] = {
     "each map lies on it.",
     "generated": "A network tells photographs from generated pictures by their finest pixels. Those lie everywhere, so "
     "no map can show it: the test shows it, when pictures are halved and enlarged again.",
+    "radiographs": "A network tells the label pneumonia better than it should, and the border alone, without lungs or "
+    "heart, tells it too. Hide the border or exchange it, and see what becomes of answer, maps and verdicts.",
     "trust": "Two networks do well on their test pictures, and one of them cheats. Here are their maps.",
     "counted": "Over many pictures and trainings: how often maps show a shortcut, how often verdicts catch it, and "
     "what both miss.",
@@ -41,6 +44,9 @@ MOST_SPECIMENS = 24
 
 WORLD = "world"
 """Key of the session's state: name of the world in view; empty for the first."""
+
+BORDER = "border"
+"""Key of the session's state: what the border of a radiograph gives way to."""
 
 PAIR = "sibling-pair"
 """Key of the session's state: the species of a pair of siblings that has the trait."""
