@@ -12,7 +12,9 @@ from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.combination import Combination
 from components.choices.comparison import Comparison
 from components.choices.references import make_references_key
+from components.choices.slice_in_view import find_stacks
 from components.maps.rows import (
+    GRID,
     Answered,
     Asked,
     Column,
@@ -77,7 +79,8 @@ class Question:
         """What all rows have in common."""
         # Of columns that are models, each answers for itself.
         cautions = NO_CAUTIONS if self.comparison.by == "models" else self.cautions
-        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions)
+        stacks = find_stacks(self.pictures, GRID)
+        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions, stacks)
 
     @property
     def cannot(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.browser.canvas import Choice, Pane, Row
+from components.browser.canvas.stack import Stack
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.methods import has_settings, name_pane_settings
 from components.maps.headings import describe_explained, describe_layers, describe_target, say_score
@@ -84,6 +85,7 @@ class Asked:
         model: the model's name.
         score: what of the class is explained.
         cautions: what must be said first, by the digest of the picture.
+        stacks: the series of slices among the pictures, by digest.
     """
 
     methods: Sequence[str]
@@ -91,6 +93,7 @@ class Asked:
     model: str = ""
     score: Score = "logit"
     cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
 
 
 def build_rows(
@@ -114,7 +117,7 @@ def build_rows(
         else:
             loan = answered.loans.get(outcome.picture.digest)
             row = _subtract(_build_row(outcome, asked, loan, coming or {}), difference)
-        rows.append(_warn(row, asked.cautions, outcome))
+        rows.append(replace(_warn(row, asked.cautions, outcome), stack=asked.stacks.get(row.digest)))
     return rows
 
 
@@ -259,6 +262,7 @@ def build_column_rows(
                 detail=" · ".join(filter(None, [columns[0].told, *say_score(asked.score), method.sentence])),
                 notes=(describe_picture(picture), *_say_likeness(columns[0].outcome)),
                 settings=_name_settings(name),
+                stack=asked.stacks.get(picture.digest),
             )
             row = _subtract(row, difference)
             # Of columns that are models, each answers for itself.

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.models import FIRST_MODEL
-from explain.engine.drawing import Job, average, draw_all, make_capture
-from explain.engine.explanation import Explanation, PictureExplanation, Prediction, rank_classes
+from explain.engine.drawing import Job, make_capture
+from explain.engine.explainer import Explainer
+from explain.engine.explanation import Explanation, Prediction, rank_classes
 from explain.engine.handed_over import Given, open_pictures
 from explain.engine.judging import Judge, Verdicts
 from explain.engine.known_pictures import KnownPictures
@@ -25,18 +26,19 @@ from explain.engine.observer import Observer
 from explain.engine.question import (
     DEFAULT_METHODS,
     Layers,
-    Question,
     Targets,
     build_question,
     find_obstacle,
     find_target,
-    name_place,
 )
 from explain.engine.sight import Sight
+from explain.engine.slices import SliceAnswer
+from explain.engine.stacks import Cut, Stacks
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
 from explain.faithfulness.transplant import Transplant
 from explain.maps.fusion import Fusion, fuse
+from explain.maps.heatmap import Heatmap
 from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
@@ -47,10 +49,13 @@ from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
 from explain.passes.look import Score
 from explain.passes.prompts import PromptCapture
-from explain.pictures.augmentation import Augmentation, View, list_views
+from explain.pictures.augmentation import Augmentation, list_views
 from explain.pictures.picture import Picture
 from explain.progress import Progress, Watch
 from explain.storage import read_file
+from explain.volumes.planes import Plane
+from explain.volumes.volume import Volume
+from explain.volumes.windows import Window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,7 +92,9 @@ class Engine:
         self._machine = Machine(device, precision, model_bytes, self.forget)
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
+        self._explainer = Explainer(self._machine, self._memory, self._observer)
         self._known = KnownPictures(self._machine, self._memory, self._observer)
+        self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
@@ -243,18 +250,53 @@ class Engine:
         explained = []
         ahead: dict[str, Passes] = {}
         batch = self.batch
-        for done, sight in enumerate(sights):
-            watch = whole.part(done / len(sights), (done + 1) / len(sights), sight.picture.name)
-            watch.report(0.0)
-            if done % batch == 0:
-                ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
-            run = ahead.pop(sight.picture.digest, Passes())
-            one = self._known.tell(self._explain_one(sight, question, views, watch, run), sight, like)
-            if verdicts:
-                for found in self._judge.judge(sight, question, watch):
-                    one = replace(one, verdicts=found)
-            explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
+        with self._stacks.going_first():
+            for done, sight in enumerate(sights):
+                watch = whole.part(done / len(sights), (done + 1) / len(sights), sight.picture.name)
+                watch.report(0.0)
+                if done % batch == 0:
+                    ahead = self._observer.look_ahead(sights[done : done + batch], question, watch)
+                run = ahead.pop(sight.picture.digest, Passes())
+                one = self._known.tell(self._explainer.explain(sight, question, views, watch, run), sight, like)
+                if verdicts:
+                    for found in self._judge.judge(sight, question, watch):
+                        one = replace(one, verdicts=found)
+                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
         return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
+
+    def explain_stack(
+        self,
+        volume: Volume,
+        model: Model = FIRST_MODEL,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: Layers = "auto",
+        target: Targets = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        plane: Plane = "stack",
+        window: str | Window | None = None,
+        invert: bool = False,
+        first: int | None = None,
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[SliceAnswer]:
+        """Explain a stack slice by slice, for one class. What was answered before is not run again.
+
+        Args:
+            volume: the stack; `plane`, `window` and `invert` are those of `Volume.slice`.
+            target: `auto` is the likeliest class of the slice in view. The other arguments are those of `explain`.
+            first: the slice in view, from 0; left out, the middle one.
+
+        Yields:
+            The answer of each slice that is there, the nearest to the one in view first.
+
+        Raises:
+            ExplainError: with a sentence on what was wrong, before the first answer.
+        """
+        loaded = self.load(model)
+        question = build_question(loaded, methods, layer, target, settings or {}, score)
+        cut = Cut(volume, plane, window, invert, first)
+        yield from self._stacks.explain(cut, loaded, question, self.batch, Watch(progress, cancel))
 
     def judge(
         self,
@@ -306,7 +348,7 @@ class Engine:
     def try_places(
         self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
     ) -> dict[str, tuple[Transplant, ...]]:
-        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
+        """What places of a picture do to other pictures, by the key of each map; the same for all maps of a class.
 
         The arguments are those of `explain`; see `explain.faithfulness.transplant`.
         """
@@ -390,54 +432,15 @@ class Engine:
         """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""
         return self._judge.estimate_seconds(model)
 
+    def estimate_stack(self, model: LoadedModel, maps: Sequence[Heatmap], count: int) -> float | None:
+        """How long so many slices will take, in seconds, if each takes as long as a picture with these maps; None
+        before a first picture was seen.
+        """
+        pace = self._observer.pace_of(model)
+        return None if pace is None else count * (pace + sum(heatmap.seconds for heatmap in maps))
+
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
         self._memory.forget()
         self._judge.forget()
-
-    def _explain_one(
-        self, sight: Sight, question: Question, views: Sequence[View], watch: Watch, run: Passes
-    ) -> PictureExplanation:
-        """One picture's answer; `run` are the passes already run for it."""
-        watch.stop_if_cancelled()
-        first, own, failed = self._observer.see_all(sight, question, watch)
-        run += own
-        # Every view explains the classes of the picture as it is.
-        fixed = replace(question, targets=tuple(dict.fromkeys(first.resolve(t) for t in question.targets)))
-        fixed = fixed.without(failed)
-        drawn = []
-        for number, view in enumerate(views):
-            at, seen = sight, first
-            if number:
-                at = replace(sight, view=view)
-                seen, own, failed = self._observer.see_all(at, fixed, watch)
-                run += own
-                fixed = fixed.without(failed)
-            part = watch.part(number / len(views), (number + 1) / len(views))
-            with self._memory.keeping_account(at):
-                drawn.append(draw_all(self._machine, at, seen, fixed, part))
-        targets = [target for target in fixed.targets if target is not None]
-        keys = [
-            (method.name, name_place(method, layer, sight.loaded), target)
-            for target in targets
-            for layer in question.layers
-            for method in fixed.methods
-        ]
-        maps = []
-        for key in dict.fromkeys(keys):
-            if all(key in one.maps for one in drawn):
-                heatmap = average([one.maps[key] for one in drawn], views)
-                maps.append(replace(heatmap, passes=run + heatmap.passes, own_passes=heatmap.passes))
-        look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
-        labels = sight.loaded.labels
-        return PictureExplanation(
-            picture=sight.picture,
-            predictions=rank_classes(first.logits, labels, 5, sight.loaded.outputs),
-            prompt_predictions=rank_classes(look.scores, labels, 5) if look else (),
-            targets=tuple(targets),
-            labels=tuple(labels[target] for target in targets),
-            layers=tuple(layer.name for layer in question.layers),
-            maps=tuple(maps),
-            unavailable={**fixed.unavailable, **{k: v for one in drawn for k, v in one.unavailable.items()}},
-            outputs=sight.loaded.outputs,
-        )
+        self._stacks.forget()

@@ -119,6 +119,15 @@ class Volume:
         """Which slices of the stack are not in the series, from 0."""
         return tuple(int(at) for at in np.flatnonzero(~self.present))
 
+    def list_there(self, plane: Plane = "stack") -> list[int]:
+        """Which slices of a plane can be shown, from 0: all but those that are missing in the series."""
+        view = self.get_view(plane)
+        count = view.count(self.stored.shape)[0]
+        if view.axes[0] != 0:
+            return [*range(count)]
+        there = self.present[::-1] if view.flips[0] else self.present
+        return [int(at) for at in np.flatnonzero(there)]
+
     def name_edges(self, plane: Plane = "stack") -> Edges | None:
         """The letters of the four edges of its slices; None where nobody knows, see `sides_unknown`."""
         if self.geometry is None or self.sides_unknown:
@@ -301,11 +310,13 @@ class Volume:
         picture = build_picture(
             f"{self.name}, {'no.' if plane == 'stack' else plane} {index + 1}", values, digest, (*notes, *self.notes)
         )
-        return replace(
-            picture,
-            modality=self.modality,
-            section=Section(self.digest, plane, index, self._name_window(window), invert),
-        )
+        return replace(picture, modality=self.modality, section=self.name_section(index, plane, window, invert))
+
+    def name_section(
+        self, index: int, plane: Plane = "stack", window: str | Window | None = None, invert: bool = False
+    ) -> Section:
+        """What tells a slice from all others, without drawing it; the arguments are those of `slice`."""
+        return Section(self.digest, plane, index, self._name_window(window), invert)
 
     def _say_key(self, said: str, view: View, index: int, window: str | Window | None) -> str:
         if said == "colour":

@@ -131,6 +131,29 @@ def test_a_missing_slice_is_refused_and_black_in_other_planes() -> None:
     assert not scan.find_gaps().any()
 
 
+def test_which_slices_are_there() -> None:
+    scan = volume(present=np.array([True, False, True, True, True, True]))
+    assert scan.list_there() == [0, 2, 3, 4, 5] and scan.list_there("coronal") == [*range(8)]
+    down = volume(
+        present=np.array([True, False, True, True, True, True]),
+        geometry=arrange(
+            np.array([[0.0, 0.0, -2.0 * at] for at in range(6)]), np.array([0.0, 1, 0]), np.array([1.0, 0, 0]), (1, 1)
+        ).geometry,
+    )
+    for plane in ("stack", "axial"):
+        there = [at for at in range(6) if _can_be_shown(down, at, plane)]
+        assert down.list_there(plane) == there  # type: ignore[arg-type]
+
+
+def _can_be_shown(scan: Volume, at: int, plane: str) -> bool:
+    try:
+        picture = scan.slice(at, plane)  # type: ignore[arg-type]
+    except PictureError:
+        return False
+    assert picture.section == scan.name_section(at, plane)  # type: ignore[arg-type]
+    return True
+
+
 def test_a_slice_that_is_not_there() -> None:
     for index in (-1, 6):
         with pytest.raises(PictureError, match="has 6 in this plane"):
