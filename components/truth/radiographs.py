@@ -44,7 +44,7 @@ def pick_border() -> Border:
         st.session_state[BORDER] = border
 
     dropdown(
-        "Else",
+        "In place of its own border",
         [*BORDERS],
         chosen,
         "border-widget",

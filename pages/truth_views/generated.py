@@ -44,4 +44,4 @@ def list_asked(table: Generated) -> list[Asked]:
     """The network, with what is known of it."""
     whole, halved = table.tested[:2]
     note = f"{format_share(whole.right)} right on its test pictures, {format_share(halved.right)} once they were halved"
-    return [Asked("real-or-generated", "Learnt to tell generated pictures from photographs", MODEL, note)]
+    return [Asked("real-or-generated", "Learnt what is generated", MODEL, note)]
