@@ -66,8 +66,13 @@ def pick_planted(label: str, help_text: str) -> bool:
     return st.toggle(label, key=PLANTED, persist_state="session", help=help_text)
 
 
-def pick_specimen(label: str) -> int:
-    """Which picture, from 1, with a button for the next."""
+def pick_specimen(label: str, count: int = MOST_SPECIMENS) -> int:
+    """Which picture, from 1, with a button for the next.
+
+    Args:
+        label: of the button.
+        count: how many different ones there are; after the last comes the first.
+    """
     number = get_specimen()
     st.button(
         label,
@@ -75,7 +80,7 @@ def pick_specimen(label: str) -> int:
         icon=":material/arrow_forward:",
         on_click=turn_specimen,
         args=(None, 1),
-        help=f"Number {number} of {MOST_SPECIMENS} is shown.",
+        help=f"Number {(number - 1) % count + 1} of {count} is shown.",
     )
     return number
 

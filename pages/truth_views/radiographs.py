@@ -28,7 +28,7 @@ def show_view(body: Place) -> None:
     def pick() -> Specimen:
         own = pick_planted("With its own border", "Without it: what stands beside this is there instead. Key x.")
         border = pick_border()
-        return pick_radiograph(pick_specimen("Another radiograph"), own, border)
+        return pick_radiograph(pick_specimen("Another radiograph", len(list_radiographs())), own, border)
 
     def show_table() -> None:
         _show_leanings(leanings)

@@ -96,7 +96,7 @@ def test_a_model_of_ones_own_is_compared_with_references_once(engine: Engine, cn
     (known,) = engine.explain(even[0], cnn, "eigen-cam", references=even).pictures
     assert engine.passes - before == Passes(forward=1), "for its map alone: the references are remembered"
     assert known.caution == ""
-    packed = [LoosePicture(one.name, one.digest, b"not opened") for one in even]
+    packed = [LoosePicture(one.digest, b"not opened") for one in even]
     before = engine.passes
     (again,) = engine.explain(make_picture(0), cnn, "eigen-cam", references=packed).pictures
     assert engine.passes == before and again.unlike == told.unlike, "known by their digests, and not opened again"
