@@ -17,9 +17,10 @@ from components.maps.buttons import follow_hand
 from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
-from components.maps.missing import say_left_out, say_missing, say_missing_by_model
+from components.maps.missing import say_left_out, say_what_is_missing
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
+from components.maps.scrolled import add_answers
 from components.maps.stack import show_stack
 from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
@@ -122,15 +123,13 @@ def _compare(
     with place.container():
         if question.comparison.by == "methods":
             rows = build_rows(answered, question.asked, difference=difference)
+            rows = add_answers(rows, question, settings, answered)
         else:
             rows = build_column_rows(columns, question.asked, difference)
         below = "agreement-matrix" if agree else ""
         answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if check.shows_marks else "")
         show_stack(engine, question, settings, answered)
-        if question.comparison.by == "models":
-            say_missing_by_model(columns, question.methods)
-        else:
-            say_missing(question, answered, obstacles)
+        say_what_is_missing(question, answered, columns, obstacles)
         strip.fill(engine, question, settings)
         if agree:
             # Plotly takes longer to import than anything else on this page.

@@ -208,6 +208,12 @@ def find_answers(volume: str) -> Mapping[int, SliceAnswer]:
     return {} if run is None or run.volume != volume else dict(run.answers)
 
 
+def find_current(ask: Ask) -> Mapping[int, SliceAnswer]:
+    """By slice, what is answered by now of the very thing that is asked."""
+    run: StackRun | None = st.session_state.get(_RUN)
+    return {} if run is None or run.key != ask.key else dict(run.answers)
+
+
 def _find_run(ask: Ask) -> StackRun | None:
     """What is known of what is asked; the run of earlier settings gives way to one of these."""
     run: StackRun | None = st.session_state.get(_RUN)

@@ -245,6 +245,20 @@ def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Vo
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Lung", timeout=PATIENCE)
 
 
+def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
+    visit.page.get_by_role("button", name=re.compile("Explain all 39 slices")).click()
+    expect(visit.page.get_by_role("button", name="Table")).to_be_visible(timeout=PATIENCE)
+    expect(visit.row).to_have_attribute("data-explained", "16", timeout=PATIENCE)
+    visit.canvas().focus()
+    visit.page.keyboard.press("ArrowDown")
+    visit.expect_slice(FIRST + 1)
+    assert "elsewhere" in (visit.row.get_attribute("class") or ""), "the page has not been told yet"
+    expect(visit.pane("grad-cam").locator(".awaited")).to_be_hidden()
+    label = visit.canvas("grad-cam").get_attribute("aria-label") or ""
+    assert label.startswith("Grad-CAM for “") and "strongest at" in label and "Slice 22 of 40" in label
+    visit.expect_maps()
+
+
 def test_nothing_names_the_patient(visit: Visit) -> None:
     everything = [visit.page.content(), visit.page.url, *visit.files, *visit.sockets]
     unpacked = [gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data for data in visit.files.values()]

@@ -387,7 +387,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
     stack, is_drawn_there = None, False
     if row.stack is not None:
         # Of one key whichever slice it is: its place on the page stays, and so do the addresses of its files.
-        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}"
+        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}".strip()
         stack = describe_stack(row.stack, lambda pane: _describe_pane(pane, height, width), address)
         is_drawn_there = stack["slices"].get(row.stack.index, {}).get("exact", False)
     return {

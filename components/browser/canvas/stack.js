@@ -69,6 +69,7 @@ class Stack {
     for (const [at, file] of Object.entries(maps)) {
       fetchMaps(file).then((found) => {
         this.maps.set(Number(at), found);
+        for (const { element } of this.rows) element.dataset.explained = String(this.maps.size);
         this.arrive(Number(at));
       }, () => {});
     }
