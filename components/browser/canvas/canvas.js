@@ -625,6 +625,8 @@ class Row {
   getGround(frame) {
     if (this.ground?.key === frame.key && this.ground.picture === this.picture) return this.ground;
     const { width, height } = frame;
+    const own = this.picture.isSlice && this.picture.getPixels(frame);
+    if (own) return (this.ground = { key: frame.key, picture: this.picture, pixels: own, unseen: null, quiet: null });
     this.surface ??= new OffscreenCanvas(width, height);
     if (this.surface.width !== width || this.surface.height !== height) Object.assign(this.surface, { width, height });
     const context = this.surface.getContext("2d", { willReadFrequently: true, alpha: false });

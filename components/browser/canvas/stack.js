@@ -305,15 +305,11 @@ class Stack {
     const { view, padding } = this.described;
     if (held?.bitmap) return held.bitmap;
     const { rows, columns } = view;
-    this.surface ??= new OffscreenCanvas(columns, rows);
-    const { surface } = this;
-    if (surface.width !== columns || surface.height !== rows) Object.assign(surface, { width: columns, height: rows });
-    if (this.image?.width !== columns || this.image.height !== rows) this.image = new ImageData(columns, rows);
-    const out = new Uint32Array(this.image.data.buffer);
+    const image = new ImageData(columns, rows);
+    const out = new Uint32Array(image.data.buffer);
     if (held) getLens(this.slice, this.window, this.at.inverted, padding).draw(out, held.numbers);
     else out.fill(0xff000000);
-    surface.getContext("2d").putImageData(this.image, 0, 0);
-    return surface;
+    return image;
   }
 
   // The maps of the slice in view by pane, where they are known: those of the page's own are the panes' own.
