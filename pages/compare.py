@@ -17,11 +17,10 @@ from components.maps.buttons import follow_hand
 from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
-from components.maps.missing import say_left_out, say_what_is_missing
+from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
-from components.maps.scrolled import add_answers
-from components.maps.stack import show_stack
+from components.maps.stack import lay_answers, show_stack
 from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
@@ -59,7 +58,6 @@ def show_page() -> None:
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
                 knowing = list_knowing(pictures)
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
-                usable = [name for name in methods if name not in obstacles]
                 twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
@@ -70,9 +68,10 @@ def show_page() -> None:
                     subject.score,
                     combination,
                     comparison,
-                    usable,
+                    [name for name in methods if name not in obstacles],
                     twin if model.prompted is None else None,
                     find_cautions(pictures, model),
+                    subject.references,
                 )
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
@@ -122,14 +121,16 @@ def _compare(
         columns = list_columns(question, answered.outcomes)
     with place.container():
         if question.comparison.by == "methods":
-            rows = build_rows(answered, question.asked, difference=difference)
-            rows = add_answers(rows, question, settings, answered)
+            rows = build_rows(answered, lay_answers(question, settings), difference=difference)
         else:
             rows = build_column_rows(columns, question.asked, difference)
         below = "agreement-matrix" if agree else ""
         answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if check.shows_marks else "")
         show_stack(engine, question, settings, answered)
-        say_what_is_missing(question, answered, columns, obstacles)
+        if question.comparison.by == "models":
+            say_missing_by_model(columns, question.methods)
+        else:
+            say_missing(question, answered, obstacles)
         strip.fill(engine, question, settings)
         if agree:
             # Plotly takes longer to import than anything else on this page.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from components.choices.dropdown import dropdown
-from explain.errors import ExplainError, PictureError
-from explain.pictures.picture import Picture
+from explain.errors import Cancelled, ExplainError, PictureError
+from explain.pictures.picture import Picture, Section
+from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.volumes.planes import Plane
@@ -22,6 +23,7 @@ ZIP = b"PK\x03\x04"
 """How a zip begins."""
 
 _SLICE = "slice-widget"
+_LISTED = 0.4  # of the time that opening a series takes, the share for finding out what there is
 _FOLLOW = "follow-window-widget"
 _PLANES = {"stack": "As scanned", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
 
@@ -34,7 +36,9 @@ class Scans:
 
     Attributes:
         waiting: files that were uploaded and not looked into yet, with their names.
-        series: what was found in the last ones, the largest first.
+        asked: another of the series, which is to be opened.
+        wanted: the slice that a link shows, of a series that is not open yet.
+        series: what was found in the last files, the largest first.
         chosen: which of these is open.
         volume: that one.
         plane: how it is cut.
@@ -47,6 +51,8 @@ class Scans:
     """
 
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: int | None = None
+    wanted: Section | None = None
     series: tuple[Series, ...] = ()
     chosen: int = 0
     volume: Volume | None = None
@@ -58,18 +64,26 @@ class Scans:
     shown: str = ""
     problems: list[str] = field(default_factory=list)
 
-    def look_into(self, files: Sequence[bytes]) -> list[Picture] | None:
-        """Find the series in files and open the largest.
+    def look_into(self, files: Sequence[bytes], watch: Watch | None = None) -> list[Picture] | None:
+        """Find the series in files and open the one that a link shows, or the largest.
+
+        Args:
+            files: as they were uploaded.
+            watch: told how far it is; may stop it.
 
         Returns:
             The pictures in them that belong to none; None where there is no series, nor anything to unpack.
+
+        Raises:
+            Cancelled: it was stopped.
         """
         from explain.volumes.reading import read_volumes  # loads pydicom, which the page is painted without
 
+        watch = watch or Watch()
         self.problems = []
         alone: list[Picture] = []
         try:
-            found = read_volumes(files)
+            found = read_volumes(files, watch.part(0.0, _LISTED))
             if not found.series and not any(data.startswith(ZIP) for data in files):
                 return None
             self.problems += found.problems
@@ -77,7 +91,9 @@ class Scans:
                 alone.append(picture.open())
             if found.series:
                 self.series = found.series
-                self.open(0)
+                self._open_wanted(watch.part(_LISTED, 1.0))
+        except Cancelled:
+            raise
         except ExplainError as error:
             self.problems.append(str(error))
         except Exception:
@@ -85,24 +101,54 @@ class Scans:
             self.problems.append("The series could not be read. Export it again, or give fewer files.")
         return alone
 
-    def open(self, number: int) -> None:
+    def _open_wanted(self, watch: Watch) -> None:
+        wanted = self.wanted
+        for number, series in enumerate(self.series):
+            if wanted is not None and wanted.volume in series.digests:
+                self.open(number, watch, series.digests.index(wanted.volume))
+                self.go_to(wanted)
+                self.wanted = None
+                return
+        self.open(0, watch)
+        if wanted is not None:
+            self.problems.append("These are not the scans that the link shows: their content differs.")
+
+    def open(self, number: int, watch: Watch | None = None, volume: int = 0) -> None:
         """Open one of the series at its middle slice.
+
+        Args:
+            number: which.
+            watch: told how far it is; may stop it.
+            volume: which volume of it, of a file of several.
 
         Raises:
             PictureError: it cannot be read.
+            Cancelled: it was stopped.
         """
         self.volume = None
-        self.volume = self.series[number].open()
+        self.volume = self.series[number].open(watch, volume)
         self.chosen, self.plane, self.window = number, self.volume.made_as, None
         self.given, self.inverted = None, False
         self.indices = {}
 
+    def go_to(self, place: Section) -> None:
+        """Show this slice of the series that is open; what it has not stays as it is."""
+        volume = self.volume
+        assert volume is not None
+        plane = next((known for known, fault in volume.planes.items() if known == place.plane and not fault), None)
+        if plane is not None and place.index in volume.list_there(plane):
+            self.plane = plane
+            self.indices[plane] = place.index
+        try:
+            volume.choose_window(place.window, 0)
+        except PictureError:
+            return
+        self.window = place.window or None
+
     def find_index(self) -> int:
         """Which slice of the plane is shown: the middle one at first, or else the nearest that is not missing."""
         assert self.volume is not None
-        count = self.volume.count(self.plane)
-        gaps = set(self.volume.missing) if self.volume.get_view(self.plane).axes[0] == 0 else set()
-        there = [at for at in range(count) if at not in gaps]
+        count, there = self.volume.count(self.plane), self.volume.list_there(self.plane)
         return self.indices.get(self.plane, min(there, key=lambda at: abs(at - count // 2)))
 
     def draw(self) -> Picture:
@@ -124,6 +170,11 @@ def get_scans() -> Scans:
     if "scans" not in st.session_state:
         st.session_state["scans"] = Scans()
     return st.session_state["scans"]
+
+
+def set_scans(scans: Scans) -> None:
+    """Make others this session's scans."""
+    st.session_state["scans"] = scans
 
 
 def are_series(files: Sequence[bytes]) -> bool:
@@ -219,13 +270,7 @@ def _name(one: Series) -> str:
 
 
 def _choose_series(number: int) -> None:
-    scans = get_scans()
-    scans.problems = []
-    try:
-        scans.open(number)
-    except ExplainError as error:
-        scans.problems.append(str(error))
-        scans.chosen = number
+    get_scans().asked = number
 
 
 def _choose_plane(plane: Any) -> None:

@@ -16,28 +16,14 @@ from explain.methods import get_method
 from explain.pictures.picture import Picture
 
 
-def say_what_is_missing(
-    question: Question,
-    answered: Answered,
-    columns: Sequence[tuple[Picture, Sequence[Column]]],
-    obstacles: Mapping[str, str],
-) -> None:
-    """Which of the methods chosen the model cannot do, or each of several models.
+def say_missing(question: Question, answered: Answered, obstacles: Mapping[str, str]) -> None:
+    """Which of the methods chosen the model cannot do, and which maps are another model's; with the way to that one.
 
     Args:
         question: what was asked.
         answered: what came of it.
-        columns: of each picture, where these are models.
         obstacles: by method name, why it cannot work on the model.
     """
-    if question.comparison.by == "models":
-        _say_missing_by_model(columns, question.methods)
-    else:
-        _say_missing(question, answered, obstacles)
-
-
-def _say_missing(question: Question, answered: Answered, obstacles: Mapping[str, str]) -> None:
-    """Which of the methods chosen the model cannot do, and which maps are another model's; with the way to that one."""
     loans = [answered.loans.get(outcome.picture.digest) for outcome in answered.outcomes]
     lent = [] if None in loans else question.lent
     sentences = describe_missing(question.model.request.name, [n for n in question.cannot if n not in lent], obstacles)
@@ -52,7 +38,7 @@ def _say_missing(question: Question, answered: Answered, obstacles: Mapping[str,
     _say(sentences, question.twin or next(iter(lenders), None))
 
 
-def _say_missing_by_model(columns: Sequence[tuple[Picture, Sequence[Column]]], methods: Sequence[str]) -> None:
+def say_missing_by_model(columns: Sequence[tuple[Picture, Sequence[Column]]], methods: Sequence[str]) -> None:
     """Which of the methods each of several models cannot do."""
     cannot = {column.title: [name for name in methods if column.lacks(name)] for _, row in columns for column in row}
     _say(

@@ -24,7 +24,7 @@ from components.browser.canvas.files import publish
 from components.browser.canvas.stack import Place, Stack, describe_stack, read_place
 from components.browser.late_marks import Said
 from explain.maps.figure import DISCLAIMER
-from explain.maps.heatmap import find_peak
+from explain.maps.heatmap import describe_peak
 from explain.maps.region_share import SAMPLES
 from explain.maps.render import (
     CLIPPED,
@@ -44,7 +44,6 @@ from explain.maps.render import (
     is_grey,
 )
 from explain.methods.base import Painting
-from explain.percent import write_percent
 from explain.pictures.geometry import Box
 from explain.volumes.windows import CT_PRESETS
 
@@ -464,26 +463,6 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
             "values": _encode(np.ascontiguousarray(values, dtype="<f4")),
         },
     }
-
-
-def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
-    """Where the map is highest, as the end of a sentence for those who do not see it."""
-    if not (values > 0).any():
-        return "nothing in it is above zero"
-    across, down = find_peak(values, box)
-    x, y = across / width, down / height
-    return f"strongest at {name_place(x, y)}, {write_percent(x)} from the left and {write_percent(y)} from the top"
-
-
-def name_place(x: float, y: float) -> str:
-    """A place of the picture in words, by thirds; `x` and `y` go from 0 to 1."""
-    across = ("left", "", "right")[min(max(int(x * 3), 0), 2)]
-    down = ("upper", "", "lower")[min(max(int(y * 3), 0), 2)]
-    if not across and not down:
-        return "the centre"
-    if not across:
-        return {"upper": "the top", "lower": "the bottom"}[down]
-    return f"the {down} {across}".replace("  ", " ")
 
 
 @st.cache_resource(max_entries=256, ttl="1h", show_spinner=False)
