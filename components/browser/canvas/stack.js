@@ -117,9 +117,10 @@ class Stack {
     this.go(this.at.index + by);
   }
 
-  go(index) {
+  go(index, isLed = false) {
     const next = Math.min(Math.max(index, 0), this.count - 1);
     if (next === this.at.index) return;
+    if (!isLed) this.lead(next);
     this.at = { ...this.at, index: next };
     this.followCross();
     this.change("scroll");
@@ -173,7 +174,15 @@ class Stack {
     const told = JSON.stringify(this.planes.open ? this.cross : null);
     if (told === this.toldPlanes) return;
     this.toldPlanes = told;
-    this.grid.setStateValue("planes", this.planes.open ? { volume: this.volume, cross: this.cross } : null);
+    this.grid.crosses[this.volume] = this.planes.open ? this.cross : null;
+    this.grid.setStateValue("planes", { ...this.grid.crosses });
+  }
+
+  // The other series goes along.
+  lead(index) {
+    const { link } = this.described;
+    const other = link && this.grid.stacks.get(link.volume);
+    other?.go(link.indices[index], true);
   }
 
   choose(window) {
@@ -251,7 +260,8 @@ class Stack {
     clearTimeout(this.hurrying);
     this.hurrying = setTimeout(() => {
       this.asked = around;
-      this.grid.setStateValue("near", { ...this.place, index: around });
+      this.grid.near[this.volume] = { ...this.place, index: around };
+      this.grid.setStateValue("near", { ...this.grid.near });
     }, 60);
   }
 
@@ -271,8 +281,7 @@ class Stack {
     if (now === this.given || now === this.told.at(-1)) return;
     if (this.isMissing && plane === this.described.plane) return;
     this.told.push(now);
-    this.grid.report();
-    this.grid.setTriggerValue("place", { ...place, at: performance.now() });
+    this.grid.tellPlace({ ...place, at: performance.now() });
   }
 
   // ---- showing
