@@ -316,7 +316,10 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
     else:
         # Another series of the same files takes the place of the slice that is shown; one of others stands beside it.
         found.shown = "" if opened.files else scans.shown
-        found.former = scans.volume or scans.former if opened.files else scans.former
+        if opened.files and scans.volume is not None:
+            found.former, found.left = scans.volume, scans.shown
+        else:
+            found.former, found.left = scans.former, scans.left
         set_scans(found)
         _put_slice(tray)
     for picture in alone or ():

@@ -133,6 +133,8 @@ def put_prior(pictures: Pictures) -> None:
         prior.problem = str(error)
         return
     if picture.digest != scans.shown:
+        if prior.chosen == FORMER and not prior.shown and scans.left in pictures.own:
+            pictures.remove(scans.left)  # its slice stood there by itself
         pictures.put(picture, prior.shown)
         prior.shown = picture.digest
 

@@ -48,6 +48,7 @@ class Scans:
         inverted: whether it is shown black for white. That is for the eye only.
         shown: digest of the slice that is among the session's pictures; empty where none is.
         former: the series of an earlier upload that was open before, to stand beside this one; None for none.
+        left: digest of the slice of that one which was shown last.
         problems: sentences on what could not be read.
     """
 
@@ -64,6 +65,7 @@ class Scans:
     inverted: bool = False
     shown: str = ""
     former: Volume | None = None
+    left: str = ""
     problems: list[str] = field(default_factory=list)
 
     def look_into(self, files: Sequence[bytes], watch: Watch | None = None) -> list[Picture] | None:
@@ -164,7 +166,8 @@ class Scans:
 
     def close(self) -> None:
         """Forget the series."""
-        self.series, self.volume, self.shown, self.former, self.problems = (), None, "", None, []
+        self.series, self.volume, self.shown, self.problems = (), None, "", []
+        self.former, self.left = None, ""
 
 
 def get_scans() -> Scans:

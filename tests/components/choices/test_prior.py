@@ -58,6 +58,17 @@ def test_its_slice_goes_along_and_is_called_prior(scans: Scans) -> None:
     assert [picture.name for picture in tray.own.values()][-1] == "Prior MR, 5 slices, no. 5"
 
 
+def test_a_slice_of_it_that_stood_there_gives_way(scans: Scans) -> None:
+    assert scans.former is not None
+    tray = Tray()
+    old, new = scans.former.slice(4), scans.draw()
+    tray.put(old)
+    tray.put(new)
+    scans.shown, scans.left = new.digest, old.digest
+    put_prior(tray)
+    assert [picture.name for picture in tray.own.values()] == ["CT, 7 slices, no. 3", "Prior MR, 5 slices, no. 3"]
+
+
 def test_both_are_followed_at_once(scans: Scans) -> None:
     _, prior = put(scans)
     assert scans.volume is not None and prior.volume is not None
