@@ -342,13 +342,15 @@ def _print(title: str, found: dict[str, Any], depth: int = 0) -> None:
 def main() -> None:
     """Measure the models named, or all three."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", choices=[*MODELS, []], default=[*MODELS])
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--methods", nargs="*", default=[*METHODS])
     arguments = parser.parse_args()
+    if unknown := set(arguments.models) - {*MODELS}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
     engine, results = Engine(), {}
-    for model in arguments.models:
+    for model in arguments.models or MODELS:
         measure = measure_chest if model == "chest-xray" else measure_brain
         results[model] = measure(engine, model, arguments.data, arguments.methods)
         _print(model, results[model])
