@@ -13,14 +13,15 @@ import typer
 from explain.commands.flags import Json, app
 from explain.errors import ExplainError
 from explain.percent import write_percent
-from explain.pictures.picture import Picture
 from explain.progress import Watch
 from explain.storage import expand_home
 from explain.volumes.planes import Plane
 from explain.volumes.reading import Found, Series, read_volumes
 from explain.volumes.volume import Volume
 
-_MIDDLE = "middle"
+MIDDLE = "middle"
+"""The slice that is shown where none is named."""
+
 _ZIP = b"PK\x03\x04"
 
 
@@ -76,28 +77,24 @@ def _is_volume(path: Path) -> bool:
     return head.startswith(_ZIP) or is_nifti(head)
 
 
-def read_slices(files: Sequence[Path], number: int, which: str, plane: Plane, window: str | None) -> list[Picture]:
-    """The slices of a series that were asked for.
+def open_series(files: Sequence[Path], number: int) -> Volume:
+    """A series of files, read.
 
     Args:
         files: files, folders and zips.
         number: of the series, as the command `series` lists them, from 1.
-        which: `middle`, a number, or two with a hyphen between.
-        plane: in which plane.
-        window: see `Volume.slice`.
 
     Raises:
-        ExplainError: there is no such series or slice.
+        ExplainError: there is no such series.
     """
     found = read_volumes(_check(files), Watch(_say_progress))
     for problem in found.problems:
         print(problem, file=sys.stderr)
-    chosen = _choose(found, number)
-    volume = chosen.open(Watch(_say_progress))
+    volume = _choose(found, number).open(Watch(_say_progress))
     print(f"Series {number} of {len(found.series)}: {volume.name}")
     for note in volume.notes:
         print(f"  {note}")
-    return [volume.slice(at, plane, window) for at in _list_indices(volume, which, plane)]
+    return volume
 
 
 def _choose(found: Found, number: int) -> Series:
@@ -111,11 +108,20 @@ def _choose(found: Found, number: int) -> Series:
     return found.series[number - 1]
 
 
-def _list_indices(volume: Volume, which: str, plane: Plane) -> list[int]:
-    count = volume.count(plane)
-    gaps = set(volume.missing) if volume.get_view(plane).axes[0] == 0 else set()
-    if which == _MIDDLE:
-        return [min((at for at in range(count) if at not in gaps), key=lambda at: abs(at - count // 2))]
+def list_indices(volume: Volume, which: str, plane: Plane) -> list[int]:
+    """The slices that are meant, from 0; of several, those that are there.
+
+    Args:
+        volume: the series.
+        which: `middle`, a number, or two with a hyphen between.
+        plane: in which plane.
+
+    Raises:
+        ExplainError: there is no such slice.
+    """
+    count, there = volume.count(plane), volume.list_there(plane)
+    if which == MIDDLE:
+        return [min(there, key=lambda at: abs(at - count // 2))]
     first, _, last = which.partition("-")
     if not first.isdigit() or (last and not last.isdigit()):
         raise ExplainError(f"--slice takes middle, a number, or two as 10-20, not “{which}”.")
@@ -123,7 +129,7 @@ def _list_indices(volume: Volume, which: str, plane: Plane) -> list[int]:
     if not 1 <= begin <= end <= count:
         raise ExplainError(f"There is no slice {which}: “{volume.name}” has 1 to {count} in this plane.")
     wanted = list(range(begin - 1, end))
-    return [at for at in wanted if at not in gaps] or wanted
+    return [at for at in wanted if at in there] or wanted
 
 
 def _say_progress(share: float, text: str) -> None:

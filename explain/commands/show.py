@@ -25,11 +25,13 @@ from explain.commands.flags import (
     read_view,
     with_flags,
 )
-from explain.commands.series import are_volumes, read_slices
+from explain.commands.series import MIDDLE, are_volumes, list_indices, open_series
+from explain.commands.stack import TABLE, WholeStack, show_stack
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
 from explain.engine.question import DEFAULT_METHODS, build_question
+from explain.engine.slices import SliceAnswer
 from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
 from explain.faithfulness.unlike import check_count
 from explain.faithfulness.verdict import SIGNS
@@ -81,6 +83,10 @@ def show(
     series: Annotated[int, typer.Option(help="Which series, as the command series lists them.")] = 1,
     plane: Annotated[Plane, typer.Option(help="Which way a series is cut; stack is as it was scanned.")] = "stack",
     window: Annotated[str | None, typer.Option(help="Of a series: Brain, Lung, Bone …, or one of its own.")] = None,
+    stack: Annotated[
+        bool,
+        typer.Option("--stack", help="All slices of a series, for one class and with one scale; --slice is the first."),
+    ] = False,
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
@@ -99,9 +105,13 @@ def show(
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
     out = check_folder(out)
-    of_series = slice_ is not None or plane != "stack" or window is not None or series != 1 or are_volumes(pictures)
-    slices = read_slices(pictures, series, slice_ or "middle", plane, window) if of_series else []
-    files = [] if of_series else list_pictures(pictures, out)
+    if stack and (verdicts or references is not None or (fusion, augmentation) != ("none", "none")):
+        raise ExplainError("--stack explains slices as they are: leave verdicts, references, fusion and views out.")
+    asks_for_series = stack or slice_ is not None or plane != "stack" or window is not None or series != 1
+    volume = open_series(pictures, series) if asks_for_series or are_volumes(pictures) else None
+    indices = [] if volume is None else list_indices(volume, slice_ or MIDDLE, plane)
+    files = [] if volume is not None else list_pictures(pictures, out)
+    slices = [] if volume is None or stack else [volume.slice(at, plane, window) for at in indices]
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
@@ -127,6 +137,20 @@ def show(
         verdicts=verdicts,
         references=None if references is None else _read_references(references, out, partial(decode, white=white)),
     )
+    if stack:
+        assert volume is not None
+        whole = WholeStack(volume, plane, window, indices[0], chosen_view.signed)
+        answers = engine.explain_stack(
+            volume, loaded, chosen, layer, target, settings, score, plane, window, first=indices[0]
+        )
+
+        def tell(picture: Picture, answer: SliceAnswer) -> Explanation:
+            return Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
+
+        with Report(out, chosen_view, file, names) as report:
+            problems = show_stack(whole, answers, tell, report)
+        _finish(engine, out, problems, len(whole.volume.list_there(plane)), f", the stack in {TABLE}")
+        return
     left_out: list[str] = []
 
     def leave_out(sentence: str) -> None:
@@ -151,7 +175,11 @@ def show(
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not report.count:
         raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {count} files could be explained.")
-    print(f"\nComputed on {engine.description}. Written to {out}. Not for diagnostic use.")
+    _finish(engine, out, left_out, count)
+
+
+def _finish(engine: Engine, out: Path, left_out: Sequence[str], count: int, also: str = "") -> None:
+    print(f"\nComputed on {engine.description}. Written to {out}{also}. Not for diagnostic use.")
     if left_out:
         print(f"{len(left_out)} of {count} pictures left out; the reasons are above.", file=sys.stderr)
         raise typer.Exit(1)

@@ -96,8 +96,8 @@ class Engine:
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
         self.explain_volume = VolumeExplainer(self._explainer, self.load, lambda: self.description).explain
-        self._stacks = Stacks(self._memory, self._observer, self._explainer)
         self._known = KnownPictures(self._machine, self._memory, self._observer)
+        self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self._batch = batch
@@ -272,8 +272,8 @@ class Engine:
         volume: Volume,
         model: Model = FIRST_MODEL,
         methods: str | Sequence[str] = DEFAULT_METHODS,
-        layer: str = "auto",
-        target: int | str = "auto",
+        layer: Layers = "auto",
+        target: Targets = "auto",
         settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
         score: Score = "logit",
         plane: Plane = "stack",
@@ -351,7 +351,7 @@ class Engine:
     def try_places(
         self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
     ) -> dict[str, tuple[Transplant, ...]]:
-        """What the hottest places of a picture's maps, its corners and edges do to other pictures, by the map's key.
+        """What places of a picture do to other pictures, by the key of each map; the same for all maps of a class.
 
         The arguments are those of `explain`; see `explain.faithfulness.transplant`.
         """

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 from explain.engine.explainer import Explainer
 from explain.engine.explanation import rank_classes
+from explain.engine.known_pictures import KnownPictures
 from explain.engine.memory import Memory
 from explain.engine.observer import Observer
 from explain.engine.question import Question
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer, order_slices
 from explain.errors import Cancelled, DeviceError, ExplainError, PictureError, TargetError
+from explain.faithfulness.unlike import Unlikeness
 from explain.maps.heatmap import Heatmap
 from explain.methods import Method
 from explain.networks.meaning import find_probabilities
@@ -79,6 +81,8 @@ class _Kept:
     """What is known of one slice."""
 
     scores: Tensor
+    caution: str
+    unlike: Unlikeness
     maps: dict[Hashable, Heatmap] = field(default_factory=dict)
     failed: dict[Hashable, str] = field(default_factory=dict)
     bytes_kept: int = 0
@@ -91,12 +95,14 @@ class Stacks:
         memory: what was seen of pictures.
         observer: sees what was not.
         explainer: explains one slice.
+        known: compares it with what the model learned from.
     """
 
-    def __init__(self, memory: Memory, observer: Observer, explainer: Explainer):
+    def __init__(self, memory: Memory, observer: Observer, explainer: Explainer, known: KnownPictures):
         self._memory = memory
         self._observer = observer
         self._explainer = explainer
+        self._known = known
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._way = threading.Condition()
@@ -181,11 +187,12 @@ class Stacks:
         try:
             seen, run, failed = self._observer.see_all(sight, question, watch)
             entry = self._explainer.explain(sight, question.without(failed), (View(),), watch, run)
+            entry = self._known.tell(entry, sight, self._known.find(loaded))
         except (Cancelled, DeviceError):
             raise
         except ExplainError as error:
             return SliceAnswer(at, target, loaded.labels[target], problem=str(error))
-        kept = _Kept(seen.logits.cpu())
+        kept = _Kept(seen.logits.cpu(), entry.caution, entry.unlike)
         for heatmap in entry.maps:
             kept.maps[_name(heatmap.method, question)] = replace(heatmap, details={})
         for name, reason in entry.unavailable.items():
@@ -249,8 +256,12 @@ def _answer(at: int, kept: _Kept, question: Question, loaded: LoadedModel, remem
         label=loaded.labels[target],
         probability=None if shares is None else float(shares[target]),
         score=float(scores[target]),
-        likeliest=rank_classes(kept.scores, loaded.labels, 1, loaded.outputs)[0],
+        predictions=rank_classes(kept.scores, loaded.labels, 5, loaded.outputs),
+        layer=question.layers[0].name,
         maps={name: kept.maps[key] for name, key in names.items() if key in kept.maps},
         unavailable={**question.unavailable, **{n: kept.failed[key] for n, key in names.items() if key in kept.failed}},
+        outputs=loaded.outputs,
+        caution=kept.caution,
+        unlike=kept.unlike,
         remembered=remembered,
     )

@@ -137,8 +137,19 @@ class Report:
                 whole = join_manifests(self._manifests)
                 (self.folder / "manifest.json").write_bytes(whole.model_dump_json(indent=2).encode())
 
-    def add(self, explanation: Explanation, picture_files: Mapping[str, Path] | None = None) -> None:
-        """Write what an answer holds; one by the same model, asked for in the same way as those before."""
+    def add(
+        self,
+        explanation: Explanation,
+        picture_files: Mapping[str, Path] | None = None,
+        scales: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        """Write what an answer holds; one by the same model, asked for in the same way as those before.
+
+        Args:
+            explanation: the answer.
+            picture_files: see `save`.
+            scales: by method, the values of the first and the last colour, where more than this answer decides them.
+        """
         if not explanation.pictures:
             return
         with refusing_to_write(self.folder):
@@ -147,7 +158,8 @@ class Report:
                 self._npz = _open_npz(self.folder / "maps.npz")
             self._notes = describe_making(explanation)
             ranges = find_ranges(explanation.pictures, self._view)
-            for given, ends in zip(explanation.pictures, ranges, strict=True):
+            for given, own in zip(explanation.pictures, ranges, strict=True):
+                ends = {key: (scales or {}).get(key.partition("/")[0], one) for key, one in own.items()}
                 picture = hide_name(given.picture, self.count + 1, self._names)
                 entry = replace(given, picture=picture)
                 files = picture_files if picture is given.picture else None

@@ -13,8 +13,9 @@ import numpy as np
 
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_SIDE
-from explain.pictures.picture import Picture, Section, build_picture
+from explain.pictures.picture import Picture, Placement, Section, build_picture
 from explain.volumes.geometry import Geometry
+from explain.volumes.placing import find_placement
 from explain.volumes.planes import PLANES, Plane, View, find_view
 from explain.volumes.sides import Edges, name_edges
 from explain.volumes.windows import CT_PRESETS, Window, find_range
@@ -325,7 +326,16 @@ class Volume:
         picture = build_picture(
             f"{self.name}, {'no.' if plane == 'stack' else plane} {index + 1}", values, digest, (*notes, *self.notes)
         )
-        return replace(picture, modality=self.modality, section=self.name_section(index, plane, window, invert))
+        return replace(
+            picture,
+            modality=self.modality,
+            section=self.name_section(index, plane, window, invert),
+            placement=self._place(index, plane),
+        )
+
+    def _place(self, index: int, plane: Plane) -> Placement | None:
+        view, shape, edges = self.get_view(plane), self.stored.shape, self.name_edges(plane)
+        return find_placement(self.geometry, view, shape, self.size(plane), self.measure(plane), index, edges)
 
     def name_section(
         self, index: int, plane: Plane = "stack", window: str | Window | None = None, invert: bool = False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from explain.commands.series import are_volumes, read_slices
+from explain.commands.series import are_volumes, list_indices, open_series
 from explain.commands.series import series as list_series
 from explain.commands.show import show
 from explain.errors import ExplainError
@@ -43,9 +44,14 @@ def test_series_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not [secret for secret in SECRETS if secret in said.out + said.err + json.dumps(listed)]
 
 
+def read_slices(place: Path, number: int, which: str, plane: Any, window: str | None) -> list[str]:
+    volume = open_series([place], number)
+    return [volume.slice(at, plane, window).name for at in list_indices(volume, which, plane)]
+
+
 def test_slices_are_chosen(folder: Path) -> None:
     def names(which: str, number: int = 1, plane: str = "stack") -> list[str]:
-        return [picture.name for picture in read_slices([folder], number, which, plane, None)]  # type: ignore[arg-type]
+        return read_slices(folder, number, which, plane, None)
 
     assert names("middle") == ["CT, 7 slices, no. 3"]  # the fourth is missing
     assert names("2") == ["CT, 7 slices, no. 2"]
@@ -62,11 +68,11 @@ def test_slices_are_chosen(folder: Path) -> None:
         with pytest.raises(ExplainError, match=words):
             names(which, number)
     with pytest.raises(ExplainError, match="no window “Jane”"):
-        read_slices([folder], 1, "1", "stack", "Jane")
+        read_slices(folder, 1, "1", "stack", "Jane")
     with pytest.raises(ExplainError, match="not a picture"):
-        read_slices([folder / "letter.txt"], 1, "1", "stack", None)
+        read_slices(folder / "letter.txt", 1, "1", "stack", None)
     with pytest.raises(ExplainError, match="no file"):
-        read_slices([folder / "none"], 1, "1", "stack", None)
+        read_slices(folder / "none", 1, "1", "stack", None)
 
 
 def test_nifti_files_and_zips_are_told_by_their_bytes(folder: Path) -> None:

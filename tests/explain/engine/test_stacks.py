@@ -49,7 +49,10 @@ def test_each_slice_is_what_it_is_alone(engine: Engine, cnn: LoadedModel) -> Non
             one.method: one.values.tobytes() for one in entry.maps
         }
         assert all(not one.details and one.box == entry.maps[0].box for one in answer.maps.values())
-        assert answer.likeliest == entry.predictions[0]
+        assert answer.predictions == entry.predictions and answer.caution == entry.caution
+        as_picture = answer.lay_on(entry.picture)
+        assert (as_picture.layers, as_picture.targets) == (entry.layers, entry.targets)
+        assert [one.key for one in as_picture.maps] == [one.key for one in entry.maps]
         said = {one.index: one for one in entry.predictions}
         if target in said:
             assert answer.probability == pytest.approx(said[target].probability)
