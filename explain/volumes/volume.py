@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -60,6 +60,7 @@ class Volume:
         sides_unknown: why no letters stand on the edges, in a sentence; empty where they do.
         made_as: the plane that its stack is, of a file stored in any order; `stack` for slices that are shown as they
             were made.
+        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Volume:
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     sides_unknown: str = ""
     made_as: Plane = "stack"
+    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
     # How it can be looked at -----------------------------------------------------------------------------------------
 
