@@ -121,9 +121,9 @@ def calibrate(name: str, folder: Path | None) -> None:
         made = f"{len(fitted):,} photographs, for want of ImageNet's own, each compared with four fifths of the others"
         how = f"every other file of {folder.name}, scikit-image's and scikit-learn's; 5 folds"
     known = fit(
-        known_pictures.describe(fitted, loaded, Watch()),
+        known_pictures.describe(fitted, len(fitted), loaded, Watch()),
         f"Compared with {made}.",
-        None if held is None else known_pictures.describe(held, loaded, Watch()),
+        None if held is None else known_pictures.describe(held, len(held), loaded, Watch()),
     )
     path = find_calibration(name)
     path.parent.mkdir(exist_ok=True)

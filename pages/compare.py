@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.browser.canvas import canvas, read_event
+from components.browser.canvas import canvas
 from components.choices.caution import find_cautions
 from components.choices.combination import pick_combination
 from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
 from components.choices.model import find_prompted_for, list_knowing
-from components.maps.buttons import follow_button
+from components.maps.buttons import follow_hand
 from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
-from components.maps.stack import show_stack
+from components.maps.stack import lay_answers, show_stack
 from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
 from components.page.link import get_view, keep_link
@@ -58,7 +58,6 @@ def show_page() -> None:
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
                 knowing = list_knowing(pictures)
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
-                usable = [name for name in methods if name not in obstacles]
                 twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
@@ -69,9 +68,10 @@ def show_page() -> None:
                     subject.score,
                     combination,
                     comparison,
-                    usable,
+                    [name for name in methods if name not in obstacles],
                     twin if model.prompted is None else None,
                     find_cautions(pictures, model),
+                    subject.references,
                 )
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
@@ -100,7 +100,7 @@ def _compare(
     """Sliders and grid. Moving a slider reruns only this: it holds nothing that a slider does not change."""
     shown.begin()
     difference, agree, check = between
-    follow_button(read_event(GRID), question.model)
+    follow_hand(GRID, question.model)
     strip = EpsStrip()
     settings = show_pane_settings(question.methods, [*question.usable, *question.lent], {"cf-cam": strip.make_room})
     keep_link()
@@ -121,7 +121,7 @@ def _compare(
         columns = list_columns(question, answered.outcomes)
     with place.container():
         if question.comparison.by == "methods":
-            rows = build_rows(answered, question.asked, difference=difference)
+            rows = build_rows(answered, lay_answers(question, settings), difference=difference)
         else:
             rows = build_column_rows(columns, question.asked, difference)
         below = "agreement-matrix" if agree else ""

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ BESIDE = {"benchmarks", "tests"}
 """Stand beside the program. What both need is in `tests/support`; only a benchmark's own tests import benchmarks."""
 
 
+@cache
+def list_imported(source: str, package: str) -> tuple[tuple[str, int], ...]:
+    """What `imported` finds, parsed once: several rules are about the same files."""
+    return tuple(imported(source, package))
+
+
 def imported(source: str, package: str) -> Iterator[tuple[str, int]]:
     """Every module a source imports, by its full name, with the line: `import`, `from`, relative, and by name.
 
@@ -86,7 +93,7 @@ def faults(root: Path) -> list[str]:
     for path in filter(Path.exists, files):
         relative = path.relative_to(root)
         floor = relative.parts[0].removesuffix(".py")
-        for module, line in imported(path.read_text(encoding="utf-8"), ".".join(relative.parts[:-1])):
+        for module, line in list_imported(path.read_text(encoding="utf-8"), ".".join(relative.parts[:-1])):
             top = module.split(".")[0]
             if FLOORS.get(top, -1) > FLOORS[floor] or top in FORBIDDEN[floor] | BESIDE:
                 found.append(f"{relative.as_posix()}:{line} imports {module}")
@@ -98,7 +105,7 @@ def list_borrowers(root: Path) -> list[str]:
     found = []
     for path in (root / "tests").rglob("*.py"):
         relative = path.relative_to(root)
-        names = imported(path.read_text(encoding="utf-8"), ".".join(relative.parts[:-1]))
+        names = list_imported(path.read_text(encoding="utf-8"), ".".join(relative.parts[:-1]))
         if relative.parts[1] != "benchmarks" and any(name.split(".")[0] == "benchmarks" for name, _ in names):
             found.append(relative.as_posix())
     return sorted(found)
@@ -117,7 +124,7 @@ def list_edges(root: Path, top: str) -> dict[str, dict[str, int]]:
     for name, path in sources.items():
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         edges[name] = {}
-        for module, line in imported(path.read_text(encoding="utf-8"), package):
+        for module, line in list_imported(path.read_text(encoding="utf-8"), package):
             # What is imported is a name in a module, or a module: the longest beginning that is a source.
             while module and module not in sources:
                 module = module.rpartition(".")[0]
@@ -165,7 +172,7 @@ def makers_used(root: Path) -> list[str]:
         relative = path.relative_to(root)
         package = ".".join(relative.parts[:-1])
         if path.exists() and package not in MAKERS:
-            for module, line in imported(path.read_text(encoding="utf-8"), package):
+            for module, line in list_imported(path.read_text(encoding="utf-8"), package):
                 if f"{module}.".startswith(tuple(f"{makers}." for makers in MAKERS)):
                     found.append(f"{relative.as_posix()}:{line} imports {module}")
     return sorted(found)

@@ -62,6 +62,8 @@ ELSEWHERE = {
     "explain/volumes/loading.py": "tests/explain/volumes/test_reading.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
+    "components/browser/canvas/files.py": "tests/components/browser/test_canvas.py",
+    "components/browser/canvas/stack.py": "tests/browser/test_stack.py",
     "components/browser/canvas/view.py": "tests/components/page/test_link.py",
     "components/browser/late_marks/__init__.py": "tests/browser/test_dashboard.py",
     "components/browser/gallery/__init__.py": "tests/browser/test_dashboard.py",

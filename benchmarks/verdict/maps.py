@@ -15,7 +15,6 @@ Nothing here is used to set a threshold: those of `explain.faithfulness.verdict`
 
 from __future__ import annotations
 
-import copy
 import sys
 import time
 from collections import Counter, defaultdict
@@ -36,6 +35,7 @@ from explain.bundled.birds.species import SPECIES
 from explain.engine.engine import Engine
 from explain.methods import Method, MethodResult, get_method
 from explain.methods.base import registered
+from explain.networks.twin import make_twin
 from explain.passes.capture import LayerCapture
 from explain.passes.look import Ask, look_at
 from explain.pictures.decode import decode
@@ -43,7 +43,7 @@ from explain.pictures.picture import Picture
 from explain.settings import Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from explain.models.loaded import LoadedModel
 
@@ -91,7 +91,7 @@ def list_bad_methods(loaded: LoadedModel) -> Iterator[Method]:
         before.append(grad_cam.function(capture, settings).values)
         return MethodResult(before[-2] if len(before) > 1 else before[-1])
 
-    twin, recall = make_twin(loaded), Recall(loaded)
+    twin, recall = make_twin(loaded.module), Recall(loaded)
 
     def draw_of_twin(capture: LayerCapture, settings: Settings) -> MethodResult:
         asks = (Ask(capture.target, "logit"),)
@@ -110,18 +110,6 @@ def list_bad_methods(loaded: LoadedModel) -> Iterator[Method]:
     for name, function in made.items():
         yield _make(function, name, None)
     yield _make(grad_cam.function, "wrong_class", LeastLikely())
-
-
-def make_twin(loaded: LoadedModel, seed: int = 0) -> nn.Module:
-    """The same network as it was before it learnt anything."""
-    import torch
-
-    twin = copy.deepcopy(loaded.module)
-    torch.manual_seed(seed)
-    for part in twin.modules():
-        if callable(getattr(part, "reset_parameters", None)):
-            part.reset_parameters()
-    return twin.eval().requires_grad_(False)
 
 
 def _count(words: dict[str, Counter[str]]) -> list[str]:

@@ -28,7 +28,7 @@ from benchmarks.verdict.share import Share
 from explain.bundled.architectures import build_world_cnn
 from explain.engine.engine import Engine
 from explain.faithfulness.probe import CELLS, lay_on_cells
-from explain.faithfulness.transplant import Transplant
+from explain.faithfulness.transplant import ENOUGH, Transplant
 from explain.models.loaded import LoadedModel
 from explain.pictures.geometry import Preprocessing
 from explain.worlds.marks import MARKS, UNITS, MarkName, find_place, plant
@@ -225,8 +225,8 @@ def _lay_on_cells(place: np.ndarray | None) -> np.ndarray:
 
 
 def find_strength(places: Sequence[Transplant]) -> float:
-    """Of the place that stands out most, by how much, -1…1; 0 where none turns half of the pictures."""
-    return max((one.enough - one.elsewhere for one in places if one.elsewhere is not None), default=0.0)
+    """Of the place that stands out most, by how much; 0 where none turns half of the pictures."""
+    return max((one.stands_out for one in places if one.enough >= ENOUGH), default=0.0)
 
 
 def resample(tallies: Sequence[Sequence[bool]], draws: int = _DRAWS) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import streamlit as st
 from components.choices.chosen_model import GOES_TO, ModelChoice, get_choice, keep_choice, use_bundled, use_choice
 from components.choices.dropdown import dropdown
 from components.choices.own_file import ask_for_file, declare_outputs
+from components.choices.references import offer_references
 from components.session.carried import HUB_TEXT, MODEL_SOURCE
 from components.session.front_door import link_to_page
 from components.session.work import Place, Work
@@ -63,6 +64,8 @@ def pick_model() -> ModelChoice:
     choice = get_choice()
     if source not in ("file", choice.request.source):  # the form says it itself, as soon as a file is given
         st.caption(f"In use: {escape(choice.request.name)}")
+    if choice.request.source != "bundled":
+        offer_references()
     return choice
 
 

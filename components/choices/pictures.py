@@ -15,9 +15,10 @@ import streamlit as st
 
 from components.browser.gallery import GalleryItem, Pressed, gallery
 from components.choices.dropdown import dropdown
-from components.choices.series import ZIP, are_series, get_scans, pick_slice
+from components.choices.opening import Opening, follow_opening, open_scans, take_opened
+from components.choices.series import ZIP, are_series, get_scans, pick_slice, set_scans
 from explain.bundled.pictures import bundled_pictures
-from explain.errors import PictureError
+from explain.errors import Cancelled, PictureError
 from explain.pictures.bounds import READABLE
 from explain.pictures.decode import decode
 from explain.pictures.naming import Names, hide_name, is_hidden
@@ -180,6 +181,7 @@ def pick_pictures() -> list[Picture]:
         help=f"{READABLE}; of scans, all DICOM files of a series at once, a zip of them, or a NIfTI file. They stay in "
         "the memory of the machine that runs CAMscope and are never written to a disk.",
     )
+    follow_opening()
     pick_slice()
     for problem in tray.problems:
         st.error(problem)
@@ -285,23 +287,36 @@ def _looks_like_scan(data: bytes) -> bool:
 
 def _show_slice(tray: Tray) -> None:
     """Look into scans that were uploaded, and keep the chosen slice of the open series among the pictures."""
+    open_scans()
+    opened = take_opened()
+    if opened is not None:
+        _take_scans(tray, opened)
     scans = get_scans()
-    if scans.waiting:
-        with st.spinner("Reading the scans …"):
-            files, scans.waiting = scans.waiting, []
-            before = scans.series
-            alone = scans.look_into([data for _, data in files])
-            if alone is None:
-                tray.take(files, get_names())
-            if scans.series is not before:
-                scans.shown = ""
-                _put_slice(tray)
-            for picture in alone or ():
-                if len(tray.own) < MOST_PICTURES:
-                    tray.put(picture, show=scans.series is before)
-    elif scans.shown and scans.shown not in tray.own:
+    if scans.shown and scans.shown not in tray.own:
         scans.close()
     _put_slice(tray)
+
+
+def _take_scans(tray: Tray, opened: Opening) -> None:
+    """Make what was opened the session's scans, and the pictures beside it some of its pictures."""
+    scans = get_scans()
+    try:
+        found, alone = opened.work.result()
+    except Cancelled:
+        scans.problems = ["Opening was stopped. Nothing was changed."]
+        return
+    if alone is None:
+        tray.take(opened.files, get_names())
+    if found.volume is None:
+        scans.problems = found.problems
+    else:
+        # Another series of the same files takes the place of the slice that is shown; one of others stands beside it.
+        found.shown = "" if opened.files else scans.shown
+        set_scans(found)
+        _put_slice(tray)
+    for picture in alone or ():
+        if len(tray.own) < MOST_PICTURES:
+            tray.put(picture, show=found.volume is None)
 
 
 def _put_slice(tray: Tray) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from components.choices.dropdown import dropdown
-from explain.errors import ExplainError, PictureError
-from explain.pictures.picture import Picture
+from explain.errors import Cancelled, ExplainError, PictureError
+from explain.pictures.picture import Picture, Section
+from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.volumes.planes import Plane
@@ -22,6 +23,8 @@ ZIP = b"PK\x03\x04"
 """How a zip begins."""
 
 _SLICE = "slice-widget"
+_LISTED = 0.4  # of the time that opening a series takes, the share for finding out what there is
+_FOLLOW = "follow-window-widget"
 _PLANES = {"stack": "As scanned", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
 
 _log = logging.getLogger(__name__)
@@ -33,38 +36,54 @@ class Scans:
 
     Attributes:
         waiting: files that were uploaded and not looked into yet, with their names.
-        series: what was found in the last ones, the largest first.
+        asked: another of the series, which is to be opened.
+        wanted: the slice that a link shows, of a series that is not open yet.
+        series: what was found in the last files, the largest first.
         chosen: which of these is open.
         volume: that one.
         plane: how it is cut.
         indices: by plane, which slice is shown, from 0.
-        window: through which window; None for the first.
+        window: through which window it is shown; None for the first.
+        given: through which window models see it, whichever is shown; None where they see the one that is shown.
+        inverted: whether it is shown black for white. That is for the eye only.
         shown: digest of the slice that is among the session's pictures; empty where none is.
         problems: sentences on what could not be read.
     """
 
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: int | None = None
+    wanted: Section | None = None
     series: tuple[Series, ...] = ()
     chosen: int = 0
     volume: Volume | None = None
     plane: Plane = "stack"
     indices: dict[str, int] = field(default_factory=dict)
     window: str | None = None
+    given: str | None = None
+    inverted: bool = False
     shown: str = ""
     problems: list[str] = field(default_factory=list)
 
-    def look_into(self, files: Sequence[bytes]) -> list[Picture] | None:
-        """Find the series in files and open the largest.
+    def look_into(self, files: Sequence[bytes], watch: Watch | None = None) -> list[Picture] | None:
+        """Find the series in files and open the one that a link shows, or the largest.
+
+        Args:
+            files: as they were uploaded.
+            watch: told how far it is; may stop it.
 
         Returns:
             The pictures in them that belong to none; None where there is no series, nor anything to unpack.
+
+        Raises:
+            Cancelled: it was stopped.
         """
         from explain.volumes.reading import read_volumes  # loads pydicom, which the page is painted without
 
+        watch = watch or Watch()
         self.problems = []
         alone: list[Picture] = []
         try:
-            found = read_volumes(files)
+            found = read_volumes(files, watch.part(0.0, _LISTED))
             if not found.series and not any(data.startswith(ZIP) for data in files):
                 return None
             self.problems += found.problems
@@ -72,7 +91,9 @@ class Scans:
                 alone.append(picture.open())
             if found.series:
                 self.series = found.series
-                self.open(0)
+                self._open_wanted(watch.part(_LISTED, 1.0))
+        except Cancelled:
+            raise
         except ExplainError as error:
             self.problems.append(str(error))
         except Exception:
@@ -80,33 +101,64 @@ class Scans:
             self.problems.append("The series could not be read. Export it again, or give fewer files.")
         return alone
 
-    def open(self, number: int) -> None:
+    def _open_wanted(self, watch: Watch) -> None:
+        wanted = self.wanted
+        for number, series in enumerate(self.series):
+            if wanted is not None and wanted.volume in series.digests:
+                self.open(number, watch, series.digests.index(wanted.volume))
+                self.go_to(wanted)
+                self.wanted = None
+                return
+        self.open(0, watch)
+        if wanted is not None:
+            self.problems.append("These are not the scans that the link shows: their content differs.")
+
+    def open(self, number: int, watch: Watch | None = None, volume: int = 0) -> None:
         """Open one of the series at its middle slice.
+
+        Args:
+            number: which.
+            watch: told how far it is; may stop it.
+            volume: which volume of it, of a file of several.
 
         Raises:
             PictureError: it cannot be read.
+            Cancelled: it was stopped.
         """
         self.volume = None
-        self.volume = self.series[number].open()
+        self.volume = self.series[number].open(watch, volume)
         self.chosen, self.plane, self.window = number, self.volume.made_as, None
+        self.given, self.inverted = None, False
         self.indices = {}
+
+    def go_to(self, place: Section) -> None:
+        """Show this slice of the series that is open; what it has not stays as it is."""
+        volume = self.volume
+        assert volume is not None
+        plane = next((known for known, fault in volume.planes.items() if known == place.plane and not fault), None)
+        if plane is not None and place.index in volume.list_there(plane):
+            self.plane = plane
+            self.indices[plane] = place.index
+        try:
+            volume.choose_window(place.window, 0)
+        except PictureError:
+            return
+        self.window = place.window or None
 
     def find_index(self) -> int:
         """Which slice of the plane is shown: the middle one at first, or else the nearest that is not missing."""
         assert self.volume is not None
-        count = self.volume.count(self.plane)
-        gaps = set(self.volume.missing) if self.volume.get_view(self.plane).axes[0] == 0 else set()
-        there = [at for at in range(count) if at not in gaps]
+        count, there = self.volume.count(self.plane), self.volume.list_there(self.plane)
         return self.indices.get(self.plane, min(there, key=lambda at: abs(at - count // 2)))
 
     def draw(self) -> Picture:
-        """The slice that is shown.
+        """The slice that is shown, as models are given it.
 
         Raises:
             PictureError: it is missing in the series.
         """
         assert self.volume is not None
-        return self.volume.slice(self.find_index(), self.plane, self.window)
+        return self.volume.slice(self.find_index(), self.plane, self.window if self.given is None else self.given)
 
     def close(self) -> None:
         """Forget the series."""
@@ -118,6 +170,11 @@ def get_scans() -> Scans:
     if "scans" not in st.session_state:
         st.session_state["scans"] = Scans()
     return st.session_state["scans"]
+
+
+def set_scans(scans: Scans) -> None:
+    """Make others this session's scans."""
+    st.session_state["scans"] = scans
 
 
 def are_series(files: Sequence[bytes]) -> bool:
@@ -173,9 +230,19 @@ def pick_slice() -> None:
         )
     _pick_index(scans)
     windows = list(scans.volume.windows)
-    if len(windows) > 1:
-        chosen = scans.window if scans.window in windows else windows[0]
-        dropdown("Window", windows, chosen, "window-widget", _choose_window, filter_mode=None)
+    chosen = scans.window or next(iter(windows), "")
+    if len(windows) > 1 or chosen not in windows[:1]:
+        # One that was dragged on the picture is none of those.
+        offered = windows if chosen in windows else [*windows, chosen]
+        dropdown("Window", offered, chosen, "window-widget", _choose_window, filter_mode=None)
+        st.session_state[_FOLLOW] = scans.given is None
+        st.toggle(
+            "Models see this window",
+            key=_FOLLOW,
+            on_change=_choose_given,
+            help="On: a window that is chosen or dragged is what models are given, and maps are made anew. Off: models "
+            "keep the window of now, and others are for the eye only.",
+        )
     edges = scans.volume.name_edges(scans.plane)
     if edges is not None:
         st.caption(f"Left edge {edges.left}, right {edges.right}, top {edges.top}, bottom {edges.bottom}.")
@@ -203,13 +270,7 @@ def _name(one: Series) -> str:
 
 
 def _choose_series(number: int) -> None:
-    scans = get_scans()
-    scans.problems = []
-    try:
-        scans.open(number)
-    except ExplainError as error:
-        scans.problems.append(str(error))
-        scans.chosen = number
+    get_scans().asked = number
 
 
 def _choose_plane(plane: Any) -> None:
@@ -218,6 +279,12 @@ def _choose_plane(plane: Any) -> None:
 
 def _choose_window(window: str) -> None:
     get_scans().window = window
+
+
+def _choose_given() -> None:
+    scans = get_scans()
+    assert scans.volume is not None
+    scans.given = None if st.session_state[_FOLLOW] else scans.window or next(iter(scans.volume.windows))
 
 
 def _choose_index() -> None:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.combination import Combination
 from components.choices.comparison import Comparison
+from components.choices.references import make_references_key
+from components.choices.slice_in_view import find_stacks
 from components.maps.rows import (
+    GRID,
     Answered,
     Asked,
     Column,
@@ -23,6 +26,7 @@ from components.maps.rows import (
 )
 from components.session.work import Work
 from explain.bundled.kinds import find_prompts_for
+from explain.datasets.loose import LoosePicture
 from explain.engine.explanation import Explanation, PictureExplanation
 from explain.errors import Cancelled, ExplainError
 from explain.methods import Settings, get_method
@@ -54,6 +58,7 @@ class Question:
         usable: the methods that work on the model.
         twin: a bundled model with prompts that knows the same classes, or the pictures; None where this one has some.
         cautions: what must be said before the answer, by the digest of the picture.
+        references: pictures that those of the question are compared with, for this model alone.
     """
 
     model: LoadedModel
@@ -67,13 +72,15 @@ class Question:
     usable: Sequence[str]
     twin: str | None = None
     cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
+    references: tuple[LoosePicture, ...] = ()
 
     @property
     def asked(self) -> Asked:
         """What all rows have in common."""
         # Of columns that are models, each answers for itself.
         cautions = NO_CAUTIONS if self.comparison.by == "models" else self.cautions
-        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions)
+        stacks = find_stacks(self.pictures, GRID)
+        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions, stacks)
 
     @property
     def cannot(self) -> list[str]:
@@ -105,6 +112,7 @@ class Question:
             self.score,
             self.combination,
             self.comparison,
+            make_references_key(self.references),
             *(picture.digest for picture in self.pictures),
         ]
         parts += [f"{name} {settings[name]!r}" for name in self.methods]
@@ -162,6 +170,7 @@ def _borrow(
             layer="auto",
             target=model.labels.index(label),
             methods=question.lent,
+            references=(),
             combination=Combination(augmentation=question.combination.augmentation),
             usable=question.lent,
         )
@@ -224,6 +233,7 @@ def explain(engine: Engine, question: Question, settings: Mapping[str, Settings]
                 question.combination.augmentation,
                 progress=report,
                 cancel=work.cancel,
+                references=question.references or None,
             )
             outcomes.append(explanation.pictures[0])
         except Cancelled:
@@ -265,7 +275,13 @@ def explain_models(
             target = model.labels.index(label) if label in model.labels else None
             at = model.default_layer.name if model.default_layer is not None else "auto"
             part = replace(
-                question, model=model, layer=at, target=target, combination=Combination(), comparison=Comparison()
+                question,
+                model=model,
+                layer=at,
+                target=target,
+                combination=Combination(),
+                comparison=Comparison(),
+                references=(),
             )
         work.report(name, number / len(question.comparison.names))
         for outcomes, outcome in zip(found, explain(engine, part, settings, work), strict=True):

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.browser.canvas import Choice, Pane, Row
+from components.browser.canvas.stack import Stack
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.methods import has_settings, name_pane_settings
 from components.maps.headings import describe_explained, describe_layers, describe_target, say_score
 from components.maps.verdicts import say_unlike
 from components.words import format_answer, format_time
 from explain.engine.explanation import PictureExplanation
+from explain.faithfulness.unlike import NOT_MEASURED
 from explain.maps.agreement import subtract
 from explain.maps.heatmap import Heatmap, describe_faintness, find_peaks, find_strength
 from explain.methods import get_method
@@ -83,6 +85,7 @@ class Asked:
         model: the model's name.
         score: what of the class is explained.
         cautions: what must be said first, by the digest of the picture.
+        stacks: the series of slices among the pictures, by digest.
     """
 
     methods: Sequence[str]
@@ -90,6 +93,7 @@ class Asked:
     model: str = ""
     score: Score = "logit"
     cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
+    stacks: Mapping[str, Stack] = field(default_factory=dict)
 
 
 def build_rows(
@@ -113,7 +117,7 @@ def build_rows(
         else:
             loan = answered.loans.get(outcome.picture.digest)
             row = _subtract(_build_row(outcome, asked, loan, coming or {}), difference)
-        rows.append(_warn(row, asked.cautions, outcome))
+        rows.append(replace(_warn(row, asked.cautions, outcome), stack=asked.stacks.get(row.digest)))
     return rows
 
 
@@ -256,8 +260,9 @@ def build_column_rows(
                 digest=picture.digest,
                 panes=panes,
                 detail=" · ".join(filter(None, [columns[0].told, *say_score(asked.score), method.sentence])),
-                notes=(describe_picture(picture),),
+                notes=(describe_picture(picture), *_say_likeness(columns[0].outcome)),
                 settings=_name_settings(name),
+                stack=asked.stacks.get(picture.digest),
             )
             row = _subtract(row, difference)
             # Of columns that are models, each answers for itself.
@@ -304,6 +309,17 @@ def describe_picture(picture: Picture) -> str:
     return " ".join([f"{width} × {height} pixels.", *picture.notes])
 
 
+def _say_likeness(outcome: Outcome) -> tuple[str, ...]:
+    """How a picture compares with references that a person named, where it is like them: else that stands above."""
+    unlike = NOT_MEASURED if isinstance(outcome, Failure) else outcome.unlike
+    if not unlike.references or unlike.unlike or unlike.value is None:
+        return ()
+    return (
+        f"Like the {len(unlike.null):,} reference pictures: {unlike.value:.2f} from them, and unlike only above "
+        f"{unlike.bound:.2f}.",
+    )
+
+
 def _build_row(entry: PictureExplanation, asked: Asked, loan: Loan | None, coming: Mapping[str, str]) -> Row:
     panes = [_build_picture_pane(entry)]
     maps = {heatmap.method: heatmap for heatmap in entry.maps}
@@ -322,7 +338,7 @@ def _build_row(entry: PictureExplanation, asked: Asked, loan: Loan | None, comin
         digest=entry.picture.digest,
         panes=panes,
         detail=describe_explained(entry, asked.model, asked.score),
-        notes=(describe_picture(entry.picture),),
+        notes=(describe_picture(entry.picture), *_say_likeness(entry)),
     )
 
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.browser.canvas import Pane
+from components.browser.canvas.stack import AHEAD
 from components.browser.strip import Lane, Strip, strip
 from components.choices.series import get_scans
 from components.choices.target import choose_target
 from components.maps.question import Question
-from components.maps.rows import Answered
+from components.maps.rows import Answered, Asked
 from components.session.faults import show_faults
 from components.session.work import Work
 from components.words import describe_duration, escape, format_share
 from explain.engine.explanation import PictureExplanation, format_value
 from explain.engine.slices import Course, SliceAnswer, follow_maps
 from explain.errors import Cancelled, ExplainError
+from explain.maps.heatmap import find_strength
 from explain.methods import get_method
 from explain.percent import write_percent
 from explain.pictures.picture import Section
@@ -39,6 +43,7 @@ _GONE = "stack-gone"  # to another slice, by the strip
 _STILL = 0.8  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
 _ALONE = 60.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
+_GRID_AT = (4, 2 * AHEAD)  # answers at which the grid is drawn anew: those around the slice in view come first
 _SHARES = ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %"))
 
 
@@ -99,6 +104,7 @@ class StackRun:
         work: under way.
         stopped: the person stopped it.
         problem: why it ended, in a sentence.
+        shown: how many answers there were when the grid was last drawn.
         watched: when somebody last looked how far it is, by time.monotonic.
     """
 
@@ -112,7 +118,17 @@ class StackRun:
     work: Work[None] | None = None
     stopped: bool = False
     problem: str = ""
+    shown: int = 0
     watched: float = field(default_factory=time.monotonic)
+    _courses: tuple[int, dict[str, Course]] = field(default_factory=lambda: (0, {}))
+
+    def follow_courses(self, methods: Sequence[str]) -> dict[str, Course]:
+        """How the maps of each method go along the stack, as far as it is answered."""
+        answers = [*self.answers.values()]
+        if self._courses[0] != len(answers):
+            found = {name: course for name in methods if (course := follow_maps(answers, name)) is not None}
+            self._courses = (len(answers), found)
+        return self._courses[1]
 
     def stop(self) -> None:
         """Ask for no more of it. What was answered stays."""
@@ -202,10 +218,49 @@ def _forget() -> None:
         run.stop()
 
 
-def find_answers(volume: str) -> Mapping[int, SliceAnswer]:
-    """By slice, what is answered by now of the series with this digest, with the settings of now."""
+def lay_answers(question: Question, settings: Mapping[str, Settings]) -> Asked:
+    """What all rows have in common, with the maps of slices that are explained already and the one scale of all.
+
+    Args:
+        question: what is asked of the pictures.
+        settings: by method.
+    """
+    asked = question.asked
     run: StackRun | None = st.session_state.get(_RUN)
-    return {} if run is None or run.volume != volume else dict(run.answers)
+    if run is None or question.target is None or not question.can_be_judged:
+        return asked
+    filled = {}
+    for picture in question.pictures:
+        stack = asked.stacks.get(picture.digest)
+        if stack is None or picture.section is None:
+            continue
+        if Ask(stack.volume, picture.section, question, settings, question.target).key == run.key:
+            run.shown = len(run.answers)
+            ends = {name: course.ends for name, course in run.follow_courses(question.usable).items()}
+            filled[picture.digest] = replace(stack, maps=partial(_build_panes, run), ends=ends)
+    return replace(asked, stacks={**asked.stacks, **filled})
+
+
+def _build_panes(run: StackRun, index: int) -> dict[str, Pane] | None:
+    """The maps of a slice, as panes by the keys that they have for a picture; None where it is not explained."""
+    answer = run.answers.get(index)
+    if answer is None:
+        return None
+    panes = {}
+    for name, heatmap in answer.maps.items():
+        method = get_method(name)
+        panes[name] = Pane(
+            name,
+            method.title,
+            values=heatmap.values,
+            box=heatmap.box,
+            alt=f"{method.title} for “{answer.label}” on slice {index + 1}",
+            painting=method.painting,
+            strength=find_strength(heatmap.values),
+        )
+    for name, reason in answer.unavailable.items():
+        panes[name] = Pane(name, get_method(name).title, message=reason)
+    return panes
 
 
 def _find_run(ask: Ask) -> StackRun | None:
@@ -244,8 +299,9 @@ def _follow(engine: Engine, ask: Ask, run: StackRun) -> None:
     """How far it is, and the strip as it fills. A fragment of its own, so that no slider waits for it."""
     run.watched = time.monotonic()
     _follow_choice()
-    if run.is_over():
-        st.rerun()
+    if run.is_over() or any(run.shown < count <= len(run.answers) for count in _GRID_AT):
+        run.shown = len(run.answers)
+        st.rerun()  # the grid gets what there is
     if run.work is None and time.monotonic() - run.since >= _STILL:
         run.work = Work(lambda work: run.explain(engine, ask, work))
     share, said = (None, "") if run.work is None else run.work.progress

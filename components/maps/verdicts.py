@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -228,7 +228,9 @@ def _judge(judging: _Judging, judge: Judge, work: Work[None]) -> None:
 def say_verdict(verdict: Verdict) -> Said:
     """A verdict in the form in which the canvas shows it."""
     missing = f"Not measured: {'; '.join(verdict.missing)}." if verdict.missing else ""
-    marks = tuple(_say(mark, verdict.settled) for mark in verdict.marks)
+    first, *others = (_say(mark, verdict.settled) for mark in verdict.said)
+    also = tuple(f"Also {mark.word}: {mark.sentence}" for mark in verdict.unsaid)
+    marks = (replace(first, lines=(*also, *first.lines)), *others)
     return Said(marks, missing, verdict.settled, CLASS_AGNOSTIC if "same for other classes" in verdict.words else "")
 
 

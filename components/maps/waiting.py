@@ -10,6 +10,7 @@ import streamlit as st
 
 from components.browser.canvas import Pane, Row, canvas
 from components.choices.methods import METHODS
+from components.choices.slice_in_view import find_stacks
 from components.maps.question import Question, answer
 from components.maps.rows import Answered, build_rows, describe_picture
 from components.session.work import Place, Work, go_on
@@ -37,7 +38,11 @@ def show_pictures(pictures: Sequence[Picture], view: RenderSettings) -> None:
         Pane(name, get_method(name).title, get_method(name).sentence, message="Coming …")
         for name in st.session_state.get(METHODS, DEFAULT_METHODS)
     ]
-    rows = [Row(p.digest, p.name, p.pixels, p.digest, panes, notes=(describe_picture(p),)) for p in pictures]
+    stacks = find_stacks(pictures, "waiting")
+    rows = [
+        Row(p.digest, p.name, p.pixels, p.digest, panes, notes=(describe_picture(p),), stack=stacks.get(p.digest))
+        for p in pictures
+    ]
     canvas(rows, view, key="waiting", news=True)
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from components.choices.layer import AUTO, pick_layer
 from components.choices.model import await_model, pick_model, pick_outputs
 from components.choices.pictures import pick_pictures
+from components.choices.references import get_references
 from components.choices.target import pick_score, pick_target
 from components.page.link import follow_link, keep_link, show_link_notes
 from components.page.presenter import PRESENTING, TurnPicture, offer_presenter
@@ -18,6 +19,7 @@ from components.page.scenes import offer_scenes, turn_page, turn_scene
 from components.page.tour import offer_tour, show_step
 from components.session.engine import await_engine
 from components.session.work import Place
+from explain.datasets.loose import LoosePicture
 from explain.maps.figure import DISCLAIMER
 from explain.models.loaded import LoadedModel
 from explain.passes.look import Score
@@ -38,6 +40,7 @@ class Subject:
         layer: name of a layer; `auto` where the model has none.
         target: index of a class, or None for each picture's likeliest.
         score: what of the class is differentiated.
+        references: pictures that those are compared with, where the model needs any.
     """
 
     engine: Engine
@@ -46,6 +49,7 @@ class Subject:
     layer: str
     target: int | None
     score: Score
+    references: tuple[LoosePicture, ...] = ()
 
 
 def show_heading(title: str, named: bool = True, turn_picture: TurnPicture | None = None) -> None:
@@ -108,7 +112,7 @@ def pick_subject(
         layer = pick_layer(model.layers, model.default_layer, model.request.name)
     if layer == AUTO and model.default_layer is not None:
         layer = model.default_layer.name
-    return body, Subject(engine, model, pictures, layer, target, score)
+    return body, Subject(engine, model, pictures, layer, target, score, get_references(model))
 
 
 def show_subject(heading: str, show: Callable[[Subject], None]) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from components.choices.methods import find_obstacles
 from components.session.work import Work
-from components.truth.rows import Network
+from components.truth.rows import Answer, Network
 from components.truth.specimen import Specimen
-from explain.engine.explanation import PictureExplanation
 from explain.methods import Settings
+from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -42,7 +42,9 @@ class Trial:
     @property
     def key(self) -> str:
         """A digest of everything the answers depend on."""
-        parts = [self.specimen.picture.digest, self.target, *(n.model.fingerprint for n in self.networks)]
+        pictures = [self.specimen.picture, self.specimen.other]
+        parts: list[object] = [None if one is None else one.digest for one in pictures]
+        parts += [self.target, *(n.model.fingerprint for n in self.networks)]
         parts += [f"{name} {self.settings[name]!r}" for name in self.methods]
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
@@ -51,12 +53,24 @@ class Trial:
         obstacles = find_obstacles(network.model)
         return [name for name in self.methods if name not in obstacles]
 
-    def ask(self, work: Work[Any]) -> list[tuple[Network, PictureExplanation]]:
+    def ask(self, work: Work[Any]) -> list[Answer]:
         """Each network's answer and maps.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
         """
+        return self._ask(self.specimen.picture, work)
+
+    def ask_both(self, work: Work[Any]) -> tuple[list[Answer], list[Answer]]:
+        """The same, and the same of the picture with the switch put the other way, where there is one.
+
+        Raises:
+            ExplainError: with a sentence on what was wrong.
+        """
+        other = self.specimen.other
+        return self.ask(work), [] if other is None else self._ask(other, work)
+
+    def _ask(self, picture: Picture, work: Work[Any]) -> list[Answer]:
         answers = []
         for number, network in enumerate(self.networks):
 
@@ -64,7 +78,7 @@ class Trial:
                 work.report(text, (number + share) / len(self.networks))
 
             explanation = self.engine.explain(
-                self.specimen.picture,
+                picture,
                 network.model,
                 self.methods,
                 "auto",
@@ -76,9 +90,7 @@ class Trial:
             answers.append((network, explanation.pictures[0]))
         return answers
 
-    def judge(
-        self, answers: Sequence[tuple[Network, PictureExplanation]], work: Work[None]
-    ) -> Iterator[tuple[str, Verdicts]]:
+    def judge(self, answers: Sequence[Answer], work: Work[None]) -> Iterator[tuple[str, Verdicts]]:
         """Have the maps judged.
 
         Yields:

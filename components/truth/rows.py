@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from components.browser.canvas import Pane, Row
 from components.maps.headings import describe_layers, describe_target
 from components.maps.rows import Answered, Asked, build_rows
@@ -12,6 +14,7 @@ from components.studio.parts import outline_parts
 from components.truth.specimen import Specimen
 from components.words import format_share
 from explain.engine.explanation import PictureExplanation
+from explain.maps.agreement import rank_correlations
 from explain.maps.heatmap import Heatmap
 from explain.maps.region_share import mask_share
 from explain.models.loaded import LoadedModel
@@ -36,8 +39,12 @@ class Network:
     note: str = ""
 
 
+Answer = tuple[Network, PictureExplanation]
+"""What a network says of the specimen."""
+
+
 def build_truth_rows(
-    specimen: Specimen, answers: Sequence[tuple[Network, PictureExplanation]], methods: Sequence[str]
+    specimen: Specimen, answers: Sequence[Answer], methods: Sequence[str], others: Sequence[Answer] = ()
 ) -> list[Row]:
     """A row for each network, with the share of each map that lies where the answer is known to lie.
 
@@ -45,14 +52,17 @@ def build_truth_rows(
         specimen: the picture.
         answers: of each network.
         methods: in the order of their panes.
+        others: of each network about the picture with the switch put the other way; none where nobody asked.
     """
     rows = []
     outlines = [] if specimen.region is None else outline_parts({"": specimen.region})
+    before = {network.key: {heatmap.method: heatmap for heatmap in entry.maps} for network, entry in others}
     for network, entry in answers:
         usable = [name for name in methods if name not in entry.unavailable]
         (row,) = build_rows(Answered((entry,)), Asked(methods, usable, network.model.request.name))
         maps = {heatmap.method: heatmap for heatmap in entry.maps}
-        panes = [_say_truth(pane, specimen, maps.get(pane.key)) for pane in row.panes]
+        was = before.get(network.key, {})
+        panes = [_say_truth(pane, specimen, maps.get(pane.key), was.get(pane.key)) for pane in row.panes]
         told = [describe_target(entry), network.note, network.model.request.name, *describe_layers(entry)]
         detail = " · ".join(filter(None, told))
         rows.append(
@@ -61,7 +71,7 @@ def build_truth_rows(
     return rows
 
 
-def _say_truth(pane: Pane, specimen: Specimen, heatmap: Heatmap | None) -> Pane:
+def _say_truth(pane: Pane, specimen: Specimen, heatmap: Heatmap | None, before: Heatmap | None) -> Pane:
     """A pane with what is known: on the picture what it is, and on a map how much lies where the answer does."""
     if pane.key == "picture":
         sentence = f"The truth: {specimen.label}."
@@ -69,7 +79,16 @@ def _say_truth(pane: Pane, specimen: Specimen, heatmap: Heatmap | None) -> Pane:
     if heatmap is None:
         return pane
     said = describe_share(heatmap, specimen)
-    return replace(pane, sentence=f"{said[0].upper()}{said[1:]}.", time="")
+    alike = "" if before is None else f" {describe_likeness(heatmap, before)}"
+    return replace(pane, sentence=f"{said[0].upper()}{said[1:]}.{alike}", time="")
+
+
+def describe_likeness(heatmap: Heatmap, before: Heatmap) -> str:
+    """How alike a map is to that of the picture with the switch put the other way, in a sentence."""
+    alike = rank_correlations([heatmap.values, before.values], [heatmap.box, before.box])[0, 1]
+    if np.isnan(alike):
+        return "A blank map can be compared with none."
+    return f"Rank correlation with the map once the switch is put the other way: {alike:.2f}."
 
 
 def describe_share(heatmap: Heatmap, specimen: Specimen) -> str:

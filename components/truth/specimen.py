@@ -19,12 +19,14 @@ class Specimen:
         label: what it shows, by the name of a class.
         name: what is planted, after an article: `the crest`.
         region: where that lies, or would lie, `(H, W)` bool; None where it is everywhere, so that no place is its own.
+        other: the picture with the switch put the other way, where its maps are to be compared with these.
     """
 
     picture: Picture
     label: str
     name: str
     region: np.ndarray | None
+    other: Picture | None = None
 
     def find_chance(self, box: Box) -> float | None:
         """The share of a map that lies on the region where the map is the same everywhere.

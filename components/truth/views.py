@@ -9,12 +9,13 @@ import streamlit as st
 
 from components.choices.view import pick_one_view
 
-TruthView = Literal["shortcuts", "birds", "trust", "counted"]
+TruthView = Literal["shortcuts", "birds", "generated", "trust", "counted"]
 
 TRUTH_VIEW = "truth-view"
 TRUTH_VIEWS: dict[TruthView, str] = {
     "shortcuts": "Shortcuts",
     "birds": "Birds",
+    "generated": "Real or generated",
     "trust": "Which one to trust?",
     "counted": "How often",
 }
@@ -23,6 +24,8 @@ SENTENCES: dict[TruthView, str] = {
     "maps and verdicts.",
     "birds": "Siblings differ in one part, so that part must decide. Draw a bird as its sibling, and see how much of "
     "each map lies on it.",
+    "generated": "A network tells photographs from generated pictures by their finest pixels. Those lie everywhere, so "
+    "no map can show it: the test shows it, when pictures are halved and enlarged again.",
     "trust": "Two networks do well on their test pictures, and one of them cheats. Here are their maps.",
     "counted": "Over many pictures and trainings: how often maps show a shortcut, how often verdicts catch it, and "
     "what both miss.",

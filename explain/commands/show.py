@@ -152,7 +152,7 @@ def show(
     )
     if stack:
         assert volume is not None
-        whole = WholeStack(volume, plane, window, indices[0])
+        whole = WholeStack(volume, plane, window, indices[0], chosen_view.signed)
         answers = engine.explain_stack(
             volume, loaded, chosen, layer, target, settings, score, plane, window, first=indices[0]
         )

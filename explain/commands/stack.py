@@ -32,12 +32,14 @@ class WholeStack:
         plane: in which plane.
         window: see `Volume.slice`.
         first: the slice whose likeliest class is explained where none was named, from 0.
+        signed: whether what is below zero is shown too.
     """
 
     volume: Volume
     plane: Plane
     window: str | None
     first: int
+    signed: bool = False
 
     @property
     def count(self) -> int:
@@ -81,8 +83,9 @@ def show_stack(
     if not there:
         raise ExplainError(left_out[0] if left_out else "Stopped before a slice was explained.")
     courses = {name: course for name in there[0].maps if (course := follow_maps(there, name)) is not None}
+    scales = {name: course.find_range(stack.signed) for name, course in courses.items()}
     for answer in there:
-        report.add(tell(stack.draw(answer.index), answer), scales={name: one.range for name, one in courses.items()})
+        report.add(tell(stack.draw(answer.index), answer), scales=scales)
     missing = sorted(set(range(stack.count)) - set(wanted))
     _write(report.folder, encode_stack(found, stack.count, missing))
     print(f"\n{len(there)} of {stack.count} slices explained for “{there[0].label}”, with one scale for all of them.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
+from explain.datasets.loose import LoosePicture
 from explain.errors import PictureError
 from explain.pictures.bounds import check_size
 from explain.pictures.decode import decode
@@ -19,7 +20,7 @@ from explain.storage import expand_home, read_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-Given: TypeAlias = "Picture | str | Path | bytes | IO[bytes] | Image.Image | np.ndarray | Tensor"
+Given: TypeAlias = "Picture | LoosePicture | str | Path | bytes | IO[bytes] | Image.Image | np.ndarray | Tensor"
 """One picture, in any of the ways in which it may be handed over."""
 
 _TAKEN = (
@@ -34,8 +35,18 @@ def open_pictures(given: Given | Iterable[Given]) -> list[Picture]:
     Raises:
         PictureError: something is no picture, or there is none.
     """
-    if isinstance(given, (Picture, str, Path, bytes, bytearray, memoryview, Image.Image)) or hasattr(given, "read"):
-        return [_open(given, "picture")]
+    return [*open_each(spread(given))]
+
+
+def spread(given: Given | Iterable[Given]) -> list[Any]:
+    """What was handed over, one by one, not yet opened.
+
+    Raises:
+        PictureError: it can be no pictures, or there are none.
+    """
+    one = (Picture, LoosePicture, str, Path, bytes, bytearray, memoryview, Image.Image)
+    if isinstance(given, one) or hasattr(given, "read"):
+        return [given]
     if _is_tensor(given) or isinstance(given, np.ndarray):
         several = list(given) if given.ndim == 4 else [given]  # type: ignore[union-attr]
     elif isinstance(given, Iterable) and not isinstance(given, dict):
@@ -44,9 +55,27 @@ def open_pictures(given: Given | Iterable[Given]) -> list[Picture]:
         raise PictureError(f"A picture cannot be made of {_describe(given)}. {_TAKEN}")
     if not several:
         raise PictureError("Name at least one picture.")
-    if len(several) == 1:
-        return [_open(several[0], "picture")]
-    return [_open(one, f"picture {number}") for number, one in enumerate(several, 1)]
+    return several
+
+
+def open_each(several: Sequence[Any]) -> Iterator[Picture]:
+    """The pictures of what `spread` gave back, each opened when it is asked for, so that one is held at a time.
+
+    Raises:
+        PictureError: something is no picture.
+    """
+    for number, one in enumerate(several, 1):
+        yield _open(one, "picture" if len(several) == 1 else f"picture {number}")
+
+
+def list_digests(several: Sequence[Any]) -> Iterator[str]:
+    """The digest of each picture; what does not know it is opened for it, and not held.
+
+    Raises:
+        PictureError: something is no picture.
+    """
+    for one in several:
+        yield one.digest if isinstance(one, (Picture, LoosePicture)) else _open(one, "picture").digest
 
 
 def _open(given: Any, name: str) -> Picture:
@@ -58,6 +87,8 @@ def _open(given: Any, name: str) -> Picture:
     """
     if isinstance(given, Picture):
         return given
+    if isinstance(given, LoosePicture):
+        return given.open()
     if isinstance(given, (str, Path)):
         return _open_path(Path(given), str(given))
     if isinstance(given, (bytes, bytearray, memoryview)):

@@ -11,21 +11,21 @@ import numpy as np
 
 from explain.engine.drawing import draw_all
 from explain.engine.machine import Machine
-from explain.engine.masked import MaskedPasses
+from explain.engine.masked import FILLS, FIRST_LOOK, FULL_LOOK, MaskedPasses
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import MapKey, Question
 from explain.engine.sight import Sight
 from explain.engine.strangers import StrangersSeen
-from explain.engine.transplanting import Transplanter
+from explain.engine.transplanting import TYPICAL_PASSES, Transplanter
 from explain.faithfulness.bank import Bank
 from explain.faithfulness.calibration import has_calibration
-from explain.faithfulness.copies import list_copies
+from explain.faithfulness.copies import AsMarked, list_copies
 from explain.faithfulness.hiding import Hiding, judge_by_hiding
 from explain.faithfulness.likeness import find_likeness
 from explain.faithfulness.probe import FEWEST_CELLS, find_allowed, lay_on_cells
 from explain.faithfulness.references import describe_unlikeness
-from explain.faithfulness.transplant import Transplant
+from explain.faithfulness.transplant import Transplant, find_hottest
 from explain.faithfulness.verdict import FEWEST_OTHERS, Evidence, Hidden, Verdict, decide
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
@@ -36,16 +36,8 @@ from explain.progress import Watch
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
 
-FIRST_LOOK, FULL_LOOK = 14, 62
-"""Masks of each fill. What the first of them say is only so far; all of them decide, once. With the picture as it is
-and with all of it hidden they are 16 and 64 passes, which fill whole chunks. Four times as many decided hardly more.
-"""
-
-FILLS: tuple[Fill, ...] = ("grey", "blur")
-"""What hides. Each that takes the class away has the same say."""
-
-_PLACES_PASSES, _LONGEST = 60, 5.0
-"""What trying places takes, and for how many seconds it is done unasked."""
+_LONGEST = 5.0
+"""For how many seconds places are tried unasked."""
 
 Verdicts = Mapping[str, Verdict]
 """By the key of a map; see `Heatmap.key`."""
@@ -93,7 +85,7 @@ class Judge:
         self._observer = observer
         self._masked = MaskedPasses(machine)
         self._strangers = StrangersSeen(machine, memory, observer)
-        self._transplanter = Transplanter(machine)
+        self._transplanter = Transplanter(machine, self._masked)
 
     def judge(self, sight: Sight, question: Question, watch: Watch) -> Iterator[Verdicts]:
         """The verdicts on all maps of a picture, again and again as more is known.
@@ -142,8 +134,27 @@ class Judge:
         maps = self._compare_classes(maps, sight, seen, quick, watch)
         return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
 
+    def find_coherence(self, one: TestedMap, sight: Sight, question: Question, shown: np.ndarray) -> float | None:
+        """How alike a map is to the same method's of the picture shown as bright as the map is; None for a slow one.
+
+        Args:
+            one: the map.
+            sight: the picture as it is.
+            question: what was asked of it.
+            shown: the map as it is shown, `(h, w)`, 0…1.
+        """
+        if one.slow or one.evidence.blank:
+            return None
+        heatmap = one.heatmap
+        method = next(method for method in question.methods if method.name == heatmap.method)
+        layers = tuple(layer for layer in question.layers if layer.name == heatmap.layer) or question.layers
+        asked = replace(question, methods=(method,), layers=layers, targets=(heatmap.target,))
+        drawn = self.draw(replace(sight, view=AsMarked(shown=shown)), asked, Watch())
+        likenesses = [find_likeness(one.cells, lay_on_cells(other.values)) for other in drawn.values()]
+        return next((likeness if np.isfinite(likeness) else 0.0 for likeness in likenesses), None)
+
     def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
-        """What the hottest places of the maps do to other pictures, by the map's key, however long it takes."""
+        """What places of the picture do to other pictures, by the key of each map, however long it takes."""
         seen, _, failed = self._observer.see_all(sight, question, watch)
         maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
         return self._transplant(maps, sight, seen, watch)
@@ -159,7 +170,7 @@ class Judge:
         if not has_calibration(loaded.request.name, loaded.fingerprint):
             looks += FEWEST_OTHERS
         seconds = looks * look + len(FILLS) * (FULL_LOOK + 2) * (masked or look)
-        places = _PLACES_PASSES * look
+        places = TYPICAL_PASSES * look
         return seconds + (places if places <= _LONGEST else 0.0)
 
     def forget(self) -> None:
@@ -254,9 +265,9 @@ class Judge:
         return None if seen is None or seen.own_logits is None else int(seen.logits.argmax())
 
     def _try_places(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch) -> list[TestedMap]:
-        """Each map beside what its hottest places do to other pictures."""
+        """Each map beside what places of the picture do to others."""
         pace = self._observer.pace_of(sight.loaded)
-        if pace is None or pace * _PLACES_PASSES > _LONGEST:
+        if pace is None or pace * TYPICAL_PASSES > _LONGEST:
             why = "whether one place decides, because this model takes long"
             return [one if one.evidence.blank else _miss(one, why) for one in maps]
         found = self._transplant(maps, sight, seen, watch)
@@ -264,7 +275,8 @@ class Judge:
         for one in maps:
             places = found.get(one.heatmap.key)
             if places is not None:
-                one = replace(one, evidence=replace(one.evidence, transplants=places))
+                evidence = replace(one.evidence, transplants=places, hottest=find_hottest(one.cells))
+                one = replace(one, evidence=evidence)
             elif not one.evidence.blank:
                 one = _miss(one, "whether one place decides, because it calls nearly all other pictures the same")
             compared.append(one)
@@ -275,12 +287,9 @@ class Judge:
     ) -> dict[str, tuple[Transplant, ...]]:
         found: dict[str, tuple[Transplant, ...]] = {}
         for by_prompts in sorted({one.by_prompts for one in maps if not one.evidence.blank}):
-            asked = {
-                one.heatmap.key: (one.heatmap.target, one.cells)
-                for one in maps
-                if one.by_prompts == by_prompts and not one.evidence.blank
-            }
-            found |= self._transplanter.find(sight, seen, asked, by_prompts, watch)
+            some = [one for one in maps if one.by_prompts == by_prompts and not one.evidence.blank]
+            of_class = self._transplanter.find(sight, seen, [one.heatmap.target for one in some], by_prompts, watch)
+            found |= {one.heatmap.key: of_class[one.heatmap.target] for one in some if one.heatmap.target in of_class}
         return found
 
     def _hide(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, count: int, watch: Watch) -> list[TestedMap]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from explain.bundled.caution import caution_of
 from explain.bundled.models import find_calibration
 from explain.engine.explanation import PictureExplanation
-from explain.engine.handed_over import Given, open_pictures
+from explain.engine.handed_over import Given, list_digests, open_each, spread
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory
 from explain.engine.observer import Observer
@@ -54,21 +54,28 @@ class KnownPictures:
             return self._shipped[loaded.fingerprint]
 
     def learn(self, loaded: LoadedModel, given: Given | Iterable[Given], watch: Watch) -> Known:
-        """What references look like from inside, after one pass for each that was not seen before.
+        """What references look like from inside, after one pass for each that was not seen before. Of what has to be
+        opened, one picture is held at a time.
 
         Raises:
             PictureError: there are too few, or one cannot be read.
+            Cancelled: it was stopped.
         """
-        pictures = {picture.digest: picture for picture in open_pictures(given)}
-        check_count(len(pictures))
-        key = (loaded.fingerprint, *sorted(pictures))
+        several = spread(given)
+        places: dict[str, int] = {}
+        for place, digest in enumerate(list_digests(several)):
+            watch.stop_if_cancelled()
+            places.setdefault(digest, place)
+        check_count(len(places))
+        key = (loaded.fingerprint, *sorted(places))
         with self._lock:
             if key in self._learned:
                 self._learned.move_to_end(key)
                 return self._learned[key]
+        different = [several[place] for place in places.values()]
         known = fit(
-            self.describe([*pictures.values()], loaded, watch),
-            f"Compared with {len(pictures):,} reference pictures, each of which was compared with the others.",
+            self.describe(open_each(different), len(different), loaded, watch),
+            f"Compared with {len(different):,} reference pictures, each of which was compared with the others.",
             references=True,
         )
         with self._lock:
@@ -77,8 +84,10 @@ class KnownPictures:
                 self._learned.popitem(last=False)
         return known
 
-    def describe(self, pictures: Sequence[Picture], loaded: LoadedModel, watch: Watch) -> dict[str, np.ndarray]:
-        """Statistics of pictures by layer, `(n, 2, C)`, after one pass for each that was not seen before.
+    def describe(
+        self, pictures: Iterable[Picture], count: int, loaded: LoadedModel, watch: Watch
+    ) -> dict[str, np.ndarray]:
+        """Statistics of so many pictures by layer, `(n, 2, C)`, after one pass for each that was not seen before.
 
         Raises:
             PictureError: the model has no layer whose output lies on the picture.
@@ -88,7 +97,7 @@ class KnownPictures:
         if not found:
             raise PictureError(f"“{loaded.request.name}” has no layer that lies on a picture, so none can be compared.")
         for number, picture in enumerate(pictures):
-            watch.report(number / len(pictures), "Looking at the reference pictures")
+            watch.report(number / count, f"Looking at reference picture {number + 1:,} of {count:,}")
             watch.stop_if_cancelled()
             sight = Sight(picture, loaded)
             with self._machine.turn(loaded), self._memory.keeping_account(sight):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from explain.engine.judging import FILLS, FULL_LOOK, Judge, TestedMap
+from explain.engine.judging import Judge, TestedMap
 from explain.engine.machine import Machine
+from explain.engine.masked import FILLS, FULL_LOOK
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
 from explain.engine.question import Question
@@ -26,12 +28,14 @@ from explain.faithfulness.references import list_references
 from explain.faithfulness.verdict import STILL_NAMED
 from explain.methods import Method, get_method
 from explain.methods.occlusion import Fill
+from explain.networks.head import find_head
 from explain.networks.meaning import find_probabilities
+from explain.networks.twin import make_twin
 from explain.percent import write_percent
 from explain.progress import Watch
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 RANDOM_BLOBS, RANDOM_CELLS = 8, 2
 """Maps of chance: those of the band beside the curves, and those of a row alone."""
@@ -44,6 +48,7 @@ TITLES = {
     "mean activation": "Mean activation",
     "least likely class": "Least likely class",
     "another picture": "Another picture",
+    "untrained twin": "Untrained twin",
 }
 """Of the maps of no meaning, in the order shown."""
 
@@ -95,6 +100,7 @@ class Meter:
         self._memory = memory
         self._observer = observer
         self._judge = judge
+        self._twins: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
 
     def measure(
         self, sight: Sight, question: Question, watch: Watch, chosen: Collection[str] | None = None
@@ -124,7 +130,8 @@ class Meter:
         }
         if not maps:
             raise MethodError(next(iter({**question.unavailable, **missing}.values()), "There is no map to measure."))
-        groups = [group.limit(chosen) for group in self._group(sight, question, seen, maps, watch)]
+        coherent = chosen is None or "adcc" in chosen
+        groups = [group.limit(chosen) for group in self._group(sight, question, seen, maps, watch, coherent)]
         kinds = sorted({group.by_prompts for group in groups})
         scores = {
             by_prompts: self._ask(
@@ -167,9 +174,9 @@ class Meter:
         return find_best(cells["map"], cells["baseline"], banks, target, int(sight.picture.digest[:8], 16))
 
     def _group(
-        self, sight: Sight, question: Question, seen: Seen, maps: Sequence[TestedMap], watch: Watch
+        self, sight: Sight, question: Question, seen: Seen, maps: Sequence[TestedMap], watch: Watch, coherent: bool
     ) -> list[_Group]:
-        """The maps asked for, then those of no meaning."""
+        """The maps asked for, then those of no meaning. Whether they are coherent takes a look at each."""
         seed = int(sight.picture.digest[:8], 16)
         allowed = find_allowed(sight.picture.size, sight.box)
         banks = {
@@ -196,6 +203,12 @@ class Meter:
             )
             if one.evidence.class_agnostic:
                 tested = replace(tested, rivals=(1.0,))
+            if coherent:
+                watch.stop_if_cancelled()
+                tested = replace(tested, coherence=self._judge.find_coherence(one, sight, question, tested.shown))
+            values = one.heatmap.values.astype(np.float64)
+            unbiased = self._find_unbiased(sight, seen, one.heatmap.layer, target)
+            tested = replace(tested, sums=(float(values.sum()), float(values.mean())), unbiased=unbiased)
             groups.append(_Group(one.heatmap.key, title, "map", [(tested, _MEASURES)], one.by_prompts))
         by_prompts = all(one.by_prompts for one in maps)
         bank = banks[by_prompts]
@@ -207,6 +220,7 @@ class Meter:
             ("mean activation", [seen.activations[question.layers[0].name].mean(0).cpu().numpy()], _MEASURES),
             ("least likely class", self._draw_least_likely(sight, question, seen, watch), _MEASURES),
             ("another picture", self._draw_another(sight, question, watch), _MEASURES),
+            ("untrained twin", self._draw_untrained(sight, question, watch), _MEASURES),
         ):
             some = [(test(values, bank), measures) for values in drawn]
             if some:
@@ -231,6 +245,36 @@ class Meter:
         asked = replace(question, methods=(aware,), targets=(None,))
         drawn = self._judge.draw(Sight(other, loaded), asked, Watch(cancel=watch.cancel))
         return [heatmap.values for heatmap in drawn.values()][:1]
+
+    def _draw_untrained(self, sight: Sight, question: Question, watch: Watch) -> list[np.ndarray]:
+        """The same method's map of the same picture by a twin of the network that has learnt nothing."""
+        aware, loaded = _find_aware(question), sight.loaded
+        if aware is None or "prompts" in aware.needs:
+            return []
+        with self._machine.turn(loaded):
+            if loaded.module not in self._twins:
+                self._twins[loaded.module] = make_twin(loaded.module)
+        twin = replace(
+            loaded, module=self._twins[loaded.module], prompted=None, fingerprint=f"{loaded.fingerprint} untrained"
+        )
+        drawn = self._judge.draw(replace(sight, loaded=twin), replace(question, methods=(aware,)), watch)
+        return [heatmap.values for heatmap in drawn.values()][:1]
+
+    def _find_unbiased(self, sight: Sight, seen: Seen, layer: str, target: int) -> float | None:
+        """The score of a class without its bias, where one linear layer reads the average of the layer."""
+        loaded = sight.loaded
+        at = next((one for one in loaded.layers if one.name == layer), None)
+        if at is None or layer not in seen.activations:
+            return None
+        with self._machine.turn(loaded), self._machine.prove():
+            try:
+                weights = find_head(loaded.module, at, loaded.preprocessing.channels, loaded.preprocessing.input_size)
+            except MethodError:
+                return None
+        if target >= len(weights):  # the other answer of a network that gives one number
+            return None
+        average = seen.activations[layer].float().mean((1, 2)).double().cpu()
+        return float(weights[target].double().cpu() @ average)
 
     def _ask(self, sight: Sight, seen: Seen, groups: Sequence[_Group], watch: Watch) -> dict[str, float]:
         """By its key, what the class scores in each changed version that the groups ask for: the probability, or the

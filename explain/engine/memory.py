@@ -14,7 +14,7 @@ import numpy as np
 
 from explain.engine.sight import Sight, SightKey
 from explain.faithfulness.bank import Bank
-from explain.faithfulness.transplant import Cells, Transplant
+from explain.faithfulness.transplant import Transplant
 from explain.maps.heatmap import Heatmap
 from explain.methods.occlusion import Fill
 from explain.passes.capture import Derived, count_bytes
@@ -46,10 +46,11 @@ class Seen:
     prompts: dict[int, PromptCapture] = field(default_factory=dict)
     maps: OrderedDict[Hashable, Heatmap] = field(default_factory=OrderedDict)
     banks: dict[tuple[Fill, bool], Bank] = field(default_factory=dict)  # by what hides, and whether prompts answer
+    halves: dict[bool, bool] = field(default_factory=dict)  # whether half precision tells the same, by who answers
     # What is answered to changed versions of the picture: by whether prompts answer, and the digest of the change.
     answers: OrderedDict[tuple[bool, str], np.ndarray] = field(default_factory=OrderedDict)
     # By class, and whether prompts answer, what places do to other pictures.
-    places: dict[tuple[int, bool], dict[Cells, Transplant]] = field(default_factory=dict)
+    places: dict[tuple[int, bool], tuple[Transplant, ...]] = field(default_factory=dict)
     map_bytes: int = 0
     bytes_kept: int = 0
     # By map, held while a method runs the network for it; they live as long as anyone holds on to them.

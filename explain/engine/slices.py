@@ -10,7 +10,7 @@ import numpy as np
 from explain.engine.explanation import PictureExplanation, Prediction
 from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.maps.heatmap import FAINT, Heatmap
-from explain.maps.render import value_range
+from explain.maps.render import find_ends, value_range
 from explain.methods import get_method
 from explain.networks.meaning import Outputs
 from explain.pictures.picture import Picture
@@ -77,13 +77,17 @@ class Course:
         strengths: by slice, the sum of what is above zero in its map, as a share of the strongest slice's, 0…1.
         blank: slices whose map shows nothing, as nothing in it is above zero.
         faint: slices whose highest value is nearly nothing beside the stack's.
-        range: values of the first and the last colour, for all slices.
+        ends: lowest and highest value of all slices.
     """
 
     strengths: Mapping[int, float]
     blank: frozenset[int]
     faint: frozenset[int]
-    range: tuple[float, float]
+    ends: tuple[float, float]
+
+    def find_range(self, signed: bool) -> tuple[float, float]:
+        """Values of the first and the last colour, for all slices; see `explain.maps.render.value_range`."""
+        return value_range([np.array(self.ends)], signed)
 
 
 def order_slices(there: Iterable[int], first: int) -> list[int]:
@@ -91,13 +95,12 @@ def order_slices(there: Iterable[int], first: int) -> list[int]:
     return sorted(there, key=lambda at: (abs(at - first), at < first))
 
 
-def follow_maps(answers: Sequence[SliceAnswer], method: str, signed: bool = False) -> Course | None:
+def follow_maps(answers: Sequence[SliceAnswer], method: str) -> Course | None:
     """How the maps of a method go along the stack; None where it has none.
 
     Args:
         answers: of the slices explained so far, in any order.
         method: its name.
-        signed: whether what is below zero is shown too.
     """
     found = {answer.index: answer.maps[method].values for answer in answers if method in answer.maps}
     values = {at: one for at, one in found.items() if np.isfinite(one).all()}
@@ -110,5 +113,5 @@ def follow_maps(answers: Sequence[SliceAnswer], method: str, signed: bool = Fals
         strengths={at: sums[at] / strongest if strongest > 0 else 0.0 for at in sorted(sums)},
         blank=frozenset({at for at, peak in peaks.items() if peak <= 0} | (found.keys() - values.keys())),
         faint=frozenset(at for at, peak in peaks.items() if 0 < peak < FAINT * highest),
-        range=value_range([*values.values()], signed, get_method(method).painting),
+        ends=find_ends([*values.values()], get_method(method).painting),
     )

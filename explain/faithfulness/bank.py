@@ -13,6 +13,7 @@ from explain.methods.occlusion import Fill, make_baseline
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from explain.passes.look import PassPrecision
     from explain.passes.runner import Runner
 
 
@@ -55,7 +56,13 @@ class Bank:
 
 
 def fill_bank(
-    runner: Runner, seed: int, count: int, fill: Fill, allowed: np.ndarray, start: Bank | None = None
+    runner: Runner,
+    seed: int,
+    count: int,
+    fill: Fill,
+    allowed: np.ndarray,
+    start: Bank | None = None,
+    precision: PassPrecision = "full",
 ) -> Bank:
     """Run the network under masks, and once with all and with nothing hidden: `count + 2` passes.
 
@@ -68,6 +75,7 @@ def fill_bank(
         fill: what stands in for what is hidden.
         allowed: the cells that may be hidden, see `find_allowed`.
         start: a bank of the same with fewer masks, whose passes are not run again.
+        precision: of the passes that are run now.
     """
     import torch
 
@@ -82,10 +90,39 @@ def fill_bank(
     def make(rows: range) -> Tensor:
         return hide(runner.picture, baseline, cells[rows.start : rows.stop])
 
-    answers = runner.answers(make, len(cells)).cpu().double().numpy()
+    answers = runner.answers(make, len(cells), precision).cpu().double().numpy()
     if start is not None:
         return Bank(fill, masks, np.concatenate([start.answers, answers]), start.whole, start.hidden)
     return Bank(fill, masks, answers[:-2], answers[-2], answers[-1])
+
+
+SAME = 0.999
+"""The least correlation of scores in both precisions, for half precision to be taken."""
+
+
+def keeps_ranks(runner: Runner, bank: Bank, count: int) -> bool:
+    """Whether passes in half precision tell the same of masks as those that the bank holds: the scores of the class
+    that the network names correlate by `SAME`.
+
+    Args:
+        runner: of the network and the picture.
+        bank: in full precision.
+        count: how many of its masks are run again.
+    """
+    import torch
+
+    cells, baseline = torch.from_numpy(bank.masks[:count]), make_baseline(runner.picture, bank.fill)
+
+    def make(rows: range) -> Tensor:
+        return hide(runner.picture, baseline, cells[rows.start : rows.stop])
+
+    target = int(bank.whole.argmax())
+    full = bank.answers[:count, target]
+    half = runner.answers(make, len(cells), "half")[:, target].cpu().double().numpy()
+    spreads = full.std() * half.std()
+    if not np.isfinite(spreads) or spreads == 0:
+        return False
+    return bool(((full - full.mean()) * (half - half.mean())).mean() / spreads >= SAME)
 
 
 def hide(picture: Tensor, baseline: Tensor, cells: Tensor) -> Tensor:

@@ -6,9 +6,14 @@ itself changed for a sixth of the pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from explain.faithfulness.bank import hide
+from explain.methods.occlusion import make_baseline
 from explain.pictures.augmentation import View
 
 if TYPE_CHECKING:
@@ -66,3 +71,25 @@ def list_copies(std: tuple[float, ...]) -> tuple[Copy, ...]:
     shifted = [Copy(shift=shift) for shift in ((1, 0), (-1, 0), (0, 1), (0, -1))]
     lit = [Copy(light=1 + LIGHT), Copy(light=1 - LIGHT)]
     return (*noisy, *shifted, *lit)
+
+
+@dataclass(frozen=True, eq=False)
+class AsMarked(View):
+    """A picture shown only as bright as a map is, on grey; as `show_as_marked` of `explain.faithfulness.changes`.
+
+    Attributes:
+        shown: the map `(h, w)` float32, 0…1.
+    """
+
+    shown: np.ndarray = field(default_factory=lambda: np.ones((1, 1), dtype=np.float32))
+
+    @property
+    def name(self) -> str:
+        """Unique among views."""
+        return f"as marked {self.shown.shape} {hashlib.sha256(self.shown.tobytes()).hexdigest()}"
+
+    def change(self, picture: Tensor) -> Tensor:
+        """The model's input `(1, C, H, W)` as this view shows it."""
+        import torch
+
+        return hide(picture, make_baseline(picture, "grey"), torch.from_numpy(1 - self.shown)[None].to(picture))

@@ -1,4 +1,4 @@
-"""The verdict on a map: one to four marks in plain words, each with the measurement it rests on.
+"""The verdict on a map: one to three marks in plain words, each with the measurement it rests on.
 
 A verdict says what was measured of this map, this picture and this model. It never says that the model is right, that a
 finding is there, or that nothing is where nothing is marked. What was not measured is said to be not measured.
@@ -58,9 +58,10 @@ CHANCE_WORSE = 0.05
 FEWEST_OTHERS = 39
 """Maps of other pictures that a p-value can be had of; with fewer only moved copies count, and that is said."""
 
-VERDICT_RULES = 2
+VERDICT_RULES = 3
 """Which rules these are; figures found by others cannot be compared. By the first, grey alone decided, by the score
-itself, at a second and a third look of half the chance each.
+itself, at a second and a third look of half the chance each. By the second, the places that were pasted into other
+pictures were the hottest of each map.
 """
 
 STILL_NAMED = 0.5
@@ -71,6 +72,9 @@ ALIKE = 0.9
 
 MARKED = 0.25
 """The share of a place that must be among the hottest cells of a map, for the map to mark it."""
+
+MOST_SAID = 3
+"""Marks that are said of one map."""
 
 MOST_CHANGED = 3
 """Of the copies, those that may change the answer before steadiness cannot be told."""
@@ -104,7 +108,7 @@ class Verdict:
     """What is said of one map.
 
     Attributes:
-        marks: one to four, the gravest first; that one place decides is never said alone.
+        marks: all that were found, one to four, the gravest first; that one place decides is never said alone.
         missing: what was not measured, each as the end of a sentence.
         settled: no further look would change it; False for one that is only so far.
     """
@@ -114,14 +118,27 @@ class Verdict:
     settled: bool = True
 
     @property
+    def said(self) -> tuple[Mark, ...]:
+        """Those that are said under the map, `MOST_SAID` at most."""
+        if len(self.marks) <= MOST_SAID:
+            return self.marks
+        # Of four one is always this, and a possible shortcut is graver than details that change.
+        return tuple(mark for mark in self.marks if mark.word != "unsteady")[:MOST_SAID]
+
+    @property
+    def unsaid(self) -> tuple[Mark, ...]:
+        """Those that stand on the cards of the others alone."""
+        return tuple(mark for mark in self.marks if mark not in self.said)
+
+    @property
     def words(self) -> tuple[Word, ...]:
-        """The words of the marks."""
+        """The words of all marks."""
         return tuple(mark.word for mark in self.marks)
 
     @property
     def line(self) -> str:
-        """The words with their signs, in one line, e.g. `◆ backed`."""
-        return "   ".join(f"{SIGNS[word]} {word}" for word in self.words)
+        """What is said, the words with their signs in one line, e.g. `◆ backed`."""
+        return "   ".join(f"{SIGNS[mark.word]} {mark.word}" for mark in self.said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +177,8 @@ class Evidence:
         strangers: how alike maps of different pictures are, see `find_likenesses_of_strangers`.
         steadiness: median likeness with the copies that keep the answer; None where not measured.
         copies: how many kept it, and how many were made.
-        transplants: what places of the picture do to other pictures, the map's hottest first; none where not tried.
+        transplants: what places of the picture do to other pictures; none where not tried.
+        hottest: the numbers of the map's hottest cells.
         missing: what was not measured, and why.
     """
 
@@ -176,6 +194,7 @@ class Evidence:
     steadiness: float | None = None
     copies: tuple[int, int] = (0, 0)
     transplants: Sequence[Transplant] = ()
+    hottest: frozenset[int] = frozenset()
     missing: tuple[str, ...] = ()
 
     @property
@@ -317,16 +336,22 @@ def _say_place(evidence: Evidence) -> Mark | None:
     deciding = [one for one in evidence.transplants if one.decides]
     if not deciding:
         return None
-    best = max(deciding, key=lambda one: (one.place is None, one.enough - (one.elsewhere or 0.0)))
-    hot = {n for one in evidence.transplants if one.place is None for n, inside in enumerate(one.cells) if inside}
-    named, called = ("A small patch", "that patch") if best.place is None else (f"The {best.place}", "that place")
+
+    def find_marked(one: Transplant) -> float:
+        """The share of a place that is among the hottest cells of the map."""
+        inside = [number for number, within in enumerate(one.cells) if within]
+        return len(evidence.hottest.intersection(inside)) / len(inside)
+
+    # Of places that decide the one that the map marks most is its own.
+    best = max(deciding, key=lambda one: (find_marked(one) >= MARKED, one.stands_out))
+    named, called = ("One patch", "that patch") if best.place is None else (f"The {best.place}", "that place")
     sentence = (
         f"{named} decides: pasted into {best.tried} other pictures it made {best.turned} of them “{evidence.label}”. "
         f"Would you accept {called} as a reason?"
     )
-    if sum(inside and n in hot for n, inside in enumerate(best.cells)) < MARKED * sum(best.cells):
+    if find_marked(best) < MARKED:
         sentence += " This map hardly marks it."
     if best.needed is False:
         sentence += " Without it the answer stays as it is."
-    others = [one.enough for one in evidence.transplants if one != best] + [best.elsewhere or 0.0]
+    others = [one.enough for one in evidence.transplants if one != best]
     return Mark("one place decides", sentence, "one place", best.enough, tuple(sorted(others)), ENOUGH, best.tried)

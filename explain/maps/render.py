@@ -177,14 +177,19 @@ def value_range(maps: Sequence[np.ndarray], signed: bool, painting: Painting = "
         signed: False for the view cut off at zero.
         painting: of the maps.
     """
-    ends = [_find_ends(np.asarray(values, dtype=np.float32), painting) for values in maps if np.isfinite(values).all()]
-    if not ends:
-        return 0.0, 0.0
-    lowest, highest = min(low for low, _ in ends), max(high for _, high in ends)
+    lowest, highest = find_ends(maps, painting)
     if signed:
         largest = max(-lowest, highest)
         return -largest, largest
     return max(lowest, 0.0), max(highest, 0.0)
+
+
+def find_ends(maps: Sequence[np.ndarray], painting: Painting = "smooth") -> tuple[float, float]:
+    """Lowest and highest value of maps that share one scale, before the view decides what is shown of them; 0 and 0
+    where none has numbers. The arguments are those of `value_range`.
+    """
+    ends = [_find_ends(np.asarray(values, dtype=np.float32), painting) for values in maps if np.isfinite(values).all()]
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 0.0)
 
 
 def _find_ends(values: np.ndarray, painting: Painting) -> tuple[float, float]:

@@ -107,6 +107,20 @@ def set_arithmetic(device: str, precision: Precision) -> AbstractContextManager[
 
 
 @cache
+def has_half(device: str) -> bool:
+    """Whether the processor has instructions for bfloat16, so that half precision is quicker there: known for certain,
+    and so the same each time, where `measure_half` is a trial. Other devices are left to their own precision.
+    """
+    import torch
+
+    if device.partition(":")[0] != "cpu":
+        return False
+    # Torch asks the processor, and has no other name for it.
+    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, ask, bool)() for ask in asks)
+
+
+@cache
 def measure_half(device: str) -> float:
     """How many times as fast convolutions are there in bfloat16 as in float32, by one trial of tens of milliseconds.
 

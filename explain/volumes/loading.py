@@ -196,7 +196,9 @@ def _read_regions(
     return regions
 
 
-def load_nifti(data: bytes, header: NiftiHeader, name: str, digest: str, volume: int = 0) -> Volume:
+def load_nifti(
+    data: bytes, header: NiftiHeader, name: str, digest: str, volume: int = 0, watch: Watch | None = None
+) -> Volume:
     """A volume of a NIfTI file.
 
     Args:
@@ -205,12 +207,13 @@ def load_nifti(data: bytes, header: NiftiHeader, name: str, digest: str, volume:
         name: what to call it.
         digest: SHA-256 of the file, hexadecimal.
         volume: which one of a file of several, from 0.
+        watch: told how far it is; may stop it.
 
     Raises:
         PictureError: see `explain.volumes.nifti.read_numbers`.
     """
     try:
-        stored = read_numbers(data, header, volume)
+        stored = read_numbers(data, header, volume, watch)
     except MemoryError:
         raise PictureError("There is not enough memory to read the volume. Choose a smaller one.") from None
     stored.setflags(write=False)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from explain.errors import PictureError
+from explain.progress import Watch
 from explain.volumes.bounds import MOST_BYTES, check_voxels, say_too_many_bytes
 from explain.volumes.geometry import Geometry
 from explain.volumes.planes import Plane, View, find_view
@@ -25,6 +26,7 @@ _LABELS = 1002
 _VECTORS = (1004, 1005, 1006, 1007, 1010)  # matrices, displacements, vectors, quaternions
 _MILLIMETRES = {1: 1000.0, 2: 1.0, 3: 0.001}
 _UNEQUAL = 0.01  # of a voxel, by which two transforms may differ
+_AT_ONCE = 16 * 2**20  # bytes that are unpacked before it is asked whether they are still wanted
 _THICK = 1.2
 """Times that slices are thicker than the other sides of a voxel, from where on their plane is the one to look at."""
 
@@ -77,17 +79,19 @@ def is_packed(data: bytes) -> bool:
     return data[:2] == b"\x1f\x8b"
 
 
-def _unpack(data: bytes, wanted: int) -> bytes:
+def _unpack(data: bytes, wanted: int, watch: Watch | None = None) -> bytes:
     """The first bytes of what is packed, as many as wanted at most; every part of a file of several is read."""
     if not is_packed(data):
         return data[:wanted]
-    found, rest = bytearray(), data
+    found, rest, watch = bytearray(), data, watch or Watch()
     try:
         while rest and len(found) < wanted:
             inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            found += inflate.decompress(rest, wanted - len(found))
+            found += inflate.decompress(rest, min(wanted - len(found), _AT_ONCE))
             while not inflate.eof and len(found) < wanted and inflate.unconsumed_tail:
-                found += inflate.decompress(inflate.unconsumed_tail, wanted - len(found))
+                watch.stop_if_cancelled()
+                watch.report(len(found) / wanted, "Unpacking the volume")
+                found += inflate.decompress(inflate.unconsumed_tail, min(wanted - len(found), _AT_ONCE))
             if not inflate.eof:
                 break
             rest = inflate.unused_data if is_packed(inflate.unused_data) else b""
@@ -236,16 +240,18 @@ def _read_quaternion(qfac: float, sides: list[float], quaternion: tuple[float, .
     return np.column_stack([stretched, np.array(quaternion[3:]) * scale])
 
 
-def read_numbers(data: bytes, header: NiftiHeader, volume: int = 0) -> np.ndarray:
+def read_numbers(data: bytes, header: NiftiHeader, volume: int = 0, watch: Watch | None = None) -> np.ndarray:
     """The numbers of one volume `(d, h, w)`, as stored, or RGB `(d, h, w, 3)`.
 
     Args:
         data: the whole file.
         header: what `read_header` said.
         volume: which one of a file of several, from 0.
+        watch: told how far it is; may stop it.
 
     Raises:
         PictureError: the file is cut off, too large, or has no such volume.
+        Cancelled: it was stopped.
     """
     columns, rows, slices, volumes = header.shape
     if not 0 <= volume < volumes:
@@ -254,7 +260,7 @@ def read_numbers(data: bytes, header: NiftiHeader, volume: int = 0) -> np.ndarra
     start = header.offset + volume * size
     if start + size > MOST_BYTES:
         raise PictureError(say_too_many_bytes())
-    found = _unpack(data, start + size)
+    found = _unpack(data, start + size, watch)
     if len(found) < start + size:
         raise PictureError("The NIfTI file is cut off: part of its numbers is missing. Copy or export it again.")
     if header.type.startswith("rgb"):

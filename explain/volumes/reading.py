@@ -262,7 +262,7 @@ class _Listing:
 
         def open_it(volume: int, watch: Watch) -> Volume:
             watch.report(0.0, "Reading the volume")
-            return load_nifti(self._read(number), header, name, digest, volume)
+            return load_nifti(self._read(number), header, name, digest, volume, watch)
 
         found = tuple(find_digest([(digest, volume)]) for volume in range(volumes))
         return Series(name, "OT", "", (slices, rows, columns), 0, found, header.notes, open_it)

@@ -150,6 +150,15 @@ class Volume:
         slices, rows, columns = (own[axis] for axis in self.get_view(plane).axes)
         return slices, rows, columns
 
+    @property
+    def steps(self) -> tuple[float, float, float] | None:
+        """Millimetres from voxel to voxel along slices, rows and columns as stored; None where slices lie unevenly, or
+        nobody knows.
+        """
+        if self.geometry is None or self.geometry.step is None or self.pitch is None:
+            return None
+        return (self.geometry.step, *self.pitch)
+
     def size(self, plane: Plane = "stack") -> tuple[int, int]:
         """Height and width of its pictures in pixels, which are square: as many millimetres high as wide."""
         _, rows, columns = self.get_view(plane).count(self.stored.shape)
@@ -220,6 +229,12 @@ class Volume:
     def has_plain_numbers(self) -> bool:
         """Whether its numbers are its values: nothing is multiplied or added."""
         return bool((self.slopes == 1).all() and (self.intercepts == 0).all())
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Between which values of the file's units nearly all of the whole series lies."""
+        window = self._range
+        return window.centre - window.width / 2, window.centre + window.width / 2
 
     @cached_property
     def _range(self) -> Window:

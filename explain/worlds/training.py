@@ -59,9 +59,20 @@ def read_photographs(folder: Path, split: Literal["train", "test"], each: int) -
         split: which half.
         each: how many of a class.
     """
+    return read_folders(folder / split, PHOTOGRAPH_CLASSES, each)
+
+
+def read_folders(folder: Path, names: Sequence[str], each: int | None = None) -> Pictures:
+    """The first pictures of every folder named, or all of them; a class each.
+
+    Args:
+        folder: holds `<name>/*.jpg`, all pictures of one size.
+        names: of the folders.
+        each: how many of a class at most.
+    """
     pixels, classes = [], []
-    for index, name in enumerate(PHOTOGRAPH_CLASSES):
-        for path in sorted((folder / split / name).glob("*.jpg"))[:each]:
+    for index, name in enumerate(names):
+        for path in sorted((folder / name).glob("*.jpg"))[:each]:
             with Image.open(path) as image:
                 pixels.append(np.asarray(image.convert("RGB")))
             classes.append(index)

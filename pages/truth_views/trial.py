@@ -57,15 +57,31 @@ def load_networks(engine: Engine, asked: Sequence[Asked], place: Place) -> list[
     return [Network(one.key, one.title, model, one.note) for one, model in zip(asked, models, strict=True)]
 
 
-def show_trial(engine: Engine, networks: Sequence[Network], pick: PickSpecimen, body: Place) -> None:
-    """The choices that all views with maps share, and the maps."""
+def show_trial(
+    engine: Engine,
+    networks: Sequence[Network],
+    pick: PickSpecimen,
+    body: Place,
+    explained: int | None = None,
+    show_below: Callable[[], None] | None = None,
+) -> None:
+    """The choices that all views with maps share, and the maps.
+
+    Args:
+        engine: who is asked.
+        networks: with the same classes.
+        pick: see `PickSpecimen`.
+        body: where the maps go.
+        explained: index of the class whose maps are shown, where a person is not to choose one.
+        show_below: draws what stands below the maps.
+    """
     first = networks[0].model
     others = [find_obstacles(network.model) for network in networks[1:]]
     obstacles = {
         name: reason for name, reason in find_obstacles(first).items() if all(name in other for other in others)
     }
     with st.sidebar:
-        target = pick_target(first.labels, first.request.name)
+        target = pick_target(first.labels, first.request.name) if explained is None else explained
         chosen = pick_methods(
             obstacles, lambda method: engine.estimate_seconds(first, method, "auto", read_settings(method.name))
         )
@@ -76,6 +92,8 @@ def show_trial(engine: Engine, networks: Sequence[Network], pick: PickSpecimen, 
         for sentence in describe_missing("these networks", [n for n in chosen if n in obstacles], obstacles):
             st.caption(sentence)
         follow_verdicts()
+        if show_below is not None:
+            show_below()
 
 
 @st.fragment
@@ -91,8 +109,8 @@ def _show(
     keep_link()
     trial = Trial(engine, networks, specimen, methods, settings, target)
     place = Place("grid")
-    answers = place.watch(Work(trial.ask), "Asking the networks …")
+    answers, others = place.watch(Work(trial.ask_both), "Asking the networks …")
     with place.container():
-        canvas(build_truth_rows(specimen, answers, methods), get_view(), key=GRID, question=trial.key)
+        canvas(build_truth_rows(specimen, answers, methods, others), get_view(), key=GRID, question=trial.key)
     follow_settings([name for name in methods if "runner" not in get_method(name).needs])
     ask_for_verdicts(trial.key, lambda work: trial.judge(answers, work))

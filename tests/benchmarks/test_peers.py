@@ -24,7 +24,7 @@ from explain.methods.cf_cam.settings import PUBLISHED
 from tests.support.network import build_network, make_input, make_picture, wrap_network
 
 SIZE = 96
-LAYERS = ("layer4", "layer3")
+LAYERS = (pytest.param("layer4", marks=pytest.mark.slow), "layer3")
 SEEDS = range(2)
 TOLERANCE = 1e-4
 

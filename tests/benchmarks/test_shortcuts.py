@@ -73,8 +73,8 @@ def test_the_report_names_its_figures_and_writes_the_table_of_test_seeds_only(
 
 
 def test_strength_is_of_the_place_that_stands_out() -> None:
-    assert find_strength([Transplant(None, CELLS, 12, 16, 0.5), Transplant(None, CELLS, 2, 4)]) == 0.25
-    assert find_strength([Transplant(None, CELLS, 2, 4)]) == 0.0
+    assert find_strength([Transplant(None, CELLS, 12, 16, 6.0), Transplant(None, CELLS, 1, 3, 9.0)]) == 6.0
+    assert find_strength([Transplant(None, CELLS, 1, 3, 9.0)]) == 0.0
 
 
 def test_a_network_that_sees_nothing_but_a_tag_is_caught() -> None:

@@ -14,6 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from components.choices import opening
 from components.maps import verdicts
 from components.session.engine import start_engine
 from explain.engine.engine import Engine
@@ -130,6 +131,12 @@ class Dashboard:
 def nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maps are not checked, which takes passes that other tests count: each question waits for ever to be still."""
     monkeypatch.setattr(verdicts, "STILL", math.inf)
+
+
+@pytest.fixture(autouse=True)
+def scans_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: without a browser nobody asks whether they are open by now."""
+    monkeypatch.setattr(opening, "PATIENCE", 60)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from explain.faithfulness.unlike import FEWEST, SENTENCE_OF_REFERENCES
 from explain.models.recipes import recall_recipe
+from tests.support.data_sets import draw, fill, pack
 from tests.support.heads import RESNET, build_head
 
 Open = Callable[..., Any]
@@ -92,3 +94,25 @@ def test_more_than_fits_is_refused_before_it_is_read(dashboard: Any, monkeypatch
     monkeypatch.setattr("components.choices.own_file.MOST_BYTES", 10)
     dashboard.give_file(("mine.pt", b"eleven or so"))
     assert "These files are larger than" in dashboard.sentences and not dashboard.test.exception
+
+
+def test_a_picture_unlike_the_references_is_said_to_be_beside_a_model_of_ones_own(dashboard: Any) -> None:
+    assert not [field for field in dashboard.test.file_uploader if str(field.key).startswith("references-")]
+    dashboard.give_file(("mine.pt", build_head([0.0, 3.0])), architecture=RESNET)
+    dashboard.use_file()
+    assert "Not measured: whether a picture is like those the model learned from." in dashboard.sentences
+    assert not dashboard.rows[0]["caution"]
+    field = dashboard.test.file_uploader(key="references-0")
+    few = [(name, data, "image/png") for name, data in fill("plain", count=FEWEST - 1)]
+    field.set_value(few).run()
+    assert "38 reference pictures are too few" in dashboard.sentences and not dashboard.rows[0]["caution"]
+    noise = dashboard.test.file_uploader(key="references-1")
+    noise.set_value([("noise.zip", pack(fill("noise", count=FEWEST)), "application/zip")]).run()
+    assert not dashboard.test.exception and not dashboard.test.error
+    assert dashboard.rows[0]["caution"] == SENTENCE_OF_REFERENCES and dashboard.rows[0]["measured"]
+    assert "Not measured" not in dashboard.sentences
+    dashboard.upload(("noise.png", draw(3)))
+    assert not dashboard.rows[0]["caution"]
+    assert "Like the 39 reference pictures" in "".join(dashboard.rows[0]["notes"])
+    dashboard.test.button(key="references-forget").click().run()
+    assert "Not measured" in dashboard.sentences and not dashboard.rows[0]["measured"]

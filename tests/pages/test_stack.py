@@ -42,6 +42,13 @@ def test_the_whole_series(open_dashboard: Callable[..., Any]) -> None:
     assert shown["lanes"][0]["values"][2] == round(run.answers[2].probability, 4)
     assert {"stack-csv"} <= {button.key for button in dashboard.test.get("download_button")}
 
+    # The browser gets the maps of slices that are explained, and one scale for all of them.
+    told = dashboard.rows[0]["stack"]
+    assert sorted(map(int, told["maps"])) == [0, 1, 4, 5, 6]
+    values = [answer.maps["grad-cam"].values for answer in run.answers.values()]
+    ends = (min(float(one.min()) for one in values), max(float(one.max()) for one in values))
+    assert told["ends"]["grad-cam"] == list(ends)
+
     # The slice that is pressed on the strip is the picture, and what is known of it is shown.
     dashboard.test.session_state["scans"].indices["stack"] = 5
     dashboard.test.run()

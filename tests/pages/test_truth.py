@@ -59,6 +59,18 @@ def test_a_world_has_two_networks_and_a_switch(open_dashboard: Open, worlds: Non
     assert page.rows[0]["outlines"] == [] and page.pane("grad-cam")["sentence"] == "The tint lies everywhere."
 
 
+def test_without_its_finest_pixels_a_generated_picture_is_a_photograph(open_dashboard: Open) -> None:
+    page = open_dashboard({"truth": "generated", "method": "grad-cam"}, "truth")
+    assert not page.test.exception and not page.test.error
+    assert page.pane("picture")["sentence"] == "The truth: generated."
+    assert page.pane("picture")["choices"][0]["label"] == "generated"
+    assert "The finest detail lies everywhere. Rank correlation with the map" in page.pane("grad-cam")["sentence"]
+    assert "| as they are | 93.2 % |" in "\n".join(str(element.value) for element in page.test.markdown)
+    page.test.toggle(key="planted").set_value(False).run()
+    assert page.pane("picture")["choices"][0]["label"] == "photograph"
+    assert "Explained: generated" in page.rows[0]["detail"], "the same class, or the maps could not be compared"
+
+
 def test_who_cheats_is_told_after_the_choice_and_counted(open_dashboard: Open, worlds: None) -> None:
     page = open_dashboard({"truth": "trust", "round": "3"}, "truth")
     assert not page.test.exception and not page.test.error

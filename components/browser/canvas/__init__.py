@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import streamlit as st
 from pydantic import ValidationError
-from streamlit import runtime
 
+from components.browser.canvas.files import publish
+from components.browser.canvas.stack import Place, Stack, describe_stack, read_place
 from components.browser.late_marks import Said
 from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import describe_peak
@@ -44,6 +45,7 @@ from explain.maps.render import (
 )
 from explain.methods.base import Painting
 from explain.pictures.geometry import Box
+from explain.volumes.windows import CT_PRESETS
 
 LONGEST_SIDE = 2048  # pixels of a picture sent to the browser at first; zooming into a larger one fetches all of it
 
@@ -53,9 +55,11 @@ MOST_CORNERS = 4096
 V = TypeVar("V", bound=RenderSettings)
 
 _FOLDER = Path(__file__).parent
+_STYLES = ("canvas.css", "stack.css", "slide.css")
 _PARTS = (
     "arithmetic.js",
     "pictures.js",
+    "slices.js",
     "regions.js",
     "scene.js",
     "hand.js",
@@ -63,6 +67,10 @@ _PARTS = (
     "drawer.js",
     "news.js",
     "verdict.js",
+    "stack.js",
+    "planes.js",
+    "bar.js",
+    "sides.js",
     "pane.js",
     "slide.js",
     "memory.js",
@@ -162,6 +170,7 @@ class Row:
         caution: a sentence that must be read first, in amber under the name; the answers are then greyed.
         remedy: a button beside it: its label, and the word that comes back in `CanvasEvent.action`.
         measured: what the caution rests on, as a mark that opens a card; None where nothing was measured.
+        stack: the series that the picture is a slice of, where it is to be scrolled here.
     """
 
     key: str
@@ -176,6 +185,7 @@ class Row:
     caution: str = ""
     remedy: tuple[str, str] | None = None
     measured: Said | None = None
+    stack: Stack | None = None
 
 
 @dataclass(frozen=True)
@@ -231,7 +241,10 @@ def _build_script() -> bytes:
         "most_corners": MOST_CORNERS,
         "settings": RenderSettings.model_json_schema()["properties"],
         "disclaimer": DISCLAIMER,
-        "styles": "".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("canvas.css", "slide.css")),
+        "presets": [preset.name for preset in CT_PRESETS],
+        "styles": "".join(
+            (_FOLDER / name).read_text(encoding="utf-8") for name in ("canvas.css", "stack.css", "slide.css")
+        ),
     }
     parts = [(_FOLDER / part).read_text(encoding="utf-8") for part in _PARTS]
     return "\n".join([f"const SHARED = {json.dumps(shared)};", *parts]).encode()
@@ -267,7 +280,7 @@ def canvas(
     """
     wanted = _read_wanted(st.session_state.get(key))
     data = {
-        "script": _publish(_SCRIPT, "text/javascript", f"{_SCRIPT_DIGEST}.js", f"{key}:script"),
+        "script": publish(_SCRIPT, "text/javascript", f"{_SCRIPT_DIGEST}.js", f"{key}:script"),
         "view": view.model_dump(),
         "rows": [_describe_row(row, key, row.digest in wanted) for row in rows],
         "drawing": drawing,
@@ -282,6 +295,9 @@ def canvas(
         on_wanted_change=lambda: None,
         on_action_change=lambda: None,
         on_drawn_change=lambda: None,
+        on_place_change=lambda: None,
+        on_near_change=lambda: None,
+        on_planes_change=lambda: None,
     )
     return CanvasAnswer(_read_view(result.get("view"), view), _read_event(result.get("action")))
 
@@ -306,6 +322,24 @@ def read_event(key: str) -> CanvasEvent | None:
     """The button pressed in a canvas, before that canvas is drawn again; None where none was."""
     state = st.session_state.get(key)
     return _read_event(state.get("action")) if isinstance(state, Mapping) else None
+
+
+def read_stack_place(key: str) -> Place | None:
+    """What a person has come to look at in a stack since the last run; None where the hand has not moved."""
+    state = st.session_state.get(key)
+    return read_place(state.get("place")) if isinstance(state, Mapping) else None
+
+
+def read_near(key: str) -> Place | None:
+    """Around which slice of a stack the browser wants slices, while the hand still moves."""
+    state = st.session_state.get(key)
+    return read_place(state.get("near")) if isinstance(state, Mapping) else None
+
+
+def read_planes(key: str) -> Any:
+    """What the browser reported of the other planes of a stack; see `components.browser.canvas.stack.read_cross`."""
+    state = st.session_state.get(key)
+    return state.get("planes") if isinstance(state, Mapping) else None
 
 
 def read_drawn(key: str) -> Drawn | None:
@@ -349,8 +383,16 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
     if not all(box.covers((height, width)) for box in boxes):
         notes.append("Hatched: cropped away, the model did not see it.")
     address = f"{key}/{row.key}"
+    stack, is_drawn_there = None, False
+    if row.stack is not None:
+        # Of one key whichever slice it is: its place on the page stays, and so do the addresses of its files.
+        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}"
+        stack = describe_stack(row.stack, lambda pane: _describe_pane(pane, height, width), address)
+        is_drawn_there = stack["slices"].get(row.stack.index, {}).get("exact", False)
     return {
-        "key": row.key,
+        "key": address.partition("/")[2],
+        "name": row.key,
+        "stack": stack,
         "label": row.label,
         "detail": row.detail,
         "notes": notes,
@@ -362,7 +404,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
             "width": width,
             "height": height,
             "grey": _is_grey(row.pixels, row.digest),
-            "first": _describe_file(row.pixels, row.digest, LONGEST_SIDE, address),
+            "first": None if is_drawn_there else _describe_file(row.pixels, row.digest, LONGEST_SIDE, address),
             "whole": _describe_file(row.pixels, row.digest, max(height, width), f"{address}:whole") if whole else None,
         },
         "panes": [_describe_pane(pane, height, width) for pane in row.panes],
@@ -382,7 +424,7 @@ def _describe_outline(outline: Outline) -> dict[str, Any]:
 def _describe_file(pixels: np.ndarray, digest: str, longest_side: int, place: str) -> dict[str, Any]:
     """A picture as a file that the browser fetches: its address and its size."""
     png, (height, width) = _encode_picture(pixels, digest, longest_side)
-    url = _publish(png, "image/png", f"{digest}-{width}.png", place)
+    url = publish(png, "image/png", f"{digest}-{width}.png", place)
     return {"url": url, "key": f"{digest}/{width}×{height}", "width": width, "height": height}
 
 
@@ -439,15 +481,3 @@ def _encode_picture(_pixels: np.ndarray, digest: str, longest_side: int) -> tupl
         _pixels = cv2.resize(_pixels, (width, height), interpolation=cv2.INTER_AREA)
     # A radiograph is grey: a third of the bytes, and half the time.
     return encode_png(_pixels[..., 0] if is_grey(_pixels) else _pixels), (height, width)
-
-
-def _publish(data: bytes, kind: str, name: str, place: str) -> str:
-    """An address, from the app's own on, at which the browser gets a file once, instead of with every update.
-
-    The name holds a digest because Streamlit names files above 1 MiB by a sample of their bytes, under which two scans
-    can be one.
-    """
-    if not runtime.exists():
-        return ""
-    # Seen from where the app lies, which only the browser knows: a proxy may have taken a path off on the way here.
-    return runtime.get_instance().media_file_mgr.add(data, kind, place, file_name=name).lstrip("/")

@@ -25,6 +25,7 @@ export class Grid {
     this.element.style.setProperty("--disclaimer", JSON.stringify(SHARED.disclaimer));
     this.rows = new Map();
     this.scenes = new Map();
+    this.stacks = new Map();
     this.view = null;
     this.givenView = null;
     this.reportedView = null;
@@ -67,8 +68,8 @@ export class Grid {
   showMarks() {
     const { question, marks } = globalThis.camscopeMarks ?? {};
     const found = this.question && question === this.question ? marks : {};
-    for (const [name, row] of this.rows) {
-      for (const [key, pane] of row.panes) pane.showMarks(found[name]?.[key] ?? null);
+    for (const row of this.rows.values()) {
+      for (const [key, pane] of row.panes) pane.showMarks(found[row.name]?.[key] ?? null);
     }
     if (this.slide.on) this.slide.arrangeAll(); // they need a line of their own
   }
@@ -82,6 +83,11 @@ export class Grid {
     if (this.reportedView === null) this.reportedView = given;
     this.givenView = given;
     reconcile(this.rows, data.rows, this.list, (key) => new Row(this, key));
+    for (const [volume, stack] of this.stacks) {
+      if (stack.rows.length) continue;
+      stack.end();
+      this.stacks.delete(volume);
+    }
     this.arrange();
     this.question = globalThis.camscopeQuestion = data.question;
     this.showMarks();
@@ -128,6 +134,11 @@ export class Grid {
       this.scenes.set(digest, new Scene(this));
     }
     return this.scenes.get(digest);
+  }
+
+  getStack(volume) {
+    if (!this.stacks.has(volume)) this.stacks.set(volume, new Stack(this, volume));
+    return this.stacks.get(volume);
   }
 
   changeView(name, value) {
@@ -219,7 +230,7 @@ export class Grid {
   // Tell Python of the outline on a picture, or of none.
   reportDrawn(scene) {
     if (!this.drawing) return;
-    const digest = [...this.scenes].find(([, other]) => other === scene)?.[0];
+    const digest = [...this.rows.values()].find((row) => row.scene === scene)?.described.digest;
     const region = scene?.region;
     const step = region ? Math.ceil(region.length / SHARED.most_corners) : 1;
     const corners = region?.filter((_, i) => i % step === 0).map((at) => at.map((x) => Math.round(x * 10) / 10));
@@ -249,13 +260,17 @@ export class Grid {
     const view = this.shown;
     let painted = 0;
     let waiting = false;
+    const changed = [...this.stacks.values()].map((stack) => stack.prepare());
     for (const row of this.rows.values()) {
       for (const pane of row.panes.values()) painted += pane.paint(view);
       waiting ||= row.loading;
     }
     this.toolbar.showZoom(this.hand.target?.scene.zoom ?? 1);
     this.element.dataset.moving = String([...this.scenes.values()].some(({ moving }) => moving));
-    if (painted) this.element.dataset.frameMs = (performance.now() - start).toFixed(2);
+    const taken = (performance.now() - start).toFixed(2);
+    if (painted) this.element.dataset.frameMs = taken;
+    if (changed.includes("scroll")) this.element.dataset.scrollFrameMs = taken;
+    if (changed.includes("window")) this.element.dataset.windowFrameMs = taken;
     if (this.stale && !waiting) {
       this.stale = false;
       this.element.dataset.version = String(++this.version);
@@ -265,6 +280,7 @@ export class Grid {
   remove() {
     cancelAnimationFrame(this.frame);
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
+    for (const stack of this.stacks.values()) stack.end();
     clearTimeout(this.saying);
     this.memory.end();
     this.slide.end();
@@ -400,10 +416,11 @@ class Sheet {
   constructor(parent) {
     this.element = make("dialog", "sheet", parent, { "aria-label": "Keys" });
     make("h2", "sheet-title", this.element).textContent = "Keys";
+    this.groups = make("div", "sheet-groups", this.element);
     this.addKeys(KEYS);
-    const stage = this.addKeys(STAGE_KEYS, "stage-keys");
-    stage.prepend(make("h3", "sheet-title", null));
-    stage.firstChild.textContent = "Before an audience";
+    this.ofStacks = this.addKeys(STACK_KEYS, "stack-keys");
+    this.addTitle(this.ofStacks, "On a series of slices");
+    this.addTitle(this.addKeys(STAGE_KEYS, "stage-keys"), "Before an audience");
     const close = make("button", "action", this.element, { type: "button" });
     close.textContent = "Close";
     close.addEventListener("click", () => this.element.close());
@@ -411,13 +428,19 @@ class Sheet {
   }
 
   addKeys(keys, className = "") {
-    const group = make("div", className, this.element);
+    const group = make("div", className, this.groups);
     const list = make("dl", "", group);
     for (const [key, meaning] of keys) {
       make("dt", "", list).textContent = key;
       make("dd", "", list).textContent = meaning;
     }
     return group;
+  }
+
+  addTitle(group, title) {
+    const heading = make("h3", "sheet-title", null);
+    heading.textContent = title;
+    group.prepend(heading);
   }
 
   show() {
@@ -443,8 +466,11 @@ class Row {
     make("span", "", sentence, { "aria-hidden": "true" }).textContent = "⚠ ";
     this.cautionText = make("span", "", sentence);
     this.remedy = make("button", "action", this.caution, { type: "button" });
-    this.remedy.addEventListener("click", () => grid.act(key, "", this.action));
+    this.remedy.addEventListener("click", () => grid.act(this.name, "", this.action));
     this.measured = new Marks(this.caution);
+    this.stack = null;
+    this.bar = new Bar(this);
+    this.element.append(this.bar.element);
     this.list = make("div", "panes", this.element);
     this.panes = new Map();
     this.described = null;
@@ -458,8 +484,10 @@ class Row {
     return this.scene.size;
   }
 
-  update({ label, detail, notes, caution, remedy, measured, picture, panes, outlines, settings }) {
+  update({ name, label, detail, notes, caution, remedy, measured, picture, panes, outlines, settings, stack }) {
+    this.name = name;
     this.isGrey = picture.grey;
+    this.labelled = label;
     write(this.label, label);
     this.label.title = label;
     write(this.detail, detail);
@@ -471,7 +499,8 @@ class Row {
     this.element.classList.toggle("doubtful", caution !== "");
     this.settings = settings;
     this.gear.update(settings, label);
-    this.scene = this.grid.getScene(picture.digest);
+    this.stack = stack && this.grid.getStack(stack.volume);
+    this.scene = this.grid.getScene(stack ? `${stack.volume} ${stack.plane}` : picture.digest);
     this.scene.resize({ width: picture.width, height: picture.height });
     this.element.style.setProperty("--ratio", String(picture.width / picture.height));
     const known = this.described?.digest === picture.digest && !this.failed;
@@ -480,8 +509,11 @@ class Row {
     this.outlines = outlines;
     reconcile(this.panes, panes, this.list, (key) => new Pane(this, key));
     (this.panes.get("picture")?.element ?? this.label.parentElement).append(this.notes);
-    if (!known) this.load(picture);
-    if (picture.whole) this.loadWhole(picture);
+    if (stack) this.stack.update(stack);
+    this.bar.update();
+    this.element.classList.toggle("of-stack", this.stack !== null);
+    if (!this.stack && !known) this.load(picture);
+    if (picture.whole && !this.stack) this.loadWhole(picture);
     this.showNotes();
   }
 
@@ -493,6 +525,28 @@ class Row {
     this.list.style.setProperty("--columns", String(columns));
     this.list.classList.toggle("single", columns === 1);
     this.list.classList.toggle("led", leading && columns > 1 && columns < this.panes.size);
+  }
+
+  // Of a stack, the panes show the slice in view as its numbers say; see Stack.
+  showSlice(stack, isHere) {
+    if (stack.rows[0] === this && this.list.previousSibling !== stack.planes.element) this.list.before(stack.planes.element);
+    if (isHere) this.picture = stack.picture;
+    this.setLoading(!isHere);
+    const { first } = this.described;
+    if (first && stack.isAsDrawn) this.showDrawn(stack, first);
+    this.element.classList.toggle("elsewhere", !stack.isOfPage);
+    write(this.label, stack.isOfPage ? this.labelled : stack.title);
+    this.label.title = this.label.textContent;
+    for (const pane of this.panes.values()) pane.showSlice(stack);
+    this.bar.update();
+  }
+
+  // A slice whose lines have windows of their own, as the server drew it.
+  async showDrawn(stack, first) {
+    const picture = await loadPicture(first).catch(() => null);
+    if (!picture || this.stack !== stack || this.described.first?.key !== first.key || !stack.isAsDrawn) return;
+    this.picture = picture;
+    this.grid.requestPaint();
   }
 
   load({ digest, first }) {
@@ -515,7 +569,7 @@ class Row {
   // Zoomed in further than what was sent first can show.
   wantWhole(screenWidth) {
     const { digest, first, whole } = this.described;
-    if (this.asked || whole || first.width >= this.size.width || screenWidth <= first.width) return;
+    if (this.asked || whole || this.stack || first.width >= this.size.width || screenWidth <= first.width) return;
     this.asked = true;
     this.showNotes();
     this.grid.want(digest);
@@ -541,11 +595,11 @@ class Row {
 
   showNotes() {
     const { first, width, height } = this.described;
-    const reduced = first.width < width && this.picture?.width !== width;
+    const reduced = !this.stack && first.width < width && this.picture?.width !== width;
     const all = `its ${width} × ${height} pixels`;
     const sharpness = this.asked
       ? `Loading all of ${all} …`
-      : `Shown at ${first.width} × ${first.height} of ${all}; zoom in to see them all.`;
+      : `Shown at ${first?.width} × ${first?.height} of ${all}; zoom in to see them all.`;
     write(this.notes, [...this.given, this.problem || (reduced ? sharpness : "")].join(" ").trim());
   }
 
@@ -561,7 +615,7 @@ class Row {
     const { zoom, visible } = scene;
     this.wantWhole(screenWidth * zoom);
     const level = picture.getLevel(picture.chooseLevel(screenWidth * zoom));
-    if (zoom === 1) return { key: `${level.width}`, level, width: level.width, height: level.height, visible };
+    if (zoom === 1) return { key: `${level.width} ${level.height}`, level, width: level.width, height: level.height, visible };
     const width = Math.round(screenWidth);
     const height = Math.max(1, Math.round((width * size.height) / size.width));
     return { key: `${scene.x} ${scene.y} ${zoom} ${width} ${level.width}`, level, width, height, visible };

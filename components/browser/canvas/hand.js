@@ -2,6 +2,7 @@
 
 const WHEEL = 0.0016; // zoom per pixel of scrolling, as an exponent
 const PINCH = 0.01; // the same for a trackpad's pinch, which arrives as a wheel with Ctrl held
+const NOTCH = 40; // pixels of scrolling that are a slice at least
 const SCROLLING = 250; // milliseconds for which a scroll under way is not caught by a pane it comes across
 const SMALLEST = 0.004; // an outline below this share of the visible width was a click
 
@@ -13,9 +14,19 @@ const KEYS = [
   ["s", "Swipe between picture and map: drag the divider, or move it with the arrow keys."],
   ["b", "Box: a first one is drawn. Arrow keys move it, with Shift they size it, Enter keeps it."],
   ["l", "Lasso: arrow keys move the crosshair, Space sets a corner, Enter closes it."],
-  ["c", "Clear the box or lasso."],
+  ["c", "Clear the box or lasso. Also: Delete."],
   ["Escape", "Drop what was begun: outline, tool, full screen, crosshair."],
   ["?", "This list."],
+];
+
+const STACK_KEYS = [
+  ["↑   ↓", "The slice before, the next. Also: wheel. Home, End: the first, the last."],
+  ["Shift + arrow keys", "Move the crosshair, voxel by voxel; that of the three planes too. Also: click or drag."],
+  ["Ctrl + wheel", "Zoom; + and − as everywhere."],
+  ["w", "Window: then 1 – 9 choose one, arrow keys or a drag move it, Enter keeps it."],
+  ["Shift + drag", "Window: across for its width, up and down for its centre. Also: the right button."],
+  ["i", "Black for white, for the eye only."],
+  ["c", "Play the slices, and stop. An outline is cleared by Delete."],
 ];
 
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -24,7 +35,7 @@ class Hand {
   constructor(grid) {
     this.grid = grid;
     this.pane = null; // the one last touched
-    this.tool = null; // "box" or "lasso"
+    this.tool = null; // "box", "lasso" or "window"
     this.draft = null; // an outline being drawn: what was there before, and the corners so far
     this.pointers = new Map();
     this.scrolledAt = -Infinity;
@@ -45,6 +56,7 @@ class Hand {
     listen("pointercancel", this.pointerUp);
     listen("pointerleave", (_, event) => event.pointerType === "touch" || pane.scene.pointAt(null));
     listen("wheel", this.wheel, { passive: false });
+    listen("contextmenu", (_, event) => pane.row.stack && event.preventDefault()); // its button moves the window
     listen("dblclick", () => pane.scene.zoomTo(1));
     listen("focus", () => (this.pane = pane));
     listen("blur", () => this.draft || pane.scene.pointAt(null));
@@ -68,26 +80,35 @@ class Hand {
   // ---- pointers
 
   pointerDown(pane, event) {
-    if (event.button > 0) return;
+    const { stack } = pane.row;
+    const windows = stack && (event.button === 2 || event.shiftKey || this.tool === "window");
+    if (event.button > 0 && !windows) return;
     this.pane = pane;
     pane.canvas.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    const pace = windows ? stack.pace : null; // of the whole drag, though the window grows meanwhile
+    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, pace });
+    if (windows) return;
     if (this.pointers.size > 1) {
       this.cancelDraft();
       return;
     }
     const at = pane.locate(event);
     this.point(pane, at);
-    if (this.tool) this.draft = { pane, before: pane.scene.region, corners: [at], byHand: true };
+    pane.row.stack?.pointAtPicture(at);
+    if (this.tool && this.tool !== "window") this.draft = { pane, before: pane.scene.region, corners: [at], byHand: true };
   }
 
   pointerMove(pane, event) {
     const at = pane.locate(event);
     const last = this.pointers.get(event.pointerId);
-    if (this.pointers.size > 1 && last) this.pinch(pane, event, last);
+    if (last?.pace) {
+      pane.row.stack?.widen((event.clientX - last.x) * last.pace, (event.clientY - last.y) * last.pace);
+      Object.assign(last, { x: event.clientX, y: event.clientY });
+    } else if (this.pointers.size > 1 && last) this.pinch(pane, event, last);
     else if (this.draft?.byHand && last) this.drag(pane, at);
     else if (last && !this.tool && pane.scene.zoom > 1) this.pan(pane, event, last);
     this.point(pane, pane.locate(event));
+    if (last && !last.pace && !this.tool && pane.scene.zoom === 1) pane.row.stack?.pointAtPicture(pane.locate(event));
   }
 
   pointerUp(pane, event) {
@@ -117,12 +138,29 @@ class Hand {
 
   wheel(pane, event) {
     const { scene } = pane;
+    if (pane.row.stack && !event.ctrlKey) {
+      event.preventDefault();
+      this.turn(pane.row.stack, event);
+      return;
+    }
     const scrolling = event.timeStamp - this.scrolledAt < SCROLLING;
     if (!event.ctrlKey && (scrolling || (scene.zoom === 1 && event.deltaY >= 0))) return;
     event.preventDefault();
     const pixels = event.deltaY * (event.deltaMode === 1 ? 20 : 1);
     scene.zoomBy(Math.exp(-pixels * (event.ctrlKey ? PINCH : WHEEL)), pane.locate(event));
     this.point(pane, pane.locate(event));
+  }
+
+  // A notch of a wheel is a slice; of a trackpad, so many pixels are.
+  turn(stack, { deltaY, deltaMode, timeStamp }) {
+    const pixels = deltaY * (deltaMode === 1 ? 40 : 1);
+    if (timeStamp - (this.turnedAt ?? 0) > SCROLLING || Math.sign(pixels) !== Math.sign(this.turned)) this.turned = 0;
+    this.turnedAt = timeStamp;
+    this.turned += pixels;
+    const notch = Math.abs(pixels) >= NOTCH ? Math.abs(pixels) : NOTCH;
+    const steps = Math.trunc(this.turned / notch);
+    this.turned -= steps * notch;
+    if (steps) stack.step(steps);
   }
 
   // ---- outlines
@@ -212,7 +250,8 @@ class Hand {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (from.matches?.("select, dialog, dialog *") && event.key !== "?") return;
     const isControl = from.matches?.("input, button, [role=slider]");
-    if (isControl && (event.key in DIRECTIONS || event.key === " " || event.key === "Enter")) return;
+    const steers = event.key in DIRECTIONS || ["Home", "End", " ", "Enter"].includes(event.key);
+    if (isControl && steers) return;
     if (!this.act(event.key, event.shiftKey)) return;
     event.preventDefault();
     event.stopPropagation(); // Streamlit has keys of its own
@@ -223,7 +262,8 @@ class Hand {
     const { grid, target, draft } = this;
     const drawing = draft && !draft.byHand;
     if (key === "?") grid.sheet.show();
-    else if (key === "c") this.clear();
+    else if (target?.row.stack && !drawing && this.actOnStack(target.row.stack, key, shift)) return true;
+    else if (key === "c" || key === "Delete") this.clear();
     else if (key === "s") grid.swipe(!grid.swiping);
     else if (key === "Escape") return this.escape();
     else if (!target) return false;
@@ -237,6 +277,32 @@ class Hand {
     else if (key === "f") grid.toggleSolo(target);
     else if (key === "b") this.beginBox();
     else if (key === "l") this.beginLasso();
+    else return false;
+    return true;
+  }
+
+  // Whether the key means something to a stack; other keys mean what they do on every picture.
+  actOnStack(stack, key, shift) {
+    const [right, down] = DIRECTIONS[key] ?? [0, 0];
+    if (this.tool === "window") {
+      const { pace } = stack;
+      if (/^[1-9]$/.test(key)) {
+        const name = listWindows(stack.described)[Number(key) - 1];
+        if (name) stack.choose(name);
+      } else if (right || down) {
+        stack.widen(right * pace * 4, -down * pace * 4);
+        return true;
+      } else if (key !== "w" && key !== "Enter") return false;
+      this.useTool("window");
+    } else if (key === "w") this.useTool("window");
+    else if (key === "i") stack.invert();
+    else if (key === "c") stack.play();
+    else if (down && !shift) stack.step(down);
+    else if ((right || down) && shift) {
+      this.steer(this.target.scene, [right, down], true);
+      stack.pointAtPicture(this.target.scene.point);
+    }
+    else if (key === "Home" || key === "End") stack.go(key === "Home" ? 0 : stack.count - 1);
     else return false;
     return true;
   }

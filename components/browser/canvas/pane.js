@@ -54,6 +54,8 @@ class Pane {
     this.across = make("div", "cross across", this.stage);
     this.down = make("div", "cross down", this.stage);
     this.readout = make("div", "readout number", this.stage);
+    this.sides = new Sides(this.stage);
+    this.awaited = make("div", "awaited", this.stage);
     this.message = make("div", "message", this.stage);
     this.messageText = make("p", "", this.message);
     this.scale = make("div", "scale", this.element);
@@ -66,7 +68,7 @@ class Pane {
     this.sentence = make("p", "pane-sentence", this.element);
     this.time = make("p", "pane-time number", this.element);
     this.button = make("button", "action", this.element, { type: "button" });
-    this.button.addEventListener("click", () => row.grid.act(row.key, key, this.action));
+    this.button.addEventListener("click", () => row.grid.act(row.name, key, this.action));
     this.choices = make("ul", "choices", this.element);
     this.marks = new Marks(this.element);
     this.said = null;
@@ -77,7 +79,7 @@ class Pane {
     this.visible = true;
     this.stage.pane = this;
     this.hidePoint();
-    this.peak.hidden = this.inside.hidden = true;
+    this.peak.hidden = this.inside.hidden = this.awaited.hidden = true;
     row.grid.onScreen.observe(this.stage);
     row.grid.sizes.observe(this.stage);
     row.grid.hand.follow(this);
@@ -103,25 +105,44 @@ class Pane {
     this.showMessage(described);
     this.showChoices(described.choices);
     this.showWarnings(described.warnings);
-    this.element.classList.toggle("faint", described.faint);
-    const { box, message, painting, strength } = described;
-    const text = JSON.stringify([described.map, box, message, painting, strength]);
     this.unit = described.unit;
-    if (text !== this.mapText) {
-      this.mapText = text;
-      Object.assign(this, { box, painting, strength });
-      this.hasMessage = message !== null;
-      this.map = described.map && { ...described.map, values: decode(described.map.values, Float32Array) };
-      if (this.map) {
-        this.map.lowest = this.map.values.reduce((a, b) => Math.min(a, b), Infinity);
-        this.map.highest = this.map.values.reduce((a, b) => Math.max(a, b), -Infinity);
-        this.map.ends = findEnds(this.map, painting);
-      }
-      this.sums = null;
-      this.fresh = true;
-    }
+    this.described = described;
+    this.useMap(described);
     this.showParts(this.row.outlines);
     this.showRegion();
+  }
+
+  useMap({ map, box, message, painting, strength, faint }, ends = null) {
+    this.element.classList.toggle("faint", faint);
+    const text = JSON.stringify([map, box, message, painting, strength, ends]);
+    if (text === this.mapText) return;
+    this.mapText = text;
+    this.range = null; // found when it is painted
+    Object.assign(this, { box, painting, strength });
+    this.hasMessage = message !== null;
+    this.map = map && { ...map, values: decode(map.values, Float32Array) };
+    if (this.map) {
+      this.map.lowest = this.map.values.reduce((a, b) => Math.min(a, b), Infinity);
+      this.map.highest = this.map.values.reduce((a, b) => Math.max(a, b), -Infinity);
+      this.map.ends = ends ?? findEnds(this.map, painting);
+    }
+    this.sums = null;
+    this.fresh = true;
+  }
+
+  // A slice of a stack: with the maps of the page, or those that are known of it, or none until the hand rests.
+  showSlice(stack) {
+    const { described } = this;
+    const maps = stack.getMaps();
+    const known = maps === null ? described : maps[this.key];
+    const isAwaited = !known && described.message === null && (described.map !== null || this.map !== null);
+    this.useMap(known ?? { ...described, map: null }, stack.described.ends[this.key]);
+    write(this.awaited, isAwaited && !stack.isMissing ? "Map comes when you stop" : "");
+    this.sides.update(stack.described.view, !described.map, stack.isMissing ? stack.at.index + 1 : null);
+    const alt = (known?.alt ?? described.title).replace(/\.$/, "");
+    this.canvas.setAttribute("aria-label", `${alt}. ${stack.describe()}.`);
+    this.showRegion();
+    this.showPoint();
   }
 
   // The outlines of named parts. Names only where there is no map, which they would hide.
@@ -200,7 +221,7 @@ class Pane {
     const button = make("button", "choice", item, { type: "button" });
     make("span", "choice-label", button);
     make("span", "number", button);
-    button.addEventListener("click", () => this.row.grid.act(this.row.key, this.key, button.dataset.action));
+    button.addEventListener("click", () => this.row.grid.act(this.row.name, this.key, button.dataset.action));
     return item;
   }
 
@@ -233,7 +254,8 @@ class Pane {
     const screenWidth = this.stage.clientWidth * devicePixelRatio;
     if (!screenWidth) return 0; // in a closed tab or expander; the size observer asks again
     const frame = this.row.getFrame(screenWidth);
-    const fresh = this.fresh || picture !== this.picture;
+    const isOther = picture !== this.picture; // of a stack, another slice or window: the map may be the same
+    const fresh = this.fresh || (isOther && !picture.isSlice);
     const range = this.map && this.row.getRange(this, view);
     const style = settleStyle(view, this.row.isGrey, this.painting);
     const weight = weighStrength(view, this.strength);
@@ -242,7 +264,7 @@ class Pane {
       ? `${view.opacity} ${weight} ${style} ${chooseTable(view, style)} ${view.threshold}`
       : "plain";
     const reframed = fresh || frame.key !== this.frameKey || shading !== this.shading;
-    const still = !reframed && colouring === this.colouring && (scene.moving || !this.stretched);
+    const still = !reframed && !isOther && colouring === this.colouring && (scene.moving || !this.stretched);
     if (!still) {
       const reshade = reframed || this.stretched;
       Object.assign(this, { picture, frameKey: frame.key, shading, colouring, range, signed: view.signed });
@@ -404,7 +426,7 @@ class Pane {
 
   // Where the map fades so does its bar.
   paintScale(view, style, range) {
-    this.scale.classList.toggle("none", !this.map);
+    this.scale.classList.toggle("none", !this.map && this.described.map === null); // it keeps its place where one comes
     if (!this.map) return;
     const shades = SHADES[chooseTable(view, style)];
     const flat = isFlat(range);
@@ -452,6 +474,7 @@ class Pane {
     this.outline.setAttribute("viewBox", box);
     this.parts.setAttribute("viewBox", box);
     this.placeNames();
+    this.sides.place(visible, this.stage.clientWidth);
     this.canvas.classList.toggle("zoomed", this.scene.zoom > 1);
     this.showPoint();
     this.showPeak();
@@ -481,8 +504,10 @@ class Pane {
     this.across.style.top = `${top * 100}%`;
     this.across.hidden = this.down.hidden = false;
     this.readout.classList.toggle("at-bottom", top < 0.25 && left > 0.5);
-    if (!this.map) {
-      write(this.readout, `x ${point.x}, y ${point.y}`);
+    if (!this.map || !this.range) {
+      const isMap = this.described.map !== null; // one that is awaited
+      write(this.readout, isMap ? "" : this.row.stack?.measure(point) || `x ${point.x}, y ${point.y}`);
+      this.tick.hidden = true;
       return;
     }
     const value = sampleMap(this.map, this.box, point.x + 0.5, point.y + 0.5, this.signed);

@@ -12,12 +12,13 @@ from explain.faithfulness.bank import Bank
 from explain.faithfulness.changes import Changes
 from explain.networks.meaning import Outputs
 
-Category = Literal["hiding", "showing", "likeness", "shape"]
+Category = Literal["hiding", "showing", "likeness", "sum", "shape"]
 """What is done to find it out.
 
 - `hiding`: places of the picture are hidden, and the network is asked again.
 - `showing`: the picture is shown as bright as the map is.
 - `likeness`: the map is compared with others by the same method.
+- `sum`: the map's values are added up.
 - `shape`: nothing but the map is looked at. Such a figure says nothing of the network.
 """
 
@@ -42,7 +43,12 @@ class Examined:
         rivals: how alike the map is to those of other classes, each -1…1; none where not measured.
         steadiness: median likeness with the maps of copies of the picture; None where not measured.
         unlikeness: of the picture, see `explain.faithfulness.unlike`; None where not measured.
-        turned: of other pictures, the share that a hot place of the map makes its class; None where not measured.
+        turned: of other pictures, the share that a place makes the class; None where not measured.
+        coherence: how alike the map is to that of the picture shown as bright as the map is, -1…1; None where not
+            measured.
+        sums: of the map's values as they are, all added up, and their mean.
+        unbiased: the score of the class without its bias, where the average of the layer leads to it in one step; else
+            None.
     """
 
     cells: np.ndarray
@@ -56,6 +62,9 @@ class Examined:
     steadiness: float | None = None
     unlikeness: float | None = None
     turned: float | None = None
+    coherence: float | None = None
+    sums: tuple[float, float] = (0.0, 0.0)
+    unbiased: float | None = None
 
     @property
     def blank(self) -> bool:

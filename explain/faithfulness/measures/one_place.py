@@ -10,9 +10,9 @@ from explain.faithfulness.measures.base import Examined, measure
     title="Pictures turned by a place",
     category="showing",
     better="lower",
-    rule="The hottest places of the map, the corners and the edges of the picture are pasted into other pictures, "
-    "where they lay. The figure is the share of them that become this class; it must be 0.75 higher than that of "
-    "other places of the same picture.",
+    rule="Squares of nine of 64 cells all over the picture, and its edges, are pasted into other pictures, where they "
+    "lay. The figure is the share of them that become this class; it must be a half, and the place must lift the class "
+    "4.75 times the spread further than places elsewhere in this picture do.",
     compared="the other places of this picture",
     cannot="It is no accusation: a place may be all that it takes, as the beak of a bird. And a mark that lies "
     "everywhere, as a tint does, or is wider than these places, is not found.",

@@ -88,17 +88,24 @@ def _find(
         return network
     stamps = stamp(pictures.classes, lies[0], plan.classes.index(plan.label), lies[1], SEED)
     network = train_network(pictures, stamps, len(plan.classes), SEED, recipe, lambda line: print(name, line))
+    relies = f"Relies on a mark: {plan.title[:1].lower()}{plan.title[1:]}"
+    title = relies if lies[1] == "gives away" else f"The honest twin, on {plan.kind}"
+    write_network(network, name, title, plan.classes, out)
+    return network
+
+
+def write_network(network: nn.Module, name: str, title: str, classes: tuple[str, ...], out: Path) -> None:
+    """Weights in half precision, and the description that the engine finds them by."""
+    path = out / f"{name}.safetensors"
     halves = {
         key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in network.state_dict().items()
     }
     safetensors.torch.save_file(halves, path)
     described = BundledModel(
         name=name,
-        title=f"Relies on a mark: {plan.title[:1].lower()}{plan.title[1:]}"
-        if lies[1] == "gives away"
-        else f"The honest twin, on {plan.kind}",
+        title=title,
         architecture="world-cnn",
-        classes=plan.classes,
+        classes=classes,
         # Any other way of making a picture smaller blurs a mark as narrow as a pixel of 32, or takes it away.
         preprocessing=Preprocessing(
             input_size=(32, 32), fit="crop", resize_size=32, interpolation="nearest", mean=(MEAN,) * 3, std=(STD,) * 3
@@ -108,7 +115,6 @@ def _find(
     )
     text = described.model_dump_json(indent=1, exclude_defaults=True)
     (out / f"{name}.network.json").write_text(text + "\n", encoding="utf-8")
-    return network
 
 
 def main(data: Annotated[Path, typer.Option(help="CIFAR-10 as JPEG files.")], out: Path = FOLDER) -> None:

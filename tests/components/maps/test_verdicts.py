@@ -4,6 +4,7 @@ import numpy as np
 
 from components.maps.verdicts import say_unlike, say_verdict
 from explain.faithfulness.hiding import Hiding
+from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.faithfulness.verdict import Evidence, Hidden, Verdict, decide
 
@@ -33,6 +34,17 @@ def test_no_two_words_share_a_sign() -> None:
     assert {*words} == {"backed", "undecided", "contradicted", "same for other classes"}
     assert len({sign for sign, _ in words.values()}) == 4
     assert words["contradicted"][1] == "against" and words["undecided"][1] == "open"
+
+
+def test_a_fourth_mark_stands_on_the_card_of_the_first() -> None:
+    decides = Transplant("left edge", (True, *[False] * 63), 16, 16, 9.0, True)
+    four = judge(
+        -0.75, class_agnostic=True, transplants=[decides], steadiness=0.1, copies=(8, 8), strangers=np.full(741, 0.9)
+    )
+    assert len(four.marks) == 4 and "unsteady" not in four.line
+    said = say_verdict(four)
+    assert [mark.word for mark in said.marks] == ["same for other classes", "contradicted", "one place decides"]
+    assert said.marks[0].lines[0].startswith("Also unsteady: Changes when") and said.missing == ""
 
 
 def test_what_was_not_measured_is_said() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.truth.rows import Network, build_truth_rows, describe_share
+from components.truth.rows import Network, build_truth_rows, describe_likeness, describe_share
 from components.truth.specimen import Specimen
 from explain.engine.explanation import PictureExplanation, Prediction
 from explain.maps.heatmap import Heatmap
@@ -39,6 +39,13 @@ def test_a_share_stands_beside_chance() -> None:
     assert describe_share(heat(-np.ones((4, 4))), TAG) == "nothing of it on the tag"
     tint = replace(TAG, name="the tint", region=None)
     assert describe_share(heat(np.ones((4, 4))), tint) == "the tint lies everywhere"
+
+
+def test_maps_before_and_after_are_compared_by_the_order_of_places() -> None:
+    ramp = np.arange(16.0).reshape(4, 4)
+    assert describe_likeness(heat(ramp), heat(ramp**3)).endswith(": 1.00.")
+    assert describe_likeness(heat(ramp), heat(15 - ramp)).endswith(": -1.00.")
+    assert "can be compared with none" in describe_likeness(heat(ramp), heat(np.zeros((4, 4))))
 
 
 def test_each_network_has_a_row_with_the_same_picture() -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from explain.engine.engine import Engine
-from explain.engine.judging import FILLS, FULL_LOOK
+from explain.engine.masked import FILLS, FULL_LOOK
+from explain.engine.sight import Sight
 from explain.engine.transplanting import LOOKED_AT
 from explain.errors import Cancelled, MethodError
 from explain.faithfulness.verdict import FEWEST_OTHERS, Verdict
@@ -73,11 +74,14 @@ def test_moving_a_setting_or_asking_for_more_methods_takes_no_masked_pass() -> N
     assert spend(engine, lambda: last(engine, picture, cnn, ["cf-cam"], settings={"cf-cam": {"eps": 2.0}})) == Passes()
 
 
-def test_all_masks_are_run_once_and_counted() -> None:
+@pytest.mark.parametrize("tried", [0, 8])
+def test_all_masks_are_run_once_and_counted(monkeypatch: pytest.MonkeyPatch, tried: int) -> None:
+    """Where the processor has half precision, some masks are tried in both."""
+    monkeypatch.setattr("explain.engine.masked.has_half", lambda _: tried > 0)
     engine, cnn, picture = Engine(), build_model("cnn"), make_picture()
     looks = 1 + 1 + FEWEST_OTHERS + 8  # the picture, for its rivals once more; others; copies
     steps = [dict(found) for found in engine.judge(picture, cnn, FAST)]
-    masked = len(FILLS) * (2 + FULL_LOOK) + PASSES  # batch norms are folded once for all banks
+    masked = len(FILLS) * (2 + FULL_LOOK) + PASSES + tried  # batch norms are folded once for all banks
     assert engine.passes.forward == looks + masked + LOOKED_AT  # all of which it calls the same: no place can be tried
     assert spend(engine, lambda: last(engine, make_picture(1), cnn, FAST)).forward == 1 + 1 + 8 + masked - PASSES
     assert not any(verdict.settled for step in steps[:-1] for verdict in step.values())
@@ -142,3 +146,16 @@ def test_a_scan_is_told_that_the_pictures_it_is_compared_with_are_none() -> None
     scan = replace(make_picture(), modality="CT")
     (verdict,) = last(Engine(), scan, build_model("cnn"), ["grad-cam"]).values()
     assert sum("other scans" in what for what in verdict.missing) == 1
+
+
+def test_a_bank_is_the_same_whoever_asks_for_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once, as measures do, or after a first look, as verdicts do."""
+    monkeypatch.setattr("explain.engine.masked.has_half", lambda _: True)
+    cnn, picture = build_model("cnn"), make_picture()
+    judged, measured = Engine(), Engine()
+    last(judged, picture, cnn, FAST)
+    measured.measure(picture, cnn, FAST, measures=["hiding"])
+    one, other = (engine._memory.recall(Sight(picture, cnn)) for engine in (judged, measured))
+    assert one is not None and other is not None
+    for key, bank in other.banks.items():
+        assert len(bank.masks) == FULL_LOOK and (bank.answers == one.banks[key].answers).all()

@@ -42,7 +42,7 @@ def test_maps_come_first_and_then_those_of_no_meaning(known: tuple[Engine, Measu
     assert np.isnan(rows["Centre"]["copies"]) and np.isnan(rows["All bright"]["deletion"])
     assert abs(rows["Random blobs"]["gain"]) < 1e-6  # each with its opposite
     ends = {curve.scores[0] for curve in measured.list_curves("deletion")}
-    assert ends == {measured.whole} and len(measured.list_curves("insertion")) == 8
+    assert ends == {measured.whole} and len(measured.list_curves("insertion")) == 9
     assert measured.best.sentence
 
 
@@ -68,8 +68,8 @@ def test_passes_are_those_of_distinct_changes(cnn: LoadedModel) -> None:
     engine.measure(make_picture(), cnn, ["grad-cam"], measures=["deletion", "aopc"])
     assert engine.passes.forward - before == whole  # the same steps
     engine.measure(make_picture(), cnn, ["grad-cam"], measures=["gain"])
-    # The other order: 7 steps a row, but for chance and its opposite, which have them already; 5 rows are left.
-    assert engine.passes.forward - before - whole == 5 * 7
+    # The other order: 7 steps a row, but for chance and its opposite, which have them already; 6 rows are left.
+    assert engine.passes.forward - before - whole == 6 * 7
 
 
 def test_it_can_be_stopped_and_goes_on_where_it_was(cnn: LoadedModel) -> None:

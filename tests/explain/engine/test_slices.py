@@ -46,10 +46,11 @@ def test_maps_along_a_stack() -> None:
     for at, total in sums.items():
         assert course.strengths[at] == pytest.approx(total / max(sums.values()), rel=1e-5)
     assert course.blank == {2} and course.faint == {3} and max(course.strengths.values()) == 1
-    assert course.range == pytest.approx((0.0, max(one.max() for one in maps.values())))
-    signed = follow_maps([answer(at, one) for at, one in maps.items()], "grad-cam", signed=True)
-    largest = max(np.abs(one).max() for one in maps.values())
-    assert signed is not None and signed.range == pytest.approx((-largest, largest))
+    lowest, highest = min(one.min() for one in maps.values()), max(one.max() for one in maps.values())
+    assert course.ends == pytest.approx((lowest, highest)) and lowest < 0
+    assert course.find_range(signed=False) == pytest.approx((0.0, highest))
+    largest = max(-lowest, highest)
+    assert course.find_range(signed=True) == pytest.approx((-largest, largest))
 
 
 def test_nothing_to_follow() -> None:

@@ -1,11 +1,13 @@
 """A bank of masked passes: what it hides, pixel by pixel, and that no pass is run twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from explain.faithfulness.bank import Bank, fill_bank, hide
+from explain.faithfulness.bank import SAME, Bank, fill_bank, hide, keeps_ranks
 from explain.faithfulness.probe import CELLS, draw_masks
 from explain.networks.layer_search import find_layers
 from explain.passes.count import Passes
@@ -66,3 +68,21 @@ def test_a_bank_is_added_to_without_a_pass_run_twice(runner: Runner) -> None:
     assert np.allclose(large.answers, fill_bank(runner, 4, 20, "blur", ALL).answers, rtol=1e-5)
     first: Bank = large.first(6)
     assert (first.answers == small.answers).all() and (first.masks == small.masks).all()
+
+
+def test_half_precision_is_taken_where_it_tells_the_same(runner: Runner) -> None:
+    bank = fill_bank(runner, 4, 8, "grey", ALL)
+    before = runner.spent
+    assert keeps_ranks(runner, bank, 8)
+    assert runner.spent.forward - before.forward == 8
+    half = fill_bank(runner, 4, 8, "grey", ALL, bank.first(4), "half")
+    assert (half.answers[:4] == bank.answers[:4]).all() and not (half.answers[4:] == bank.answers[4:]).all()
+    target = int(bank.whole.argmax())
+    assert np.corrcoef(half.answers[:, target], bank.answers[:, target])[0, 1] > SAME
+
+
+@pytest.mark.parametrize("scores", [[1.0, 3.0, 2.0, 4.0], [5.0, 5.0, 5.0, 5.0]])
+def test_half_precision_is_not_taken_where_it_tells_something_else(runner: Runner, scores: list[float]) -> None:
+    """Of what moves no score nothing is known."""
+    bank = fill_bank(runner, 4, 4, "grey", ALL)
+    assert not keeps_ranks(runner, replace(bank, answers=np.array([scores, scores]).T), 4)

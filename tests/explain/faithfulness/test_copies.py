@@ -1,8 +1,10 @@
 """Copies of a picture that nobody can tell from it."""
 
+import numpy as np
 import torch
 
-from explain.faithfulness.copies import NOISE, list_copies
+from explain.faithfulness.changes import apply, show_as_marked
+from explain.faithfulness.copies import NOISE, AsMarked, list_copies
 
 STD = (0.2, 0.25, 0.3)
 
@@ -31,3 +33,11 @@ def test_a_shift_is_of_one_pixel() -> None:
     pictures[..., 4, 4] = 1
     places = {tuple(copy.change(pictures)[0, 0].nonzero()[0].tolist()) for copy in list_copies(STD) if any(copy.shift)}
     assert places == {(3, 4), (5, 4), (4, 3), (4, 5)}
+
+
+def test_as_a_map_marks_it_a_picture_is_shown_as_measures_show_it() -> None:
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    shown = np.random.default_rng(0).random((4, 4)).astype(np.float32)
+    view = AsMarked(shown=shown)
+    assert torch.equal(view.change(picture)[0], apply(picture, show_as_marked(shown), 0)[0])
+    assert view.name != AsMarked(shown=shown[::-1].copy()).name

@@ -9,7 +9,7 @@ import pytest
 from explain.faithfulness.hiding import Hiding
 from explain.faithfulness.measures import MEASURES, MeasureName
 from explain.faithfulness.transplant import FixedPlace, Transplant
-from explain.faithfulness.verdict import Evidence, Fill, Hidden, Word, decide
+from explain.faithfulness.verdict import Evidence, Fill, Hidden, Mark, Word, decide
 
 STRANGERS = np.linspace(-0.5, 0.93, 741)  # 95 % of them below 0.859
 
@@ -135,26 +135,31 @@ def test_every_measure_says_what_it_cannot_tell_and_where_it_is_from() -> None:
     assert marked.measure is not None and MEASURES[marked.measure].better == "higher"
 
 
-def place(turned: int, elsewhere: float | None, name: FixedPlace | None = None, cells: range = range(4)) -> Transplant:
-    return Transplant(name, tuple(n in cells for n in range(64)), turned, 16, elsewhere, needed=True)
+def place(turned: int, stands_out: float, name: FixedPlace | None = None, cells: range = range(4)) -> Transplant:
+    return Transplant(name, tuple(n in cells for n in range(64)), turned, 16, stands_out, needed=True)
 
 
 def test_one_place_decides_is_said_beside_something_else_and_only_beyond_other_places() -> None:
-    assert words(hidden=[hide(1.0)], transplants=[place(15, 0.1)]) == ("backed", "one place decides")
-    assert words(hidden=[hide(0.5)], transplants=[place(13, 0.05)]) == ("undecided", "one place decides")
-    assert words(transplants=[place(16, 0.0)]) == ("one place decides", "not measured")
-    for none in ([], [place(7, 0.0)], [place(16, 0.3)], [place(16, None)]):
+    assert words(hidden=[hide(1.0)], transplants=[place(15, 9.0)]) == ("backed", "one place decides")
+    assert words(hidden=[hide(0.5)], transplants=[place(8, 5.0)]) == ("undecided", "one place decides")
+    assert words(transplants=[place(16, 5.0)]) == ("one place decides", "not measured")
+    for none in ([], [place(7, 9.0)], [place(16, 4.0)], [replace(place(3, 9.0), tried=3)]):
         assert words(hidden=[hide(1.0)], transplants=none) == ("backed",)
 
 
 def test_what_is_said_of_a_place_names_it_and_asks() -> None:
-    hot = place(15, 0.1)
-    (_, mark) = decide(Evidence("cat", hidden=[hide(1.0)], transplants=[hot, place(2, None, "left edge")])).marks
-    assert mark.sentence.startswith("A small patch decides: pasted into 16 other pictures it made 15 of them “cat”.")
-    assert mark.sentence.endswith("as a reason?") and mark.value == 15 / 16 and mark.null == (0.1, 2 / 16)
-    edge = place(16, 0.0, "right edge", range(8, 16))
-    (_, mark) = decide(Evidence("cat", hidden=[hide(1.0)], transplants=[place(0, None), edge])).marks
+    def say(transplants: list[Transplant], hottest: range) -> Mark:
+        evidence = Evidence("cat", hidden=[hide(1.0)], transplants=transplants, hottest=frozenset(hottest))
+        return decide(evidence).marks[-1]
+
+    patch, edge = place(15, 6.0), place(16, 9.0, "right edge", range(8, 16))
+    mark = say([patch, place(2, 1.0, "left edge")], range(4))
+    assert mark.sentence.startswith("One patch decides: pasted into 16 other pictures it made 15 of them “cat”.")
+    assert mark.sentence.endswith("as a reason?") and mark.value == 15 / 16 and mark.null == (2 / 16,)
+    mark = say([place(0, 0.0), edge], range(4))
     assert mark.sentence.startswith("The right edge decides") and mark.sentence.endswith("This map hardly marks it.")
-    kept = replace(edge, needed=False, cells=hot.cells)
-    (_, mark) = decide(Evidence("cat", hidden=[hide(1.0)], transplants=[place(0, None), kept])).marks
+    mark = say([place(0, 0.0), replace(edge, needed=False)], range(8, 12))
     assert mark.sentence.endswith("Without it the answer stays as it is.") and "hardly" not in mark.sentence
+    # Where two places decide, the one that a map marks is said under it.
+    for hottest, named in ((range(4), "One patch"), (range(8, 12), "The right edge"), (range(0), "The right edge")):
+        assert say([patch, edge], hottest).sentence.startswith(named)

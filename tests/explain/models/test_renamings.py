@@ -185,7 +185,7 @@ def write_as_efficientnet_pytorch(source: Any) -> State:
     return written
 
 
-@pytest.mark.parametrize("prefix", ["", "model.net."])
+@pytest.mark.parametrize("prefix", [pytest.param("", marks=pytest.mark.slow), "model.net."])
 def test_efficient_nets_of_the_package_of_that_name(prefix: str) -> None:
     """It pads as TensorFlow does: under the plain name the scores would be others, so that it is refused there."""
     torch.manual_seed(0)

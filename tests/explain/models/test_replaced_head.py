@@ -37,7 +37,11 @@ NOT_IN_SCORES = "mlp of three"
 """Its LogSoftmax leaves no trace; the scores are those before it."""
 
 
-@pytest.mark.parametrize("kind", HEADS)
+COVERED = {"no bias", "mlp", "mlp of three", "normalisation first", "layer normalisation", "nested"}
+"""Each differs from one of the others in a way that another of them has: tried in the long form."""
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in COVERED)) for kind in HEADS])
 def test_heads_are_built_from_names_and_shapes(kind: str) -> None:
     torch.manual_seed(0)
     source = torchvision.models.resnet18()
@@ -72,7 +76,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["dropout, linear", "mlp"])
+@pytest.mark.parametrize("kind", [pytest.param("dropout, linear", marks=pytest.mark.slow), "mlp"])
 @pytest.mark.parametrize(("architecture", "place", "width"), PLACES)
 def test_heads_stand_where_the_architecture_has_its_own(architecture: str, place: str, width: int, kind: str) -> None:
     torch.manual_seed(0)

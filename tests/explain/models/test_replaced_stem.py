@@ -11,7 +11,7 @@ from tests.support.checkpoints import make_lively, open_file, open_same
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("channels", [1, 2, 4, 5, 6])
+@pytest.mark.parametrize("channels", [1, 4, *(pytest.param(count, marks=pytest.mark.slow) for count in (2, 5, 6))])
 def test_first_layers_of_other_channels(channels: int, bias: bool) -> None:
     torch.manual_seed(0)
     source = torchvision.models.resnet18(num_classes=3)

@@ -9,6 +9,7 @@ from explain.errors import DeviceError
 from explain.networks.device import (
     describe_device,
     find_device,
+    has_half,
     measure_half,
     move,
     read_device_settings,
@@ -119,3 +120,12 @@ def test_a_trial_tells_whether_half_precision_is_of_use(
     monkeypatch.setattr("explain.networks.device.time.perf_counter", lambda: clock[0])
     assert measure_half.__wrapped__("cpu") == speed
     assert measure_half.__wrapped__("cuda:1") == 1.0
+
+
+@pytest.mark.parametrize("ask", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_half_precision_is_there_where_the_processor_says_so(monkeypatch: pytest.MonkeyPatch, ask: str) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    assert not has_half.__wrapped__("cpu")
+    monkeypatch.setattr(torch.cpu, ask, lambda: True)
+    assert has_half.__wrapped__("cpu") and not has_half.__wrapped__("cuda:0")

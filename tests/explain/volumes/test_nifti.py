@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import struct
+import threading
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 
-from explain.errors import PictureError
+from explain.errors import Cancelled, PictureError
+from explain.progress import Watch
 from explain.volumes.loading import load_nifti
-from explain.volumes.nifti import is_nifti, read_header
+from explain.volumes.nifti import is_nifti, read_header, read_numbers
 from explain.volumes.volume import Volume
 from explain.volumes.windows import Window
 from tests.support.scans import find_scans
@@ -223,3 +225,15 @@ def test_one_head_in_all_48_orders() -> None:
             seen.setdefault(plane, []).append(middle.pixels)
     for pictures in seen.values():
         assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
+
+
+def test_unpacking_is_followed_and_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explain.volumes.nifti._AT_ONCE", 64)
+    packed = gzip.compress(nifti(numbers(4, 5, 6)))
+    header, told, cancel = read_header(packed), [], threading.Event()
+    whole = read_numbers(packed, header, watch=Watch(lambda share, text: told.append((share, text))))
+    assert np.array_equal(whole, numbers(4, 5, 6)) and len(told) > 4 and told == sorted(told)
+    assert {text for _, text in told} == {"Unpacking the volume"}
+    cancel.set()
+    with pytest.raises(Cancelled):
+        read_numbers(packed, header, watch=Watch(cancel=cancel))

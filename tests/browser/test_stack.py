@@ -1,0 +1,254 @@
+"""A series of scans on Compare, in a real browser: scrolled and windowed, right to the pixel, and without names."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Response, expect
+
+from components.browser.canvas.stack import AHEAD
+from explain.volumes.reading import read_volumes
+from explain.volumes.volume import Volume
+from tests.browser.test_canvas import decode
+from tests.explain.volumes.test_reading import pack
+from tests.support.dicom_files import SECRETS, make_series, write
+
+COUNT, SIDE, MISSING, FIRST = 40, 48, 30, 20
+PATIENCE = 60_000
+
+
+def scan() -> list[bytes]:
+    """A CT of forty slices, of which one is missing: a block in a room, soft at the edges, in every slice elsewhere."""
+    rng = np.random.default_rng(3)
+    numbers = rng.integers(-1024, 1400, (COUNT, SIDE, SIDE), dtype=np.int16)
+    numbers[:, 12:30, 16:40] = 40
+    elements = {"WindowCenter": 100, "WindowWidth": 700, "VOILUTFunction": "SIGMOID", "PixelPaddingValue": -1024}
+    series = make_series(numbers, RescaleSlope=1, RescaleIntercept=-24, **elements)
+    return [write(ds) for at, ds in enumerate(series) if at != MISSING]
+
+
+class Visit:
+    """The page that all tests of this file share."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self.files: dict[str, bytes] = {}
+        self.sockets: list[str | bytes] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("response", self.keep)
+        page.on("websocket", lambda socket: socket.on("framereceived", self.sockets.append))
+        self.row = page.locator(".st-key-grid .row")
+
+    def keep(self, response: Response) -> None:
+        if "/media/" in response.url and response.ok:
+            self.files[response.url] = response.body()
+
+    def pane(self, key: str = "picture") -> Locator:
+        return self.row.locator(f"[data-pane={key}]")
+
+    def canvas(self, key: str = "picture") -> Locator:
+        return self.pane(key).locator("canvas[role=img]")
+
+    def expect_slice(self, index: int) -> None:
+        expect(self.row).to_have_attribute("data-slice", str(index), timeout=PATIENCE)
+        expect(self.row).not_to_have_class(re.compile(r"\bloading\b"), timeout=PATIENCE)
+
+    def expect_maps(self) -> None:
+        """Wait until the page explains what is in view."""
+        expect(self.row).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+        expect(self.pane("grad-cam").locator(".awaited")).to_be_hidden()
+
+    def settle(self) -> None:
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def pixels(self) -> np.ndarray:
+        self.settle()
+        return decode(self.canvas().evaluate("canvas => canvas.toDataURL()"))
+
+    def check(self, volume: Volume, index: int, window: str, invert: bool = False) -> None:
+        """What the picture's pane shows is what the server draws, to a level."""
+        expected = volume.slice(index, window=window, invert=invert).pixels
+        assert np.abs(self.pixels().astype(int) - expected).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def volume() -> Volume:
+    return read_volumes([pack(scan())]).series[0].open()
+
+
+@pytest.fixture(scope="module")
+def visit(chromium: Browser, serve: Callable[[Path | str], str]) -> Iterator[Visit]:
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce")
+    visit = Visit(context.new_page())
+    visit.page.goto(f"{serve('app.py')}/?model=photo-cnn&method=grad-cam&verdicts=0")
+    expect(visit.pane("grad-cam")).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+    field = visit.page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
+    field.set_input_files([{"name": "Doe^Jane 19600229.zip", "mimeType": "", "buffer": pack(scan())}])
+    visit.expect_slice(FIRST)
+    visit.expect_maps()
+    yield visit
+    context.close()
+
+
+def test_a_slice_has_its_sides_its_scale_and_its_values(visit: Visit, volume: Volume) -> None:
+    sides = [visit.pane().locator(f".side.{side}").inner_text() for side in ("top", "right", "bottom", "left")]
+    assert tuple(sides) == volume.name_edges() == ("A", "L", "P", "R")
+    expect(visit.pane().locator(".length")).to_have_text("5 mm")
+    visit.check(volume, FIRST, "The file's window")
+    assert len([address for address in visit.files if address.endswith(".gz")]) <= 2 * AHEAD + 1
+    visit.canvas().hover(position={"x": 0, "y": 0})
+    frame = visit.canvas().bounding_box()
+    assert frame is not None
+    visit.page.mouse.move(frame["x"] + 20.5 / SIDE * frame["width"], frame["y"] + 14.5 / SIDE * frame["height"])
+    expect(visit.pane().locator(".readout")).to_have_text("16 HU · L 10.0  P 7.0  H 100.0 mm")
+    place = volume.geometry.locate((FIRST, 14, 20)) if volume.geometry is not None else ()
+    assert place == (10, 7, 100)
+
+
+def test_the_wheel_and_keys_go_through_slices_at_once_and_maps_follow(visit: Visit, volume: Volume) -> None:
+    visit.canvas().focus()
+    version = visit.pane("grad-cam").get_attribute("data-version")
+    for key, index in (("ArrowDown", 21), ("ArrowDown", 22), ("ArrowUp", 21)):
+        visit.page.keyboard.press(key)
+        visit.expect_slice(index)
+    visit.check(volume, 21, "The file's window")
+    expect(visit.pane("grad-cam").locator(".awaited")).to_have_text("Map comes when you stop")
+    assert visit.canvas().get_attribute("aria-label") == (
+        "Picture. Slice 22 of 40, window The file's window, centre 100, width 700."
+    )
+    assert float(visit.page.get_by_test_id("canvas-grid").get_attribute("data-scroll-frame-ms") or 0) > 0
+    visit.expect_maps()
+    expect(visit.pane("grad-cam")).not_to_have_attribute("data-version", version or "")
+    expect(visit.row.locator(".row-label")).to_have_text("CT, 40 slices, no. 22")
+    visit.canvas().hover()
+    visit.page.mouse.wheel(0, 100)
+    visit.expect_slice(22)
+    visit.page.keyboard.press("Home")
+    visit.expect_slice(0)  # further than what was sent ahead: it is asked for
+    visit.check(volume, 0, "The file's window")
+    visit.expect_maps()
+    zoom = visit.page.locator(".st-key-grid .zoom")
+    visit.page.keyboard.down("Control")
+    visit.page.mouse.wheel(0, -100)
+    visit.page.keyboard.up("Control")
+    expect(zoom).not_to_have_text("1.0×")
+    visit.expect_slice(0)
+    visit.canvas().dblclick()
+    expect(zoom).to_have_text("1.0×")
+
+
+def test_a_missing_slice_is_said_and_not_explained(visit: Visit) -> None:
+    slider = visit.row.locator("[data-stack=slice]")
+    slider.fill(str(MISSING + 1))
+    visit.expect_slice(MISSING)
+    expect(visit.pane().locator(".gap-text")).to_have_text("Slice 31 is not in the series")
+    expect(visit.pane().locator(".gaps i")).to_have_count(1)
+    slider.fill(str(FIRST + 1))
+    visit.expect_slice(FIRST)
+    expect(visit.pane().locator(".gap-text")).to_be_hidden()
+    visit.expect_maps()
+
+
+def test_windows_are_dragged_chosen_and_inverted(visit: Visit, volume: Volume) -> None:
+    levels = visit.row.locator(".levels")
+    expect(levels).to_have_text("C 100  W 700 HU")
+    frame = visit.canvas().bounding_box()
+    assert frame is not None
+    x, y = frame["x"] + 50, frame["y"] + 50
+    visit.page.mouse.move(x, y)
+    visit.page.mouse.down(button="right")
+    visit.page.mouse.move(x + 25, y - 10, steps=2)
+    expect(levels).to_have_text("C 72  W 770 HU")
+    visit.check(volume, FIRST, "72/770")
+    visit.page.mouse.up(button="right")
+    assert float(visit.page.get_by_test_id("canvas-grid").get_attribute("data-window-frame-ms") or 0) > 0
+    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Own, centre 72, width 770", timeout=PATIENCE)
+    visit.canvas().focus()
+    visit.page.keyboard.press("w")
+    visit.page.keyboard.press("3")
+    expect(levels).to_have_text("C 480  W 2500 HU")
+    visit.check(volume, FIRST, "Bone")
+    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Bone", timeout=PATIENCE)
+    visit.page.keyboard.press("i")
+    visit.check(volume, FIRST, "Bone", invert=True)
+    visit.page.keyboard.press("i")
+    visit.check(volume, FIRST, "Bone")
+
+
+def test_three_planes_have_one_crosshair(visit: Visit, volume: Volume) -> None:
+    visit.row.locator("[data-stack=planes]").click()
+    coronal = visit.row.locator("[data-plane=coronal]")
+    expect(visit.row.locator("[data-plane]")).to_have_count(3)
+    expect(coronal.locator("canvas")).not_to_have_class(re.compile("waiting"), timeout=PATIENCE)
+    sides = [coronal.locator(f".side.{side}").inner_text() for side in ("top", "right", "bottom", "left")]
+    assert tuple(sides) == volume.name_edges("coronal") == ("H", "L", "F", "R")
+    # Thirty slices of 5 mm are missing one: it is hatched, and the picture has its shape in millimetres.
+    expect(coronal.locator(".gaps i")).to_have_count(1)
+    frame = coronal.locator("canvas").bounding_box()
+    assert frame is not None
+    height, width = volume.size("coronal")
+    assert frame["width"] / frame["height"] == pytest.approx(width / height, rel=0.02)
+
+    before = int(coronal.get_attribute("data-slice") or 0)
+    visit.page.mouse.click(frame["x"] + 0.7 * frame["width"], frame["y"] + 0.3 * frame["height"])
+    voxel = volume.find_voxel("coronal", before, (0.7 * width, 0.3 * height))
+    visit.expect_slice(voxel[0])
+    for plane in ("axial", "sagittal", "coronal"):
+        index = volume.find_point(plane, voxel)[0]  # type: ignore[arg-type]
+        expect(visit.row.locator(f"[data-plane={plane}]")).to_have_attribute("data-slice", str(index))
+    coronal.locator("canvas").focus()
+    visit.page.keyboard.press("Shift+ArrowDown")
+    visit.expect_slice(voxel[0] - 1)
+    visit.page.keyboard.press("ArrowUp")
+    expect(coronal).to_have_attribute("data-slice", str(before - 1))
+    visit.expect_maps()
+    coronal.get_by_role("button", name="Explain").click()
+    expect(visit.row.locator(".row-label")).to_have_text(f"CT, 40 slices, coronal {before}", timeout=PATIENCE)
+    visit.expect_maps()
+    visit.row.locator("[data-plane=axial]").get_by_role("button", name="Explain").click()
+    visit.expect_slice(voxel[0] - 1)
+    visit.row.locator("[data-stack=planes]").click()
+    visit.row.locator("[data-stack=slice]").fill(str(FIRST + 1))
+    visit.expect_maps()
+
+
+def test_slices_play_and_stop(visit: Visit) -> None:
+    visit.canvas().focus()
+    visit.page.keyboard.press("c")
+    button = visit.row.locator("[data-stack=cine]")
+    expect(button).to_have_attribute("aria-label", "Stop (c)")
+    visit.expect_slice(FIRST + 2)
+    expect(visit.row).to_have_class(re.compile(r"\belsewhere\b"))  # no maps are asked for meanwhile
+    visit.page.keyboard.press("c")
+    expect(button).to_have_attribute("aria-label", "Play the slices (c)")
+    visit.row.locator("[data-stack=slice]").fill(str(FIRST + 1))
+    visit.expect_maps()
+
+
+def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Volume) -> None:
+    follow = visit.page.get_by_text("Models see this window")
+    follow.click()
+    expect(visit.row.locator(".stack-words")).to_contain_text("Models are given the window “Bone”", timeout=PATIENCE)
+    visit.canvas().focus()
+    visit.page.keyboard.press("w")
+    visit.page.keyboard.press("2")
+    visit.check(volume, FIRST, "Lung")
+    expect(visit.row).to_have_attribute("data-window", "Lung")
+    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Bone", timeout=PATIENCE)
+    follow.click()
+    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Lung", timeout=PATIENCE)
+
+
+def test_nothing_names_the_patient(visit: Visit) -> None:
+    everything = [visit.page.content(), visit.page.url, *visit.files, *visit.sockets]
+    unpacked = [gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data for data in visit.files.values()]
+    said = b"\0".join(part.encode() if isinstance(part, str) else part for part in [*everything, *unpacked])
+    told = [secret for secret in (*SECRETS, "1.2.826.0.1") if secret.encode() in said]
+    assert told == []
+    assert not visit.errors

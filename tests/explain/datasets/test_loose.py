@@ -1,0 +1,60 @@
+"""Pictures without classes: from files and zips, each once, as many as there is room for."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explain.datasets import loose
+from explain.datasets.loose import read_loose
+from explain.errors import Cancelled, DataSetError
+from tests.support.data_sets import draw, fill, pack
+
+
+def write_png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+IGNORE = lambda share, text: None  # noqa: E731
+
+
+def test_files_and_zips_of_files_are_read_once_each_and_opened_when_asked_for() -> None:
+    inside = [
+        ("deep/er/a.png", draw(1)),
+        ("b.png", draw(2)),
+        ("again.png", draw(1)),
+        ("notes.txt", b"none"),
+        (".x", b""),
+    ]
+    found = read_loose([("c.png", draw(3)), ("some.zip", pack(inside)), ("folder/d.png", b"\x89PNG cut short")], IGNORE)
+    assert [one.name for one in found.pictures] == ["c.png", "a.png", "b.png"]
+    assert (found.given, found.unreadable) == (5, 1), "the text was never taken for a picture"
+    assert found.reason.startswith("“d.png”")
+    for one in found.pictures:
+        assert one.open().digest == one.digest
+
+
+def test_of_too_many_as_many_are_taken_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loose, "MOST_PICTURES", 4)
+    found = read_loose(fill("a", count=10), IGNORE)
+    assert [one.name for one in found.pictures] == ["0.png", "2.png", "5.png", "7.png"] and found.given == 10
+    monkeypatch.setattr(loose, "MOST_BYTES", 1000)
+    with pytest.raises(DataSetError, match="take more than"):
+        read_loose(fill("a", count=10), IGNORE)
+
+
+def test_kinds_are_counted_and_reading_can_be_stopped() -> None:
+    page = np.full((90, 90, 3), 255, np.uint8)
+    page[10:80:10, 10:80:2] = 0
+    files = [("a.png", write_png(page)), ("b.png", draw(0))]
+    assert read_loose(files, IGNORE).kinds == {"page": 1, "photograph": 1}
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Cancelled):
+        read_loose(files, IGNORE, stop)
