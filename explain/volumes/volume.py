@@ -332,10 +332,11 @@ class Volume:
             picture,
             modality=self.modality,
             section=self.name_section(index, plane, window, invert),
-            placement=self._place(index, plane),
+            placement=self.find_placement(index, plane),
         )
 
-    def _place(self, index: int, plane: Plane) -> Placement | None:
+    def find_placement(self, index: int, plane: Plane = "stack") -> Placement | None:
+        """Where the pixels of a slice lie in the patient; None where it is not known how large they are."""
         view, shape, edges = self.get_view(plane), self.stored.shape, self.name_edges(plane)
         return find_placement(self.geometry, view, shape, self.size(plane), self.measure(plane), index, edges)
 

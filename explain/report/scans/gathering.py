@@ -73,19 +73,15 @@ class Gatherer:
         if not has_place(picture):
             return
         assert picture.section is not None and picture.placement is not None
-        section = picture.section
         for heatmap in entry.maps:
-            if np.isfinite(heatmap.values).all():
-                key = (
-                    section.volume,
-                    section.plane,
-                    section.window,
-                    section.inverted,
-                    heatmap.key,
-                    heatmap.values.shape,
-                    heatmap.box,
-                )
-                self._found[key].append(SliceMap(heatmap, section, picture.placement, picture.name))
+            self.add_map(SliceMap(heatmap, picture.section, picture.placement, picture.name))
+
+    def add_map(self, one: SliceMap) -> None:
+        """Take one map, if it holds numbers."""
+        heatmap, section = one.heatmap, one.section
+        if np.isfinite(heatmap.values).all():
+            cut = (section.volume, section.plane, section.window, section.inverted)
+            self._found[(*cut, heatmap.key, heatmap.values.shape, heatmap.box)].append(one)
 
     def list_maps(self) -> list[ScanMap]:
         """What was taken, slices beside each other as one."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from explain.engine.explanation import Explanation, PictureExplanation
+from explain.engine.slices import SliceAnswer
 from explain.errors import ExplainError
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import RenderSettings
+from explain.pictures.picture import Section
 from explain.report.comparison import find_ranges
 from explain.report.export import make_file_name
 from explain.report.scans.dicom import DicomWriter, Originals
-from explain.report.scans.gathering import Gatherer, ScanMap, has_place
+from explain.report.scans.gathering import Gatherer, ScanMap, SliceMap, has_place
 from explain.report.scans.nifti import encode_nifti
 from explain.storage import read_file
+from explain.volumes.planes import Plane
 from explain.volumes.volume import Volume
 
 ScanKind = Literal["nifti", "dicom"]
@@ -117,6 +123,41 @@ def export_scans(
     for number, (entry, ends) in enumerate(zip(explanation.pictures, ranges, strict=True), 1):
         files |= export.take(explanation, entry, ends, number)
     return files | export.finish()
+
+
+def export_stack(volume: Volume, section: Section, answers: Iterable[SliceAnswer]) -> dict[str, bytes]:
+    """The maps of a whole stack as NIfTI files, by their names; no slice is drawn for it.
+
+    Args:
+        volume: the series.
+        section: one of its slices: the plane and window of all of them.
+        answers: of its slices.
+
+    Raises:
+        ExplainError: nobody knows where they lie.
+    """
+    gatherer, plane = Gatherer(), cast(Plane, section.plane)
+    for answer in answers:
+        placement = volume.find_placement(answer.index, plane)
+        if placement is None or placement.origin is None:
+            raise ExplainError(
+                f"Nobody knows where in a patient “{volume.name}” lies: NIfTI files cannot be made of it."
+            )
+        for heatmap in answer.maps.values():
+            gatherer.add_map(SliceMap(heatmap, replace(section, index=answer.index), placement, volume.name))
+    files: dict[str, bytes] = {}
+    for scan in gatherer.list_maps():
+        files[_name(scan.name, scan.heatmap, ".nii.gz", files)] = encode_nifti(scan.values, scan.affine)
+    return files
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Files as one zip."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
 
 
 def list_originals(volumes: Sequence[Volume] = (), files: Mapping[str, Path] | None = None) -> Originals:

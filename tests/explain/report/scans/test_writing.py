@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from explain.engine.explanation import Explanation
+from explain.engine.slices import SliceAnswer
 from explain.errors import ExplainError
 from explain.pictures.picture import Picture
-from explain.report.scans.writing import export_scans, list_originals, read_kinds
+from explain.report.scans.writing import export_scans, export_stack, list_originals, read_kinds
 from tests.explain.report.scans.conftest import DATES, draw_map, open_series
 from tests.support.dicom_files import SECRETS
 from tests.support.engine import make_picture
@@ -64,3 +65,18 @@ def test_originals_are_those_of_series_and_files(tmp_path: Path) -> None:
     (tmp_path / "x.dcm").write_bytes(b"data")
     found = list_originals([volume], {"digest": tmp_path / "x.dcm"})
     assert found["digest"](0) == b"data" and found[volume.digest](2) != found[volume.digest](3)
+
+
+def test_a_whole_stack_is_the_same_as_its_slices(tell: Tell) -> None:
+    volume = open_series()
+    pictures = [volume.slice(at, "sagittal", "40/80") for at in (3, 4, 6)]
+    told = tell(pictures)
+    answers = [
+        SliceAnswer(one.picture.section.index, 2, "dog", maps={"grad-cam": one.maps[0]})  # type: ignore[union-attr]
+        for one in told.pictures
+    ]
+    assert pictures[0].section is not None
+    assert export_stack(volume, pictures[0].section, answers) == export_scans(told, ["nifti"])
+    nowhere = replace(volume, geometry=None)
+    with pytest.raises(ExplainError, match="Nobody knows where"):
+        export_stack(nowhere, replace(pictures[0].section, plane="stack"), answers)
