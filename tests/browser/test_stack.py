@@ -145,6 +145,23 @@ def test_the_wheel_and_keys_go_through_slices_at_once_and_maps_follow(visit: Vis
     expect(zoom).to_have_text("1.0×")
 
 
+def test_a_box_has_sides_in_millimetres(visit: Visit) -> None:
+    frame = visit.canvas().bounding_box()
+    assert frame is not None
+    visit.canvas().focus()
+    visit.page.keyboard.press("b")
+    visit.page.mouse.move(frame["x"] + 0.25 * frame["width"], frame["y"] + 0.25 * frame["height"])
+    visit.page.mouse.down()
+    visit.page.mouse.move(frame["x"] + 0.75 * frame["width"], frame["y"] + 0.5 * frame["height"], steps=2)
+    visit.page.mouse.up()
+    expect(visit.pane().locator(".inside")).to_have_text(
+        re.compile(r"^Outlined: 1[23] % of the picture, 12.0 × 6.0 mm$")
+    )
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("Delete")
+    expect(visit.pane().locator(".inside")).to_be_hidden()
+
+
 def test_a_missing_slice_is_said_and_not_explained(visit: Visit) -> None:
     slider = visit.row.locator("[data-stack=slice]")
     slider.fill(str(MISSING + 1))

@@ -253,8 +253,9 @@ class Stack {
 
   // Ask for more slices before those that are here end. The page's slice stays what it is.
   hurry(around = this.at.index) {
-    const { slices, count, index } = this.described;
-    const near = [-HURRY, 0, HURRY].map((by) => clampTo(around + by, count));
+    const { slices, count, index, reach } = this.described;
+    const soon = Math.min(HURRY, reach - 1);
+    const near = [-soon, 0, soon].map((by) => clampTo(around + by, count));
     const isShort = near.some((at) => !slices[at] && !this.described.missing.includes(at));
     if (!isShort || this.asked === around || index === around) return;
     clearTimeout(this.hurrying);
@@ -330,6 +331,16 @@ class Stack {
   get title() {
     const { name, title } = this.described;
     return `${name}, ${title ? title.toLowerCase() : "no."} ${this.at.index + 1}`;
+  }
+
+  // Sides of an outline in millimetres, as the end of what is said of it; empty where nobody knows.
+  measureSides(region) {
+    const { mm, rows, columns, width, height } = this.described.view;
+    if (!mm) return "";
+    const extent = (side) => Math.max(...region.map((at) => at[side])) - Math.min(...region.map((at) => at[side]));
+    const across = (extent(0) * columns * mm[2]) / width;
+    const down = (extent(1) * rows * mm[1]) / height;
+    return `, ${across.toFixed(1)} × ${down.toFixed(1)} mm`;
   }
 
   // The slice in words, for those who do not see it and beside the slider.
