@@ -264,6 +264,7 @@ def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Vo
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Lung", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
     visit.page.get_by_role("button", name=re.compile("Explain all 39 slices")).click()
     expect(visit.page.get_by_role("button", name="Table")).to_be_visible(timeout=PATIENCE)
@@ -278,6 +279,7 @@ def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
     visit.expect_maps()
 
 
+@pytest.mark.slow
 def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
     # Half as many slices, twice as far apart, of the same frame of reference: the open one becomes the prior study.
     series = make_series(volume.stored[::2].copy(), [(0, 0, 10.0 * at) for at in range(COUNT // 2)], **FOLLOW_UP)
