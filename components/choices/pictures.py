@@ -131,6 +131,7 @@ class Tray:
         self.own[picture.digest] = picture
         self.thumbnails[picture.digest] = make_thumbnail(picture)
         self.shown = list(dict.fromkeys(self.shown))
+        self.awaited = [digest for digest in self.awaited if digest != picture.digest]
 
     def give(self, digest: str, names: Names) -> Picture:
         """One of the person's own pictures, as it is called where others may see it."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _RUN = "stack-run"
 _GONE = "stack-gone"  # to another slice, by the strip
-_STILL = 0.8  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
+_STILL = 1.5  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
 _ALONE = 60.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
 _GRID_AT = (4, 2 * AHEAD)  # answers at which the grid is drawn anew: those around the slice in view come first
@@ -334,9 +334,27 @@ def _show(ask: Ask, run: StackRun) -> None:
                 icon=":material/download:",
                 help="A line a slice, as CSV: probability, likeliest class, and how strong each map is.",
             )
+            if ask.volume.geometry is not None:
+                st.download_button(
+                    "Maps as NIfTI",
+                    lambda: _write_nifti(ask, answers),
+                    "stack-nifti.zip",
+                    "application/zip",
+                    key="stack-nifti",
+                    on_click="ignore",
+                    icon=":material/view_in_ar:",
+                    help="A volume for each method, at the layer's own resolution, where it lies in the patient.",
+                )
         if done < count:
             st.button("Go on", key="stack-again", on_click=run.go_on, icon=":material/play_arrow:")
             st.caption(escape(run.problem) or f"Stopped after {done:,} of {count:,} slices.")
+
+
+def _write_nifti(ask: Ask, answers: Sequence[SliceAnswer]) -> bytes:
+    """The maps of all slices as a zip of volumes."""
+    from explain.report.scans.writing import export_stack, pack
+
+    return pack(export_stack(ask.volume, ask.section, answers))
 
 
 def _show_strip(ask: Ask, run: StackRun) -> None:

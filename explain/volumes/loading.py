@@ -92,6 +92,7 @@ def load_stack(stack: Stack, name: str, read: Read, segmentations: Sequence[Segm
         regions=regions,
         sides_unknown=_UNKNOWN_SIDES if stack.geometry is None else "",
         frame=hide_identifier(first.reference),
+        read_original=lambda at: read((stack.frames[at] or first).source),
     )
 
 
