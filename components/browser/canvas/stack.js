@@ -6,6 +6,9 @@ const CINE = 100; // milliseconds from slice to slice, of a series that is no cl
 const GENTLE = 500; // the same for those whose system asks for less motion
 const HURRY = 3; // slices before the end of those sent ahead, at which more are asked for
 
+// By series, what was in view and what the page showed then: one grid follows another while slow maps are made.
+const lastSeen = new Map();
+
 class Stack {
   constructor(grid, volume) {
     this.grid = grid;
@@ -40,7 +43,11 @@ class Stack {
     const isOther = this.described?.plane !== plane;
     this.described = described;
     this.named = new Map(windows.map((one) => [one.name, one]));
-    if (given !== this.given || isOther) {
+    const seen = this.given === null ? lastSeen.get(this.volume) : null;
+    if (seen?.given === given) {
+      this.at = seen.at;
+      this.rest();
+    } else if (given !== this.given || isOther) {
       const echoed = this.told.indexOf(given);
       // Python says what it was told, perhaps late: only what is news replaces what is in view.
       if (echoed >= 0 && !isOther) this.told.splice(0, echoed + 1);
@@ -289,6 +296,7 @@ class Stack {
 
   change(kind) {
     this.changed = kind === "page" ? (this.changed ?? kind) : kind;
+    lastSeen.set(this.volume, { at: this.at, given: this.given });
     this.grid.requestPaint();
   }
 
