@@ -99,6 +99,8 @@ def test_a_link_to_a_slice_is_good_for_the_same_files_however_they_come(open_das
     assert (two.rows[0]["label"], two.rows[0]["name"]) == (one.rows[0]["label"], one.rows[0]["name"])
     assert two.pane("eigen-cam")["map"]["values"] == one.pane("eigen-cam")["map"]["values"]
     assert "not open here" not in two.sentences
+    said = repr(one.test._tree)
+    assert "coronal 30" in said and not [secret for secret in ("Doe", *SECRETS) if secret in said]
 
     # Another series of the same files, and back to the link as history goes: it is opened again.
     two.test.selectbox(key="series-widget").set_value(1).run()
