@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
     from explain.report.export import save
+    from explain.report.one_page.writing import save_report
 
-__all__ = ["Engine", "save"]
+__all__ = ["Engine", "save", "save_report"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from explain.report.export import save
 
         return save
+    if name == "save_report":
+        from explain.report.one_page.writing import save_report
+
+        return save_report
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -108,7 +108,7 @@ def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
     return explanation.pictures[0]
 
 
-def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: Cell, signed: bool) -> None:
+def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: tuple[int, int], signed: bool) -> None:
     """The map of the chosen layer, large, and what it is made of at one cell."""
     method, values = get_method(heatmap.method), heatmap.values
     with st.container(horizontal=True, gap="medium"):

@@ -85,6 +85,8 @@ class Scans:
         given: through which window models see it, whichever is shown; None where they see the one that is shown.
         inverted: whether it is shown black for white. That is for the eye only.
         shown: digest of the slice that is among the session's pictures; empty where none is.
+        former: the series of an earlier upload that was open before, to stand beside this one; None for none.
+        left: digest of the slice of that one which was shown last.
         problems: sentences on what could not be read.
     """
 
@@ -100,6 +102,8 @@ class Scans:
     given: str | None = None
     inverted: bool = False
     shown: str = ""
+    former: Volume | None = None
+    left: str = ""
     problems: list[str] = field(default_factory=list)
 
     def look_into(self, files: Sequence[bytes], watch: Watch | None = None) -> list[Picture] | None:
@@ -218,6 +222,7 @@ class Scans:
     def close(self) -> None:
         """Forget the series."""
         self.series, self.volume, self.shown, self.problems = (), None, "", []
+        self.former, self.left = None, ""
 
 
 def get_scans() -> Scans:
@@ -265,11 +270,11 @@ def pick_slice() -> None:
             scans.chosen,
             "series-widget",
             _choose_series,
-            format_func=lambda number: f"{number + 1} · {_name(scans.series[number])}",
+            format_func=lambda number: f"{number + 1} · {name_series(scans.series[number])}",
             filter_mode=None,
         )
     else:
-        st.markdown(_name(scans.series[0]))
+        st.markdown(name_series(scans.series[0]))
     planes = [plane for plane, fault in scans.volume.planes.items() if not fault]
     if scans.volume.made_as != "stack":
         planes.remove("stack")  # stored in any order, it was scanned in none of them
@@ -319,7 +324,8 @@ def _pick_index(scans: Scans) -> None:
     )
 
 
-def _name(one: Series) -> str:
+def name_series(one: Series) -> str:
+    """What a series is called where one is chosen: kind, part of the body and size."""
     kind = "Volume" if one.modality == "OT" else one.modality
     return " · ".join(filter(None, (kind, one.body_part, " × ".join(map(str, one.shape)))))
 

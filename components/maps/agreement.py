@@ -10,7 +10,7 @@ import streamlit as st
 
 from components.browser.canvas import Row
 from components.maps.rows import DIFFERENCE_PANE
-from explain.maps.agreement import rank_correlations
+from explain.maps.agreement import describe_agreement, rank_correlations
 from explain.pictures.geometry import Box
 
 MATRIX = "agreement-matrix"
@@ -73,18 +73,3 @@ def draw_matrix(matrix: np.ndarray, names: Sequence[str]) -> go.Figure:
         width=side + 180, height=side, margin={"l": 10, "r": 10, "t": 10, "b": 10}, yaxis={"autorange": "reversed"}
     )
     return figure
-
-
-def describe_agreement(matrix: np.ndarray, names: Sequence[str]) -> str:
-    """The nearest and the furthest two in words, for those who cannot see the matrix."""
-    pairs = [
-        (float(matrix[i, j]), names[i], names[j])
-        for i in range(len(names))
-        for j in range(i)
-        if not np.isnan(matrix[i, j])
-    ]
-    if not pairs:
-        return "None of these maps can be compared: each has the same value everywhere."
-    low, high = min(pairs), max(pairs)
-    nearest = f"Most alike: {high[2]} and {high[1]} ({high[0]:.2f})."
-    return nearest if len(pairs) == 1 else f"{nearest} Least alike: {low[2]} and {low[1]} ({low[0]:.2f})."

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from components.browser.canvas import describe_peak
 from components.browser.cards import Card, Cells, Frame, cards
-from explain.maps.heatmap import Heatmap, find_peak
+from explain.maps.heatmap import Heatmap, describe_peak, find_peak
 from explain.maps.render import RenderSettings, encode_png, format_number, overlay, value_range
 from explain.methods import get_method
 from explain.pictures.geometry import Box

@@ -82,7 +82,7 @@ def build_layer_cards(layers: Sequence[Layer], maps: Mapping[str, Heatmap], grou
     return items
 
 
-def find_cell(values: np.ndarray) -> Cell:
+def find_cell(values: np.ndarray) -> tuple[int, int]:
     """The cell of a map that is taken apart: the chosen one, or the highest; of a blank map the furthest from zero."""
     chosen = st.session_state.get(CELL)
     rows, columns = values.shape

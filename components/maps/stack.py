@@ -339,9 +339,27 @@ def _show(ask: Ask, run: StackRun) -> None:
                 icon=":material/download:",
                 help="A line a slice, as CSV: probability, likeliest class, and how strong each map is.",
             )
+            if ask.volume.geometry is not None:
+                st.download_button(
+                    "Maps as NIfTI",
+                    lambda: _write_nifti(ask, answers),
+                    "stack-nifti.zip",
+                    "application/zip",
+                    key="stack-nifti",
+                    on_click="ignore",
+                    icon=":material/view_in_ar:",
+                    help="A volume for each method, at the layer's own resolution, where it lies in the patient.",
+                )
         if done < count:
             st.button("Go on", key="stack-again", on_click=run.go_on, icon=":material/play_arrow:")
             st.caption(escape(run.problem) or f"Stopped after {done:,} of {count:,} slices.")
+
+
+def _write_nifti(ask: Ask, answers: Sequence[SliceAnswer]) -> bytes:
+    """The maps of all slices as a zip of volumes."""
+    from explain.report.scans.writing import export_stack, pack
+
+    return pack(export_stack(ask.volume, ask.section, answers))
 
 
 def _show_strip(ask: Ask, run: StackRun) -> None:

@@ -52,8 +52,9 @@ from components.studio.views import (
     TRAITS,
 )
 from components.truth.birds import FIRST_PAIR, list_pairs
+from components.truth.radiographs import BORDERS, FIRST_BORDER
 from components.truth.trust import MOST_ROUNDS, ROUND
-from components.truth.views import MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
+from components.truth.views import BORDER, MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
@@ -550,6 +551,7 @@ PARTS: Sequence[Part] = (
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
+    Entry("border", BORDER, FIRST_BORDER, _read_option(BORDERS)),
     Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
     Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),
     Entry("planted", PLANTED, True, _read_off, _write_off),

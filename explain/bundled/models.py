@@ -50,6 +50,9 @@ class BundledModel(BaseModel):
         test_pictures: how many pictures that test set has.
         layer: the layer to explain by default, where one was measured to be better than the last.
         card: the model card beside the JSON.
+        learned: the card in short, for a report: what it was trained on.
+        limits: what it cannot do, a sentence each.
+        measured: how often it is right, where the weights do not say so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +72,9 @@ class BundledModel(BaseModel):
     prompts_accuracy: float | None = None
     test_pictures: int | None = None
     card: str
+    learned: str = ""
+    limits: tuple[str, ...] = ()
+    measured: str = ""
 
     def describe_accuracy(self) -> str:
         """How often it is right on its test pictures, and how many those are; empty where that was not measured."""

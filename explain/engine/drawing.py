@@ -141,7 +141,7 @@ def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question,
     head, runner = None, None
     if "head" in method.needs:
         with machine.prove():
-            weights = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.input_size)
+            weights = find_head(loaded.module, layer, loaded.preprocessing.channels, loaded.preprocessing.sides)
         head = read_answers(weights.T, loaded.outputs).T
     if "runner" in method.needs:
         runner = Runner(
@@ -168,6 +168,7 @@ def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question,
         runner=runner,
         derived=seen.derived[layer.name],
         outputs=loaded.outputs,
+        cell=sight.measure_cell(layer.grid),
     )
 
 

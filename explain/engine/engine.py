@@ -34,6 +34,7 @@ from explain.engine.question import (
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer
 from explain.engine.stacks import Cut, Stacks
+from explain.engine.whole_volumes import VolumeExplainer
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
 from explain.faithfulness.transplant import Transplant
@@ -67,7 +68,8 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 
 class Engine:
-    """Explains pictures. Safe to share between threads: one lock a model, and nothing it hands out is changed later.
+    """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`). Safe to share by threads: one
+    lock a model, and nothing it hands out is changed later.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -93,6 +95,7 @@ class Engine:
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
+        self.explain_volume = VolumeExplainer(self._explainer, self.load, lambda: self.description).explain
         self._known = KnownPictures(self._machine, self._memory, self._observer)
         self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)

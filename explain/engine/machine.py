@@ -24,7 +24,6 @@ from explain.networks.device import (
 )
 from explain.passes.count import Passes
 from explain.passes.runner import Runner
-from explain.pictures.geometry import prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,7 +105,7 @@ class Machine:
 
     def prepare(self, sight: Sight) -> Tensor:
         """The model's input, `(1, C, h, w)`, on the device."""
-        return sight.view.change(prepare(sight.picture, sight.loaded.preprocessing).tensor).to(self.device)
+        return sight.prepare().to(self.device)
 
     def make_runner(
         self, loaded: LoadedModel, inputs: Tensor, by_prompts: bool, folded: Forwards | None = None

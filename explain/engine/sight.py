@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from explain.pictures.augmentation import View
-from explain.pictures.geometry import Box, find_box
+from explain.pictures.geometry import Box, find_box, prepare
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from explain.models.loaded import LoadedModel
 
 SightKey = tuple[str, str, str, str]
@@ -35,6 +38,18 @@ class Sight:
     def key(self) -> SightKey:
         """Equal for equal content, whatever picture and model are called."""
         return self.loaded.fingerprint, self.loaded.outputs, self.picture.digest, self.view.name
+
+    def prepare(self) -> Tensor:
+        """The model's input, `(1, C, h, w)`.
+
+        Raises:
+            PictureError: the model takes no such picture.
+        """
+        return self.view.change(prepare(self.picture, self.loaded.preprocessing).tensor)
+
+    def measure_cell(self, grid: Sequence[int]) -> tuple[float, ...] | None:
+        """How long a cell is along each axis, of so many, in one unit; None where all are taken to be as long."""
+        return None
 
     @cached_property
     def box(self) -> Box:

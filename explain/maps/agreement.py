@@ -34,6 +34,21 @@ def rank_correlations(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.nd
     return result
 
 
+def describe_agreement(matrix: np.ndarray, names: Sequence[str]) -> str:
+    """The nearest and the furthest two in words, for those who cannot see the matrix."""
+    pairs = [
+        (float(matrix[i, j]), names[i], names[j])
+        for i in range(len(names))
+        for j in range(i)
+        if not np.isnan(matrix[i, j])
+    ]
+    if not pairs:
+        return "None of these maps can be compared: each has the same value everywhere."
+    low, high = min(pairs), max(pairs)
+    nearest = f"Most alike: {high[2]} and {high[1]} ({high[0]:.2f})."
+    return nearest if len(pairs) == 1 else f"{nearest} Least alike: {low[2]} and {low[1]} ({low[0]:.2f})."
+
+
 def subtract(first: np.ndarray, second: np.ndarray, boxes: tuple[Box, Box]) -> tuple[np.ndarray, Box]:
     """What the first map shows more than the second, each in units of its own largest value.
 

@@ -96,6 +96,26 @@ def find_peak(values: np.ndarray, box: Box) -> tuple[float, float]:
     return box.find_middle(find_highest_cell(values), values.shape)
 
 
+def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
+    """Where the map is highest, as the end of a sentence for those who do not see it."""
+    if not (values > 0).any():
+        return "nothing in it is above zero"
+    across, down = find_peak(values, box)
+    x, y = across / width, down / height
+    return f"strongest at {name_place(x, y)}, {write_percent(x)} from the left and {write_percent(y)} from the top"
+
+
+def name_place(x: float, y: float) -> str:
+    """A place of the picture in words, by thirds; `x` and `y` go from 0 to 1."""
+    across = ("left", "", "right")[min(max(int(x * 3), 0), 2)]
+    down = ("upper", "", "lower")[min(max(int(y * 3), 0), 2)]
+    if not across and not down:
+        return "the centre"
+    if not across:
+        return {"upper": "the top", "lower": "the bottom"}[down]
+    return f"the {down} {across}".replace("  ", " ")
+
+
 def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]:
     """The rules that speak of a map, each with its sentence.
 

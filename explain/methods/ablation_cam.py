@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import stand_before
 from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
 from explain.passes.capture import LayerCapture
 from explain.passes.look import PassPrecision
@@ -60,4 +61,4 @@ def ablation_cam(capture: LayerCapture, settings: AblationCamSettings) -> Method
     scores = runner.scores_after(ablate, len(kept) + 1, settings.precision)
     whole = scores[0]
     weights = (whole - scores[1:]) / (whole.abs() if whole else 1)
-    return MethodResult((weights[:, None, None] * capture.activations[kept]).sum(0))
+    return MethodResult((stand_before(weights, capture.activations) * capture.activations[kept]).sum(0))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import stand_before
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
     """`w_ck` (equation 2) and `A_k`."""
-    return capture.need_head()[capture.target][:, None, None], capture.activations
+    return stand_before(capture.need_head()[capture.target], capture.activations), capture.activations
 
 
 @method(

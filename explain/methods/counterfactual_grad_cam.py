@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
     """`α_k`, the spatial mean of the negated gradient `−∂y_c/∂A_k` (equation 3), and `A_k`."""
-    return -capture.need_gradients().mean((1, 2), keepdim=True), capture.activations
+    return -capture.need_gradients().mean(capture.space, keepdim=True), capture.activations
 
 
 @method(

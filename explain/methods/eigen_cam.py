@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import stand_before
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -76,7 +77,7 @@ def split_pattern(maps: Tensor, centre: bool, capture: LayerCapture, title: str)
     places = read_places(maps, centre, capture, title)
     pattern, _ = choose_sign(project_on_first_singular_vector(places), places)
     weights = places.T @ pattern / (pattern @ pattern).clamp(min=1e-300)
-    return weights[:, None, None], places.T.reshape(maps.shape)
+    return stand_before(weights, maps), places.T.reshape(maps.shape)
 
 
 @method(

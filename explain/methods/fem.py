@@ -40,12 +40,12 @@ def weigh_channels(capture: LayerCapture, settings: FemSettings) -> tuple[Tensor
     In a channel that is the same everywhere no place is unusual, whatever rounding makes of it.
     """
     activations = capture.activations
-    means = activations.mean((1, 2), keepdim=True)
+    means = activations.mean(capture.space, keepdim=True)
     deviations = activations - means
-    spread = deviations.square().mean((1, 2), keepdim=True).sqrt()
+    spread = deviations.square().mean(capture.space, keepdim=True).sqrt()
     unusual = ((deviations > settings.k * spread) & (spread > 1e-6 * means.abs())).to(activations.dtype)
     if settings.combine == "activations":
-        return unusual.mean((1, 2), keepdim=True), activations
+        return unusual.mean(capture.space, keepdim=True), activations
     return means, unusual
 
 

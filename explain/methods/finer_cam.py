@@ -69,7 +69,7 @@ class Difference:
 
 def weigh_channels(capture: LayerCapture, settings: FinerCamSettings) -> tuple[Tensor, Tensor]:
     """`α_k`, the spatial mean of the gradient of `Difference`, and `A_k`."""
-    return capture.need_gradients().mean((1, 2), keepdim=True), capture.activations
+    return capture.need_gradients().mean(capture.space, keepdim=True), capture.activations
 
 
 def _write_where(settings: FinerCamSettings) -> str:

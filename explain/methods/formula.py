@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from explain.passes.capture import LayerCapture
 
-Cell = tuple[int, int]
-"""Row and column of a cell of a map."""
+Cell = tuple[int, ...]
+"""Row and column of a cell of a map; of a volume's map slice, row and column."""
 
 Text = str | Callable[[Any], str]
 """LaTeX or a sentence, or from the method's settings to one."""
@@ -117,8 +117,7 @@ def split_at(weights: Tensor, weighed: Tensor, place: Cell) -> tuple[NDArray[np.
 
 def read_at(maps: Tensor, place: Cell) -> NDArray[np.float64]:
     """What maps `(C, h, w)` hold at one place, `(C,)`."""
-    row, column = place
-    values: NDArray[np.float64] = maps[:, row, column].cpu().double().numpy()
+    values: NDArray[np.float64] = maps.movedim(0, -1)[place].cpu().double().numpy()
     return values
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import enlarge, list_space
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -57,7 +58,6 @@ def fullgrad(capture: LayerCapture, settings: FullGradSettings) -> MethodResult:
         MethodError: the network normalises by what it sees.
     """
     import torch
-    from torch.nn.functional import interpolate
 
     runner = capture.need_runner()
     size = runner.picture.shape[2:]
@@ -75,7 +75,7 @@ def fullgrad(capture: LayerCapture, settings: FullGradSettings) -> MethodResult:
     values = torch.zeros(size, device=runner.picture.device)
     for _, own in kept:
         if own is not None:
-            values += interpolate(own[None, None], size, mode="bilinear")[0, 0]
+            values += enlarge(own[None, None], size)[0, 0]
     warnings = []
     if abs(found - score) > _MISSED * max(abs(score), 1e-6):
         warnings.append(
@@ -88,6 +88,7 @@ def fullgrad(capture: LayerCapture, settings: FullGradSettings) -> MethodResult:
 def _stretch(values: Tensor) -> Tensor:
     """Magnitudes of `(C, h, w)`, each channel stretched to 0…1; a channel that is the same everywhere becomes zero."""
     magnitudes = values.abs()
-    low = magnitudes.amin(dim=(1, 2), keepdim=True)
-    span = magnitudes.amax(dim=(1, 2), keepdim=True) - low
+    space = list_space(magnitudes)
+    low = magnitudes.amin(dim=space, keepdim=True)
+    span = magnitudes.amax(dim=space, keepdim=True) - low
     return (magnitudes - low) / span.where(span > 0, 1)

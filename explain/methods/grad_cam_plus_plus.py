@@ -36,14 +36,14 @@ def weigh_channels(capture: LayerCapture, settings: GradCamPlusPlusSettings) -> 
     fraction is reduced by g², and a denominator that cancels out to rounding noise gives 0.
     """
     raising = capture.need_gradients().relu()  # nothing else has a weight
-    totals = capture.activations.sum((1, 2), keepdim=True)
+    totals = capture.activations.sum(capture.space, keepdim=True)
     denominators = 2 + totals * raising
     if settings.absolute_eps:
         denominators += settings.absolute_eps / raising.square()
     shares = raising / denominators
     if (totals < 0).any():  # otherwise no denominator is below 2
         shares = shares.where(denominators.abs() > 1e-6 * (2 + (totals * raising).abs()), 0)
-    return shares.sum((1, 2), keepdim=True), capture.activations
+    return shares.sum(capture.space, keepdim=True), capture.activations
 
 
 @method(

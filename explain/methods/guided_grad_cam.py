@@ -6,6 +6,7 @@ from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
 from explain.methods.grad_cam import grad_cam
 from explain.methods.guided_backpropagation import GuidedBackpropagationSettings, join_channels
+from explain.methods.space import enlarge
 from explain.passes.capture import LayerCapture
 
 
@@ -31,10 +32,8 @@ def guided_grad_cam(capture: LayerCapture, settings: GuidedBackpropagationSettin
     Raises:
         MethodError: the network has no ReLUs, or too few.
     """
-    from torch.nn.functional import interpolate
-
     runner = capture.need_runner()
     runner.expect(1)
     coarse = grad_cam(capture, settings).values.relu()
     fine = join_channels(runner.guided_gradients(), settings.channels)
-    return MethodResult(fine * interpolate(coarse[None, None], fine.shape, mode="bilinear")[0, 0])
+    return MethodResult(fine * enlarge(coarse[None, None], fine.shape)[0, 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +13,7 @@ from explain.errors import MethodError
 from explain.methods.base import MethodResult, method
 from explain.methods.eigen_cam import choose_sign, find_first_eigenvector, read_places
 from explain.methods.formula import Cell, Formula, Sum
+from explain.networks.layer import describe_grid
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -68,17 +71,18 @@ def find_pattern(capture: LayerCapture, settings: KpcaCamSettings) -> Pattern:
     Raises:
         MethodError: the activations are not finite, or the grid is too fine for a kernel.
     """
-    height, width = capture.activations.shape[1:]
-    if height * width > MOST_PLACES:
+    cells = math.prod(capture.activations.shape[1:])
+    if cells > MOST_PLACES:
         raise MethodError(
             f"KPCA-CAM compares all places of a layer with each other, and “{capture.layer.name}” has "
-            f"{height}×{width}. Choose a deeper layer, with {MOST_PLACES} places or fewer."
+            f"{describe_grid(capture.activations.shape[1:])}. Choose a deeper layer, with {MOST_PLACES} places or "
+            "fewer."
         )
     places = read_places(capture.activations, True, capture, "KPCA-CAM")
     kernel = compare_places(places, settings.kernel, settings.gamma / places.shape[1])
     centred = kernel - kernel.mean(0) - kernel.mean(1, keepdim=True) + kernel.mean()
     if centred.norm() <= 1e-12 * kernel.norm():  # every place alike: what is left is rounding noise
-        return Pattern(centred, 0.0, centred.new_zeros(height * width), ())
+        return Pattern(centred, 0.0, centred.new_zeros(cells), ())
     value, vector = find_first_eigenvector(centred)
     projected, rules = choose_sign(vector * value.clamp(min=0).sqrt(), places)
     return Pattern(centred, float(value), projected, rules)
@@ -86,13 +90,18 @@ def find_pattern(capture: LayerCapture, settings: KpcaCamSettings) -> Pattern:
 
 def list_sums(capture: LayerCapture, settings: KpcaCamSettings, place: Cell) -> list[Sum]:
     """The map at a place as the mean of the map everywhere, each place counting as it is alike: `L = K L / λ_1`."""
-    height, width = capture.activations.shape[1:]
+    shape = tuple(capture.activations.shape[1:])
     pattern = find_pattern(capture, settings)
-    alike = pattern.kernel[place[0] * width + place[1]].cpu().numpy() / (pattern.eigenvalue or 1.0)
+    alike = pattern.kernel[int(np.ravel_multi_index(place, shape))].cpu().numpy() / (pattern.eigenvalue or 1.0)
     values = pattern.projected.cpu().numpy()
-    names = [f"row {at // width + 1}, column {at % width + 1}" for at in range(height * width)]
+    names = [_name_cell(at, shape) for at in range(math.prod(shape))]
     columns = (r"$K(p, q) / \lambda$", "$L(q)$")
     return [Sum("Cell q", names, columns, np.stack([alike, values], 1), alike * values)]
+
+
+def _name_cell(at: int, shape: Sequence[int]) -> str:
+    axes = ("slice", "row", "column")[-len(shape) :]
+    return ", ".join(f"{axis} {place + 1}" for axis, place in zip(axes, np.unravel_index(at, shape), strict=True))
 
 
 _KERNELS: dict[Kernel, str] = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import enlarge
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -49,9 +51,9 @@ class OcclusionSettings(Settings):
     )
 
 
-def _count_passes(_layer: Layer, settings: OcclusionSettings) -> int:
+def _count_passes(layer: Layer, settings: OcclusionSettings) -> int:
     steps = -(-(100 - settings.window) // min(settings.stride, settings.window)) + 1
-    return int(steps) ** 2 + 1
+    return int(steps) ** len(layer.grid) + 1
 
 
 @method(
@@ -80,7 +82,7 @@ def occlusion(capture: LayerCapture, settings: OcclusionSettings) -> MethodResul
     window = [max(1, round(side * settings.window / 100)) for side in sides]
     stride = [min(max(1, round(side * settings.stride / 100)), own) for side, own in zip(sides, window, strict=True)]
     counts = [-(-(side - own) // step) + 1 for side, own, step in zip(sides, window, stride, strict=True)]
-    runner.expect(counts[0] * counts[1] + 1)
+    runner.expect(math.prod(counts) + 1)
     falls = Occlusion(lambda pictures: runner.scores(lambda rows: pictures[rows.start : rows.stop], len(pictures)))
     values = falls.attribute(
         picture,
@@ -94,11 +96,11 @@ def occlusion(capture: LayerCapture, settings: OcclusionSettings) -> MethodResul
 
 
 def make_baseline(picture: Tensor, fill: Fill) -> Tensor:
-    """What stands in for a picture `(1, C, H, W)` where it is hidden, in the same shape."""
+    """What stands in for a picture `(1, C, H, W)`, or a volume, where it is hidden, in the same shape."""
     import torch
     from torch.nn.functional import interpolate
 
     if fill == "grey":
         return torch.zeros_like(picture)
-    coarse = interpolate(picture, (4, 4), mode="area")
-    return interpolate(coarse, picture.shape[2:], mode="bilinear")
+    sides = picture.shape[2:]
+    return enlarge(interpolate(picture, (4,) * len(sides), mode="area"), sides)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import enlarge
 from explain.passes.capture import LayerCapture
 from explain.settings import Settings, setting
 
@@ -75,8 +77,8 @@ def rise(capture: LayerCapture, settings: RiseSettings) -> MethodResult:
 
     runner = capture.need_runner()
     picture = runner.picture
-    grids, shifts = draw_masks(settings, picture.shape[2], picture.shape[3])
-    size = (picture.shape[2], picture.shape[3])
+    grids, shifts = draw_masks(settings, picture.shape[2:])
+    size = tuple(picture.shape[2:])
 
     def make(rows: range) -> Tensor:
         masks = enlarge_masks(grids[rows.start : rows.stop], shifts[rows.start : rows.stop], size)
@@ -89,30 +91,32 @@ def rise(capture: LayerCapture, settings: RiseSettings) -> MethodResult:
     total = torch.zeros(size, dtype=torch.float64)
     for start in range(0, settings.masks, _MASKS_AT_ONCE):
         part = slice(start, start + _MASKS_AT_ONCE)
-        total += torch.einsum("n,nhw->hw", scores[part], enlarge_masks(grids[part], shifts[part], size).double())
+        total += torch.einsum("n,n...->...", scores[part], enlarge_masks(grids[part], shifts[part], size).double())
     return MethodResult((total / (settings.share / 100 * settings.masks)).float())
 
 
-def draw_masks(settings: RiseSettings, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Coarse binary masks `(N, s, s)` and how far each is shifted, in pixels down and right `(N, 2)`."""
+def draw_masks(settings: RiseSettings, size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Coarse binary masks `(N, s, s)` for pictures of a size (height, width), and how far each is shifted, in pixels
+    down and right `(N, 2)`; for volumes of a size (depth, height, width) one axis more of both.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(settings.seed)
-    shape = (settings.masks, settings.grid, settings.grid)
+    shape = (settings.masks, *[settings.grid] * len(size))
     grids = (torch.rand(shape, generator=generator) < settings.share / 100).float()
-    cell = torch.tensor([-(-height // settings.grid), -(-width // settings.grid)])
-    shifts = (torch.rand((settings.masks, 2), generator=generator) * cell).long()
+    cell = torch.tensor([-(-side // settings.grid) for side in size])
+    shifts = (torch.rand((settings.masks, len(size)), generator=generator) * cell).long()
     return grids, shifts
 
 
-def enlarge_masks(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+def enlarge_masks(grids: Tensor, shifts: Tensor, size: Sequence[int]) -> Tensor:
     """Coarse masks enlarged bilinearly to one cell more than the picture and cut out at their shifts (section 3.2)."""
     import torch
-    from torch.nn.functional import interpolate
 
-    height, width = size
     cells = grids.shape[1]
-    larger = ((cells + 1) * -(-height // cells), (cells + 1) * -(-width // cells))
-    enlarged = interpolate(grids[:, None], larger, mode="bilinear")[:, 0]
-    cut = [mask[y : y + height, x : x + width] for mask, (y, x) in zip(enlarged, shifts.tolist(), strict=True)]
+    enlarged = enlarge(grids[:, None], [(cells + 1) * -(-side // cells) for side in size])[:, 0]
+    cut = [
+        mask[tuple(slice(start, start + side) for start, side in zip(starts, size, strict=True))]
+        for mask, starts in zip(enlarged, shifts.tolist(), strict=True)
+    ]
     return torch.stack(cut)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from explain.methods.base import MethodResult, method
 from explain.methods.formula import Formula
+from explain.methods.space import enlarge, list_space, stand_before
 from explain.methods.strongest_channels import channels_setting, choose_channels, count_channels
 from explain.passes.capture import LayerCapture
 from explain.passes.look import PassPrecision
@@ -57,7 +58,6 @@ def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult
     those share one pass, of the empty picture.
     """
     import torch
-    from torch.nn.functional import interpolate
 
     runner = capture.need_runner()
     activations = capture.activations
@@ -67,15 +67,16 @@ def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult
     masks = kept[varies]
 
     def make(rows: range) -> Tensor:
-        large = interpolate(masks[rows.start : rows.stop, None], runner.picture.shape[2:], mode="bilinear")
-        low, high = large.amin(dim=(2, 3), keepdim=True), large.amax(dim=(2, 3), keepdim=True)
+        large = enlarge(masks[rows.start : rows.stop, None], runner.picture.shape[2:])
+        space = list_space(large, 2)
+        low, high = large.amin(dim=space, keepdim=True), large.amax(dim=space, keepdim=True)
         span = high - low
         return runner.picture * ((large - low) / span.where(span > 0, 1)).to(runner.picture)
 
     runner.expect(len(masks) + 1)
     tried = runner.scores(make, len(masks), settings.precision)
     empty = runner.scores(lambda _rows: torch.zeros_like(runner.picture), 1, settings.precision)
-    scores = torch.zeros_like(kept[:, 0, 0])
+    scores = kept.new_zeros(len(kept))
     scores[varies] = tried - empty
     weights = scores.softmax(0) if settings.weights == "softmax" else scores
-    return MethodResult((weights[:, None, None] * kept).sum(0))
+    return MethodResult((stand_before(weights, kept) * kept).sum(0))

@@ -38,7 +38,7 @@ class Utility:
 
 def weigh_channels(capture: LayerCapture, settings: ShapleyCamSettings) -> tuple[Tensor, Tensor]:
     """`w_k`, the spatial mean of `g − ½ H A` in channel k, and `A_k`."""
-    weights = (capture.need_gradients() - 0.5 * capture.need_curvature()).mean((1, 2), keepdim=True)
+    weights = (capture.need_gradients() - 0.5 * capture.need_curvature()).mean(capture.space, keepdim=True)
     return weights, capture.activations
 
 

@@ -80,8 +80,8 @@ def smooth_grad_cam_plus_plus(capture: LayerCapture, settings: SmoothGradCamPlus
                 total += gradient**power
     first, second, third = (total / settings.copies for total in sums)
     activations = capture.activations.cpu().double()
-    denominator = 2 * second + (activations.sum(dim=(1, 2), keepdim=True) * third)
+    denominator = 2 * second + (activations.sum(dim=capture.space, keepdim=True) * third)
     smallest = 1e-12 * denominator.abs().max()
     alpha = torch.where(denominator.abs() > smallest, second / denominator, torch.zeros_like(second))
-    weights = (alpha * first.relu()).sum(dim=(1, 2), keepdim=True)
+    weights = (alpha * first.relu()).sum(dim=capture.space, keepdim=True)
     return MethodResult((weights * activations).sum(0).float())

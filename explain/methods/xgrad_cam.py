@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def weigh_channels(capture: LayerCapture, settings: Settings) -> tuple[Tensor, Tensor]:
     """`w_k` (equation 8), 0 where the activations of a channel cancel out or are none, and `A_k`."""
     gradients, activations = capture.need_gradients(), capture.activations
-    totals = activations.sum((1, 2), keepdim=True)
-    sound = totals.abs() > 1e-6 * activations.abs().sum((1, 2), keepdim=True)
-    weights = ((activations * gradients).sum((1, 2), keepdim=True) / totals).where(sound, 0)
+    totals = activations.sum(capture.space, keepdim=True)
+    sound = totals.abs() > 1e-6 * activations.abs().sum(capture.space, keepdim=True)
+    weights = ((activations * gradients).sum(capture.space, keepdim=True) / totals).where(sound, 0)
     return weights, activations
 
 

@@ -12,7 +12,7 @@ from explain.errors import LayerError, ModelError
 from explain.models.labels import known_labels, tell_apart
 from explain.models.preparation import note_normalisation
 from explain.models.request import ModelRequest
-from explain.networks.layer import Layer, default_layer
+from explain.networks.layer import Layer, default_layer, describe_grid
 from explain.networks.layer_names import find_layer
 from explain.networks.layer_search import find_layers
 from explain.networks.meaning import Outputs, describe_assumption, find_outputs, name_answers
@@ -51,6 +51,11 @@ class LoadedModel:
     notes: tuple[str, ...] = ()
     best_layer: str | None = None
     outputs: Outputs = "classes"
+
+    @property
+    def reads_volumes(self) -> bool:
+        """Whether its input has three axes of space."""
+        return len(self.preprocessing.sides) == 3
 
     @property
     def default_layer(self) -> Layer | None:
@@ -100,10 +105,12 @@ def finish_loading(
         if part is not None:
             part.eval().requires_grad_(False)
     try:
-        layers = find_layers(module, preprocessing.channels, preprocessing.input_size)
+        layers = find_layers(module, preprocessing.channels, preprocessing.sides)
     except (RuntimeError, AssertionError, ValueError) as error:
-        height, width = preprocessing.input_size
-        raise ModelError(f"“{request.name}” cannot work on an input of {height}×{width} pixels. ({error})") from None
+        sides, unit = preprocessing.sides, "voxels" if len(preprocessing.sides) > 2 else "pixels"
+        raise ModelError(
+            f"“{request.name}” cannot work on an input of {describe_grid(sides)} {unit}. ({error})"
+        ) from None
     if not layers:
         notes = [*notes, "No layer of this model lies on the picture, so it can classify but nothing can be explained."]
     notes = [*notes, *note_normalisation(request, preprocessing), *_note_repeated(request.label_names)]

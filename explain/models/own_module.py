@@ -16,6 +16,7 @@ from explain.models.request import ModelRequest
 from explain.networks.meaning import Outputs
 from explain.networks.trace import trace_network
 from explain.pictures.geometry import Preprocessing
+from explain.pictures.volume_preprocessing import VolumePreprocessing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -128,14 +129,15 @@ def load_own(own: OwnModule) -> LoadedModel:
         notes.append("The network was in training mode; its copy here is in evaluation mode.")
     module.eval().requires_grad_(False)
     try:
-        _, answer, _ = trace_network(module, chosen.channels, chosen.input_size)
+        _, answer, _ = trace_network(module, chosen.channels, chosen.sides)
     except ExplainError:
         raise
     except Exception as error:
-        height, width = chosen.input_size
+        sides = " × ".join(map(str, (chosen.channels, *chosen.sides)))
+        more = ", and 'depth': … where it reads volumes" if not isinstance(chosen, VolumePreprocessing) else ""
         raise ModelError(
-            f"“{name}” cannot work on an input of {chosen.channels} × {height} × {width} ({error}). Say what it takes: "
-            "preprocessing={'input_size': …, 'channels': …}."
+            f"“{name}” cannot work on an input of {sides} ({error}). Say what it takes: "
+            f"preprocessing={{'input_size': …, 'channels': …}}{more}."
         ) from None
     if answer is None or answer.ndim != 2 or answer.shape[0] != 1:
         found = "no tensor" if answer is None else f"a tensor of shape {tuple(answer.shape)}"

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from explain.errors import ModelError
 from explain.pictures.geometry import Preprocessing
+from explain.pictures.volume_preprocessing import VolumePreprocessing
 from explain.settings import read_refusal
 
 _HARMLESS = (
@@ -59,7 +60,8 @@ def _read_mapping(given: Mapping[str, Any]) -> Preprocessing:
             fields[name] = (float(fields[name]),) * int(fields.get("channels", 3))
     if fields.get("channels") == 1 and not {"mean", "std"} & set(given):
         fields |= {"mean": (0.449,), "std": (0.226,)}
-    return Preprocessing.model_validate(fields)
+    kind = VolumePreprocessing if "depth" in fields else Preprocessing
+    return kind.model_validate(fields)
 
 
 def _read_preset(given: Any) -> Preprocessing:

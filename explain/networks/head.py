@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ _TOLERANCE = 3e-3  # of the scores' own size; a convolution on a GPU is this coa
 _PROVEN: WeakKeyDictionary[nn.Module, dict[Layer, str | None]] = WeakKeyDictionary()
 
 
-def find_head(module: nn.Module, layer: Layer, channels: int, input_size: tuple[int, int]) -> Tensor:
+def find_head(module: nn.Module, layer: Layer, channels: int, input_size: Sequence[int]) -> Tensor:
     """Weights `(classes, C)` of the linear layer that reads the global average of a layer and gives the scores.
 
     A layer's place among the network's modules proves nothing: a normalisation or an activation may be called in
@@ -29,7 +30,7 @@ def find_head(module: nn.Module, layer: Layer, channels: int, input_size: tuple[
         module: in evaluation mode. Only one thread may look through it at a time.
         layer: where the average is taken.
         channels: 1 or 3.
-        input_size: height and width of its input.
+        input_size: height and width of its input; depth first where it takes volumes.
 
     Raises:
         MethodError: something else follows the layer.
@@ -52,7 +53,7 @@ def _read_weights(linear: nn.Module) -> Tensor:
     return weight.flatten(1)
 
 
-def _prove(module: nn.Module, layer: Layer, channels: int, input_size: tuple[int, int]) -> str | None:
+def _prove(module: nn.Module, layer: Layer, channels: int, input_size: Sequence[int]) -> str | None:
     """Name of the linear layer whose weights the scores follow."""
     import torch
     from torch import nn
@@ -60,7 +61,7 @@ def _prove(module: nn.Module, layer: Layer, channels: int, input_size: tuple[int
     candidates = [
         (name, part)
         for name, part in module.named_modules()
-        if (isinstance(part, nn.Linear) or (isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1)))
+        if (isinstance(part, nn.Linear) or (isinstance(part, (nn.Conv2d, nn.Conv3d)) and set(part.kernel_size) == {1}))
         and part.weight.shape[1] == layer.channels
     ]
     if not candidates:
@@ -82,7 +83,7 @@ def _prove(module: nn.Module, layer: Layer, channels: int, input_size: tuple[int
             handle.remove()
         if not replaced:
             return None
-        average = layer.to_map(replaced[0]).float().mean((2, 3))[0]
+        average = layer.to_map(replaced[0]).float().flatten(2).mean(2)[0]
         found = [name for name, part in candidates if _follows(scores[0].float(), average, part)]
     return found[-1] if found else None
 
@@ -93,7 +94,7 @@ def _make_random(output: Tensor, layer: Layer) -> Tensor:
 
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(output.shape, generator=generator)
-    axis = 1 if layer.layout == "NCHW" else -1
+    axis = 1 if layer.layout.startswith("NC") else -1
     shape = [1] * output.ndim
     shape[axis] = layer.channels
     means = torch.randn(shape, generator=generator)

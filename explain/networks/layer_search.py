@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ MOST_LAYERS = 30
 """A picker with more entries than this is no help; blocks in the middle of long stages are left out first."""
 
 
-def find_layers(module: nn.Module, channels: int, input_size: tuple[int, int]) -> tuple[Layer, ...]:
+def find_layers(module: nn.Module, channels: int, input_size: Sequence[int]) -> tuple[Layer, ...]:
     """The layers that can be explained, in the order in which they run.
 
     A layer counts when its output is a grid of more than one cell and when all that the answer knows of the picture
@@ -31,7 +32,7 @@ def find_layers(module: nn.Module, channels: int, input_size: tuple[int, int]) -
     Args:
         module: the model in evaluation mode.
         channels: 1 or 3.
-        input_size: height and width of its input.
+        input_size: height and width of its input; depth first where it takes volumes.
     """
     records, answer, source = trace_network(module, channels, input_size)
     if answer is None:
@@ -77,7 +78,7 @@ def _find_blocks(trunk: list[Record], records: list[Record]) -> tuple[set[str], 
     """
     from torch import nn
 
-    weighted = [r for r in records if r.layer and isinstance(r.module, (nn.Conv2d, nn.Linear))]
+    weighted = [r for r in records if r.layer and isinstance(r.module, (nn.Conv2d, nn.Conv3d, nn.Linear))]
     plain = {kind.forward for kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict)}
     blocks, wraps = set(), set()
     for record in trunk:
@@ -111,7 +112,7 @@ def _weighing(records: list[Record], path: set[tuple[Any, int]]) -> list[int]:
         index
         for index, record in enumerate(records)
         if record.layer
-        and isinstance(record.module, (nn.Conv2d, nn.Linear))
+        and isinstance(record.module, (nn.Conv2d, nn.Conv3d, nn.Linear))
         and record.layer.tells_places_apart
         and record.vertex in path
     ]
@@ -249,7 +250,9 @@ def _drop_class_maps(found: list[Record], answer: Tensor) -> list[Record]:
     kept = list(found)
     while len(kept) > 1:
         last = kept[-1]
-        if last.layout != "NCHW" or last.layer is None or last.layer.channels != answer.shape[-1] or last.is_block:
+        if last.layout not in ("NCHW", "NCDHW") or last.layer is None or last.is_block:
+            break
+        if last.layer.channels != answer.shape[-1]:
             break
         kept.pop()
     return kept

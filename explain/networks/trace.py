@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 
 _MOST_PREFIX_TOKENS = 16
+_LAYOUTS: dict[tuple[int, bool], Layout] = {
+    (2, True): "NCHW",
+    (2, False): "NHWC",
+    (3, True): "NCDHW",
+    (3, False): "NDHWC",
+}
+"""By axes of space, and whether channels come before them."""
 
 
 @dataclass(eq=False)
@@ -36,7 +44,7 @@ class Record:
 
 
 def trace_network(
-    module: nn.Module, channels: int, input_size: tuple[int, int]
+    module: nn.Module, channels: int, input_size: Sequence[int]
 ) -> tuple[list[Record], Tensor | None, tuple[Any, int]]:
     """Run the module once; returns its modules in the order they finished, the answer, and the input's graph vertex."""
     import torch
@@ -124,7 +132,7 @@ def find_paths(answer: Tensor, source: tuple[Any, int]) -> tuple[set[tuple[Any, 
     return set(path), cut
 
 
-def read_grids(module: nn.Module, records: list[Record], input_size: tuple[int, int]) -> None:
+def read_grids(module: nn.Module, records: list[Record], input_size: Sequence[int]) -> None:
     """Give each record whose output is a grid over the input a `layer`."""
     from torch import nn
 
@@ -132,14 +140,17 @@ def read_grids(module: nn.Module, records: list[Record], input_size: tuple[int, 
     known = _known_prefix(module)
     for record in records:
         shape = record.shape
-        if isinstance(record.module, nn.Conv2d) and len(shape) == 4 and shape[0] == 1 and fits(shape[2:], input_size):
-            grids.append((shape[2], shape[3]))
-        if len(shape) not in (3, 4) or shape[0] != 1:
+        whole = len(input_size) + 2  # axes of an output that keeps those of the input
+        convolved = isinstance(record.module, (nn.Conv2d, nn.Conv3d))
+        if convolved and len(shape) == whole and shape[0] == 1 and fits(shape[2:], input_size):
+            grids.append(shape[2:])
+        if len(shape) not in (3, whole) or shape[0] != 1:
             continue
-        if len(shape) == 4:
-            layout: Layout = "NCHW" if fits(shape[2:], input_size) else "NHWC"
-            grid: Grid = (shape[2], shape[3]) if layout == "NCHW" else (shape[1], shape[2])
-            width, prefix = shape[1] if layout == "NCHW" else shape[3], 0
+        if len(shape) == whole:
+            first = fits(shape[2:], input_size)
+            layout: Layout = _LAYOUTS[len(input_size), first]
+            grid: Grid = shape[2:] if first else shape[1:-1]
+            width, prefix = shape[1] if first else shape[-1], 0
             if not fits(grid, input_size):
                 continue
         else:
@@ -163,7 +174,7 @@ def _known_prefix(module: nn.Module) -> int | None:
 
 
 def _place_tokens(
-    count: int, grids: list[Grid], known: int | None, input_size: tuple[int, int]
+    count: int, grids: list[Grid], known: int | None, input_size: Sequence[int]
 ) -> tuple[Grid, int] | None:
     """The grid that `count` tokens lie on and how many come before it: the last convolution's grid that it fits."""
     prefixes = [*([known] if known is not None else []), *range(_MOST_PREFIX_TOKENS + 1)]
@@ -171,6 +182,8 @@ def _place_tokens(
         for grid in reversed(grids):
             if math.prod(grid) > 1 and math.prod(grid) + prefix == count:
                 return grid, prefix
+    if len(input_size) != 2:
+        return None
     for prefix in prefixes[:2]:
         rows = round(((count - prefix) * input_size[0] / input_size[1]) ** 0.5) if count > prefix else 0
         if rows > 1 and (count - prefix) % rows == 0 and fits((rows, (count - prefix) // rows), input_size):

@@ -124,7 +124,7 @@ def split_score(
 
         def collect(gradient: Tensor) -> None:
             values = (gradient * along)[0].float()
-            kept.append(keep(Contribution(values, spatial=values.ndim == 3 and axis == 1)))
+            kept.append(keep(Contribution(values, spatial=values.ndim == picture.ndim - 1 and axis == 1)))
 
         # Registered before anything can work on the tensor in place, and so of the tensor as it was.
         tensor.register_hook(collect)

@@ -67,7 +67,7 @@ class LayerCapture:
         layer: where it was taken.
         target: index of the explained class, or other answer.
         logits: the score of each, `(answers,)`.
-        activations: `(C, h, w)`.
+        activations: `(C, h, w)`; of a volume `(C, d, h, w)`, and so all that has places.
         gradients: of what the method differentiates there, `(C, h, w)`; None where no method asked.
         curvature: the Hessian of the same times the activations, `(C, h, w)`; None where no method asked.
         head: weights `(answers, C)` of a linear head right after a global average of this layer.
@@ -76,6 +76,7 @@ class LayerCapture:
         runner: runs the network again, for methods that must.
         derived: values kept with the activations of this picture and layer; the class is not part of it.
         outputs: what the numbers mean that the network answers with.
+        cell: how long a cell is along each axis of space, in one unit; None where all are as long.
     """
 
     layer: Layer
@@ -90,6 +91,12 @@ class LayerCapture:
     runner: Runner | None = None
     derived: Derived = field(default_factory=Derived)
     outputs: Outputs = "classes"
+    cell: tuple[float, ...] | None = None
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """The axes of space of `(C, h, w)`; of a volume's `(C, d, h, w)` all three."""
+        return tuple(range(1, self.activations.ndim))
 
     def need_gradients(self) -> Tensor:
         """`gradients`, which the method declared."""

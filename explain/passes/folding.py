@@ -33,15 +33,16 @@ def fold(module: nn.Module, picture: Tensor) -> Forwards:
 
     Args:
         module: in evaluation mode. Only one thread may run it at a time.
-        picture: `(1, C, H, W)`.
+        picture: `(1, C, H, W)`, or a volume.
     """
     from torch import nn
 
-    makers: dict[int, tuple[nn.Conv2d, Tensor, int]] = {}  # by the identity of the output, kept so that it stays one
+    # By the identity of the output, which is kept so that it stays one.
+    makers: dict[int, tuple[nn.Conv2d | nn.Conv3d, Tensor, int]] = {}
     calls: dict[nn.Module, int] = {}
-    pairs: list[tuple[nn.Conv2d, nn.Module]] = []
+    pairs: list[tuple[nn.Conv2d | nn.Conv3d, nn.Module]] = []
 
-    def after_convolution(part: nn.Conv2d, _inputs: Any, output: Tensor) -> None:
+    def after_convolution(part: nn.Conv2d | nn.Conv3d, _inputs: Any, output: Tensor) -> None:
         calls[part] = calls.get(part, 0) + 1
         makers[id(output)] = (part, output, output._version)
 
@@ -53,7 +54,7 @@ def fold(module: nn.Module, picture: Tensor) -> Forwards:
 
     with ExitStack() as stack:
         for part in module.modules():
-            if type(part) is nn.Conv2d:
+            if type(part) in (nn.Conv2d, nn.Conv3d):
                 stack.callback(part.register_forward_hook(after_convolution).remove)
             elif _find_rest(part) is not None:
                 stack.callback(part.register_forward_pre_hook(before_norm).remove)
@@ -74,9 +75,9 @@ def _find_rest(part: nn.Module) -> Callable[[Tensor], Tensor] | None:
     """What a normalisation does beside normalising; None for one that cannot be worked in."""
     from torch import nn
 
-    if not isinstance(part, nn.BatchNorm2d) or part.running_mean is None or part.running_var is None:
+    if not isinstance(part, (nn.BatchNorm2d, nn.BatchNorm3d)) or part.running_mean is None or part.running_var is None:
         return None
-    if type(part) is nn.BatchNorm2d:
+    if type(part) in (nn.BatchNorm2d, nn.BatchNorm3d):
         return _pass_on
     drop, act = getattr(part, "drop", None), getattr(part, "act", None)
     if type(part).__name__ == "BatchNormAct2d" and drop is not None and act is not None:  # timm's
@@ -88,13 +89,15 @@ def _pass_on(values: Tensor) -> Tensor:
     return values
 
 
-def _join(conv: nn.Conv2d, norm: Any) -> Callable[[Tensor], Tensor]:
+def _join(conv: nn.Conv2d | nn.Conv3d, norm: Any) -> Callable[[Tensor], Tensor]:
     import torch
 
     scale = torch.rsqrt(norm.running_var + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
-    weight = (conv.weight * scale[:, None, None, None]).detach().contiguous(memory_format=torch.channels_last)
+    weight = (conv.weight * scale.reshape(-1, *[1] * (conv.weight.ndim - 1))).detach()
+    if weight.ndim == 4:
+        weight = weight.contiguous(memory_format=torch.channels_last)
     mean = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
     bias = -mean * scale if norm.bias is None else norm.bias - mean * scale
     bias = bias.detach()

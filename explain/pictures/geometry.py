@@ -184,6 +184,11 @@ class Preprocessing(BaseModel):
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The input's side along each axis of space: height and width, and depth before them where it is a volume."""
+        return self.input_size
+
     @model_validator(mode="after")
     def _check_normalisation(self) -> Preprocessing:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -242,10 +247,16 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     """Cut, resize and normalise a picture for a model.
 
     Raises:
-        PictureError: it has more or fewer channels than the model takes. Colour is made grey for a model of one
-            channel, and grey is repeated for one of colour; all else would be a guess.
+        PictureError: the model reads volumes; or the picture has more or fewer channels than it takes. Colour is made
+            grey for a model of one channel, and grey is repeated for one of colour; all else would be a guess.
     """
     import torch
+
+    if len(preprocessing.sides) > len(preprocessing.input_size):
+        raise PictureError(
+            f"This model reads whole volumes of {'×'.join(map(str, preprocessing.sides))} voxels, and a picture is one "
+            "slice. Open the series or the NIfTI file that it is of, or choose a model that reads pictures."
+        )
 
     box = find_box(picture.size, preprocessing)
     pixels = picture.choose_bands(preprocessing.channels)

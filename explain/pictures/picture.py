@@ -13,6 +13,9 @@ from explain.pictures.scaling import RULES
 
 _ALTERED = " (altered)"
 
+Vector = tuple[float, float, float]
+"""A place or a way in the patient, in millimetres."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -33,6 +36,28 @@ class Section:
     inverted: bool = False
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where the pixels of a picture lie in the patient, in millimetres.
+
+    Attributes:
+        pitch: from row to row, and from column to column.
+        edges: letters of what lies towards its top, right, bottom and left edge; None where nobody knows.
+        origin: centre of the first pixel, towards the patient's left, back and head (LPS, as DICOM's); None, as are
+            those below, where the files do not say.
+        down: from a row to the next.
+        across: from a column to the next.
+        through: from the slice to the next of its plane; None where slices lie at no one distance, too.
+    """
+
+    pitch: tuple[float, float]
+    edges: tuple[str, str, str, str] | None = None
+    origin: Vector | None = None
+    down: Vector | None = None
+    across: Vector | None = None
+    through: Vector | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded picture, upright.
@@ -51,6 +76,7 @@ class Picture:
         rules: by which rules it was decoded; see `explain.pictures.scaling.RULES`.
         modality: of a DICOM file, the kind of machine it comes from, e.g. `CT`; None for every other file.
         section: of a slice of a series or volume, which one; its name is none of a file's then.
+        placement: of such a slice, where it lies in the patient; None where its files do not say how large a pixel is.
     """
 
     name: str
@@ -63,6 +89,7 @@ class Picture:
     rules: int = RULES
     modality: str | None = None
     section: Section | None = None
+    placement: Placement | None = None
 
     @cached_property
     def kind(self) -> Kind:
@@ -108,7 +135,7 @@ def alter(picture: Picture, values: np.ndarray, note: str) -> Picture:
     digest.update(np.ascontiguousarray(values).data)
     name = picture.name if picture.name.endswith(_ALTERED) else picture.name + _ALTERED
     altered = build_picture(name, values, digest.hexdigest(), (*picture.notes, note))
-    return replace(altered, modality=picture.modality, section=picture.section)
+    return replace(altered, modality=picture.modality, section=picture.section, placement=picture.placement)
 
 
 def _shown(values: np.ndarray) -> np.ndarray:

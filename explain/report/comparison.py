@@ -72,7 +72,7 @@ def build_rows(
     plain = [FigurePane("Picture", describe_predictions(entry), pixels)] if _has(columns, PICTURE) else []
     label = " · ".join([entry.picture.name, ", ".join(entry.labels), explanation.model.request.name, *entry.layers])
     wanted = [heatmap for heatmap in entry.maps if _has(columns, heatmap.method)]
-    missing = [_name_map(entry, heatmap) for heatmap in wanted if heatmap.key not in ends]
+    missing = [title_map(entry, heatmap) for heatmap in wanted if heatmap.key not in ends]
     missing += [get_method(name).title for name in entry.unavailable if _has(columns, name)]
     peaks = find_peaks(entry.maps)
     lines: dict[str, list[FigurePane]] = {} if wanted else {"": []}
@@ -116,7 +116,7 @@ def _build_pane(
     beside = peaks[heatmap.method, heatmap.layer]
     verdict = entry.verdicts.get(heatmap.key)
     return FigurePane(
-        _name_map(entry, heatmap),
+        title_map(entry, heatmap),
         method.sentence,
         entry.picture.pixels,
         heatmap.values,
@@ -131,25 +131,39 @@ def _build_pane(
 
 def describe_making(explanation: Explanation) -> list[str]:
     """What a reader of the figure needs to make it again: the model, the settings, the day."""
-    model, maps = explanation.model, [heatmap for entry in explanation.pictures for heatmap in entry.maps]
-    by_method = {heatmap.method: heatmap.settings for heatmap in maps}
-    described = [
+    model, settings = explanation.model, describe_settings(explanation)
+    return [
+        f"Model {model.request.name}, fingerprint {model.fingerprint[:16]}; {describe_asking(explanation)}. "
+        f"CAMscope, {write_today()}.",
+        *([f"Settings. {settings}."] if settings else []),
+        *([_VERDICTS] if any(explanation.verdicts) else []),
+    ]
+
+
+def describe_settings(explanation: Explanation) -> str:
+    """The settings of each method that has some, e.g. `CF-CAM: eps 2; RISE: masks 500`."""
+    by_method = {heatmap.method: heatmap.settings for entry in explanation.pictures for heatmap in entry.maps}
+    return "; ".join(
         f"{get_method(name).title}: {', '.join(values)}"
         for name, settings in by_method.items()
         if (values := describe_values(settings))
-    ]
+    )
+
+
+def describe_asking(explanation: Explanation) -> str:
+    """What all methods were asked alike: what was differentiated, and how layers and views became one."""
     extras = [f"{explanation.score} differentiated"]
     if explanation.fusion != "none":
         extras.append(f"layers fused by {explanation.fusion}")
     if explanation.augmentation != "none":
         extras.append(f"averaged over views ({explanation.augmentation})")
+    return ", ".join(extras)
+
+
+def write_today() -> str:
+    """The day, as `26 November 2026`."""
     today = date.today()
-    return [
-        f"Model {model.request.name}, fingerprint {model.fingerprint[:16]}; {', '.join(extras)}. "
-        f"CAMscope, {today.day} {today:%B %Y}.",
-        *([f"Settings. {'; '.join(described)}."] if described else []),
-        *([_VERDICTS] if any(explanation.verdicts) else []),
-    ]
+    return f"{today.day} {today:%B %Y}"
 
 
 def find_ranges(entries: Sequence[PictureExplanation], view: RenderSettings) -> list[dict[str, tuple[float, float]]]:
@@ -187,7 +201,7 @@ def draw_overlay(
     return overlay(entry.picture.pixels, heatmap.values, heatmap.box, low, high, view, painting, strength)
 
 
-def _name_map(entry: PictureExplanation, heatmap: Heatmap) -> str:
+def title_map(entry: PictureExplanation, heatmap: Heatmap) -> str:
     """Method, and layer and class where the picture has several."""
     parts = [get_method(heatmap.method).title]
     if len(entry.layers) > 1:

@@ -17,6 +17,7 @@ from explain.progress import Watch
 from explain.volumes.bounds import check_voxels
 from explain.volumes.header import Frame
 from explain.volumes.labels import Labels, read_areas
+from explain.volumes.linking import hide_identifier
 from explain.volumes.nifti import NiftiHeader, find_best_plane, find_geometry, read_numbers
 from explain.volumes.series import Stack
 from explain.volumes.structures import Segmentation, place_regions
@@ -92,6 +93,8 @@ def load_stack(stack: Stack, name: str, read: Read, segmentations: Sequence[Segm
         seconds=first.seconds if stack.geometry is None else None,
         regions=regions,
         sides_unknown=_UNKNOWN_SIDES if stack.geometry is None else "",
+        frame=hide_identifier(first.reference),
+        read_original=lambda at: read((stack.frames[at] or first).source),
     )
 
 

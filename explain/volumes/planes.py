@@ -74,7 +74,16 @@ def find_view(plane: Plane, directions: np.ndarray) -> View:
     """
     if plane == "stack":
         return View()
-    wanted = _TOWARDS[plane]
+    return find_turn(_TOWARDS[plane], directions)
+
+
+def find_turn(wanted: Sequence[tuple[int, int]], directions: np.ndarray) -> View:
+    """The view whose slices, rows and columns count up nearest to what is wanted.
+
+    Args:
+        wanted: for each of them the axis of LPS, and 1 or -1 for which way.
+        directions: unit vectors in LPS along which the numbers' slices, rows and columns count up, `(3, 3)`.
+    """
     axes = max(
         permutations(range(3)),
         key=lambda chosen: sum(abs(directions[axis, lps]) for axis, (lps, _) in zip(chosen, wanted, strict=True)),

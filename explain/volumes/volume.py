@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,8 +13,9 @@ import numpy as np
 
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_SIDE
-from explain.pictures.picture import Picture, Section, build_picture
+from explain.pictures.picture import Picture, Placement, Section, build_picture
 from explain.volumes.geometry import Geometry
+from explain.volumes.placing import find_placement
 from explain.volumes.planes import PLANES, Plane, View, find_view
 from explain.volumes.sides import Edges, name_edges
 from explain.volumes.windows import CT_PRESETS, Window, find_range
@@ -59,6 +60,9 @@ class Volume:
         sides_unknown: why no letters stand on the edges, in a sentence; empty where they do.
         made_as: the plane that its stack is, of a file stored in any order; `stack` for slices that are shown as they
             were made.
+        frame: the same for series that are measured from the same place of the patient, and no identifier itself; empty
+            where nobody knows.
+        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
     """
 
     name: str
@@ -80,6 +84,8 @@ class Volume:
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     sides_unknown: str = ""
     made_as: Plane = "stack"
+    frame: str = field(default="", repr=False)
+    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
     # How it can be looked at -----------------------------------------------------------------------------------------
 
@@ -146,6 +152,15 @@ class Volume:
         own = (step, *self.pitch)
         slices, rows, columns = (own[axis] for axis in self.get_view(plane).axes)
         return slices, rows, columns
+
+    @property
+    def steps(self) -> tuple[float, float, float] | None:
+        """Millimetres from voxel to voxel along slices, rows and columns as stored; None where slices lie unevenly, or
+        nobody knows.
+        """
+        if self.geometry is None or self.geometry.step is None or self.pitch is None:
+            return None
+        return (self.geometry.step, *self.pitch)
 
     def size(self, plane: Plane = "stack") -> tuple[int, int]:
         """Height and width of its pictures in pixels, which are square: as many millimetres high as wide."""
@@ -217,6 +232,12 @@ class Volume:
     def has_plain_numbers(self) -> bool:
         """Whether its numbers are its values: nothing is multiplied or added."""
         return bool((self.slopes == 1).all() and (self.intercepts == 0).all())
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Between which values of the file's units nearly all of the whole series lies."""
+        window = self._range
+        return window.centre - window.width / 2, window.centre + window.width / 2
 
     @cached_property
     def _range(self) -> Window:
@@ -310,7 +331,17 @@ class Volume:
         picture = build_picture(
             f"{self.name}, {'no.' if plane == 'stack' else plane} {index + 1}", values, digest, (*notes, *self.notes)
         )
-        return replace(picture, modality=self.modality, section=self.name_section(index, plane, window, invert))
+        return replace(
+            picture,
+            modality=self.modality,
+            section=self.name_section(index, plane, window, invert),
+            placement=self.find_placement(index, plane),
+        )
+
+    def find_placement(self, index: int, plane: Plane = "stack") -> Placement | None:
+        """Where the pixels of a slice lie in the patient; None where it is not known how large they are."""
+        view, shape, edges = self.get_view(plane), self.stored.shape, self.name_edges(plane)
+        return find_placement(self.geometry, view, shape, self.size(plane), self.measure(plane), index, edges)
 
     def name_section(
         self, index: int, plane: Plane = "stack", window: str | Window | None = None, invert: bool = False

@@ -21,10 +21,10 @@ import streamlit as st
 from pydantic import ValidationError
 
 from components.browser.canvas.files import publish
-from components.browser.canvas.stack import Place, Stack, describe_stack, read_place
+from components.browser.canvas.stack import Place, Stack, describe_stack, read_place, read_places
 from components.browser.late_marks import Said
 from explain.maps.figure import DISCLAIMER
-from explain.maps.heatmap import find_peak
+from explain.maps.heatmap import describe_peak
 from explain.maps.region_share import SAMPLES
 from explain.maps.render import (
     CLIPPED,
@@ -44,7 +44,6 @@ from explain.maps.render import (
     is_grey,
 )
 from explain.methods.base import Painting
-from explain.percent import write_percent
 from explain.pictures.geometry import Box
 from explain.volumes.windows import CT_PRESETS
 
@@ -296,7 +295,7 @@ def canvas(
         on_wanted_change=lambda: None,
         on_action_change=lambda: None,
         on_drawn_change=lambda: None,
-        on_place_change=lambda: None,
+        on_places_change=lambda: None,
         on_near_change=lambda: None,
         on_planes_change=lambda: None,
     )
@@ -325,16 +324,17 @@ def read_event(key: str) -> CanvasEvent | None:
     return _read_event(state.get("action")) if isinstance(state, Mapping) else None
 
 
-def read_stack_place(key: str) -> Place | None:
-    """What a person has come to look at in a stack since the last run; None where the hand has not moved."""
+def read_stack_places(key: str) -> list[Place]:
+    """What a person has come to look at in stacks since the last run; nothing where the hand has not moved."""
     state = st.session_state.get(key)
-    return read_place(state.get("place")) if isinstance(state, Mapping) else None
+    return read_places(state.get("places")) if isinstance(state, Mapping) else []
 
 
-def read_near(key: str) -> Place | None:
-    """Around which slice of a stack the browser wants slices, while the hand still moves."""
+def read_near(key: str, volume: str) -> Place | None:
+    """Around which slice of a series the browser wants slices, while the hand still moves."""
     state = st.session_state.get(key)
-    return read_place(state.get("near")) if isinstance(state, Mapping) else None
+    near = state.get("near") if isinstance(state, Mapping) else None
+    return read_place(near.get(volume)) if isinstance(near, Mapping) else None
 
 
 def read_planes(key: str) -> Any:
@@ -387,7 +387,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
     stack, is_drawn_there = None, False
     if row.stack is not None:
         # Of one key whichever slice it is: its place on the page stays, and so do the addresses of its files.
-        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}"
+        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}".strip()
         stack = describe_stack(row.stack, lambda pane: _describe_pane(pane, height, width), address)
         is_drawn_there = stack["slices"].get(row.stack.index, {}).get("exact", False)
     return {
@@ -464,26 +464,6 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
             "values": _encode(np.ascontiguousarray(values, dtype="<f4")),
         },
     }
-
-
-def describe_peak(values: np.ndarray, box: Box, height: int, width: int) -> str:
-    """Where the map is highest, as the end of a sentence for those who do not see it."""
-    if not (values > 0).any():
-        return "nothing in it is above zero"
-    across, down = find_peak(values, box)
-    x, y = across / width, down / height
-    return f"strongest at {name_place(x, y)}, {write_percent(x)} from the left and {write_percent(y)} from the top"
-
-
-def name_place(x: float, y: float) -> str:
-    """A place of the picture in words, by thirds; `x` and `y` go from 0 to 1."""
-    across = ("left", "", "right")[min(max(int(x * 3), 0), 2)]
-    down = ("upper", "", "lower")[min(max(int(y * 3), 0), 2)]
-    if not across and not down:
-        return "the centre"
-    if not across:
-        return {"upper": "the top", "lower": "the bottom"}[down]
-    return f"the {down} {across}".replace("  ", " ")
 
 
 @st.cache_resource(max_entries=256, ttl="1h", show_spinner=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explain.methods.cf_cam.clustering import NOISE, Clusters
 from explain.methods.cf_cam.filters import filter_groups, to_device_of
 from explain.methods.cf_cam.settings import CfCamSettings
+from explain.methods.space import stand_before
 from explain.passes.capture import LayerCapture
 
 if TYPE_CHECKING:
@@ -71,17 +72,17 @@ def weigh(capture: LayerCapture, gradients: Tensor, settings: CfCamSettings, clu
     groups = _Groups.of(labels)
     index = to_device_of(kept, gradients)
 
-    means = groups.sum(gradients[index]) / gradients.new_tensor(groups.sizes)[:, None, None]
+    means = groups.sum(gradients[index]) / stand_before(gradients.new_tensor(groups.sizes), gradients)
     if settings.filtered == "gradients":
-        means = filter_groups(means, groups.clusters, settings)
+        means = filter_groups(means, groups.clusters, settings, capture.cell)
     weights = means[to_device_of(groups.members, gradients)]
     if settings.weights != "spatial":
-        weights = weights.mean((1, 2), keepdim=True)
+        weights = weights.mean(capture.space, keepdim=True)
     if settings.weights == "softmax":
         weights = weights.softmax(0)
     unfiltered = groups.sum(weights * capture.activations[index])
     contributions = unfiltered
     if settings.filtered == "contributions":
-        contributions = filter_groups(unfiltered, groups.clusters, settings)
+        contributions = filter_groups(unfiltered, groups.clusters, settings, capture.cell)
     of_groups = np.concatenate([np.arange(groups.clusters), labels[labels < 0]])
     return Parts(kept, of_groups, means, weights, unfiltered, contributions)

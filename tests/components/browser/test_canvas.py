@@ -12,7 +12,8 @@ import pytest
 import streamlit as st
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
-from components.browser.canvas import Drawn, _read_view, describe_peak, name_place, read_drawn
+from components.browser.canvas import Drawn, _read_view, read_drawn
+from explain.maps.heatmap import describe_peak
 from explain.maps.render import RenderSettings, format_number, overlay, place, value_range
 from explain.methods.base import Painting
 from explain.pictures.geometry import Box
@@ -356,24 +357,6 @@ def test_a_report_counts_unless_python_has_changed_its_mind() -> None:
     assert _read_view(report, linked) == linked
     for nonsense in (None, "x", {}, {"given": {}, "chosen": {"opacity": 7}}):
         assert _read_view(nonsense, default) == default
-
-
-def test_where_the_peak_lies() -> None:
-    values = np.zeros((4, 4), dtype=np.float32)
-    values[0, 3] = 1
-    assert describe_peak(values, Box(0, 0, 200, 100), 100, 200) == (
-        "strongest at the upper right, 88 % from the left and 12 % from the top"
-    )
-    assert describe_peak(-values, Box(0, 0, 200, 100), 100, 200) == "nothing in it is above zero"
-
-
-def test_places_have_names() -> None:
-    names = [name_place(x, y) for y in (0.1, 0.5, 1.0) for x in (0.0, 0.4, 1.2)]
-    assert names == [
-        *("the upper left", "the top", "the upper right"),
-        *("the left", "the centre", "the right"),
-        *("the lower left", "the bottom", "the lower right"),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from explain.maps.heatmap import Heatmap, find_rules, is_blank, judge
+from explain.maps.heatmap import Heatmap, describe_peak, find_rules, is_blank, judge, name_place
 from explain.methods import Settings, get_method
 from explain.passes.count import Passes
 from explain.pictures.geometry import Box
@@ -111,3 +111,21 @@ def test_a_heatmap_is_not_changed() -> None:
     heatmap = make_heatmap(np.ones((2, 2)), (0, 0, 1, 1))
     with pytest.raises(dataclasses.FrozenInstanceError):
         heatmap.target = 3  # type: ignore[misc]
+
+
+def test_where_the_peak_lies() -> None:
+    values = np.zeros((4, 4), dtype=np.float32)
+    values[0, 3] = 1
+    assert describe_peak(values, Box(0, 0, 200, 100), 100, 200) == (
+        "strongest at the upper right, 88 % from the left and 12 % from the top"
+    )
+    assert describe_peak(-values, Box(0, 0, 200, 100), 100, 200) == "nothing in it is above zero"
+
+
+def test_places_have_names() -> None:
+    names = [name_place(x, y) for y in (0.1, 0.5, 1.0) for x in (0.0, 0.4, 1.2)]
+    assert names == [
+        *("the upper left", "the top", "the upper right"),
+        *("the left", "the centre", "the right"),
+        *("the lower left", "the bottom", "the lower right"),
+    ]

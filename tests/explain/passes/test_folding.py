@@ -83,3 +83,20 @@ def test_a_network_without_any() -> None:
     vit = VisionTransformer(img_size=32, patch_size=8, embed_dim=8, depth=1, num_heads=2, num_classes=3).eval()
     with torch.no_grad():
         assert fold(vit, torch.randn(1, 3, 32, 32)) == {}
+
+
+def test_a_network_of_volumes_folds_too() -> None:
+    """Convolution, normalisation, ReLU over three axes of space: the same scores, and both are stood in for."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv3d(1, 5, 3, padding=1), nn.BatchNorm3d(5), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 60, 3))
+    norm = net[1]
+    assert isinstance(norm, nn.BatchNorm3d) and norm.running_mean is not None and norm.running_var is not None
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    net.eval().requires_grad_(False)
+    volumes = torch.randn(2, 1, 3, 4, 5)
+    forwards = fold(net, volumes[:1])
+    assert set(forwards) == {net[0], net[1]}
+    with torch.no_grad(), standing_in(forwards):
+        found = net(volumes)
+    assert torch.allclose(found, net(volumes), atol=1e-5)

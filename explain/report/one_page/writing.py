@@ -1,0 +1,179 @@
+"""The one-page report as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from explain.engine.explanation import Explanation, PictureExplanation
+from explain.errors import ExplainError, PictureError
+from explain.maps.render import RenderSettings
+from explain.pictures.naming import Names, hide_name
+from explain.pictures.picture import Picture
+from explain.report.comparison import find_ranges
+from explain.report.one_page.content import Page, describe_page
+from explain.report.one_page.panes import Regions
+from explain.storage import expand_home, refusing_to_write
+
+ReportKind = Literal["html", "pdf"]
+"""What a report can be written as."""
+
+MOST_PAGES = 20
+"""Pictures of one report; the others are in the figures."""
+
+
+class OnePageReport:
+    """Pages of a report, gathered while the answers come; see `explain.report.export.Taker`.
+
+    Args:
+        view: how maps are drawn.
+        find_regions: gives the drawn or given regions of a picture, by their names.
+        surest: of a stack, how many of its slices have a page: those on which the class is surest. By default all
+            pictures have one, as far as there is room.
+
+    Attributes:
+        pages: so far.
+        left_out: pictures for which there was no room.
+        problems: sentences on pictures of which there was nothing to report.
+    """
+
+    def __init__(
+        self,
+        view: RenderSettings | None = None,
+        find_regions: Callable[[Picture], Regions] | None = None,
+        surest: int | None = None,
+    ) -> None:
+        self._view = view or RenderSettings()
+        self._find_regions = find_regions
+        self._surest = surest
+        self._waiting: list[tuple[float, int, Callable[[str], None]]] = []
+        self._count = 0
+        self.pages: list[Page] = []
+        self.left_out = 0
+        self.problems: list[str] = []
+
+    def take(
+        self,
+        explanation: Explanation,
+        entry: PictureExplanation,
+        ends: Mapping[str, tuple[float, float]],
+        number: int,
+        file: Path | None = None,
+    ) -> dict[str, bytes]:
+        """Add a page; nothing goes into a folder."""
+        self._count += 1
+        if self._surest is None:
+            self._add(explanation, entry, ends)
+            return {}
+        sure = next((one.probability or 0.0 for one in entry.predictions if one.index in entry.targets), 0.0)
+        self._waiting.append((sure, number, partial(self._add, explanation, entry, ends)))
+        self._waiting = sorted(self._waiting, key=lambda waiting: waiting[:2], reverse=True)[: self._surest]
+        return {}
+
+    def finish(self) -> dict[str, bytes]:
+        """Make the pages that waited, in the order of their slices."""
+        for _, _, add in sorted(self._waiting, key=lambda waiting: waiting[1]):
+            add(f"One of the {len(self._waiting)} of {self._count} slices on which the class is surest.")
+        self._waiting = []
+        return {}
+
+    def _add(
+        self,
+        explanation: Explanation,
+        entry: PictureExplanation,
+        ends: Mapping[str, tuple[float, float]],
+        note: str = "",
+    ) -> None:
+        if len(self.pages) >= MOST_PAGES:
+            self.left_out += 1
+            return
+        regions = None if self._find_regions is None else self._find_regions(entry.picture)
+        try:
+            self.pages.append(describe_page(explanation, entry, ends, self._view, regions, note))
+        except PictureError:
+            raise
+        except ExplainError as error:
+            self.problems.append(str(error))
+
+    def encode(self, kind: ReportKind) -> bytes:
+        """The report as a file.
+
+        Raises:
+            ExplainError: there is no page.
+        """
+        if not self.pages:
+            nothing = "There is nothing to report: no picture was explained. Explain one first."
+            raise ExplainError(self.problems[0] if self.problems else nothing)
+        if kind == "html":
+            from explain.report.one_page.html import write_html
+
+            return write_html(self.pages)
+        from explain.report.one_page.pdf import write_pdf
+
+        return write_pdf(self.pages)
+
+
+def encode_report(
+    explanation: Explanation,
+    kind: ReportKind,
+    view: RenderSettings | None = None,
+    names: Names = "auto",
+    regions: Mapping[str, Regions] | None = None,
+) -> bytes:
+    """A report of all pictures of an answer; see `OnePageReport`.
+
+    Raises:
+        ExplainError: there is nothing to report.
+    """
+    report = OnePageReport(view, lambda picture: (regions or {}).get(picture.digest, {}))
+    ranges = find_ranges(explanation.pictures, view or RenderSettings())
+    for number, (entry, ends) in enumerate(zip(explanation.pictures, ranges, strict=True), 1):
+        named = replace(entry, picture=hide_name(entry.picture, number, names))
+        report.take(explanation, named, ends, number)
+    return report.encode(kind)
+
+
+def save_report(
+    explanation: Explanation,
+    file: str | Path,
+    view: RenderSettings | None = None,
+    names: Names = "auto",
+    regions: Mapping[str, Regions] | None = None,
+) -> Path:
+    """Write the one-page report, a page a picture, into `report.pdf` or `report.html`.
+
+    Args:
+        explanation: what the engine answered.
+        file: where to; its ending says as what.
+        view: how maps are drawn.
+        names: whose file names are hidden.
+        regions: by a picture's digest, its drawn or given regions by their names; their shares are told.
+
+    Returns:
+        The file.
+
+    Raises:
+        ExplainError: there is nothing to report, the file has another ending, or it cannot be written.
+    """
+    path, kind = read_report_path(file)
+    data = encode_report(explanation, kind, view, names, regions)
+    with refusing_to_write(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return path
+
+
+def read_report_path(file: str | Path) -> tuple[Path, ReportKind]:
+    """Where a report goes, and as what, by the file's ending.
+
+    Raises:
+        ExplainError: it ends in neither.
+    """
+    path = expand_home(Path(file))
+    for kind in get_args(ReportKind):
+        if path.suffix.lower() == f".{kind}":
+            return path, kind
+    raise ExplainError(f"A report is a PDF or HTML file: “{path.name}” ends in neither. Name one as report.pdf.")
