@@ -99,7 +99,7 @@ def test_a_link_to_a_slice_is_good_for_the_same_files_however_they_come(open_das
         "slice": "30",
         "window": "own:2",
     }
-    assert len(words_of_one["series"]) == 64 and "Roe" not in repr(words_of_one)
+    assert len(words_of_one["series"]) == 64 and "Richard" not in repr(words_of_one)
 
     two = open_dashboard(words_of_one)
     assert (
@@ -112,7 +112,7 @@ def test_a_link_to_a_slice_is_good_for_the_same_files_however_they_come(open_das
     assert (two.rows[0]["label"], two.rows[0]["name"]) == (one.rows[0]["label"], one.rows[0]["name"])
     assert two.pane("eigen-cam")["map"]["values"] == one.pane("eigen-cam")["map"]["values"]
     assert "not open here" not in two.sentences
-    assert find_told(one, "Roe") == [] and b"coronal 30" in gather(one.test._tree)
+    assert find_told(one, "Richard") == [] and b"coronal 30" in gather(one.test._tree)
 
     # Another series of the same files, and back to the link as history goes: it is opened again.
     two.test.selectbox(key="series-widget").set_value(1).run()
