@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.support.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
 
@@ -84,14 +85,22 @@ def requests(page: Page) -> Requests:
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     """A fresh page of 1400×1000 pixels, with its own cookies. See `requests` for what it asked for."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, accept_downloads=True)
+    context = chromium.new_context(**CONTEXT)
+    yield open_page(context)
+    context.close()
+
+
+CONTEXT: dict[str, Any] = {"viewport": {"width": 1400, "height": 1000}, "accept_downloads": True}
+
+
+def open_page(context: BrowserContext) -> Page:
+    """A new page of a context, with a list of what it asks for."""
     page = context.new_page()
     made = Requests()
-    context.on("request", lambda request: made.append(request.url))
+    page.on("request", lambda request: made.append(request.url))
     page.on("websocket", lambda socket: made.append(socket.url))
     page.requests_made = made  # type: ignore[attr-defined]
-    yield page
-    context.close()
+    return page
 
 
 @pytest.fixture(scope="session")

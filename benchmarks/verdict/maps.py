@@ -6,7 +6,7 @@ worth among the methods:
 - **bad maps**, which must not be *backed*: Grad-CAM of the least likely class (`wrong_class`), Grad-CAM with its
   channels' weights shuffled (`shuffled`), smooth noise (`noise`), a bell in the middle (`centre`), Grad-CAM of the
   picture before (`other_picture`), and Grad-CAM of the same picture by a twin of the network that has learnt nothing
-  (`twin`).
+  (`twin`). Each stands in for Grad-CAM, and so is compared with the maps of other pictures that ship of Grad-CAM.
 - **maps made for the class** by Grad-CAM, HiRes-CAM and CF-CAM, which must not be *contradicted*. How often they are
   backed is printed beside that: who never backs a map is never wrong.
 
@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -32,7 +33,9 @@ from benchmarks.verdict.birds import FIRST_SEED, draw_picture
 from benchmarks.verdict.recall import Recall
 from benchmarks.verdict.share import Share
 from explain.bundled.birds.species import SPECIES
+from explain.engine import strangers
 from explain.engine.engine import Engine
+from explain.faithfulness.calibration import read_calibration
 from explain.methods import Method, MethodResult, get_method
 from explain.methods.base import registered
 from explain.networks.twin import make_twin
@@ -112,6 +115,11 @@ def list_bad_methods(loaded: LoadedModel) -> Iterator[Method]:
     yield _make(grad_cam.function, "wrong_class", LeastLikely())
 
 
+def _read_for_grad_cam(model: str, fingerprint: str, method: str, place: str) -> np.ndarray | None:
+    """Grad-CAM's maps of other pictures for methods that stand in for it."""
+    return read_calibration(model, fingerprint, "grad-cam" if method in BAD else method, place)
+
+
 def _count(words: dict[str, Counter[str]]) -> list[str]:
     """How many are backed so far."""
     return [f"{name} {counted['backed']}" for name, counted in words.items()]
@@ -153,6 +161,7 @@ def measure_maps(model: str, pictures: Sequence[tuple[Picture, str]]) -> dict[st
     with ExitStack() as stack:
         for method in list_bad_methods(loaded):
             stack.enter_context(registered(method))
+        stack.enter_context(patch.object(strangers, "read_calibration", _read_for_grad_cam))
         for number, (picture, label) in enumerate(pictures, 1):
             if engine.predict(picture, loaded, 1)[0].label != label:
                 continue

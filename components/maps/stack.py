@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _RUN = "stack-run"
 _GONE = "stack-gone"  # to another slice, by the strip
-_STILL = 0.8  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
+_STILL = 1.5  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
 _ALONE = 60.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
 _GRID_AT = (4, 2 * AHEAD)  # answers at which the grid is drawn anew: those around the slice in view come first

@@ -35,7 +35,8 @@ LOOKED_AT = 39
 TYPICAL_PASSES = FIRST_OTHERS * len(list_places())
 """What trying a picture takes where no place decides."""
 
-_MODELS_KEPT = 4  # 39 pictures of 224×224 take 23 MB
+_MODELS_KEPT = 4
+_LOOKS_KEPT = 2 * LOOKED_AT  # of a model; 39 pictures of 224×224 take 23 MB
 _TRYING = "Trying places in other pictures"
 
 
@@ -45,6 +46,10 @@ class _Others:
 
     inputs: Tensor
     answers: Tensor
+
+
+_Look = tuple["Tensor", "Tensor"]
+"""Another picture as a model is given it `(1, C, H, W)`, and its answers `(1, answers)`."""
 
 
 class Transplanter:
@@ -59,7 +64,7 @@ class Transplanter:
         self._machine = machine
         self._masked = masked
         self._lock = threading.Lock()
-        self._others: OrderedDict[Hashable, _Others] = OrderedDict()
+        self._looks: OrderedDict[Hashable, OrderedDict[str, _Look]] = OrderedDict()  # by model, by picture
 
     def find(
         self, sight: Sight, seen: Seen, targets: Iterable[int], by_prompts: bool, watch: Watch
@@ -109,23 +114,31 @@ class Transplanter:
             return seen.places[asked]
 
     def _look_at_others(self, sight: Sight, by_prompts: bool, watch: Watch) -> _Others:
-        """Other pictures and what the model says of them; asked once for all pictures that are not among them."""
-        loaded = sight.loaded
-        others = list_references(loaded.labels, sight.picture.source or sight.picture.digest, LOOKED_AT)
-        key = (loaded.fingerprint, loaded.outputs, by_prompts, tuple(one.digest for one in others))
-        with self._lock:
-            if key in self._others:
-                self._others.move_to_end(key)
-                return self._others[key]
+        """Other pictures and what the model says of them; each asked once, whatever picture it is compared with."""
         import torch
 
-        watch.stop_if_cancelled()
-        inputs = torch.cat([self._machine.prepare(Sight(picture, loaded)) for picture in others])
-        runner = self._machine.make_runner(loaded, inputs[:1], by_prompts)
-        runner.report_to(None, watch.cancel)
-        found = _Others(inputs, runner.answers(lambda rows: inputs[rows.start : rows.stop], len(inputs)))
+        loaded = sight.loaded
+        others = list_references(loaded.labels, sight.picture.source or sight.picture.digest, LOOKED_AT)
         with self._lock:
-            self._others[key] = found
-            while len(self._others) > _MODELS_KEPT:
-                self._others.popitem(last=False)
-        return found
+            looks = self._looks.setdefault((loaded.fingerprint, loaded.outputs, by_prompts), OrderedDict())
+            self._looks.move_to_end((loaded.fingerprint, loaded.outputs, by_prompts))
+            while len(self._looks) > _MODELS_KEPT:
+                self._looks.popitem(last=False)
+            known = {one.digest: looks[one.digest] for one in others if one.digest in looks}
+        missing = [one for one in others if one.digest not in known]
+        if missing:
+            watch.stop_if_cancelled()
+            inputs = torch.cat([self._machine.prepare(Sight(picture, loaded)) for picture in missing])
+            runner = self._machine.make_runner(loaded, inputs[:1], by_prompts)
+            runner.report_to(None, watch.cancel)
+            answers = runner.answers(lambda rows: inputs[rows.start : rows.stop], len(inputs))
+            for number, picture in enumerate(missing):
+                known[picture.digest] = inputs[number : number + 1], answers[number : number + 1]
+        with self._lock:
+            for picture in others:
+                looks[picture.digest] = known[picture.digest]
+                looks.move_to_end(picture.digest)
+            while len(looks) > _LOOKS_KEPT:
+                looks.popitem(last=False)
+        rows = [known[picture.digest] for picture in others]
+        return _Others(torch.cat([row for row, _ in rows]), torch.cat([row for _, row in rows]))

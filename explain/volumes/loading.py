@@ -15,6 +15,7 @@ from explain.pictures.dicom_frames import PIXELS, check_pixels, drop_unused_bits
 from explain.progress import Watch
 from explain.volumes.bounds import check_voxels
 from explain.volumes.header import Frame
+from explain.volumes.linking import hide_identifier
 from explain.volumes.nifti import NiftiHeader, find_best_plane, find_geometry, read_numbers
 from explain.volumes.series import Stack
 from explain.volumes.structures import Segmentation, place_regions
@@ -91,6 +92,7 @@ def load_stack(stack: Stack, name: str, read: Read, segmentations: Sequence[Segm
         regions=regions,
         sides_unknown=_UNKNOWN_SIDES if stack.geometry is None else "",
         read_original=lambda at: read((stack.frames[at] or first).source),
+        frame=hide_identifier(first.reference),
     )
 
 

@@ -20,6 +20,7 @@ from tests.support.dicom_files import SECRETS, make_series, write
 
 COUNT, SIDE, MISSING, FIRST = 40, 48, 30, 20
 PATIENCE = 60_000
+FOLLOW_UP = {"SeriesInstanceUID": "1.2.826.0.1.77", "RescaleSlope": 1, "RescaleIntercept": -24}
 
 
 def scan() -> list[bytes]:
@@ -43,7 +44,8 @@ class Visit:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("response", self.keep)
         page.on("websocket", lambda socket: socket.on("framereceived", self.sockets.append))
-        self.row = page.locator(".st-key-grid .row")
+        self.rows = page.locator(".st-key-grid .row")
+        self.row = self.rows.first
 
     def keep(self, response: Response) -> None:
         if "/media/" in response.url and response.ok:
@@ -243,6 +245,57 @@ def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Vo
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Bone", timeout=PATIENCE)
     follow.click()
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Lung", timeout=PATIENCE)
+
+
+def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
+    visit.page.get_by_role("button", name=re.compile("Explain all 39 slices")).click()
+    expect(visit.page.get_by_role("button", name="Table")).to_be_visible(timeout=PATIENCE)
+    expect(visit.row).to_have_attribute("data-explained", "16", timeout=PATIENCE)
+    visit.canvas().focus()
+    visit.page.keyboard.press("ArrowDown")
+    visit.expect_slice(FIRST + 1)
+    assert "elsewhere" in (visit.row.get_attribute("class") or ""), "the page has not been told yet"
+    expect(visit.pane("grad-cam").locator(".awaited")).to_be_hidden()
+    label = visit.canvas("grad-cam").get_attribute("aria-label") or ""
+    assert label.startswith("Grad-CAM for “") and "strongest at" in label and "Slice 22 of 40" in label
+    visit.expect_maps()
+
+
+def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
+    # Half as many slices, twice as far apart, of the same frame of reference: the open one becomes the prior study.
+    series = make_series(volume.stored[::2].copy(), [(0, 0, 10.0 * at) for at in range(COUNT // 2)], **FOLLOW_UP)
+    field = visit.page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
+    field.set_input_files(
+        [{"name": "Doe^Jane.zip", "mimeType": "", "buffer": pack([write(ds) for ds in series])}], timeout=PATIENCE
+    )
+    choice = visit.page.get_by_role("combobox", name=re.compile("Prior study beside it"))
+    choice.click(timeout=PATIENCE)
+    visit.page.get_by_role("option", name=re.compile("uploaded before")).click()
+    prior = visit.rows.filter(has_text="Prior CT")
+    expect(prior).to_have_count(1, timeout=PATIENCE)
+    expect(prior.locator(".stack-words")).to_contain_text("Linked by millimetres")
+    current = visit.rows.filter(has_text="CT, 20 slices")
+    expect(current).to_have_count(1)
+    expect(prior).to_have_attribute("data-slice", "20")
+    current.locator("[data-pane=picture] canvas[role=img]").focus()
+    visit.page.keyboard.press("ArrowDown")
+    expect(current).to_have_attribute("data-slice", "11")
+    expect(prior).to_have_attribute("data-slice", "22")
+    for row, name in ((current, "CT, 20 slices, no. 12"), (prior, "Prior CT, 40 slices, no. 23")):
+        expect(row).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+        expect(row.locator(".row-label")).to_have_text(name)
+    prior.locator("[data-pane=picture] canvas[role=img]").focus()
+    visit.page.keyboard.press("ArrowDown")  # less than a slice of the other
+    expect(prior).to_have_attribute("data-slice", "23")
+    expect(prior).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+    expect(current.locator(".row-label")).to_have_text("CT, 20 slices, no. 12")
+    expect(prior.locator(".row-label")).to_have_text("Prior CT, 40 slices, no. 24")
+    visit.page.get_by_text("Scroll together").click()
+    expect(prior.locator(".stack-words")).to_contain_text("Scrolled by itself", timeout=PATIENCE)
+    prior.locator("[data-pane=picture] canvas[role=img]").focus()
+    visit.page.keyboard.press("Home")
+    expect(prior).to_have_attribute("data-slice", "0")
+    expect(current).to_have_attribute("data-slice", "11")
 
 
 def test_nothing_names_the_patient(visit: Visit) -> None:

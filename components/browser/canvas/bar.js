@@ -57,7 +57,7 @@ class Bar {
     this.windows.parentElement.hidden = this.inverting.hidden = !described.windows.length;
     this.planes.setAttribute("aria-pressed", String(stack.planes.open));
     this.planes.hidden = !described.fault && described.planes.length < 2;
-    write(this.words, [described.given, this.isAsked ? described.fault : ""].filter(Boolean).join(" "));
+    write(this.words, [described.said, this.isAsked ? described.fault : ""].filter(Boolean).join(" "));
   }
 
   // The windows to choose from, in the order of their digits, and one that was dragged.

@@ -296,12 +296,17 @@ class Pane {
     if (this.map) {
       const { width, height } = frame;
       const box = this.placeBox(frame);
-      if (reshade) this.shade = shadePixels(this.map, box, width, height, this.range, view.signed);
+      if (reshade) this.shade = null;
       const all = box[0] <= 0.5 && box[1] <= 0.5 && box[2] > width - 0.5 && box[3] > height - 0.5;
       if (!all) ground.unseen ??= markUnseen(ground.pixels, frame, this.row.size);
       const quiet = this.painting === "fine" && view.opacity > 0;
       if (quiet) ground.quiet ??= quieten(ground.pixels);
-      blend(this.out, quiet ? ground.quiet : ground.pixels, ground.unseen, this.shade, colours);
+      const pixels = quiet ? ground.quiet : ground.pixels;
+      if (all && colours.isClear) this.out.set(pixels);
+      else {
+        this.shade ??= shadePixels(this.map, box, width, height, this.range, view.signed);
+        blend(this.out, pixels, ground.unseen, this.shade, colours);
+      }
     } else {
       this.out.set(ground.pixels);
     }

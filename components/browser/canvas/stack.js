@@ -69,6 +69,7 @@ class Stack {
     for (const [at, file] of Object.entries(maps)) {
       fetchMaps(file).then((found) => {
         this.maps.set(Number(at), found);
+        for (const { element } of this.rows) element.dataset.explained = String(this.maps.size);
         this.arrive(Number(at));
       }, () => {});
     }
@@ -116,9 +117,10 @@ class Stack {
     this.go(this.at.index + by);
   }
 
-  go(index) {
+  go(index, isLed = false) {
     const next = Math.min(Math.max(index, 0), this.count - 1);
     if (next === this.at.index) return;
+    if (!isLed) this.lead(next);
     this.at = { ...this.at, index: next };
     this.followCross();
     this.change("scroll");
@@ -172,7 +174,15 @@ class Stack {
     const told = JSON.stringify(this.planes.open ? this.cross : null);
     if (told === this.toldPlanes) return;
     this.toldPlanes = told;
-    this.grid.setStateValue("planes", this.planes.open ? { volume: this.volume, cross: this.cross } : null);
+    this.grid.crosses[this.volume] = this.planes.open ? this.cross : null;
+    this.grid.setStateValue("planes", { ...this.grid.crosses });
+  }
+
+  // The other series goes along.
+  lead(index) {
+    const { link } = this.described;
+    const other = link && this.grid.stacks.get(link.volume);
+    other?.go(link.indices[index], true);
   }
 
   choose(window) {
@@ -250,7 +260,8 @@ class Stack {
     clearTimeout(this.hurrying);
     this.hurrying = setTimeout(() => {
       this.asked = around;
-      this.grid.setStateValue("near", { ...this.place, index: around });
+      this.grid.near[this.volume] = { ...this.place, index: around };
+      this.grid.setStateValue("near", { ...this.grid.near });
     }, 60);
   }
 
@@ -270,8 +281,7 @@ class Stack {
     if (now === this.given || now === this.told.at(-1)) return;
     if (this.isMissing && plane === this.described.plane) return;
     this.told.push(now);
-    this.grid.report();
-    this.grid.setTriggerValue("place", { ...place, at: performance.now() });
+    this.grid.tellPlace({ ...place, at: performance.now() });
   }
 
   // ---- showing
@@ -304,15 +314,11 @@ class Stack {
     const { view, padding } = this.described;
     if (held?.bitmap) return held.bitmap;
     const { rows, columns } = view;
-    this.surface ??= new OffscreenCanvas(columns, rows);
-    const { surface } = this;
-    if (surface.width !== columns || surface.height !== rows) Object.assign(surface, { width: columns, height: rows });
-    if (this.image?.width !== columns || this.image.height !== rows) this.image = new ImageData(columns, rows);
-    const out = new Uint32Array(this.image.data.buffer);
+    const image = new ImageData(columns, rows);
+    const out = new Uint32Array(image.data.buffer);
     if (held) getLens(this.slice, this.window, this.at.inverted, padding).draw(out, held.numbers);
     else out.fill(0xff000000);
-    surface.getContext("2d").putImageData(this.image, 0, 0);
-    return surface;
+    return image;
   }
 
   // The maps of the slice in view by pane, where they are known: those of the page's own are the panes' own.

@@ -9,7 +9,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,9 @@ class Stack:
         maps: the maps of a slice that is explained already, as panes by key; None of one that is not.
         ends: by key of a pane, the lowest and the highest value of its maps in the whole stack, where they share one
             scale.
+        link: how it scrolls together with another series on the canvas: the digest of that one, and for each slice the
+            one of it that goes along.
+        said: what is said below the bar.
         cross: the voxel (slice, row, column, as stored) under the crosshair of the other planes; None while these are
             closed.
     """
@@ -73,6 +76,8 @@ class Stack:
     near: int | None = None
     maps: SliceMaps | None = None
     ends: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    link: tuple[str, Sequence[int]] | None = None
+    said: str = ""
     cross: tuple[int, int, int] | None = None
 
 
@@ -108,11 +113,15 @@ def read_place(reported: Any) -> Place | None:
     return None if known is None else Place(volume, known, index, window, reported.get("inverted") is True)
 
 
+def read_places(reported: Any) -> list[Place]:
+    """The places that the browser reported at once, one a series."""
+    places = [read_place(one) for one in reported] if isinstance(reported, list) else []
+    return [place for place in places if place is not None]
+
+
 def read_cross(reported: Any, volume: Volume) -> tuple[int, int, int] | None:
     """The voxel under the crosshair that the browser reported of a series; None where its other planes are closed."""
-    if not isinstance(reported, Mapping) or reported.get("volume") != volume.digest:
-        return None
-    voxel = reported.get("cross")
+    voxel = reported.get(volume.digest) if isinstance(reported, Mapping) else None
     if not isinstance(voxel, list) or len(voxel) != 3 or not all(type(part) is int for part in voxel):
         return None
     is_inside = all(0 <= part < side for part, side in zip(voxel, volume.stored.shape, strict=False))
@@ -144,7 +153,8 @@ def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]],
         "window": stack.window or next(iter(volume.windows), ""),
         "inverted": stack.inverted,
         "follows": stack.follows,
-        "given": stack.given,
+        "said": " ".join(filter(None, [stack.said, stack.given])),
+        "link": None if stack.link is None else {"volume": stack.link[0], "indices": list(stack.link[1])},
         "windows": [_describe_window(volume, name) for name in volume.windows],
         "unit": volume.unit,
         "padding": volume.padding,

@@ -26,7 +26,7 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> Scans:
 def report(scans: Scans, **said: Any) -> bool:
     assert scans.volume is not None
     place = {"volume": scans.volume.digest, "plane": "stack", "index": 1, "window": "Lung", "inverted": False, **said}
-    st.session_state["canvas"] = {"place": place}
+    st.session_state["canvas"] = {"places": [place]}
     return follow_place("canvas")
 
 
@@ -71,7 +71,8 @@ def test_only_the_open_series_is_a_stack(scans: Scans) -> None:
     picture = scans.draw()
     assert find_stacks([picture], "canvas") == {}
     scans.shown = picture.digest
-    st.session_state["canvas"] = {"near": {"volume": picture.section and picture.section.volume, "plane": "stack"}}
+    volume = picture.section.volume if picture.section is not None else ""
+    st.session_state["canvas"] = {"near": {volume: {"volume": volume, "plane": "stack"}}}
     assert find_stacks([picture], "canvas")[picture.digest].near is None
     assert read_place("no place") is None
 
@@ -83,7 +84,7 @@ def test_other_planes_are_sent_once_they_are_open(scans: Scans) -> None:
 
     def describe(cross: object) -> dict[str, Any]:
         assert scans.volume is not None
-        st.session_state["canvas"] = {"planes": {"volume": scans.volume.digest, "cross": cross}}
+        st.session_state["canvas"] = {"planes": {scans.volume.digest: cross}}
         (stack,) = find_stacks([picture], "canvas").values()
         return describe_stack(stack, lambda pane: pane, "canvas/row")
 
