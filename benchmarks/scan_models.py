@@ -38,7 +38,8 @@ from explain.bundled.scan_sets import Scan, find_declared, list_scans
 from explain.engine.engine import Engine
 from explain.pictures.geometry import Box, prepare
 from explain.pictures.painting import Paint, paint_over
-from explain.pictures.picture import Picture, alter
+from explain.pictures.picture import Picture
+from explain.worlds.radiographs import fill, frame
 
 MODELS = ("scan-mri", "scan-mri-tumour", "chest-xray")
 METHODS = ("grad-cam", "finer-cam", "grad-cam++", "layer-cam", "cf-cam", "eigen-cam")
@@ -235,14 +236,6 @@ def _find_mean(values: np.ndarray, some: np.ndarray) -> float:
     return float(values[some].mean())
 
 
-def _frame(size: tuple[int, int], share: float) -> np.ndarray:
-    """The border of a picture, `share` of its side wide, `(H, W)` bool."""
-    mask = np.ones(size, dtype=bool)
-    edge = [round(side * share) for side in size]
-    mask[edge[0] : size[0] - edge[0], edge[1] : size[1] - edge[1]] = False
-    return mask
-
-
 def _corners(size: tuple[int, int], share: float) -> np.ndarray:
     """The four corners, each a rectangle of `share` of the sides, `(H, W)` bool."""
     rows, columns = (np.minimum(np.arange(side), np.arange(side)[::-1]) < round(side * share) for side in size)
@@ -250,17 +243,10 @@ def _corners(size: tuple[int, int], share: float) -> np.ndarray:
 
 
 PARTS: dict[str, Callable[[tuple[int, int]], np.ndarray]] = {
-    "border, a seventh of the side": lambda size: _frame(size, 1 / 7),
+    "border, a seventh of the side": frame,
     "corners, a quarter of the sides": lambda size: _corners(size, 1 / 4),
-    "middle, all but the border": lambda size: ~_frame(size, 1 / 7),
+    "middle, all but the border": lambda size: ~frame(size),
 }
-
-
-def fill(picture: Picture, mask: np.ndarray, other: Picture | None = None) -> Picture:
-    """The picture with its mean, or with another picture of its size, where the mask says."""
-    values = picture.model_pixels.copy()
-    values[mask] = values.mean((0, 1)).astype(values.dtype) if other is None else other.model_pixels[mask]
-    return alter(picture, values, "Parts were replaced.")
 
 
 def measure_chest(engine: Engine, model: str, data: Path, methods: Sequence[str]) -> dict[str, Any]:
@@ -356,13 +342,15 @@ def _print(title: str, found: dict[str, Any], depth: int = 0) -> None:
 def main() -> None:
     """Measure the models named, or all three."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", choices=[*MODELS, []], default=[*MODELS])
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--methods", nargs="*", default=[*METHODS])
     arguments = parser.parse_args()
+    if unknown := set(arguments.models) - {*MODELS}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
     engine, results = Engine(), {}
-    for model in arguments.models:
+    for model in arguments.models or MODELS:
         measure = measure_chest if model == "chest-xray" else measure_brain
         results[model] = measure(engine, model, arguments.data, arguments.methods)
         _print(model, results[model])

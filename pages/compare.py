@@ -124,8 +124,8 @@ def _compare(
             rows = build_rows(answered, lay_answers(question, settings), difference=difference)
         else:
             rows = build_column_rows(columns, question.asked, difference)
-        below = "agreement-matrix" if agree else ""
-        answer = canvas(rows, get_view(), key=GRID, news=True, below=below, question=key if check.shows_marks else "")
+        below, asks = "agreement-matrix" if agree else "", key if check.shows_marks else ""
+        answer = canvas(rows, get_view(), key=GRID, drawing=True, news=True, below=below, question=asks)
         show_stack(engine, question, settings, answered)
         if question.comparison.by == "models":
             say_missing_by_model(columns, question.methods)

@@ -11,7 +11,7 @@ from components.session.front_door import go_through_front_door
 from components.session.work import Place
 from components.truth.trust import turn_round
 from components.truth.views import TRUTH_VIEW, pick_view, turn_specimen
-from pages.truth_views import birds, counted, generated, shortcuts, trust
+from pages.truth_views import birds, counted, generated, radiographs, shortcuts, trust
 
 
 @show_faults
@@ -21,7 +21,14 @@ def show_page() -> None:
     show_link_notes()
     view = pick_view()
     body = Place("body")
-    views = {"shortcuts": shortcuts, "birds": birds, "generated": generated, "trust": trust, "counted": counted}
+    views = {
+        "shortcuts": shortcuts,
+        "birds": birds,
+        "generated": generated,
+        "radiographs": radiographs,
+        "trust": trust,
+        "counted": counted,
+    }
     views[view].show_view(body)
 
 

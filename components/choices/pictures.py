@@ -16,6 +16,7 @@ import streamlit as st
 from components.browser.gallery import GalleryItem, Pressed, gallery
 from components.choices.dropdown import dropdown
 from components.choices.opening import Opening, follow_opening, open_scans, take_opened
+from components.choices.prior import open_prior, pick_prior, put_prior
 from components.choices.series import ZIP, are_series, get_scans, pick_slice, set_scans
 from explain.bundled.pictures import bundled_pictures
 from explain.errors import Cancelled, PictureError
@@ -130,6 +131,7 @@ class Tray:
         self.own[picture.digest] = picture
         self.thumbnails[picture.digest] = make_thumbnail(picture)
         self.shown = list(dict.fromkeys(self.shown))
+        self.awaited = [digest for digest in self.awaited if digest != picture.digest]
 
     def give(self, digest: str, names: Names) -> Picture:
         """One of the person's own pictures, as it is called where others may see it."""
@@ -183,6 +185,7 @@ def pick_pictures() -> list[Picture]:
     )
     follow_opening()
     pick_slice()
+    pick_prior()
     for problem in tray.problems:
         st.error(problem)
     for note in tray.notes:
@@ -295,6 +298,8 @@ def _show_slice(tray: Tray) -> None:
     if scans.shown and scans.shown not in tray.own:
         scans.close()
     _put_slice(tray)
+    open_prior()
+    put_prior(tray)
 
 
 def _take_scans(tray: Tray, opened: Opening) -> None:
@@ -312,6 +317,10 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
     else:
         # Another series of the same files takes the place of the slice that is shown; one of others stands beside it.
         found.shown = "" if opened.files else scans.shown
+        if opened.files and scans.volume is not None:
+            found.former, found.left = scans.volume, scans.shown
+        else:
+            found.former, found.left = scans.former, scans.left
         set_scans(found)
         _put_slice(tray)
     for picture in alone or ():

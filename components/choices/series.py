@@ -11,7 +11,7 @@ import streamlit as st
 
 from components.choices.dropdown import dropdown
 from explain.errors import Cancelled, ExplainError, PictureError
-from explain.pictures.picture import Picture, Section
+from explain.pictures.picture import Picture
 from explain.progress import Watch
 
 if TYPE_CHECKING:
@@ -28,6 +28,44 @@ _FOLLOW = "follow-window-widget"
 _PLANES = {"stack": "As scanned", "axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a link shows of a series.
+
+    Attributes:
+        volume: digest of the series.
+        plane: how it is cut; empty for the first plane.
+        index: which slice, from 0; None for the first that is shown.
+        window: through which window it is shown, as `write_window` has it; None for the first.
+        given: through which models see it; None where they see the one that is shown.
+        inverted: whether it is shown black for white.
+    """
+
+    volume: str
+    plane: str = ""
+    index: int | None = None
+    window: str | None = None
+    given: str | None = None
+    inverted: bool = False
+
+
+def write_window(volume: Volume, name: str) -> str:
+    """A window without words of the file's, in which anything may stand: `own:1` for the first of its own."""
+    own = volume.windows.get(name)
+    return f"own:{own + 1}" if isinstance(own, int) else name
+
+
+def read_window(volume: Volume, text: str) -> str | None:
+    """The way back, to a name or to centre and width; None where there is no such window."""
+    names = {write_window(volume, name): name for name in volume.windows}
+    name = names.get(text, text)
+    try:
+        volume.choose_window(name, 0)
+    except PictureError:
+        return None
+    return name or None
 
 
 @dataclass
@@ -47,12 +85,14 @@ class Scans:
         given: through which window models see it, whichever is shown; None where they see the one that is shown.
         inverted: whether it is shown black for white. That is for the eye only.
         shown: digest of the slice that is among the session's pictures; empty where none is.
+        former: the series of an earlier upload that was open before, to stand beside this one; None for none.
+        left: digest of the slice of that one which was shown last.
         problems: sentences on what could not be read.
     """
 
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
     asked: int | None = None
-    wanted: Section | None = None
+    wanted: Wanted | None = None
     series: tuple[Series, ...] = ()
     chosen: int = 0
     volume: Volume | None = None
@@ -62,6 +102,8 @@ class Scans:
     given: str | None = None
     inverted: bool = False
     shown: str = ""
+    former: Volume | None = None
+    left: str = ""
     problems: list[str] = field(default_factory=list)
 
     def look_into(self, files: Sequence[bytes], watch: Watch | None = None) -> list[Picture] | None:
@@ -102,48 +144,65 @@ class Scans:
         return alone
 
     def _open_wanted(self, watch: Watch) -> None:
-        wanted = self.wanted
-        for number, series in enumerate(self.series):
-            if wanted is not None and wanted.volume in series.digests:
-                self.open(number, watch, series.digests.index(wanted.volume))
-                self.go_to(wanted)
-                self.wanted = None
-                return
+        found = self.find_wanted()
+        if found is not None:
+            self.open(found, watch)
+            return
         self.open(0, watch)
-        if wanted is not None:
+        if self.wanted is not None:
             self.problems.append("These are not the scans that the link shows: their content differs.")
 
-    def open(self, number: int, watch: Watch | None = None, volume: int = 0) -> None:
-        """Open one of the series at its middle slice.
+    def find_wanted(self) -> int | None:
+        """Which of the series at hand a link shows; None where it shows none of them."""
+        digest = None if self.wanted is None else self.wanted.volume
+        return next((number for number, series in enumerate(self.series) if digest in series.digests), None)
+
+    def open(self, number: int, watch: Watch | None = None) -> None:
+        """Open one of the series, at the slice that a link shows or else at its middle one.
 
         Args:
             number: which.
             watch: told how far it is; may stop it.
-            volume: which volume of it, of a file of several.
 
         Raises:
             PictureError: it cannot be read.
             Cancelled: it was stopped.
         """
+        series, wanted = self.series[number], self.wanted
+        is_wanted = wanted is not None and wanted.volume in series.digests
         self.volume = None
-        self.volume = self.series[number].open(watch, volume)
+        volume = series.digests.index(wanted.volume) if wanted is not None and is_wanted else 0
+        self.volume = series.open(watch, volume)
         self.chosen, self.plane, self.window = number, self.volume.made_as, None
         self.given, self.inverted = None, False
         self.indices = {}
+        if is_wanted:
+            self.follow_wanted()
 
-    def go_to(self, place: Section) -> None:
-        """Show this slice of the series that is open; what it has not stays as it is."""
+    def follow_wanted(self) -> None:
+        """Show what a link shows of the series that is open; what it has not stays as it is."""
+        volume, wanted = self.volume, self.wanted
+        assert volume is not None and wanted is not None
+        plane = wanted.plane or volume.made_as
+        known = next((one for one, fault in volume.planes.items() if one == plane and not fault), None)
+        if known is not None:
+            self.plane = known
+            if wanted.index is not None and wanted.index in volume.list_there(known):
+                self.indices[known] = wanted.index
+        self.window = None if wanted.window is None else read_window(volume, wanted.window)
+        self.given = None if wanted.given is None else read_window(volume, wanted.given)
+        self.inverted = wanted.inverted
+        self.wanted = None
+
+    def describe(self) -> Wanted | None:
+        """What is shown of the series that is open, or awaited, for a link; None where there is none."""
         volume = self.volume
-        assert volume is not None
-        plane = next((known for known, fault in volume.planes.items() if known == place.plane and not fault), None)
-        if plane is not None and place.index in volume.list_there(plane):
-            self.plane = plane
-            self.indices[plane] = place.index
-        try:
-            volume.choose_window(place.window, 0)
-        except PictureError:
-            return
-        self.window = place.window or None
+        if self.wanted is not None or volume is None:
+            return self.wanted
+        plane = "" if self.plane == volume.made_as else self.plane
+        window = None if self.window is None else write_window(volume, self.window)
+        given = None if self.given is None else write_window(volume, self.given)
+        return Wanted(volume.digest, plane, self.find_index(), window, given, self.inverted)
 
     def find_index(self) -> int:
         """Which slice of the plane is shown: the middle one at first, or else the nearest that is not missing."""
@@ -163,6 +222,7 @@ class Scans:
     def close(self) -> None:
         """Forget the series."""
         self.series, self.volume, self.shown, self.problems = (), None, "", []
+        self.former, self.left = None, ""
 
 
 def get_scans() -> Scans:
@@ -210,11 +270,11 @@ def pick_slice() -> None:
             scans.chosen,
             "series-widget",
             _choose_series,
-            format_func=lambda number: f"{number + 1} · {_name(scans.series[number])}",
+            format_func=lambda number: f"{number + 1} · {name_series(scans.series[number])}",
             filter_mode=None,
         )
     else:
-        st.markdown(_name(scans.series[0]))
+        st.markdown(name_series(scans.series[0]))
     planes = [plane for plane, fault in scans.volume.planes.items() if not fault]
     if scans.volume.made_as != "stack":
         planes.remove("stack")  # stored in any order, it was scanned in none of them
@@ -231,7 +291,7 @@ def pick_slice() -> None:
     _pick_index(scans)
     windows = list(scans.volume.windows)
     chosen = scans.window or next(iter(windows), "")
-    if len(windows) > 1 or chosen not in windows[:1]:
+    if windows and (len(windows) > 1 or chosen != windows[0]):
         # One that was dragged on the picture is none of those.
         offered = windows if chosen in windows else [*windows, chosen]
         dropdown("Window", offered, chosen, "window-widget", _choose_window, filter_mode=None)
@@ -264,7 +324,8 @@ def _pick_index(scans: Scans) -> None:
     )
 
 
-def _name(one: Series) -> str:
+def name_series(one: Series) -> str:
+    """What a series is called where one is chosen: kind, part of the body and size."""
     kind = "Volume" if one.modality == "OT" else one.modality
     return " · ".join(filter(None, (kind, one.body_part, " × ".join(map(str, one.shape)))))
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from components.maps.rows import Loan
+from components.browser.canvas import Drawn, read_drawn
+from components.choices.series import get_scans
+from components.maps.rows import GRID, Loan
 from components.session.faults import show_faults
 from explain.engine.explanation import Explanation, PictureExplanation
 from explain.maps.render import RenderSettings
@@ -21,8 +23,12 @@ from explain.report.export import encode_manifest, encode_maps
 
 if TYPE_CHECKING:
     from explain.engine.judging import Verdicts
+    from explain.report.one_page.writing import ReportKind
+    from explain.report.scans.writing import ScanKind
+    from explain.volumes.volume import Volume
 
 _KINDS: dict[Kind, str] = {"png": "image/png", "svg": "image/svg+xml"}
+_REPORTS: dict[ReportKind, str] = {"pdf": "application/pdf", "html": "text/html"}
 _UNDER_WAY = 0.15  # seconds for what the page was told just before a button to get to where it is heeded
 _PATIENCE = 3.0  # seconds that a figure waits for it at most
 
@@ -36,6 +42,7 @@ class Shown:
         view: how they are shown.
         lent: by the pictures' digests, what other models answered in place of this one.
         find_verdicts: what has been said of the maps by now, by the pictures' digests.
+        drawn: the box or lasso that was drawn last; None where there is none.
         offered: whether there were maps, and with them the buttons, when the page was last made; None before that.
     """
 
@@ -43,6 +50,7 @@ class Shown:
     view: RenderSettings = field(default_factory=RenderSettings)
     lent: Mapping[str, Loan] = field(default_factory=dict)
     find_verdicts: Callable[[], Mapping[str, Verdicts]] = dict
+    drawn: Drawn | None = None
     offered: bool | None = None
     _done: threading.Event = field(default_factory=threading.Event)
 
@@ -53,6 +61,7 @@ class Shown:
     def finish(self, view: RenderSettings, explanation: Explanation | None, lent: Mapping[str, Loan]) -> None:
         """This is shown now."""
         self.view, self.explanation, self.lent = view, explanation, lent
+        self.drawn = read_drawn(GRID)
         self._done.set()
 
     def await_news(self) -> None:
@@ -79,6 +88,28 @@ class Shown:
         lent = {digest: (loan.model, _add(loan.entry, found)) for digest, loan in self.lent.items()}
         return encode_figure(self.maps, self.view, columns, kind, lent)
 
+    def write_report(self, kind: ReportKind) -> bytes:
+        """The one-page report of what is shown now."""
+        from explain.report.one_page.writing import encode_report
+
+        self.await_news()
+        drawn, maps = self.drawn, self.maps
+        regions = {drawn.digest: {"the outline": drawn.corners}} if drawn else {}
+        return encode_report(maps, kind, self.view, "shown", regions)  # they are called as they may be already
+
+    def write_scans(self, kind: ScanKind, volume: Volume, for_archive: bool = False) -> bytes:
+        """The maps of a series' slices as a zip of files for hospitals."""
+        from explain.report.scans.writing import export_scans, list_originals, pack
+
+        self.await_news()
+        maps = self.maps
+        slices = replace(maps, pictures=tuple(entry for entry in maps.pictures if _is_of(entry, volume)))
+        return pack(export_scans(slices, [kind], list_originals([volume]), for_archive, self.view))
+
+
+def _is_of(entry: PictureExplanation, volume: Volume) -> bool:
+    return entry.picture.section is not None and entry.picture.section.volume == volume.digest
+
 
 def _add(entry: PictureExplanation, found: Mapping[str, Verdicts]) -> PictureExplanation:
     """What was answered of a picture, with the verdicts on its maps."""
@@ -90,10 +121,16 @@ def _add(entry: PictureExplanation, found: Mapping[str, Verdicts]) -> PictureExp
 @st.fragment
 @show_faults
 def offer_downloads(shown: Shown) -> None:
-    """Three buttons. Each file is made of what is shown when its button is pressed."""
+    """A button for each file, which is made of what is shown when it is pressed."""
     with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Figure", icon=":material/image:"):
             _offer_figure(shown)
+        with st.popover("Report", icon=":material/description:"):
+            _offer_report(shown)
+        volume = get_scans().volume
+        if volume is not None and any(_is_of(entry, volume) for entry in shown.maps.pictures):
+            with st.popover("NIfTI, DICOM", icon=":material/medical_information:"):
+                _offer_scans(shown, volume)
         st.download_button(
             "Raw maps",
             lambda: encode_maps(shown.maps),
@@ -152,3 +189,63 @@ def _offer_figure(shown: Shown) -> None:
         disabled=not columns,
         type="primary",
     )
+
+
+def _offer_report(shown: Shown) -> None:
+    """Its kind, and the button."""
+    kind: ReportKind = st.segmented_control(
+        "Write it as",
+        list(_REPORTS),
+        default="pdf",
+        required=True,
+        format_func=str.upper,
+        key="report-kind",
+        help="PDF for paper. HTML to be read aloud and on a screen: one file without a script.",
+    )
+    st.caption(
+        "A page a picture: the model's card and answer, the maps with what was measured of them, what no map says, and "
+        "the line that makes them again. A box or lasso that you drew last is outlined, and its share of each map told."
+    )
+    st.download_button(
+        "Download the report",
+        lambda: shown.write_report(kind),
+        f"report.{kind}",
+        _REPORTS[kind],
+        key="download-report",
+        on_click="ignore",
+        type="primary",
+    )
+
+
+def _offer_scans(shown: Shown, volume: Volume) -> None:
+    """Maps of slices as NIfTI, and as DICOM with or without identity."""
+    knows_place = volume.geometry is not None
+    if knows_place:
+        st.download_button(
+            "Maps as NIfTI",
+            lambda: shown.write_scans("nifti", volume),
+            "maps-nifti.zip",
+            "application/zip",
+            key="download-nifti",
+            on_click="ignore",
+            help="At the layer's own resolution, where they lie in the patient. They hold no text.",
+        )
+    if volume.read_original is not None:
+        for_archive = st.toggle(
+            "Name the patient, for the archive",
+            key="dicom-for-archive",
+            help="Off: patient and study are left out, and all identifiers are new. On: they are those of the series, "
+            "so that an archive files the maps beside it.",
+        )
+        st.download_button(
+            "Maps as DICOM",
+            lambda: shown.write_scans("dicom", volume, for_archive),
+            "maps-dicom.zip",
+            "application/zip",
+            key="download-dicom",
+            on_click="ignore",
+            help="Secondary Captures, which every archive shows, and Parametric Maps, which hold the numbers.",
+        )
+        st.caption("Each says “Not for diagnostic use”. Text that is burned into the pictures stays in the captures.")
+    if not knows_place and volume.read_original is None:
+        st.caption("The files do not say where the slices lie in the patient: NIfTI cannot be written.")

@@ -19,6 +19,7 @@ from components.browser.canvas.stack import AHEAD
 from components.browser.strip import Lane, Strip, strip
 from components.choices.series import get_scans
 from components.choices.target import choose_target
+from components.maps.outlined import show_areas
 from components.maps.question import Question
 from components.maps.rows import Answered, Asked
 from components.session.faults import show_faults
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _RUN = "stack-run"
 _GONE = "stack-gone"  # to another slice, by the strip
-_STILL = 0.8  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
+_STILL = 1.5  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
 _ALONE = 60.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
 _GRID_AT = (4, 2 * AHEAD)  # answers at which the grid is drawn anew: those around the slice in view come first
@@ -193,10 +194,14 @@ def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settin
     _follow_choice()
     scans = get_scans()
     section = next((p.section for p in question.pictures if p.digest == scans.shown), None)
-    if section is None or scans.volume is None or scans.volume.count(scans.plane) < 2:
+    if section is None or scans.volume is None:
         _forget()
         return
     entry = next((one for one in answered.entries if one.picture.digest == scans.shown), None)
+    if entry is not None:
+        show_areas(scans.volume, section, entry)
+    if len(scans.volume.list_there(scans.plane)) < 2:
+        return
     with st.container(key="stack-section"):
         st.markdown("**The whole series**")
         if not question.can_be_judged or not question.usable or entry is None:
@@ -334,9 +339,27 @@ def _show(ask: Ask, run: StackRun) -> None:
                 icon=":material/download:",
                 help="A line a slice, as CSV: probability, likeliest class, and how strong each map is.",
             )
+            if ask.volume.geometry is not None:
+                st.download_button(
+                    "Maps as NIfTI",
+                    lambda: _write_nifti(ask, answers),
+                    "stack-nifti.zip",
+                    "application/zip",
+                    key="stack-nifti",
+                    on_click="ignore",
+                    icon=":material/view_in_ar:",
+                    help="A volume for each method, at the layer's own resolution, where it lies in the patient.",
+                )
         if done < count:
             st.button("Go on", key="stack-again", on_click=run.go_on, icon=":material/play_arrow:")
             st.caption(escape(run.problem) or f"Stopped after {done:,} of {count:,} slices.")
+
+
+def _write_nifti(ask: Ask, answers: Sequence[SliceAnswer]) -> bytes:
+    """The maps of all slices as a zip of volumes."""
+    from explain.report.scans.writing import export_stack, pack
+
+    return pack(export_stack(ask.volume, ask.section, answers))
 
 
 def _show_strip(ask: Ask, run: StackRun) -> None:

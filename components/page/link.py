@@ -33,6 +33,7 @@ from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
+from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
@@ -51,8 +52,9 @@ from components.studio.views import (
     TRAITS,
 )
 from components.truth.birds import FIRST_PAIR, list_pairs
+from components.truth.radiographs import BORDERS, FIRST_BORDER
 from components.truth.trust import MOST_ROUNDS, ROUND
-from components.truth.views import MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
+from components.truth.views import BORDER, MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
@@ -63,6 +65,7 @@ from explain.models.prompt_library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
+from explain.volumes.planes import Plane
 from explain.worlds.worlds import PLANS
 
 Words = dict[str, list[str]]
@@ -191,6 +194,13 @@ def _read_count(most: int) -> Callable[[Sequence[str]], int]:
     return read
 
 
+def _read_number(values: Sequence[str]) -> int:
+    text = _read_one(values)
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
+        raise ValueError("a slice is its number")
+    return int(text)
+
+
 def _read_names(values: Sequence[str]) -> list[str]:
     """Names that only the model knows; whoever shows them drops those it does not have."""
     return list(dict.fromkeys(value for value in values if value))
@@ -218,26 +228,82 @@ def _read_place(values: Sequence[str]) -> tuple[float, float]:
     return float(values[0]), float(values[1])
 
 
+class _Series:
+    """The slice that is shown of a series of scans: the series by its digest, which is the same for the folder, a zip
+    and renamed files.
+    """
+
+    NAMES = ("series", "plane", "slice", "window", "given", "inverted")
+
+    def write(self) -> Words:
+        scans = get_scans()
+        if scans.wanted is None and scans.shown not in get_tray().shown:
+            return {}
+        shown = scans.describe()
+        if shown is None:
+            return {}
+        index = "" if shown.index is None else str(shown.index + 1)
+        words = [shown.volume, shown.plane, index, shown.window, shown.given, "1" if shown.inverted else ""]
+        return {name: [word] for name, word in zip(self.NAMES, words, strict=True) if word}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        scans = get_scans()
+        scans.wanted = None
+        given = {name: words[name] for name in self.NAMES if name in words}
+        if not given:
+            return []
+        try:
+            wanted = Wanted(
+                _read_digest(words.get("series", ())),
+                _read_option(get_args(Plane))(given["plane"]) if "plane" in given else "",
+                _read_number(given["slice"]) - 1 if "slice" in given else None,
+                _read_one(given["window"]) if "window" in given else None,
+                _read_one(given["given"]) if "given" in given else None,
+                "inverted" in given and _read_flag(given["inverted"]),
+            )
+        except ValueError:
+            return [*given]
+        scans.wanted = wanted
+        if scans.volume is not None and scans.volume.digest == wanted.volume:
+            scans.follow_wanted()
+        else:
+            scans.asked = scans.find_wanted()
+        return []
+
+
+_SLICE = "slice"
+"""In place of a digest among the pictures: the slice of the series that a link shows."""
+
+
 class _Pictures:
     """The pictures shown: examples and the person's own by digest, and those that have yet to be uploaded."""
 
     def write(self) -> Words:
-        tray, digests = get_tray(), read_example_digests()
+        tray, digests, scans = get_tray(), read_example_digests(), get_scans()
         shown = [key for key in (*tray.own, *digests) if key in tray.shown]
-        if shown == [next(iter(digests))] and not tray.awaited:
+        if shown == [next(iter(digests))] and not tray.awaited and scans.wanted is None:
             return {}
-        return {"picture": [*(digests.get(key, key) for key in shown), *tray.awaited] or [""]}
+        named = {**digests, scans.shown: _SLICE}
+        awaited = [*tray.awaited, *([] if scans.wanted is None else [_SLICE])]
+        return {"picture": [*(named.get(key, key) for key in shown), *awaited] or [""]}
 
     def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
-        tray, digests = get_tray(), read_example_digests()
+        tray, digests, scans = get_tray(), read_example_digests(), get_scans()
         examples = {digest: name for name, digest in digests.items()}
         given = [value for value in dict.fromkeys(words.get("picture", ())) if value]
-        asked = [value for value in given if _DIGEST.fullmatch(value)][:MOST_PICTURES]
-        tray.shown = [examples.get(digest, digest) for digest in asked if digest in examples or digest in tray.own]
-        tray.awaited = [digest for digest in asked if digest not in examples and digest not in tray.own]
+        asked = [value for value in given if _DIGEST.fullmatch(value) or self._is_slice(value)][:MOST_PICTURES]
+        known = {digest: digest for digest in tray.own} | examples
+        if (scans.wanted is None or scans.asked is not None) and scans.shown in tray.own:
+            known[_SLICE] = scans.shown
+        tray.shown = [known[value] for value in asked if value in known]
+        tray.awaited = [value for value in asked if value not in known and value != _SLICE]
         if not asked and (given or "picture" not in words):
             tray.shown = [next(iter(digests))]
         return ["picture"] if asked != given else []
+
+    def _is_slice(self, value: str) -> bool:
+        scans = get_scans()
+        return value == _SLICE and (scans.wanted is not None or bool(scans.shown))
 
 
 class _Names:
@@ -453,6 +519,7 @@ def _write_value(value: Any) -> str:
 
 
 PARTS: Sequence[Part] = (
+    _Series(),
     _Pictures(),
     _Names(),
     _Model(),
@@ -484,6 +551,7 @@ PARTS: Sequence[Part] = (
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
+    Entry("border", BORDER, FIRST_BORDER, _read_option(BORDERS)),
     Entry("specimen", SPECIMEN, 1, _read_count(MOST_SPECIMENS)),
     Entry("round", ROUND, 1, _read_count(MOST_ROUNDS)),
     Entry("planted", PLANTED, True, _read_off, _write_off),
@@ -553,6 +621,19 @@ def show_link_notes() -> None:
                 on_click=tray.awaited.clear,
                 width="content",
             )
+    scans = get_scans()
+    if scans.wanted is not None:
+        with st.container(key="series-awaited", horizontal=True, vertical_alignment="center"):
+            st.info(
+                f"This link shows a slice of a series that is not open here ({shorten(scans.wanted.volume)}). Upload "
+                "its files, or a zip of them, to see it.",
+                icon=":material/upload_file:",
+            )
+            st.button("Continue without it", key="series-forget", on_click=_forget_series, width="content")
+
+
+def _forget_series() -> None:
+    get_scans().wanted = None
 
 
 def get_view() -> CanvasView:
@@ -597,7 +678,7 @@ def use_words(words: Words) -> None:
 
 def _name_words() -> set[str]:
     """The names of all words that have a bounded set of names."""
-    return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "names", "model"}
+    return {part.name for part in PARTS if isinstance(part, Entry)} | {"picture", "names", "model", *_Series.NAMES}
 
 
 def _says_something_else(name: str) -> bool:

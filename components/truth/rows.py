@@ -66,7 +66,16 @@ def build_truth_rows(
         told = [describe_target(entry), network.note, network.model.request.name, *describe_layers(entry)]
         detail = " · ".join(filter(None, told))
         rows.append(
-            replace(row, key=network.key, label=network.title, panes=panes, detail=detail, outlines=outlines, notes=())
+            replace(
+                row,
+                key=network.key,
+                label=network.title,
+                panes=panes,
+                detail=detail,
+                outlines=outlines,
+                notes=(),
+                remedy=None,
+            )
         )
     return rows
 
@@ -74,7 +83,7 @@ def build_truth_rows(
 def _say_truth(pane: Pane, specimen: Specimen, heatmap: Heatmap | None, before: Heatmap | None) -> Pane:
     """A pane with what is known: on the picture what it is, and on a map how much lies where the answer does."""
     if pane.key == "picture":
-        sentence = f"The truth: {specimen.label}."
+        sentence = specimen.told or f"The truth: {specimen.label}."
         return replace(pane, sentence=sentence, choices=pane.choices[:_MOST_ANSWERS])
     if heatmap is None:
         return pane

@@ -20,6 +20,7 @@ class Specimen:
         name: what is planted, after an article: `the crest`.
         region: where that lies, or would lie, `(H, W)` bool; None where it is everywhere, so that no place is its own.
         other: the picture with the switch put the other way, where its maps are to be compared with these.
+        told: what is known of it, in a sentence, where that is something else than the truth.
     """
 
     picture: Picture
@@ -27,6 +28,7 @@ class Specimen:
     name: str
     region: np.ndarray | None
     other: Picture | None = None
+    told: str = ""
 
     def find_chance(self, box: Box) -> float | None:
         """The share of a map that lies on the region where the map is the same everywhere.

@@ -9,13 +9,14 @@ import streamlit as st
 
 from components.choices.view import pick_one_view
 
-TruthView = Literal["shortcuts", "birds", "generated", "trust", "counted"]
+TruthView = Literal["shortcuts", "birds", "generated", "radiographs", "trust", "counted"]
 
 TRUTH_VIEW = "truth-view"
 TRUTH_VIEWS: dict[TruthView, str] = {
     "shortcuts": "Shortcuts",
     "birds": "Birds",
     "generated": "Real or generated",
+    "radiographs": "Radiographs",
     "trust": "Which one to trust?",
     "counted": "How often",
 }
@@ -26,6 +27,8 @@ SENTENCES: dict[TruthView, str] = {
     "each map lies on it.",
     "generated": "A network tells photographs from generated pictures by their finest pixels. Those lie everywhere, so "
     "no map can show it: the test shows it, when pictures are halved and enlarged again.",
+    "radiographs": "A network tells the label pneumonia better than it should, and the border alone, without lungs or "
+    "heart, tells it too. Hide the border or exchange it, and see what becomes of answer, maps and verdicts.",
     "trust": "Two networks do well on their test pictures, and one of them cheats. Here are their maps.",
     "counted": "Over many pictures and trainings: how often maps show a shortcut, how often verdicts catch it, and "
     "what both miss.",
@@ -41,6 +44,9 @@ MOST_SPECIMENS = 24
 
 WORLD = "world"
 """Key of the session's state: name of the world in view; empty for the first."""
+
+BORDER = "border"
+"""Key of the session's state: what the border of a radiograph gives way to."""
 
 PAIR = "sibling-pair"
 """Key of the session's state: the species of a pair of siblings that has the trait."""
@@ -60,8 +66,13 @@ def pick_planted(label: str, help_text: str) -> bool:
     return st.toggle(label, key=PLANTED, persist_state="session", help=help_text)
 
 
-def pick_specimen(label: str) -> int:
-    """Which picture, from 1, with a button for the next."""
+def pick_specimen(label: str, count: int = MOST_SPECIMENS) -> int:
+    """Which picture, from 1, with a button for the next.
+
+    Args:
+        label: of the button.
+        count: how many different ones there are; after the last comes the first.
+    """
     number = get_specimen()
     st.button(
         label,
@@ -69,7 +80,7 @@ def pick_specimen(label: str) -> int:
         icon=":material/arrow_forward:",
         on_click=turn_specimen,
         args=(None, 1),
-        help=f"Number {number} of {MOST_SPECIMENS} is shown.",
+        help=f"Number {(number - 1) % count + 1} of {count} is shown.",
     )
     return number
 

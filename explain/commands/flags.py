@@ -80,7 +80,7 @@ def _declare_flag(name: str, kind: Any, help: str, *names: str) -> inspect.Param
 
 
 CHECKPOINT = (
-    _declare_flag("arch", str, "For file:PATH: timm/NAME or torchvision/NAME; guessed where it can be told.", "--arch"),
+    _declare_flag("arch", str, "For file:PATH: timm/, torchvision/ or monai/NAME; guessed if it can be.", "--arch"),
     _declare_flag(
         "outputs",
         Outputs,
@@ -96,6 +96,10 @@ CHECKPOINT = (
     _declare_flag("mean", str, "For file:PATH: mean of each channel in 0…1, e.g. 0.5,0.5,0.5."),
     _declare_flag("std", str, "For file:PATH: standard deviation of each channel, e.g. 0.5,0.5,0.5."),
     _declare_flag("channels", int, "For file:PATH: 3 for colour, 1 for grey, up to 6 for bands."),
+    _declare_flag("depth", int, "For file:PATH that reads volumes: slices of its input."),
+    _declare_flag("spacing", str, "For file:PATH that reads volumes: mm between slices, rows, columns: 2.5,1.5,1.5."),
+    _declare_flag("orientation", str, "For file:PATH that reads volumes: towards what its axes count up, e.g. SPL."),
+    _declare_flag("model_window", str, "For file:PATH that reads volumes: values that become 0 and 1: -500,500."),
     _declare_flag("global_pool", str, "For file:PATH: pooling of a timm network, e.g. avg, max or token."),
     _declare_flag("recipe", Path, "For file:PATH: a TOML file with all of these, as inspect FILE --write makes it."),
     _declare_flag("forget_recipe", bool, "For file:PATH: forget what is remembered of the file.", "--forget-recipe"),
@@ -221,7 +225,9 @@ def read_model(model: str, **checkpoint: Any) -> tuple[ModelRequest, bytes | Non
         given |= {"label_file": read_file(Path(labels))} if is_file else {"labels": labels}
     if "arch" in given:
         given["architecture"] = given.pop("arch")
-    for name in ("mean", "std"):
+    if "model_window" in given:
+        given["window"] = read_numbers("--model-window", given.pop("model_window"))
+    for name in ("mean", "std", "spacing"):
         if name in given:
             given[name] = read_numbers(f"--{name}", given[name])
     for note in folder.notes:

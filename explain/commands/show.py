@@ -27,6 +27,7 @@ from explain.commands.flags import (
 )
 from explain.commands.series import MIDDLE, are_volumes, list_indices, open_series
 from explain.commands.stack import TABLE, WholeStack, show_stack
+from explain.commands.taking_away import TakeAway
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
@@ -90,6 +91,17 @@ def show(
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
+    report: Annotated[Path | None, typer.Option(help="Also write a one-page report, FILE.pdf or FILE.html.")] = None,
+    export: Annotated[
+        str | None, typer.Option(help="Also write maps of scans as nifti, dicom, or both with a comma between.")
+    ] = None,
+    for_archive: Annotated[
+        bool,
+        typer.Option(
+            "--for-archive",
+            help="DICOM files name the patient and the study, so that an archive files them; else nobody is named.",
+        ),
+    ] = False,
     references: Annotated[
         Path | None,
         typer.Option(help="Folder of pictures like those the model learned from: one unlike them is said to be."),
@@ -112,6 +124,7 @@ def show(
     indices = [] if volume is None else list_indices(volume, slice_ or MIDDLE, plane)
     files = [] if volume is not None else list_pictures(pictures, out)
     slices = [] if volume is None or stack else [volume.slice(at, plane, window) for at in indices]
+    take_away = TakeAway.ask(report, export, for_archive, chosen_view, volume, stack)
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
@@ -147,9 +160,10 @@ def show(
         def tell(picture: Picture, answer: SliceAnswer) -> Explanation:
             return Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
 
-        with Report(out, chosen_view, file, names) as report:
-            problems = show_stack(whole, answers, tell, report)
-        _finish(engine, out, problems, len(whole.volume.list_there(plane)), f", the stack in {TABLE}")
+        with Report(out, chosen_view, file, names, take_away.takers) as folder:
+            problems = show_stack(whole, answers, tell, folder)
+        also = f", the stack in {TABLE}{take_away.write()}"
+        _finish(engine, out, problems, len(whole.volume.list_there(plane)), also)
         return
     left_out: list[str] = []
 
@@ -158,7 +172,7 @@ def show(
         if len(files or slices) > 1:
             print(f"left out: {sentence}", file=sys.stderr)
 
-    with Report(out, chosen_view, file, names) as report:
+    with Report(out, chosen_view, file, names, take_away.takers) as folder:
         count = len(files or slices)
         for start in range(0, count, engine.batch):
             part = slice(start, start + engine.batch)
@@ -169,13 +183,13 @@ def show(
             _show_some(
                 *_read_some(files[part], slices[part], partial(decode, white=white), leave_out),
                 ask_now,
-                report,
+                folder,
                 leave_out,
             )
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
-    if not report.count:
+    if not folder.count:
         raise ExplainError(left_out[0] if len(left_out) == 1 else f"None of the {count} files could be explained.")
-    _finish(engine, out, left_out, count)
+    _finish(engine, out, left_out, count, take_away.write())
 
 
 def _finish(engine: Engine, out: Path, left_out: Sequence[str], count: int, also: str = "") -> None:

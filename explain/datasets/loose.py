@@ -10,15 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from explain.datasets.archive import Budget, check_entry, open_zip, read_entry
-from explain.datasets.given import (
-    LONGEST_NAME,
-    GivenFile,
-    UnreadableFile,
-    is_junk,
-    read_given,
-    split_path,
-)
-from explain.errors import Cancelled, DataSetError, PictureError, make_printable
+from explain.datasets.given import GivenFile, UnreadableFile, is_junk, read_given, split_path
+from explain.errors import Cancelled, DataSetError, PictureError
 from explain.pictures.decode import decode
 from explain.pictures.kind import Kind
 from explain.pictures.picture import Picture
@@ -30,26 +23,24 @@ MOST_PICTURES = 400
 MOST_BYTES = 256 * 2**20
 """Of the files that are kept."""
 
-_ZIP = b"PK\3\4"
+_ZIP, _ZIPPED = b"PK\3\4", "the zip"
 
 
 @dataclass(frozen=True)
 class LoosePicture:
-    """A picture in its file.
+    """A picture in its file, whose name is not kept: it may be a patient's.
 
     Attributes:
-        name: of the file.
         digest: of the picture, once it is opened.
         data: the file's bytes.
     """
 
-    name: str
     digest: str
     data: bytes = field(repr=False)
 
     def open(self) -> Picture:
         """The picture, read as an upload is."""
-        return decode(self.data, self.name)
+        return decode(self.data, f"Picture {self.digest[:6]}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +51,7 @@ class Loose:
         pictures: different ones.
         given: how many files looked like pictures, or were some.
         unreadable: how many of those that were tried cannot be read.
-        reason: why the first of them cannot.
+        reason: why the first of them cannot; it is called by its number.
         kinds: how many of the pictures are of which kind.
     """
 
@@ -86,18 +77,18 @@ def read_loose(files: Sequence[tuple[str, bytes]], progress: Progress, cancel: t
     """
     found = [file for one in files for file in _list_files(*one)]
     named = [file for file in found if file.looks_like_picture] or found
-    chosen = [named[place * len(named) // MOST_PICTURES] for place in range(MOST_PICTURES)]
-    chosen = chosen if len(named) > MOST_PICTURES else named
+    count = min(len(named), MOST_PICTURES)
+    chosen = [named[place * len(named) // count] for place in range(count)]
     pictures: dict[str, LoosePicture] = {}
     kinds: Counter[Kind] = Counter()
     unreadable, reason, size = 0, "", 0
-    for number, file in enumerate(chosen):
+    for number, file in enumerate(chosen, 1):
         if cancel is not None and cancel.is_set():
             raise Cancelled("Reading the pictures was stopped.")
-        progress(number / len(chosen), f"Reading picture {number + 1:,} of {len(chosen):,}")
+        progress((number - 1) / count, f"Reading picture {number:,} of {count:,}")
         try:
             data = file.read()
-            picture = decode(data, make_printable(file.parts[-1], LONGEST_NAME))
+            picture = decode(data, f"File {number}")
         except (UnreadableFile, PictureError) as error:
             unreadable, reason = unreadable + 1, reason or str(error)
             continue
@@ -106,7 +97,7 @@ def read_loose(files: Sequence[tuple[str, bytes]], progress: Progress, cancel: t
         size += len(data)
         if size > MOST_BYTES:
             raise DataSetError(f"These pictures take more than {MOST_BYTES // 2**20} MB. Give fewer, or smaller ones.")
-        pictures[picture.digest] = LoosePicture(picture.name, picture.digest, data)
+        pictures[picture.digest] = LoosePicture(picture.digest, data)
         kinds[picture.kind] += 1
     return Loose(tuple(pictures.values()), len(named), unreadable, reason, kinds)
 
@@ -119,8 +110,8 @@ def _list_files(path: str, data: bytes) -> Iterator[GivenFile]:
     if not data.startswith(_ZIP):
         yield GivenFile(parts, partial(read_given, data))
         return
-    archive, entries = open_zip(io.BytesIO(data), make_printable(parts[-1], LONGEST_NAME))
-    budget = Budget(make_printable(parts[-1], LONGEST_NAME))
+    archive, entries = open_zip(io.BytesIO(data), _ZIPPED)
+    budget = Budget(_ZIPPED, hides_names=True)
     for entry in entries:
         inside = check_entry(entry, budget)
         if inside and not entry.is_dir() and not is_junk(inside):

@@ -32,7 +32,7 @@ class Explainer:
         self._observer = observer
 
     def explain(
-        self, sight: Sight, question: Question, views: Sequence[View], watch: Watch, run: Passes
+        self, sight: Sight, question: Question, views: Sequence[View], watch: Watch, run: Passes, top: int = 5
     ) -> PictureExplanation:
         """One picture's answer.
 
@@ -42,6 +42,7 @@ class Explainer:
             views: over which maps are averaged.
             watch: told how far it is; may stop it.
             run: the passes already run for it.
+            top: how many of the likeliest classes are told.
         """
         watch.stop_if_cancelled()
         first, own, failed = self._observer.see_all(sight, question, watch)
@@ -76,7 +77,7 @@ class Explainer:
         labels = sight.loaded.labels
         return PictureExplanation(
             picture=sight.picture,
-            predictions=rank_classes(first.logits, labels, 5, sight.loaded.outputs),
+            predictions=rank_classes(first.logits, labels, top, sight.loaded.outputs),
             prompt_predictions=rank_classes(look.scores, labels, 5) if look else (),
             targets=tuple(targets),
             labels=tuple(labels[target] for target in targets),

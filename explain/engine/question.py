@@ -253,6 +253,8 @@ def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:
     """Why a method cannot work on a model whatever the layer, in a sentence; None where it can."""
     if "prompts" in method.needs and loaded.prompted is None:
         return f"{method.title} needs a ViT with trained class prompts; this model has none."
+    if "attention" in method.needs and loaded.reads_volumes:
+        return f"{method.title} reads the attention of vision transformers of pictures; this model reads volumes."
     if "attention" in method.needs:
         from explain.passes.attention import find_attention_obstacle
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from explain.engine.explainer import Explainer
 from explain.engine.explanation import PictureExplanation, Prediction
-from explain.engine.question import DEFAULT_METHODS, Layers, Targets, build_question
+from explain.engine.question import DEFAULT_METHODS, Layers, Question, Targets, build_question
 from explain.engine.sight import Sight, SightKey
-from explain.errors import ModelError
+from explain.engine.slices import SliceAnswer
+from explain.errors import ModelError, PictureError
 from explain.maps.volume_map import FEW_CELLS, VolumeMap
 from explain.methods import Settings
 from explain.models.own_module import name_modules
@@ -20,9 +21,11 @@ from explain.passes.count import Passes
 from explain.passes.look import Score
 from explain.pictures.augmentation import list_views
 from explain.pictures.geometry import Box
+from explain.pictures.picture import Picture
 from explain.pictures.volume_preprocessing import VolumePreprocessing
 from explain.progress import Progress, Watch
 from explain.volumes.model_input import VolumeInput, prepare_volume
+from explain.volumes.planes import Plane
 from explain.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ UNJUDGED = (
     "network's evidence less often than people think (SE3D, arXiv 2405.14584)."
 )
 """What is said once beside the maps of a volume."""
+
+_NOT_SHOWN = "The model was not shown this slice: its input ends before. Choose one nearer to the middle."
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class VolumeExplanation:
     Attributes:
         volume: what was explained.
         model: the model it was made with.
-        predictions: the five likeliest classes, likeliest first.
+        predictions: all classes, likeliest first.
         targets: indices of the explained classes.
         labels: their names.
         layers: names of the explained layers.
@@ -127,8 +132,53 @@ class VolumeExplanation:
     maps: tuple[VolumeMap, ...]
     unavailable: Mapping[str, str]
     notes: tuple[str, ...]
-    score: Score
-    device: str
+    score: Score = "logit"
+    device: str = "CPU"
+
+    def lay_on(self, picture: Picture) -> PictureExplanation:
+        """The same as the answer to one slice of the volume: predictions are those of the whole, each map is cut there.
+
+        Raises:
+            PictureError: the picture is no slice of this volume.
+        """
+        section = picture.section
+        if section is None or section.volume != self.volume.digest:
+            raise PictureError(f"“{picture.name}” is no slice of “{self.volume.name}”. Choose one of its slices.")
+        cuts = [one.cut(section.plane, section.index) for one in self.maps]  # type: ignore[arg-type]
+        beside = {} if None not in cuts else {one.heatmap.method: _NOT_SHOWN for one in self.maps}
+        return PictureExplanation(
+            picture=picture,
+            predictions=self.predictions[:5],
+            prompt_predictions=(),
+            targets=self.targets,
+            labels=self.labels,
+            layers=self.layers,
+            maps=tuple(cut for cut in cuts if cut is not None),
+            unavailable={**self.unavailable, **beside},
+            outputs=self.model.outputs,
+            caution=" ".join(self.notes),
+        )
+
+    def answer_slice(self, plane: Plane, index: int) -> SliceAnswer:
+        """The answer of one slice of the first class: the prediction is that of the whole volume, and each map is cut
+        there.
+        """
+        target = self.targets[0]
+        of_class = next(one for one in self.predictions if one.index == target)
+        cuts = {one.heatmap.method: one.cut(plane, index) for one in self.maps if one.heatmap.target == target}
+        return SliceAnswer(
+            index=index,
+            target=target,
+            label=self.labels[0],
+            probability=of_class.probability,
+            score=of_class.score,
+            predictions=self.predictions[:5],
+            layer=self.layers[0],
+            maps={name: cut for name, cut in cuts.items() if cut is not None},
+            unavailable={**self.unavailable, **{name: _NOT_SHOWN for name, cut in cuts.items() if cut is None}},
+            outputs=self.model.outputs,
+            caution=" ".join(self.notes),
+        )
 
 
 class VolumeExplainer:
@@ -176,29 +226,35 @@ class VolumeExplainer:
         """
         loaded = self._load(model)
         question = build_question(loaded, methods, name_modules(loaded, layer), target, settings or {}, score)
-        sight = VolumeSight.of(volume, loaded)
-        explained = self._explainer.explain(sight, question, list_views("none"), Watch(progress, cancel), Passes())
-        return self._place(sight, explained, score)
+        found = explain_whole(self._explainer, volume, loaded, question, Watch(progress, cancel))
+        return replace(found, device=self._describe())
 
-    def _place(self, sight: VolumeSight, explained: PictureExplanation, score: Score) -> VolumeExplanation:
-        """What was worked out, its maps in the order of the volume's own axes and with their places."""
-        assert sight.volume is not None
-        block, maps = sight.input.block, []
-        for heatmap in explained.maps:
-            values = block.turn_back(heatmap.values)
-            values.setflags(write=False)
-            maps.append(VolumeMap(replace(heatmap, values=values), sight.volume, block))
-        coarse = dict.fromkeys(one.describe_cells() for one in maps if min(one.values.shape) < FEW_CELLS)
-        return VolumeExplanation(
-            sight.volume,
-            sight.loaded,
-            explained.predictions,
-            explained.targets,
-            explained.labels,
-            explained.layers,
-            tuple(maps),
-            explained.unavailable,
-            (*sight.input.notes, *coarse, UNJUDGED),
-            score,
-            self._describe(),
-        )
+
+def explain_whole(
+    explainer: Explainer, volume: Volume, loaded: LoadedModel, question: Question, watch: Watch
+) -> VolumeExplanation:
+    """What a model answers for a volume, its maps in the order of the volume's own axes and with their places.
+
+    Raises:
+        ExplainError: with a sentence on what was wrong.
+    """
+    sight = VolumeSight.of(volume, loaded)
+    explained = explainer.explain(sight, question, list_views("none"), watch, Passes(), len(loaded.labels))
+    block, maps = sight.input.block, []
+    for heatmap in explained.maps:
+        values = block.turn_back(heatmap.values)
+        values.setflags(write=False)
+        maps.append(VolumeMap(replace(heatmap, values=values), volume, block))
+    coarse = dict.fromkeys(one.describe_cells() for one in maps if min(one.values.shape) < FEW_CELLS)
+    return VolumeExplanation(
+        volume,
+        loaded,
+        explained.predictions,
+        explained.targets,
+        explained.labels,
+        explained.layers,
+        tuple(maps),
+        explained.unavailable,
+        (*sight.input.notes, *coarse, UNJUDGED),
+        question.score,
+    )

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from explain.errors import ModelError
 from explain.models.described import find_resize
 from explain.models.request import write_size
+from explain.models.volume_architectures import (
+    WITHOUT_MONAI,
+    build_monai,
+    find_volume_preprocessing,
+    has_monai,
+    list_monai_networks,
+    list_video_networks,
+    reads_volumes,
+)
 from explain.networks.torchvision_operators import declare_missing_operators
 from explain.pictures.geometry import Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Family = Literal["timm", "torchvision"]
+Family = Literal["timm", "torchvision", "monai"]
 """The library that an architecture is of."""
 
 _UNTRAINED = Preprocessing(input_size=(224, 224), resize_size=256)
@@ -36,7 +45,7 @@ class Architecture:
 
 
 def parse_architecture(text: str) -> Architecture:
-    """Read `timm/NAME` or `torchvision/NAME`.
+    """Read `timm/NAME`, `torchvision/NAME` or `monai/NAME`.
 
     Raises:
         ModelError: there is none of that name; the text lists close ones.
@@ -45,11 +54,13 @@ def parse_architecture(text: str) -> Architecture:
     if family not in get_args(Family) or not name:
         raise ModelError(
             f"“{text}” does not say which library it is of. Write an architecture as timm/NAME or torchvision/NAME, "
-            "e.g. timm/resnet18."
+            "e.g. timm/resnet18, or for volumes torchvision/r3d_18 or monai/DenseNet121."
         )
     # A timm name may carry a tag (`vit_base_patch16_224.dino`), which decides size and normalisation.
     base = name.partition(".")[0] if family == "timm" else name
-    names = list_architectures(family)
+    if family == "monai" and not has_monai():
+        raise ModelError(WITHOUT_MONAI)
+    names = [*list_architectures(family), *list_volume_architectures(family)]
     if base not in names:
         near = [f"{family}/{other}" for other in get_close_matches(base, names, n=5, cutoff=0.5)]
         hint = f"Did you mean {', '.join(near)}?" if near else "Look the name up in the documentation."
@@ -59,6 +70,8 @@ def parse_architecture(text: str) -> Architecture:
 
 def list_architectures(family: str) -> list[str]:
     """The names of a family's image classifiers."""
+    if family == "monai":
+        return []
     declare_missing_operators()
     if family == "timm":
         import timm
@@ -69,9 +82,18 @@ def list_architectures(family: str) -> list[str]:
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
+def list_volume_architectures(family: str) -> list[str]:
+    """The names of a family's classifiers that read volumes."""
+    if family == "torchvision":
+        return list(list_video_networks())
+    return list(list_monai_networks()) if family == "monai" else []
+
+
 def default_preprocessing(architecture: Architecture) -> Preprocessing:
     """What the published weights of an architecture were trained with. Downloads nothing."""
     declare_missing_operators()
+    if reads_volumes(architecture.family, architecture.name):
+        return find_volume_preprocessing(architecture.family, architecture.name)
     if architecture.family == "timm":
         import timm
 
@@ -152,7 +174,7 @@ def build_architecture(
     if architecture.family == "timm":
         build = partial(_build_timm, global_pool=global_pool)
     elif global_pool is None:
-        build = partial(_build_torchvision)
+        build = partial(_build_torchvision if architecture.family == "torchvision" else _build_monai)
     else:
         raise ModelError(f"{architecture} has one way of pooling, so “{global_pool}” cannot be chosen. Leave it out.")
     try:
@@ -314,6 +336,10 @@ def build_for_size(build: Callable[..., nn.Module], input_size: int | tuple[int,
     return build()
 
 
+def _build_monai(name: str, num_classes: int, channels: int, input_size: int | tuple[int, int] | None) -> nn.Module:
+    return build_monai(name, num_classes, channels)
+
+
 def _build_torchvision(
     name: str, num_classes: int, channels: int, input_size: int | tuple[int, int] | None
 ) -> nn.Module:
@@ -330,15 +356,17 @@ def _build_torchvision(
         options["image_size"] = input_size
     module = torchvision.models.get_model(name, weights=None, **options)
     if channels != 3:
-        path, first = next((p, m) for p, m in module.named_modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
+        kinds = (nn.Conv2d, nn.Conv3d)
+        path, first = next((p, m) for p, m in module.named_modules() if isinstance(m, kinds) and m.in_channels == 3)
         parent, _, child = path.rpartition(".")
-        grey = nn.Conv2d(
+        kind: Any = type(first) if type(first) in kinds else nn.Conv2d if isinstance(first, nn.Conv2d) else nn.Conv3d
+        grey = kind(
             channels,
             first.out_channels,
-            cast(tuple[int, int], first.kernel_size),
-            cast(tuple[int, int], first.stride),
-            cast(tuple[int, int], first.padding),
-            cast(tuple[int, int], first.dilation),
+            first.kernel_size,
+            first.stride,
+            first.padding,
+            first.dilation,
             bias=first.bias is not None,
         )
         setattr(module.get_submodule(parent), child, grey)

@@ -15,7 +15,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from explain.errors import ModelError
-from explain.models.architectures import Architecture, Family, build_architecture, list_architectures
+from explain.models.architectures import (
+    Architecture,
+    Family,
+    build_architecture,
+    list_architectures,
+    list_volume_architectures,
+)
 from explain.models.fitting import fit_to_network
 from explain.models.hugging_face import rename_hugging_face
 from explain.models.renamings import rename_dense_net, rename_monai, unwrap
@@ -148,7 +154,7 @@ def _guess(items: tuple[tuple[str, Shape], ...], named: str | None, prefer: Fami
         if found and _find_best(found) < LIKELY:  # under the names of another library
             again = [_refit(given, candidate, outline) for candidate, outline in found]
             found = again if _find_best(again) >= LIKELY else found
-        if _find_best(found) < LIKELY:
+        if _find_best(found) < LIKELY and not _holds_volumes(shapes):
             seen = {*first, *family}
             found += _compare_all(shapes, [known for known in _list_all() if known not in seen])
         if not found:  # a part of a network, whose family its names still tell
@@ -171,7 +177,8 @@ def rename(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     from torch import nn
 
     tensors = unwrap(_outline_tensors(shapes))
-    for step in (rename_dense_net, rename_monai, lambda given: rename_hugging_face(given, nn.Identity())):
+    others = () if _holds_volumes(shapes) else (rename_monai,)  # whose networks of volumes keep their names
+    for step in (rename_dense_net, *others, lambda given: rename_hugging_face(given, nn.Identity())):
         tensors = step(tensors) or tensors
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
@@ -205,13 +212,17 @@ def _list_named(named: str | None) -> list[Architecture]:
     name = name if slash else family
     found = []
     for known in cast("tuple[Family, ...]", ("torchvision", "timm")):
-        if (not slash or family == known) and name.partition(".")[0] in list_architectures(known):
+        names = [*list_architectures(known), *list_volume_architectures(known)]
+        if (not slash or family == known) and name.partition(".")[0] in names:
             found.append(Architecture(known, name.partition(".")[0]))
     return found
 
 
 def _list_family(shapes: Mapping[str, Shape]) -> list[Architecture]:
     """The members of every family that has names like these."""
+    if _holds_volumes(shapes):
+        families: tuple[Family, ...] = ("torchvision", "monai")
+        return [Architecture(family, name) for family in families for name in list_volume_architectures(family)]
     declare_missing_operators()
     import timm
 
@@ -227,6 +238,11 @@ def _list_family(shapes: Mapping[str, Shape]) -> list[Architecture]:
         *(Architecture("torchvision", name) for name in sorted(others)),
         *(Architecture("timm", name) for name in sorted(timm_names)),
     ]
+
+
+def _holds_volumes(shapes: Mapping[str, Shape]) -> bool:
+    """Whether there are convolutions over three axes of space, so that it is no network of pictures."""
+    return any(len(shape) == 5 for shape in shapes.values())
 
 
 def _list_all() -> Iterable[Architecture]:
@@ -318,7 +334,7 @@ def _is_head(given: Shape | None, wanted: Shape) -> bool:
 def _is_stem(given: Shape, wanted: Shape) -> bool:
     """A first convolution of other channels: its second axis alone differs."""
     return (
-        len(given) == len(wanted) == 4
+        len(given) == len(wanted) in (4, 5)
         and wanted[1] % 3 == 0
         and wanted[1] <= 48
         and given[0] == wanted[0]
@@ -329,7 +345,7 @@ def _is_stem(given: Shape, wanted: Shape) -> bool:
 def _count_channels(inside: Mapping[str, Shape], outline: Mapping[str, Shape]) -> int | None:
     """Three, where a convolution of three channels stands in the file as it does in the architecture."""
     for name, shape in outline.items():
-        if len(shape) == 4 and shape[1] == 3 and inside.get(name) == shape:
+        if len(shape) in (4, 5) and shape[1] == 3 and inside.get(name) == shape:
             return 3
     return None
 

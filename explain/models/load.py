@@ -45,6 +45,10 @@ def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedMod
     """
     if request.source == "bundled":
         return _load_bundled(request)
+    if request.source == "hub" and request.name.startswith("torchvision/"):
+        from explain.models.video_hub import load_video_network
+
+        return load_video_network(request)
     if request.source == "hub":
         return load_from_hub(request)
     if request.source == "prompts":

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from explain.errors import ModelError
 from explain.models.request import ModelRequest, write_size
 from explain.pictures.geometry import Preprocessing
+from explain.pictures.volume_preprocessing import VolumePreprocessing
+from explain.settings import read_refusal
 
 _LARGEST = 255.0
 _USUAL_STD = (0.05, 0.6)
@@ -54,6 +58,9 @@ def override_preprocessing(preprocessing: Preprocessing, request: ModelRequest) 
         if len(values) != channels:
             raise ModelError(f"The {field_name} has {len(values)} numbers for {channels} channels. Give one for each.")
         changes[field_name] = values
+    if isinstance(preprocessing, VolumePreprocessing):
+        return _change_volume(preprocessing, changes, request)
+    _refuse(request, _OF_VOLUMES, "is for networks that read volumes, and this one reads pictures")
     changed = preprocessing.model_copy(update=changes)
     if changed.fit == "crop" and changed.resize_size is not None:
         covered = _as_pair(changed.resize_size)
@@ -65,6 +72,32 @@ def override_preprocessing(preprocessing: Preprocessing, request: ModelRequest) 
                 f"{_write_times(changed.input_size)}. Make the resize at least as large as the input."
             )
     return changed
+
+
+_OF_VOLUMES = ("depth", "spacing", "orientation", "window")
+_OF_PICTURES = ("fit", "resize_size", "interpolation")
+
+
+def _refuse(request: ModelRequest, names: Sequence[str], why: str) -> None:
+    """Refuse settings that mean nothing here.
+
+    Raises:
+        ModelError: one of them is given.
+    """
+    for name in names:
+        if getattr(request, name) is not None:
+            raise ModelError(f"The {name.replace('_', ' ')} {why}. Leave it out.")
+
+
+def _change_volume(
+    preprocessing: VolumePreprocessing, changes: dict[str, Any], request: ModelRequest
+) -> VolumePreprocessing:
+    _refuse(request, _OF_PICTURES, "is for networks that read pictures, and this one reads volumes")
+    given = {name: getattr(request, name) for name in _OF_VOLUMES if getattr(request, name) is not None}
+    try:
+        return VolumePreprocessing.model_validate({**preprocessing.model_dump(), **changes, **given})
+    except ValidationError as error:
+        raise ModelError(f"The model's input cannot be so: {read_refusal(error).reason}.") from None
 
 
 def _as_pair(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -160,6 +193,8 @@ def note_assumed(
         preprocessing: what came of it.
         told: the size of the input that the weights tell of themselves; a pair is taken to stand upright.
     """
+    if isinstance(preprocessing, VolumePreprocessing):
+        return _note_assumed_of_volumes(request, preprocessing)
     size, parts = preprocessing.input_size, []
     if request.mean is None and request.std is None:
         is_imagenet = (preprocessing.mean, preprocessing.std) == (_IMAGENET_MEAN, _IMAGENET_STD)
@@ -188,6 +223,25 @@ def note_assumed(
         )
     text = ", ".join(parts)
     return [f"{text[0].upper()}{text[1:]}: assumed, since the file does not say.{hint}", *upright]
+
+
+def _note_assumed_of_volumes(request: ModelRequest, preprocessing: VolumePreprocessing) -> list[str]:
+    sides = "×".join(map(str, preprocessing.sides))
+    said = {
+        "depth": f"an input of {sides} voxels",
+        "spacing": "over which the whole volume is stretched, whatever its millimetres",
+        "orientation": f"axes towards {', '.join(preprocessing.orientation)}",
+        "window": "values from the volume's own range",
+        "mean": f"mean {_write_numbers(preprocessing.mean)} and deviation {_write_numbers(preprocessing.std)}",
+    }
+    parts = [text for name, text in said.items() if getattr(request, name) is None]
+    if not parts:
+        return []
+    text = ", ".join(parts)
+    return [
+        f"{text[0].upper()}{text[1:]}: assumed, since the file does not say. Networks of scans were nearly always "
+        "trained at one spacing and through one window: give both."
+    ]
 
 
 def _describe_framing(preprocessing: Preprocessing) -> str:

@@ -16,6 +16,7 @@ from explain.models.label_file import read_labels
 from explain.models.recipes import decode_recipe, recall_recipe
 from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, InputChannels, Interpolation
+from explain.pictures.volume_preprocessing import Orientation, Spacing, ValueWindow
 from explain.settings import read_refusal
 
 ModelSource = Literal["bundled", "hub", "file", "prompts", "module"]
@@ -71,7 +72,8 @@ class ModelRequest(BaseModel):
         source: ships with CAMscope, is fetched from the hub, was handed over as a file or a module, or is prompts
             trained here.
         name: `photo-cnn`, a timm name, what the file, the prompts or the module's class are called.
-        architecture: `timm/NAME` or `torchvision/NAME`; guessed for files where it is left out, known otherwise.
+        architecture: `timm/NAME`, `torchvision/NAME` or `monai/NAME`; guessed for files where it is left out, known
+            otherwise.
         outputs: what the numbers of its head mean; what is left out is told from their count, see `find_outputs`.
         labels: a known label set, `imagenet` or `cifar10`.
         label_names: the names themselves, from a label file.
@@ -83,6 +85,10 @@ class ModelRequest(BaseModel):
         fit: see `Preprocessing`.
         resize_size: see `Preprocessing`.
         interpolation: see `Preprocessing`.
+        depth: slices of the input, of a network that reads volumes; so are all that follow, see `VolumePreprocessing`.
+        spacing: millimetres between the input's slices, rows and columns.
+        orientation: of the input's axes, e.g. `SPL`.
+        window: from and to, in the file's units.
         global_pool: how a timm network sums its last layer up, where that is not its own way: `avg`, `max`, `token` …
         weights: which of a checkpoint's weights; what is left out takes averaged ones where there are some.
         digest: SHA-256 of the checkpoint's bytes, `PromptCard.digest`, or of a module and its weights.
@@ -103,6 +109,10 @@ class ModelRequest(BaseModel):
     fit: Framing | None = None
     resize_size: Annotated[_Size, BeforeValidator(read_size), AfterValidator(_bound(1, 4096))] | None = None
     interpolation: Interpolation | None = None
+    depth: Annotated[int, Field(ge=1, le=2048)] | None = None
+    spacing: Spacing | None = None
+    orientation: Orientation | None = None
+    window: ValueWindow | None = None
     global_pool: Annotated[str, StringConstraints(pattern="^[a-z]{1,12}$")] | None = None
     weights: Average | None = None
     digest: str | None = None
@@ -149,6 +159,10 @@ def build_file_request(
     fit: str | None = None,
     resize_size: int | tuple[int, int] | str | None = None,
     interpolation: str | None = None,
+    depth: int | None = None,
+    spacing: tuple[float, ...] | None = None,
+    orientation: str | None = None,
+    window: tuple[float, ...] | None = None,
     global_pool: str | None = None,
     weights: str | None = None,
     recipe: bytes | None = None,
@@ -174,6 +188,10 @@ def build_file_request(
         fit: `crop`, `squash` or `pad`.
         resize_size: in pixels, as `input_size`.
         interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`.
+        depth: of a network that reads volumes; see `ModelRequest`, as for the three that follow.
+        spacing: in millimetres.
+        orientation: three letters.
+        window: two numbers.
         global_pool: of a timm network.
         weights: `averaged` or `raw`.
         recipe: the bytes of a TOML file, see `explain.models.recipes`; all that is given beside it goes first.
@@ -195,6 +213,10 @@ def build_file_request(
         "fit": fit,
         "resize_size": resize_size,
         "interpolation": interpolation,
+        "depth": depth,
+        "spacing": spacing,
+        "orientation": orientation,
+        "window": window,
         "global_pool": global_pool,
         "weights": weights,
     }

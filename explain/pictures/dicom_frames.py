@@ -15,7 +15,15 @@ import pydicom
 from PIL import Image, Jpeg2KImagePlugin, JpegImagePlugin  # noqa: F401 - each registers its format
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder, pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+)
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from explain.errors import PictureError
@@ -69,6 +77,13 @@ PIXELS = [
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
+_READ_AS = {
+    HTJ2KLossless: JPEG2000Lossless,
+    HTJ2KLosslessRPCL: JPEG2000Lossless,
+    HTJ2K: JPEG2000,
+}
+"""High-Throughput JPEG 2000 is a codestream of the same kind: OpenJPEG in Pillow reads both."""
+
 _decoder = DecoderProcess()
 
 
@@ -89,6 +104,8 @@ def open_dataset(data: bytes, elements: Sequence[str] = PIXELS, pixels: bool = T
         implicit, little = dataset.original_encoding
         syntax = "1.2.840.10008.1.2" + ("" if implicit else ".1" if little else ".2")
         dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    said = dataset.file_meta.TransferSyntaxUID
+    dataset.file_meta.TransferSyntaxUID = _READ_AS.get(said, said)
     return dataset
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 
@@ -83,6 +83,34 @@ def save(
     return report.folder
 
 
+class Taker(Protocol):
+    """What makes more of each answer while a folder is filled: a report, files for an archive."""
+
+    def take(
+        self,
+        explanation: Explanation,
+        entry: PictureExplanation,
+        ends: Mapping[str, tuple[float, float]],
+        number: int,
+        file: Path | None = None,
+    ) -> Mapping[str, bytes]:
+        """Take what was answered of a picture, under the name by which it may be called.
+
+        Args:
+            explanation: the answer.
+            entry: of one picture.
+            ends: lowest and highest value shown of each map, by its key.
+            number: the picture's place among all, from 1.
+            file: where it came from.
+
+        Returns:
+            Files to write into the folder, by their names.
+        """
+
+    def finish(self) -> Mapping[str, bytes]:
+        """Files to write after the last picture."""
+
+
 _MOST_PICTURES = 20  # of one figure: 1,000 photographs would make one of 400,000 pixels
 
 
@@ -98,6 +126,7 @@ class Report:
         view: how maps are drawn.
         model_file: the checkpoint the manifest names.
         names: whose file names are hidden.
+        also: what takes each answer too.
 
     Attributes:
         folder: where to.
@@ -113,8 +142,10 @@ class Report:
         view: RenderSettings | None = None,
         model_file: Path | None = None,
         names: Names = "auto",
+        also: Sequence[Taker] = (),
     ) -> None:
         self.folder = expand_home(Path(folder))
+        self._also = also
         self._view = view or RenderSettings()
         self._model_file = model_file
         self._names = names
@@ -130,6 +161,8 @@ class Report:
 
     def __exit__(self, *_error: object) -> None:
         with refusing_to_write(self.folder):
+            for taker in self._also if self.count else ():
+                self._write(taker.finish())
             if self._npz is not None:
                 self._npz.close()
             if self._manifests:
@@ -171,6 +204,9 @@ class Report:
                 self._manifests.append(build_manifest(only, self.folder, files, self._model_file, first=self.count))
                 for row in build_rows(explanation, entry, ends):
                     self._rows.append(replace(row, panes=[pane.fitted() for pane in row.panes]))
+                for taker in self._also:
+                    file = (picture_files or {}).get(given.picture.digest)
+                    self._write(taker.take(explanation, entry, ends, self.count + 1, file))
                 self.count += 1
                 if self.count % _MOST_PICTURES == 0:
                     self._write_figure()
@@ -178,6 +214,10 @@ class Report:
     def name(self, picture: Picture, number: int) -> str:
         """What the picture of this number, from 1, is called in what is written."""
         return hide_name(picture, number, self._names).name
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            (self.folder / name).write_bytes(data)
 
     def _write_figure(self) -> None:
         """The rows that are in no figure yet; without any, only where there would be no figure at all."""

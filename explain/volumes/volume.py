@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -60,6 +60,9 @@ class Volume:
         sides_unknown: why no letters stand on the edges, in a sentence; empty where they do.
         made_as: the plane that its stack is, of a file stored in any order; `stack` for slices that are shown as they
             were made.
+        frame: the same for series that are measured from the same place of the patient, and no identifier itself; empty
+            where nobody knows.
+        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
     """
 
     name: str
@@ -81,6 +84,8 @@ class Volume:
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     sides_unknown: str = ""
     made_as: Plane = "stack"
+    frame: str = field(default="", repr=False)
+    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
     # How it can be looked at -----------------------------------------------------------------------------------------
 
@@ -330,10 +335,11 @@ class Volume:
             picture,
             modality=self.modality,
             section=self.name_section(index, plane, window, invert),
-            placement=self._place(index, plane),
+            placement=self.find_placement(index, plane),
         )
 
-    def _place(self, index: int, plane: Plane) -> Placement | None:
+    def find_placement(self, index: int, plane: Plane = "stack") -> Placement | None:
+        """Where the pixels of a slice lie in the patient; None where it is not known how large they are."""
         view, shape, edges = self.get_view(plane), self.stored.shape, self.name_edges(plane)
         return find_placement(self.geometry, view, shape, self.size(plane), self.measure(plane), index, edges)
 

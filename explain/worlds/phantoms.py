@@ -1,6 +1,6 @@
 """Drawn chest radiographs: no patient's, and known to the last pixel.
 
-They stand in for real ones because a real one may not ship, and because here it is certain whether there is an opacity.
+They stand in for real ones because here it is certain whether there is an opacity, and where.
 """
 
 from __future__ import annotations

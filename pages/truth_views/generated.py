@@ -10,7 +10,7 @@ from components.truth.generated import describe_alike, describe_making, pick_gen
 from components.truth.specimen import Specimen
 from components.truth.views import pick_planted, pick_specimen
 from components.words import format_share
-from explain.worlds.generated import EXPLAINED, MODEL, Generated, read_generated
+from explain.worlds.generated import EXPLAINED, MODEL, Generated, list_small, read_generated
 from pages.truth_views.trial import Asked, load_networks, show_trial
 
 
@@ -29,7 +29,7 @@ def show_view(body: Place) -> None:
         fine = pick_planted(
             "With its finest pixels", "Without them: the picture is halved and enlarged again. Key x puts them back."
         )
-        return pick_generated(pick_specimen("Another picture"), fine)
+        return pick_generated(pick_specimen("Another picture", len(list_small())), fine)
 
     def show_table() -> None:
         st.header("Of many pictures", anchor=False)
@@ -44,4 +44,4 @@ def list_asked(table: Generated) -> list[Asked]:
     """The network, with what is known of it."""
     whole, halved = table.tested[:2]
     note = f"{format_share(whole.right)} right on its test pictures, {format_share(halved.right)} once they were halved"
-    return [Asked("real-or-generated", "Learnt to tell generated pictures from photographs", MODEL, note)]
+    return [Asked("real-or-generated", "Learnt what is generated", MODEL, note)]

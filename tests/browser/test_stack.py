@@ -20,6 +20,7 @@ from tests.support.dicom_files import SECRETS, make_series, write
 
 COUNT, SIDE, MISSING, FIRST = 40, 48, 30, 20
 PATIENCE = 60_000
+FOLLOW_UP = {"SeriesInstanceUID": "1.2.826.0.1.77", "RescaleSlope": 1, "RescaleIntercept": -24}
 
 
 def scan() -> list[bytes]:
@@ -43,7 +44,8 @@ class Visit:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("response", self.keep)
         page.on("websocket", lambda socket: socket.on("framereceived", self.sockets.append))
-        self.row = page.locator(".st-key-grid .row")
+        self.rows = page.locator(".st-key-grid .row")
+        self.row = self.rows.first
 
     def keep(self, response: Response) -> None:
         if "/media/" in response.url and response.ok:
@@ -143,6 +145,23 @@ def test_the_wheel_and_keys_go_through_slices_at_once_and_maps_follow(visit: Vis
     expect(zoom).to_have_text("1.0×")
 
 
+def test_a_box_has_sides_in_millimetres(visit: Visit) -> None:
+    frame = visit.canvas().bounding_box()
+    assert frame is not None
+    visit.canvas().focus()
+    visit.page.keyboard.press("b")
+    visit.page.mouse.move(frame["x"] + 0.25 * frame["width"], frame["y"] + 0.25 * frame["height"])
+    visit.page.mouse.down()
+    visit.page.mouse.move(frame["x"] + 0.75 * frame["width"], frame["y"] + 0.5 * frame["height"], steps=2)
+    visit.page.mouse.up()
+    expect(visit.pane().locator(".inside")).to_have_text(
+        re.compile(r"^Outlined: 1[23] % of the picture, 12.0 × 6.0 mm$")
+    )
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("Delete")
+    expect(visit.pane().locator(".inside")).to_be_hidden()
+
+
 def test_a_missing_slice_is_said_and_not_explained(visit: Visit) -> None:
     slider = visit.row.locator("[data-stack=slice]")
     slider.fill(str(MISSING + 1))
@@ -185,8 +204,9 @@ def test_three_planes_have_one_crosshair(visit: Visit, volume: Volume) -> None:
     visit.row.locator("[data-stack=planes]").click()
     coronal = visit.row.locator("[data-plane=coronal]")
     expect(visit.row.locator("[data-plane]")).to_have_count(3)
-    expect(coronal.locator("canvas")).not_to_have_class(re.compile("waiting"), timeout=PATIENCE)
-    sides = [coronal.locator(f".side.{side}").inner_text() for side in ("top", "right", "bottom", "left")]
+    expect(coronal.locator(".side.top")).to_have_text("H", timeout=PATIENCE)  # it is drawn
+    # Of so narrow a plane there is no room for the letters, but they are there.
+    sides = [coronal.locator(f".side.{side}").text_content() for side in ("top", "right", "bottom", "left")]
     assert tuple(sides) == volume.name_edges("coronal") == ("H", "L", "F", "R")
     # Thirty slices of 5 mm are missing one: it is hatched, and the picture has its shape in millimetres.
     expect(coronal.locator(".gaps i")).to_have_count(1)
@@ -243,6 +263,80 @@ def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Vo
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Bone", timeout=PATIENCE)
     follow.click()
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Lung", timeout=PATIENCE)
+
+
+@pytest.mark.slow
+def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
+    visit.page.get_by_role("button", name=re.compile("Explain all 39 slices")).click()
+    expect(visit.page.get_by_role("button", name="Table")).to_be_visible(timeout=PATIENCE)
+    expect(visit.row).to_have_attribute("data-explained", "16", timeout=PATIENCE)
+    visit.canvas().focus()
+    visit.page.keyboard.press("ArrowDown")
+    visit.expect_slice(FIRST + 1)
+    assert "elsewhere" in (visit.row.get_attribute("class") or ""), "the page has not been told yet"
+    expect(visit.pane("grad-cam").locator(".awaited")).to_be_hidden()
+    label = visit.canvas("grad-cam").get_attribute("aria-label") or ""
+    assert label.startswith("Grad-CAM for “") and "strongest at" in label and "Slice 22 of 40" in label
+    visit.expect_maps()
+
+
+@pytest.mark.slow
+def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
+    # Half as many slices, twice as far apart, of the same frame of reference: the open one becomes the prior study.
+    series = make_series(volume.stored[::2].copy(), [(0, 0, 10.0 * at) for at in range(COUNT // 2)], **FOLLOW_UP)
+    field = visit.page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
+    field.set_input_files(
+        [{"name": "Doe^Jane.zip", "mimeType": "", "buffer": pack([write(ds) for ds in series])}], timeout=PATIENCE
+    )
+    choice = visit.page.get_by_role("combobox", name=re.compile("Prior study beside it"))
+    choice.click(timeout=PATIENCE)
+    visit.page.get_by_role("option", name=re.compile("uploaded before")).click()
+    prior = visit.rows.filter(has_text="Prior CT")
+    expect(prior).to_have_count(1, timeout=PATIENCE)
+    expect(prior.locator(".stack-words")).to_contain_text("Linked by millimetres")
+    current = visit.rows.filter(has_text="CT, 20 slices")
+    expect(current).to_have_count(1)
+    expect(prior).to_have_attribute("data-slice", "20")
+    current.locator("[data-pane=picture] canvas[role=img]").focus()
+    visit.page.keyboard.press("ArrowDown")
+    expect(current).to_have_attribute("data-slice", "11")
+    expect(prior).to_have_attribute("data-slice", "22")
+    for row, name in ((current, "CT, 20 slices, no. 12"), (prior, "Prior CT, 40 slices, no. 23")):
+        expect(row).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+        expect(row.locator(".row-label")).to_have_text(name)
+    prior.locator("[data-pane=picture] canvas[role=img]").focus()
+    visit.page.keyboard.press("ArrowDown")  # less than a slice of the other
+    expect(prior).to_have_attribute("data-slice", "23")
+    expect(prior).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+    expect(current.locator(".row-label")).to_have_text("CT, 20 slices, no. 12")
+    expect(prior.locator(".row-label")).to_have_text("Prior CT, 40 slices, no. 24")
+    visit.page.get_by_text("Scroll together").click()
+    expect(prior.locator(".stack-words")).to_contain_text("Scrolled by itself", timeout=PATIENCE)
+    prior.locator("[data-pane=picture] canvas[role=img]").focus()
+    visit.page.keyboard.press("Home")
+    expect(prior).to_have_attribute("data-slice", "0")
+    expect(current).to_have_attribute("data-slice", "11")
+
+
+@pytest.mark.slow
+def test_keys_go_on_while_slow_maps_are_made(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=score-cam&verdicts=0")
+    score = page.locator(".st-key-grid [data-pane=score-cam]")
+    expect(score).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+    field = page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
+    field.set_input_files([{"name": "scan.zip", "mimeType": "", "buffer": pack(scan())}])
+    label = page.locator(".st-key-grid .row-label")
+    expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 1}", timeout=PATIENCE)
+    page.locator(".st-key-grid [data-pane=picture] canvas[role=img]").focus()
+    page.keyboard.press("ArrowDown")
+    coming = page.locator("[data-pane=score-cam] .message", has_text="Coming")
+    expect(coming).to_be_visible(timeout=PATIENCE)  # another grid stands there meanwhile
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 4}", timeout=PATIENCE)
+    expect(page.locator(".st-key-grid .row")).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+    page.keyboard.press("ArrowUp")
+    expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 3}", timeout=PATIENCE)
 
 
 def test_nothing_names_the_patient(visit: Visit) -> None:

@@ -71,6 +71,20 @@ def test_without_its_finest_pixels_a_generated_picture_is_a_photograph(open_dash
     assert "Explained: generated" in page.rows[0]["detail"], "the same class, or the maps could not be compared"
 
 
+def test_a_radiograph_loses_its_label_with_its_border(open_dashboard: Open) -> None:
+    page = open_dashboard({"truth": "radiographs", "method": "grad-cam"}, "truth")
+    assert not page.test.exception and not page.test.error
+    assert page.pane("picture")["sentence"] == "Labelled: pneumonia. View: PA."
+    assert page.pane("picture")["choices"][0]["label"] == "pneumonia"
+    assert "on the border, by chance 4" in page.pane("grad-cam")["sentence"]
+    page.test.toggle(key="planted").set_value(False).run()
+    assert page.pane("picture")["choices"][0]["label"] == "no finding"
+    page.test.selectbox(key="border-widget").set_value("pneumonia").run()
+    assert page.words["border"] == "pneumonia" and page.words["planted"] == "0"
+    assert page.pane("picture")["choices"][0]["label"] == "pneumonia"
+    assert "Explained: pneumonia" in page.rows[0]["detail"]
+
+
 def test_who_cheats_is_told_after_the_choice_and_counted(open_dashboard: Open, worlds: None) -> None:
     page = open_dashboard({"truth": "trust", "round": "3"}, "truth")
     assert not page.test.exception and not page.test.error

@@ -21,7 +21,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from components.browser.canvas.files import publish
-from components.browser.canvas.stack import Place, Stack, describe_stack, read_place
+from components.browser.canvas.stack import Place, Stack, describe_stack, read_place, read_places
 from components.browser.late_marks import Said
 from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import describe_peak
@@ -295,7 +295,7 @@ def canvas(
         on_wanted_change=lambda: None,
         on_action_change=lambda: None,
         on_drawn_change=lambda: None,
-        on_place_change=lambda: None,
+        on_places_change=lambda: None,
         on_near_change=lambda: None,
         on_planes_change=lambda: None,
     )
@@ -324,16 +324,17 @@ def read_event(key: str) -> CanvasEvent | None:
     return _read_event(state.get("action")) if isinstance(state, Mapping) else None
 
 
-def read_stack_place(key: str) -> Place | None:
-    """What a person has come to look at in a stack since the last run; None where the hand has not moved."""
+def read_stack_places(key: str) -> list[Place]:
+    """What a person has come to look at in stacks since the last run; nothing where the hand has not moved."""
     state = st.session_state.get(key)
-    return read_place(state.get("place")) if isinstance(state, Mapping) else None
+    return read_places(state.get("places")) if isinstance(state, Mapping) else []
 
 
-def read_near(key: str) -> Place | None:
-    """Around which slice of a stack the browser wants slices, while the hand still moves."""
+def read_near(key: str, volume: str) -> Place | None:
+    """Around which slice of a series the browser wants slices, while the hand still moves."""
     state = st.session_state.get(key)
-    return read_place(state.get("near")) if isinstance(state, Mapping) else None
+    near = state.get("near") if isinstance(state, Mapping) else None
+    return read_place(near.get(volume)) if isinstance(near, Mapping) else None
 
 
 def read_planes(key: str) -> Any:
@@ -386,7 +387,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
     stack, is_drawn_there = None, False
     if row.stack is not None:
         # Of one key whichever slice it is: its place on the page stays, and so do the addresses of its files.
-        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}"
+        address = f"{key}/{row.stack.volume.digest} {row.key.partition(' ')[2]}".strip()
         stack = describe_stack(row.stack, lambda pane: _describe_pane(pane, height, width), address)
         is_drawn_there = stack["slices"].get(row.stack.index, {}).get("exact", False)
     return {

@@ -162,7 +162,7 @@ function weighColours(view, style, weight) {
   const channels = [0, 1, 2].map((c) =>
     Int32Array.from(cover, (share, i) => Math.round(shades[i * 3 + c] * share * 65536) + 32768),
   );
-  return { shades, cover, keep, channels };
+  return { shades, cover, keep, channels, isClear: cover.every((share) => share === 0) };
 }
 
 function blend(out, pixels, unseen, shade, { keep, channels: [red, green, blue] }) {

@@ -1,6 +1,7 @@
 // The grid: rows of panes, the toolbar above them, and what it tells Python.
 
 const SCENES_KEPT = 64;
+const TOGETHER = 20; // milliseconds within which what is said of two series goes together
 
 // Bring the children of `parent` in line with `described`, matched by key; those that stay keep their place and state.
 function reconcile(kept, described, parent, create) {
@@ -26,6 +27,9 @@ export class Grid {
     this.rows = new Map();
     this.scenes = new Map();
     this.stacks = new Map();
+    this.near = {}; // by series, what Python was told of them: the slice around which more are wanted
+    this.crosses = {}; // and the voxel under the crosshair
+    this.places = new Map();
     this.view = null;
     this.givenView = null;
     this.reportedView = null;
@@ -98,6 +102,7 @@ export class Grid {
     this.memory.place();
     this.stale = true;
     this.paint();
+    this.hand.takeFocus();
   }
 
   arrange() {
@@ -204,6 +209,7 @@ export class Grid {
   showTools() {
     this.toolbar.show(this);
     this.element.dataset.tool = this.hand.tool ?? "";
+    for (const row of this.rows.values()) row.bar.showTool();
   }
 
   // For those who do not see it, once the hand rests.
@@ -235,6 +241,17 @@ export class Grid {
     const step = region ? Math.ceil(region.length / SHARED.most_corners) : 1;
     const corners = region?.filter((_, i) => i % step === 0).map((at) => at.map((x) => Math.round(x * 10) / 10));
     this.setStateValue("drawn", corners ? { digest, corners } : null);
+  }
+
+  // Tell what is in view of a series; what is said of several at once goes together, as only the last would arrive.
+  tellPlace(place) {
+    this.places.set(place.volume, place);
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      this.report();
+      this.setTriggerValue("places", [...this.places.values()]);
+      this.places.clear();
+    }, TOGETHER);
   }
 
   act(row, pane, action) {
@@ -278,10 +295,12 @@ export class Grid {
   }
 
   remove() {
+    this.hand.dropFocus();
     cancelAnimationFrame(this.frame);
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     for (const stack of this.stacks.values()) stack.end();
     clearTimeout(this.saying);
+    clearTimeout(this.telling);
     this.memory.end();
     this.slide.end();
     this.hand.end();
@@ -625,6 +644,8 @@ class Row {
   getGround(frame) {
     if (this.ground?.key === frame.key && this.ground.picture === this.picture) return this.ground;
     const { width, height } = frame;
+    const own = this.picture.isSlice && this.picture.getPixels(frame);
+    if (own) return (this.ground = { key: frame.key, picture: this.picture, pixels: own, unseen: null, quiet: null });
     this.surface ??= new OffscreenCanvas(width, height);
     if (this.surface.width !== width || this.surface.height !== height) Object.assign(this.surface, { width, height });
     const context = this.surface.getContext("2d", { willReadFrequently: true, alpha: false });

@@ -296,12 +296,17 @@ class Pane {
     if (this.map) {
       const { width, height } = frame;
       const box = this.placeBox(frame);
-      if (reshade) this.shade = shadePixels(this.map, box, width, height, this.range, view.signed);
+      if (reshade) this.shade = null;
       const all = box[0] <= 0.5 && box[1] <= 0.5 && box[2] > width - 0.5 && box[3] > height - 0.5;
       if (!all) ground.unseen ??= markUnseen(ground.pixels, frame, this.row.size);
       const quiet = this.painting === "fine" && view.opacity > 0;
       if (quiet) ground.quiet ??= quieten(ground.pixels);
-      blend(this.out, quiet ? ground.quiet : ground.pixels, ground.unseen, this.shade, colours);
+      const pixels = quiet ? ground.quiet : ground.pixels;
+      if (all && colours.isClear) this.out.set(pixels);
+      else {
+        this.shade ??= shadePixels(this.map, box, width, height, this.range, view.signed);
+        blend(this.out, pixels, ground.unseen, this.shade, colours);
+      }
     } else {
       this.out.set(ground.pixels);
     }
@@ -533,7 +538,10 @@ class Pane {
   }
 
   describeRegion(region, size) {
-    if (!this.map) return `Outlined: ${formatShare(measureArea(region, size))} of the picture`;
+    if (!this.map) {
+      const sides = this.row.stack?.measureSides(region) ?? "";
+      return `Outlined: ${formatShare(measureArea(region, size))} of the picture${sides}`;
+    }
     if (this.sums?.size !== size) this.sums = new Sums(this.map, this.box, size);
     const share = this.sums.getShare(region, size);
     this.inside.dataset.share = share?.toFixed(5) ?? "";

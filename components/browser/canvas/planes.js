@@ -57,11 +57,11 @@ class PlaneView {
     const head = make("figcaption", "plane-head", this.element);
     make("span", "plane-title", head).textContent = described.title;
     this.number = make("span", "number", head);
-    this.explain = make("button", "small", head, { type: "button" });
+    this.stage = make("div", "stage", this.element);
+    this.explain = make("button", "small", this.element, { type: "button" });
     this.explain.textContent = "Explain";
     this.explain.title = `Explain ${described.title.toLowerCase()} slices`;
     this.explain.addEventListener("click", () => this.stack.tell(described.plane, this.index));
-    this.stage = make("div", "stage", this.element);
     this.canvas = make("canvas", "", this.stage, { role: "img", tabindex: "0" });
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.sides = new Sides(this.stage);

@@ -1,6 +1,7 @@
 // What lies around a slice: the letters of its sides, a scale in millimetres, and what is missing of it.
 
 const SCALE_SHARE = 0.3; // of the pane's width, which the scale fills at most
+const NARROWEST_SCALED = 150; // CSS pixels of a pane
 const LENGTHS = [1, 2, 5, 10, 20, 50, 100, 200, 500]; // millimetres of a scale
 const DIRECTION_LETTERS = ["RL", "AP", "FH"];
 
@@ -31,7 +32,7 @@ class Sides {
     const { view } = this;
     if (!view) return;
     if (!this.gaps.hidden) this.placeGaps(view, visible);
-    this.length.hidden = !view.mm || !this.isScaled || !stageWidth;
+    this.length.hidden = !view.mm || !this.isScaled || stageWidth < NARROWEST_SCALED;
     if (this.length.hidden) return;
     const across = (view.mm[2] * view.columns * visible.width) / view.width; // millimetres on the screen
     const fitting = LENGTHS.filter((one) => one <= across * SCALE_SHARE);

@@ -116,10 +116,29 @@ function getLens(described, window, inverted, padding) {
   return lens;
 }
 
-// A slice as the picture of a row: like Picture, but drawn anew for each step and each window.
+// A slice as the picture of a row: like Picture, but drawn anew for each step and each window. `source` is its picture,
+// or its pixels, of which each needs a surface only where it is enlarged or reduced.
 class SlicePicture {
-  constructor(surface, { width, height }) {
-    Object.assign(this, { surface, width, height, isSlice: true });
+  constructor(source, { width, height }) {
+    Object.assign(this, { source, width, height, isSlice: true });
+  }
+
+  // Its pixels, where a frame shows them as they are.
+  getPixels(frame) {
+    const { source, width, height } = this;
+    const isWhole = frame.visible.width === width && frame.visible.height === height;
+    const isPlain = isWhole && source.data && source.width === width && source.height === height;
+    return isPlain && frame.width === width && frame.height === height ? new Uint32Array(source.data.buffer) : null;
+  }
+
+  get surface() {
+    const { source } = this;
+    if (!source.data) return source;
+    if (!this.drawn) {
+      this.drawn = new OffscreenCanvas(source.width, source.height);
+      this.drawn.getContext("2d").putImageData(source, 0, 0);
+    }
+    return this.drawn;
   }
 
   chooseLevel(screenWidth) {

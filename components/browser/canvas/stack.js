@@ -6,6 +6,9 @@ const CINE = 100; // milliseconds from slice to slice, of a series that is no cl
 const GENTLE = 500; // the same for those whose system asks for less motion
 const HURRY = 3; // slices before the end of those sent ahead, at which more are asked for
 
+// By series, what was in view and what the page showed then: one grid follows another while slow maps are made.
+const lastSeen = new Map();
+
 class Stack {
   constructor(grid, volume) {
     this.grid = grid;
@@ -40,7 +43,11 @@ class Stack {
     const isOther = this.described?.plane !== plane;
     this.described = described;
     this.named = new Map(windows.map((one) => [one.name, one]));
-    if (given !== this.given || isOther) {
+    const seen = this.given === null ? lastSeen.get(this.volume) : null;
+    if (seen?.given === given) {
+      this.at = seen.at;
+      this.rest();
+    } else if (given !== this.given || isOther) {
       const echoed = this.told.indexOf(given);
       // Python says what it was told, perhaps late: only what is news replaces what is in view.
       if (echoed >= 0 && !isOther) this.told.splice(0, echoed + 1);
@@ -69,6 +76,7 @@ class Stack {
     for (const [at, file] of Object.entries(maps)) {
       fetchMaps(file).then((found) => {
         this.maps.set(Number(at), found);
+        for (const { element } of this.rows) element.dataset.explained = String(this.maps.size);
         this.arrive(Number(at));
       }, () => {});
     }
@@ -116,9 +124,10 @@ class Stack {
     this.go(this.at.index + by);
   }
 
-  go(index) {
+  go(index, isLed = false) {
     const next = Math.min(Math.max(index, 0), this.count - 1);
     if (next === this.at.index) return;
+    if (!isLed) this.lead(next);
     this.at = { ...this.at, index: next };
     this.followCross();
     this.change("scroll");
@@ -172,7 +181,15 @@ class Stack {
     const told = JSON.stringify(this.planes.open ? this.cross : null);
     if (told === this.toldPlanes) return;
     this.toldPlanes = told;
-    this.grid.setStateValue("planes", this.planes.open ? { volume: this.volume, cross: this.cross } : null);
+    this.grid.crosses[this.volume] = this.planes.open ? this.cross : null;
+    this.grid.setStateValue("planes", { ...this.grid.crosses });
+  }
+
+  // The other series goes along.
+  lead(index) {
+    const { link } = this.described;
+    const other = link && this.grid.stacks.get(link.volume);
+    other?.go(link.indices[index], true);
   }
 
   choose(window) {
@@ -243,14 +260,16 @@ class Stack {
 
   // Ask for more slices before those that are here end. The page's slice stays what it is.
   hurry(around = this.at.index) {
-    const { slices, count, index } = this.described;
-    const near = [-HURRY, 0, HURRY].map((by) => clampTo(around + by, count));
+    const { slices, count, index, reach } = this.described;
+    const soon = Math.min(HURRY, reach - 1);
+    const near = [-soon, 0, soon].map((by) => clampTo(around + by, count));
     const isShort = near.some((at) => !slices[at] && !this.described.missing.includes(at));
     if (!isShort || this.asked === around || index === around) return;
     clearTimeout(this.hurrying);
     this.hurrying = setTimeout(() => {
       this.asked = around;
-      this.grid.setStateValue("near", { ...this.place, index: around });
+      this.grid.near[this.volume] = { ...this.place, index: around };
+      this.grid.setStateValue("near", { ...this.grid.near });
     }, 60);
   }
 
@@ -270,14 +289,14 @@ class Stack {
     if (now === this.given || now === this.told.at(-1)) return;
     if (this.isMissing && plane === this.described.plane) return;
     this.told.push(now);
-    this.grid.report();
-    this.grid.setTriggerValue("place", { ...place, at: performance.now() });
+    this.grid.tellPlace({ ...place, at: performance.now() });
   }
 
   // ---- showing
 
   change(kind) {
     this.changed = kind === "page" ? (this.changed ?? kind) : kind;
+    lastSeen.set(this.volume, { at: this.at, given: this.given });
     this.grid.requestPaint();
   }
 
@@ -304,15 +323,11 @@ class Stack {
     const { view, padding } = this.described;
     if (held?.bitmap) return held.bitmap;
     const { rows, columns } = view;
-    this.surface ??= new OffscreenCanvas(columns, rows);
-    const { surface } = this;
-    if (surface.width !== columns || surface.height !== rows) Object.assign(surface, { width: columns, height: rows });
-    if (this.image?.width !== columns || this.image.height !== rows) this.image = new ImageData(columns, rows);
-    const out = new Uint32Array(this.image.data.buffer);
+    const image = new ImageData(columns, rows);
+    const out = new Uint32Array(image.data.buffer);
     if (held) getLens(this.slice, this.window, this.at.inverted, padding).draw(out, held.numbers);
     else out.fill(0xff000000);
-    surface.getContext("2d").putImageData(this.image, 0, 0);
-    return surface;
+    return image;
   }
 
   // The maps of the slice in view by pane, where they are known: those of the page's own are the panes' own.
@@ -324,6 +339,16 @@ class Stack {
   get title() {
     const { name, title } = this.described;
     return `${name}, ${title ? title.toLowerCase() : "no."} ${this.at.index + 1}`;
+  }
+
+  // Sides of an outline in millimetres, as the end of what is said of it; empty where nobody knows.
+  measureSides(region) {
+    const { mm, rows, columns, width, height } = this.described.view;
+    if (!mm) return "";
+    const extent = (side) => Math.max(...region.map((at) => at[side])) - Math.min(...region.map((at) => at[side]));
+    const across = (extent(0) * columns * mm[2]) / width;
+    const down = (extent(1) * rows * mm[1]) / height;
+    return `, ${across.toFixed(1)} × ${down.toFixed(1)} mm`;
   }
 
   // The slice in words, for those who do not see it and beside the slider.

@@ -20,6 +20,10 @@ export default function (component) {
     state.said += 1;
     setStateValue("slice", { at, number: state.said });
   };
+  // While settings move, what is known of the other slices stands: it is not drawn again.
+  const text = JSON.stringify({ ...data, at: 0, heard: 0 });
+  if (text === state.drawn) return drawHandle(root);
+  state.drawn = text;
   draw(root);
   if (state.table.open) fillTable(state);
 }

@@ -29,9 +29,9 @@ ORIENTATION = "SPL"
 AIR, TISSUE, HOLLOW, SOLID, LESION, BONE, VESSEL = -1000, 20, -320, 260, -30, 700, 120
 """Hounsfield units of the parts, before what the seed adds."""
 
-_GRAIN = 250  # how far a grain lies from the lesion's own value at most
+_GRAIN = 380  # how far a grain lies from the lesion's own value at most
 _NOISE = 18  # standard deviation
-_RADII = {"small": (4.6, 5.6), "large": (9.0, 10.8)}  # mm
+_RADII = {"small": (5.4, 6.4), "large": (9.4, 10.8)}  # mm
 _EDGE = 0.75  # mm over which one part passes into the next, on either side
 _VESSELS = 5  # in each organ
 

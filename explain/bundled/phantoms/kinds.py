@@ -12,7 +12,7 @@ Place = Literal["hollow", "solid"]
 """Which organ the lesion lies in: the one darker than it, or the one brighter."""
 
 Size = Literal["small", "large"]
-"""About 5 or about 10 mm from middle to edge."""
+"""About 6 or about 10 mm from middle to edge."""
 
 Texture = Literal["smooth", "grainy"]
 """The same everywhere, or grains of one voxel."""

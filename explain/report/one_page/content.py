@@ -112,6 +112,7 @@ def describe_page(
     ends: Mapping[str, tuple[float, float]],
     view: RenderSettings,
     regions: Regions | None = None,
+    note: str = "",
 ) -> Page:
     """Gather the page of a picture.
 
@@ -121,6 +122,7 @@ def describe_page(
         ends: lowest and highest value shown of each map, by its key; see `explain.report.comparison.find_ranges`.
         view: how maps are drawn.
         regions: drawn or given ones, by their names.
+        note: why it is this slice, in a sentence.
 
     Raises:
         ExplainError: there is no map to report.
@@ -142,7 +144,7 @@ def describe_page(
     return Page(
         cautions=tuple(filter(None, dict.fromkeys([entry.unlike.sentence, entry.caution]))),
         name=entry.picture.name,
-        picture=_describe_picture(entry.picture),
+        picture=(*_describe_picture(entry.picture), *(((("Why this slice", note),)) if note else ())),
         model=_describe_model(explanation),
         answers=tuple(_describe_answer(one, entry) for one in entry.predictions[:5]),
         explained=f"The maps are for {join_titles([f'“{label}”' for label in entry.labels])}.",

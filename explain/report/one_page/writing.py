@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from explain.engine.explanation import Explanation
-from explain.errors import ExplainError
+from explain.engine.explanation import Explanation, PictureExplanation
+from explain.errors import ExplainError, PictureError
 from explain.maps.render import RenderSettings
 from explain.pictures.naming import Names, hide_name
+from explain.pictures.picture import Picture
 from explain.report.comparison import find_ranges
 from explain.report.one_page.content import Page, describe_page
 from explain.report.one_page.panes import Regions
@@ -24,48 +26,77 @@ MOST_PAGES = 20
 
 
 class OnePageReport:
-    """Pages of a report, gathered while the answers come.
+    """Pages of a report, gathered while the answers come; see `explain.report.export.Taker`.
 
     Args:
         view: how maps are drawn.
-        names: whose file names are hidden.
-        regions: by a picture's digest, its drawn or given regions by their names.
+        find_regions: gives the drawn or given regions of a picture, by their names.
+        surest: of a stack, how many of its slices have a page: those on which the class is surest. By default all
+            pictures have one, as far as there is room.
 
     Attributes:
         pages: so far.
         left_out: pictures for which there was no room.
+        problems: sentences on pictures of which there was nothing to report.
     """
 
     def __init__(
         self,
         view: RenderSettings | None = None,
-        names: Names = "auto",
-        regions: Mapping[str, Regions] | None = None,
+        find_regions: Callable[[Picture], Regions] | None = None,
+        surest: int | None = None,
     ) -> None:
         self._view = view or RenderSettings()
-        self._names = names
-        self._regions = regions or {}
+        self._find_regions = find_regions
+        self._surest = surest
+        self._waiting: list[tuple[float, int, Callable[[str], None]]] = []
+        self._count = 0
         self.pages: list[Page] = []
         self.left_out = 0
+        self.problems: list[str] = []
 
-    def add(self, explanation: Explanation, number: int = 1) -> None:
-        """Add a page for each picture of an answer.
+    def take(
+        self,
+        explanation: Explanation,
+        entry: PictureExplanation,
+        ends: Mapping[str, tuple[float, float]],
+        number: int,
+        file: Path | None = None,
+    ) -> dict[str, bytes]:
+        """Add a page; nothing goes into a folder."""
+        self._count += 1
+        if self._surest is None:
+            self._add(explanation, entry, ends)
+            return {}
+        sure = next((one.probability or 0.0 for one in entry.predictions if one.index in entry.targets), 0.0)
+        self._waiting.append((sure, number, partial(self._add, explanation, entry, ends)))
+        self._waiting = sorted(self._waiting, key=lambda waiting: waiting[:2], reverse=True)[: self._surest]
+        return {}
 
-        Args:
-            explanation: what the engine answered.
-            number: the first picture's place among those of the whole request, from 1.
+    def finish(self) -> dict[str, bytes]:
+        """Make the pages that waited, in the order of their slices."""
+        for _, _, add in sorted(self._waiting, key=lambda waiting: waiting[1]):
+            add(f"One of the {len(self._waiting)} of {self._count} slices on which the class is surest.")
+        self._waiting = []
+        return {}
 
-        Raises:
-            ExplainError: a picture has no map.
-        """
-        ranges = find_ranges(explanation.pictures, self._view)
-        for place, (entry, ends) in enumerate(zip(explanation.pictures, ranges, strict=True), number):
-            if len(self.pages) >= MOST_PAGES:
-                self.left_out += 1
-                continue
-            named = replace(entry, picture=hide_name(entry.picture, place, self._names))
-            regions = self._regions.get(entry.picture.digest)
-            self.pages.append(describe_page(explanation, named, ends, self._view, regions))
+    def _add(
+        self,
+        explanation: Explanation,
+        entry: PictureExplanation,
+        ends: Mapping[str, tuple[float, float]],
+        note: str = "",
+    ) -> None:
+        if len(self.pages) >= MOST_PAGES:
+            self.left_out += 1
+            return
+        regions = None if self._find_regions is None else self._find_regions(entry.picture)
+        try:
+            self.pages.append(describe_page(explanation, entry, ends, self._view, regions, note))
+        except PictureError:
+            raise
+        except ExplainError as error:
+            self.problems.append(str(error))
 
     def encode(self, kind: ReportKind) -> bytes:
         """The report as a file.
@@ -74,7 +105,8 @@ class OnePageReport:
             ExplainError: there is no page.
         """
         if not self.pages:
-            raise ExplainError("There is nothing to report: no picture was explained. Explain one first.")
+            nothing = "There is nothing to report: no picture was explained. Explain one first."
+            raise ExplainError(self.problems[0] if self.problems else nothing)
         if kind == "html":
             from explain.report.one_page.html import write_html
 
@@ -96,8 +128,11 @@ def encode_report(
     Raises:
         ExplainError: there is nothing to report.
     """
-    report = OnePageReport(view, names, regions)
-    report.add(explanation)
+    report = OnePageReport(view, lambda picture: (regions or {}).get(picture.digest, {}))
+    ranges = find_ranges(explanation.pictures, view or RenderSettings())
+    for number, (entry, ends) in enumerate(zip(explanation.pictures, ranges, strict=True), 1):
+        named = replace(entry, picture=hide_name(entry.picture, number, names))
+        report.take(explanation, named, ends, number)
     return report.encode(kind)
 
 

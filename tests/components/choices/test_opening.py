@@ -10,8 +10,7 @@ import pytest
 from components.choices import opening
 from components.choices.opening import open_scans, stop_opening, take_opened
 from components.choices.pictures import _show_slice, get_tray
-from components.choices.series import get_scans
-from explain.pictures.picture import Section
+from components.choices.series import Wanted, get_scans
 from explain.volumes import reading
 from tests.components.choices.test_series import brain, head
 from tests.explain.volumes.test_reading import pack
@@ -117,13 +116,13 @@ def test_the_slice_that_a_link_shows_is_found_in_the_files() -> None:
     _show_slice(get_tray())
     volume = get_scans().series[1].open()
     upload(pack(files[::-1], "other-{}".format))
-    get_scans().wanted = Section(volume.digest, "coronal", 4, "Own 1/2")
+    get_scans().wanted = Wanted(volume.digest, "coronal", 4, "no such window")
     _show_slice(get_tray())
     scans = get_scans()
     assert scans.draw().name == "MR, 5 slices, coronal 5" and scans.window is None, "there is no such window"
     assert scans.wanted is None and not scans.problems
     upload(*head())
-    scans.wanted = Section("e" * 64, "stack", 4, "Brain")
+    scans.wanted = Wanted("e" * 64, "stack", 4, "Brain")
     _show_slice(get_tray())
     assert "not the scans that the link shows" in get_scans().problems[0] and get_scans().wanted is not None
     assert get_scans().draw().name == "CT, 7 slices, no. 3"

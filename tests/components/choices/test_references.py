@@ -9,7 +9,7 @@ from components.choices.references import References, describe_kinds, describe_l
 from explain.datasets.loose import MOST_PICTURES, Loose, LoosePicture
 from explain.faithfulness.unlike import FEWEST
 
-PICTURES = tuple(LoosePicture(f"{n}.png", f"{n:064x}", b"") for n in range(FEWEST))
+PICTURES = tuple(LoosePicture(f"{n:064x}", b"") for n in range(FEWEST))
 ENOUGH = Loose(PICTURES, FEWEST, 0, "", Counter(photograph=FEWEST))
 
 

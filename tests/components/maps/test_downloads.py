@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
+import zipfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from components.browser.canvas import Drawn
 from components.maps import downloads
 from components.maps.downloads import Shown
-from components.maps.rows import Loan
+from components.maps.rows import GRID, Loan
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
 from explain.faithfulness.verdict import Mark, Verdict
 from explain.maps.heatmap import Heatmap
@@ -19,7 +23,11 @@ from explain.maps.render import RenderSettings
 from explain.passes.count import Passes
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
+from explain.report.one_page import writing
+from explain.report.scans import writing as scans
 from explain.settings import Settings
+from explain.volumes.reading import read_volumes
+from tests.support.dicom_files import make_series, ramp, write
 
 PIXELS = np.zeros((8, 8, 3), dtype=np.uint8)
 
@@ -77,3 +85,34 @@ def test_what_has_been_said_of_the_maps_by_then_goes_along(monkeypatch: pytest.M
     shown.draw_figure(["grad-cam"], "png")
     ((_, entry),) = drawn[0][4].values()
     assert entry.verdicts == {"prompt-cam/layer4/3": said}
+
+
+def test_the_report_is_of_what_is_shown_with_the_outline_that_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(writing, "encode_report", lambda *given: asked.append(given) or b"%PDF")
+    corners = ((0.0, 0.0), (4.0, 0.0), (4.0, 4.0))
+    monkeypatch.setattr(downloads, "read_drawn", lambda key: Drawn("d1", corners) if key == GRID else None)
+    shown, view, model = Shown(), RenderSettings(opacity=0.5), None
+    verdict = Verdict((Mark("backed", "It is."),))
+    shown.finish(view, Explanation(model, (explain("grad-cam"),)), {})  # type: ignore[arg-type]
+    shown.find_verdicts = lambda: {"d1": {"grad-cam/layer4/3": verdict}}
+    assert shown.write_report("pdf") == b"%PDF"
+    ((maps, kind, drawn_as, names, regions),) = asked
+    assert maps.verdicts == ({"grad-cam/layer4/3": verdict},) and (kind, drawn_as, names) == ("pdf", view, "shown")
+    assert regions == {"d1": {"the outline": corners}}
+
+
+@pytest.mark.parametrize("for_archive", [False, True])
+def test_of_scans_the_slices_of_the_open_series_are_zipped(monkeypatch: pytest.MonkeyPatch, for_archive: bool) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(scans, "export_scans", lambda *given: asked.append(given) or {"a.dcm": b"one", "b.dcm": b"two"})
+    volume = read_volumes([write(one) for one in make_series(ramp())]).series[0].open()
+    slice_, model = volume.slice(2), None
+    entries = (explain("grad-cam"), replace(explain("grad-cam"), picture=slice_))
+    shown = Shown()
+    shown.finish(RenderSettings(), Explanation(model, entries), {})  # type: ignore[arg-type]
+    with zipfile.ZipFile(io.BytesIO(shown.write_scans("dicom", volume, for_archive))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {"a.dcm": b"one", "b.dcm": b"two"}
+    ((slices, kinds, originals, named, _),) = asked
+    assert [entry.picture for entry in slices.pictures] == [slice_] and kinds == ["dicom"] and named is for_archive
+    assert originals[volume.digest](2)[128:132] == b"DICM"

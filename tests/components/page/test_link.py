@@ -83,6 +83,7 @@ VIEW = {
     "truth": ["birds"],
     "world": ["patch"],
     "siblings": ["ruby warbler"],
+    "border": ["pneumonia"],
     "specimen": ["3"],
     "round": ["12"],
     "planted": ["0"],

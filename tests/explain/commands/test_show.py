@@ -12,10 +12,12 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from explain.bundled.pictures import bundled_pictures
+from explain.faithfulness.unlike import FEWEST, SENTENCE_OF_REFERENCES
 from explain.methods import all_methods
 from explain.models.load import load_model
 from explain.models.prompt_library import PromptCard, save_prompts
 from explain.models.request import parse_model
+from tests.support.data_sets import draw, fill
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -63,6 +65,28 @@ def test_verdicts_are_printed_kept_and_replayed(run: Run, tmp_path: Path) -> Non
     status, printed, _ = run(f"replay {path}")
     assert status == 1 and "Grad-CAM: the verdict is another one now" in printed
     assert "Eigen-CAM: the verdict was found by older rules" in printed
+
+
+def test_a_picture_unlike_the_references_is_said_to_be(run: Run, tmp_path: Path) -> None:
+    hens = next(picture.path for picture in bundled_pictures() if picture.name == "hens")
+    folder, asked = (
+        tmp_path / "like",
+        f"show {hens} --model photo-cnn --methods fem --out {tmp_path / 'out'} --references",
+    )
+    for path, data in fill("noise", count=FEWEST - 1):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    (folder / "notes.txt").write_text("passed over")
+    status, _, said = run(f"{asked} {folder}")
+    assert status == 2 and f"{FEWEST - 1} reference pictures are too few" in said
+    (folder / "one-more.png").write_bytes(draw(FEWEST))
+    status, printed, _ = run(f"{asked} {folder}")
+    assert status == 0 and SENTENCE_OF_REFERENCES in printed
+    (entry,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["pictures"]
+    assert entry["caution"] == SENTENCE_OF_REFERENCES and entry["unlike"]["count"] == FEWEST
+    assert entry["unlike"]["value"] > entry["unlike"]["bound"]
+    status, _, said = run(f"{asked} {tmp_path / 'nowhere'}")
+    assert status == 2 and "There is no folder" in said
 
 
 def test_show_on_the_vit_writes_four_maps_and_sees_a_cat(run: Run, cat: Path, tmp_path: Path) -> None:

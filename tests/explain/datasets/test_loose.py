@@ -33,9 +33,9 @@ def test_files_and_zips_of_files_are_read_once_each_and_opened_when_asked_for() 
         (".x", b""),
     ]
     found = read_loose([("c.png", draw(3)), ("some.zip", pack(inside)), ("folder/d.png", b"\x89PNG cut short")], IGNORE)
-    assert [one.name for one in found.pictures] == ["c.png", "a.png", "b.png"]
+    assert [one.data for one in found.pictures] == [draw(3), draw(1), draw(2)]
     assert (found.given, found.unreadable) == (5, 1), "the text was never taken for a picture"
-    assert found.reason.startswith("“d.png”")
+    assert found.reason.startswith("“File 5”"), "a name may be a patient's"
     for one in found.pictures:
         assert one.open().digest == one.digest
 
@@ -43,7 +43,8 @@ def test_files_and_zips_of_files_are_read_once_each_and_opened_when_asked_for() 
 def test_of_too_many_as_many_are_taken_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loose, "MOST_PICTURES", 4)
     found = read_loose(fill("a", count=10), IGNORE)
-    assert [one.name for one in found.pictures] == ["0.png", "2.png", "5.png", "7.png"] and found.given == 10
+    assert [one.data for one in found.pictures] == [draw(place) for place in (0, 2, 5, 7)] and found.given == 10
+    assert read_loose([(".hidden", b"x")], IGNORE).given == 0
     monkeypatch.setattr(loose, "MOST_BYTES", 1000)
     with pytest.raises(DataSetError, match="take more than"):
         read_loose(fill("a", count=10), IGNORE)
@@ -58,3 +59,13 @@ def test_kinds_are_counted_and_reading_can_be_stopped() -> None:
     stop.set()
     with pytest.raises(Cancelled):
         read_loose(files, IGNORE, stop)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [("../Mary Smith.png", "points outside"), ("Mary Smith/bomb.bmp", "more than 100 times its size")],
+)
+def test_a_hostile_zip_is_refused_and_names_nobody(entry: str, words: str) -> None:
+    with pytest.raises(DataSetError, match=words) as refused:
+        read_loose([("Mary Smith.zip", pack([(entry, bytes(30_000_000))]))], IGNORE)
+    assert "Smith" not in str(refused.value)

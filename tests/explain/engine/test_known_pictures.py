@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from explain.bundled.models import bundled_models, find_calibration
 from explain.bundled.pictures import bundled_pictures
+from explain.datasets.loose import LoosePicture
 from explain.engine import known_pictures
 from explain.engine.engine import Engine
 from explain.errors import PictureError
@@ -95,6 +96,10 @@ def test_a_model_of_ones_own_is_compared_with_references_once(engine: Engine, cn
     (known,) = engine.explain(even[0], cnn, "eigen-cam", references=even).pictures
     assert engine.passes - before == Passes(forward=1), "for its map alone: the references are remembered"
     assert known.caution == ""
+    packed = [LoosePicture(one.digest, b"not opened") for one in even]
+    before = engine.passes
+    (again,) = engine.explain(make_picture(0), cnn, "eigen-cam", references=packed).pictures
+    assert engine.passes == before and again.unlike == told.unlike, "known by their digests, and not opened again"
 
 
 def test_references_are_refused_where_they_are_too_few_or_no_pictures(engine: Engine, cnn: LoadedModel) -> None:

@@ -167,3 +167,37 @@ def test_a_network_that_does_not_fit_its_input_gets_a_sentence(engine: Engine) -
         engine.load(_Finder(), preprocessing=told)
     with pytest.raises(ModelError, match="'depth': … where it reads volumes"):
         engine.load(_Finder(), preprocessing={"input_size": (16, 16), "channels": 1})
+
+
+def test_a_slice_has_the_cut_of_the_whole(engine: Engine, finder: LoadedModel) -> None:
+    volume, _ = _draw()
+    answer = engine.explain_volume(volume, finder, "grad-cam,eigen-cam", target="nothing")
+    picture = volume.slice(5, "coronal")
+    entry = answer.lay_on(picture)
+    assert entry.picture is picture and entry.predictions == answer.predictions
+    for heatmap, whole in zip(entry.maps, answer.maps, strict=True):
+        cut = whole.cut("coronal", 5)
+        assert cut is not None and np.array_equal(heatmap.values, cut.values) and heatmap.box == cut.box
+    with pytest.raises(PictureError, match="is no slice of"):
+        answer.lay_on(build_volume(np.zeros((6, 8, 8), np.int16)).slice(2))
+
+
+def test_a_stack_is_one_look_and_its_cuts(engine: Engine, finder: LoadedModel) -> None:
+    volume, _ = _draw()
+    engine.forget()
+    before = engine.passes
+    slices = [*engine.explain_stack(volume, finder, "grad-cam,legrad", target="something", first=6)]
+    assert engine.passes.forward - before.forward == 1
+    assert [answer.index for answer in slices] == [6, 7, 5, 4, 3, 2, 1, 0]
+    whole = engine.explain_volume(volume, finder, "grad-cam", target="something")
+    for answer in slices:
+        cut = whole.maps[0].cut("stack", answer.index)
+        assert cut is not None and np.array_equal(answer.maps["grad-cam"].values, cut.values)
+        assert answer.probability == whole.predictions[0].probability and "legrad" in answer.unavailable
+
+
+def test_a_slice_beside_the_input_says_so(engine: Engine) -> None:
+    short = engine.load(_Finder(), preprocessing={**_PREPROCESSING, "depth": 4})
+    slices = {one.index: one for one in engine.explain_stack(_draw()[0], short, "grad-cam")}
+    assert set(slices[4].maps) == {"grad-cam"} and not slices[0].maps
+    assert slices[0].unavailable["grad-cam"].startswith("The model was not shown this slice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import time
@@ -18,10 +19,13 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_voi, apply_windowing, get_decoder
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    HTJ2K,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -31,6 +35,7 @@ from pydicom.uid import (
 
 from explain.errors import PictureError
 from explain.pictures.decode import decode
+from explain.pictures.dicom_frames import check_pixels, open_dataset, read_frame
 from explain.pictures.picture import Picture
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -335,6 +340,50 @@ def test_jpeg_and_jpeg_2000_inside() -> None:
     if get_decoder(JPEG2000Lossless).is_available:
         lossless = compressed("JPEG2000", stored, JPEG2000Lossless, irreversible=False, no_jp2=True)
         assert np.array_equal(read(lossless).pixels[:, :, 0], stored)
+
+
+def _plane(*factors: int) -> np.ndarray:
+    down, across = np.mgrid[:24, :32]
+    return across * factors[0] + down * factors[1] + factors[2]
+
+
+# Written by OpenJPH, which nothing here needs: 16-bit unsigned and signed without loss, 8-bit with some.
+_UNSIGNED = (
+    "/0//UQApQAAAAAAgAAAAGAAAAAAAAAAAAAAAIAAAABgAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCI"
+    "kJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAKYAAf+TwAAmZfgFB3QAwAATQAASgEj+Awd0"
+    "AO4BB3QAwAATwAARgCKL/AKCdAAKMwDAABVQAAVIjh07/qCCMgJ2AL7v+8AAAb62AMAAFbAABWDAwMDAwMDninpxgncA3t3d3fpy"
+    "e/fJ7LgAwAAtaAAFqkaj0Wg0Go1Go9H4+f4Kenp6enECewBMkiRJkiT/cYEnv2Se/ZJ79knsvwD/2Q=="
+)
+_SIGNED = (
+    "/0//UQApQAAAAAAgAAAAGAAAAAAAAAAAAAAAIAAAABgAAAAAAAAAAAABjwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCI"
+    "kJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAMAAAf+TwAAlSQGHdADAABNAABMASP4DB3QA"
+    "X/kDB3QAwAATwAATACKL/AKCdABO5wAiNADAABVQAAVYjh07/qCCMgJ2AH322WefwEIBvrYAwAAVsAAFpsDAwMDAwOeKenGCdwA5"
+    "c3JycnJycv76DGB79jGB7LoAwAAtaAAF0QBGo9FoNBqNRqPR+Pn+Cnp6enpxAnsAi4vFYrFYLBaLxWKxWCz+/3GAhAe/YhAe/YhA"
+    "e/YhAeyzAf/Z"
+)
+_LOSSY = (
+    "/0//UQApQAAAAAAgAAAAGAAAAAAAAAAAAAAAIAAAABgAAAAAAAAAAAABBwEB/1AACAACAAAAIv9SAAwAAgABAAUEBEAA/1wAIyJ3"
+    "GHbqdup2vG8AbwBu4mdMZ0xnZFADUANQRlfSV9JXYf9kABcAAU9wZW5KUEggVmVyIDAuMjYuMy7/kAAKAAAAAACcAAH/k8ABMFvw"
+    "A4d0AMABNAASgJz7Awd0AKwBB3QAwAKmABIAGzbYtPkBArQA7QozAMAFoQAVIJwBQiEgkIMQ8ABPuAJZlwCqKukJPcyttgDAFqQB"
+    "MPYcxfQ5jOlzGPtYSV/JX4Ari3oAAPuuupUAwBbEATAESBAJkASRAAnief4IffLv3vl2H1I5HgD+/3HAZQD/2Q=="
+)
+
+
+@pytest.mark.parametrize(
+    ("codestream", "stored", "syntax", "off"),
+    [
+        (_UNSIGNED, _plane(100, 7, 0).astype(np.uint16), HTJ2KLossless, 0),
+        (_UNSIGNED, _plane(100, 7, 0).astype(np.uint16), HTJ2KLosslessRPCL, 0),
+        (_SIGNED, _plane(100, -70, -500).astype(np.int16), HTJ2KLossless, 0),
+        (_LOSSY, (_plane(100, 7, 0) // 16).astype(np.uint8), HTJ2K, 1),
+    ],
+)
+def test_high_throughput_jpeg_2000(codestream: str, stored: np.ndarray, syntax: str, off: int) -> None:
+    ds = dataset(stored, PixelData=encapsulate([base64.b64decode(codestream)]))
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = syntax
+    opened = open_dataset(written(ds))
+    assert np.abs(read_frame(opened, 0, check_pixels(opened)).astype(int) - stored).max() <= off
 
 
 def test_a_frame_larger_than_the_header_says_is_refused() -> None:

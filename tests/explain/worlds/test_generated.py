@@ -66,3 +66,7 @@ def test_the_table_is_of_the_network_that_ships() -> None:
     whole, *halved = table.tested[: 1 + len(FILTERS)]
     assert whole.right > 0.9 and all(one.interval[1] < 0.7 for one in halved)
     assert all(row.interval[0] < row.right < row.interval[1] for row in table.tested)
+    card = " ".join((FOLDER / "README.md").read_text(encoding="utf-8").split())
+    for row in (whole, halved[0]):
+        assert f"{100 * row.right:.1f} %" in card
+        assert f"({100 * row.interval[0]:.1f} to {100 * row.interval[1]:.1f})" in card

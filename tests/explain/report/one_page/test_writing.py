@@ -11,6 +11,8 @@ import pytest
 from explain import save_report
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
+from explain.maps.render import RenderSettings
+from explain.report.comparison import find_ranges
 from explain.report.one_page import writing
 from explain.report.one_page.writing import OnePageReport, encode_report, read_report_path
 from tests.support.dicom_files import SECRETS
@@ -65,6 +67,27 @@ def test_more_pictures_than_pages_are_counted(photo: Explanation, monkeypatch: p
     assert writing.MOST_PAGES == 20
     monkeypatch.setattr(writing, "MOST_PAGES", 2)
     report, one = OnePageReport(), keep_one_map(photo)
-    report.add(replace(one, pictures=one.pictures * 3))
-    report.add(one, 4)
+    for number in range(1, 5):
+        report.take(one, one.pictures[0], find_ranges(one.pictures, RenderSettings())[0], number)
     assert len(report.pages) == 2 and report.left_out == 2
+
+
+def test_of_a_stack_the_surest_slices_have_a_page(photo: Explanation) -> None:
+    report, one = OnePageReport(surest=2), keep_one_map(photo)
+    entry = one.pictures[0]
+    ends = find_ranges(one.pictures, RenderSettings())[0]
+    for number, sure in enumerate((0.1, 0.9, 0.2, 0.8), 1):
+        predictions = (replace(entry.predictions[0], index=0, probability=sure),)
+        named = replace(entry, predictions=predictions, picture=replace(entry.picture, name=f"slice {number}"))
+        assert report.take(one, named, ends, number) == {} and report.pages == []
+    assert report.finish() == {}
+    assert [page.name for page in report.pages] == ["slice 2", "slice 4"]
+    assert dict(report.pages[0].picture)["Why this slice"].startswith("One of the 2 of 4 slices")
+
+
+def test_a_picture_without_a_map_is_left_out_with_the_reason(photo: Explanation) -> None:
+    report, one = OnePageReport(), keep_one_map(photo)
+    report.take(one, replace(one.pictures[0], maps=()), {}, 1)
+    assert report.pages == [] and "Prompt-CAM needs" in report.problems[0]
+    with pytest.raises(ExplainError, match="Prompt-CAM needs"):
+        report.encode("html")

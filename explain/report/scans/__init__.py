@@ -1,0 +1,1 @@
+"""Maps of scans in the forms that hospitals use: NIfTI, DICOM."""
