@@ -93,7 +93,6 @@ def load_stack(stack: Stack, name: str, read: Read, segmentations: Sequence[Segm
         seconds=first.seconds if stack.geometry is None else None,
         regions=regions,
         sides_unknown=_UNKNOWN_SIDES if stack.geometry is None else "",
-        read_original=lambda at: read((stack.frames[at] or first).source),
         frame=hide_identifier(first.reference),
         read_original=lambda at: read((stack.frames[at] or first).source),
     )

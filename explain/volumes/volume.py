@@ -63,7 +63,6 @@ class Volume:
         read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
         frame: the same for series that are measured from the same place of the patient, and no identifier itself; empty
             where nobody knows.
-        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
     """
 
     name: str
@@ -87,7 +86,6 @@ class Volume:
     made_as: Plane = "stack"
     read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
     frame: str = field(default="", repr=False)
-    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
     # How it can be looked at -----------------------------------------------------------------------------------------
 
