@@ -62,6 +62,7 @@ class Volume:
             were made.
         frame: the same for series that are measured from the same place of the patient, and no identifier itself; empty
             where nobody knows.
+        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Volume:
     sides_unknown: str = ""
     made_as: Plane = "stack"
     frame: str = field(default="", repr=False)
+    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
     # How it can be looked at -----------------------------------------------------------------------------------------
 
