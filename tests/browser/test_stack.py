@@ -368,16 +368,16 @@ def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
 
 @pytest.mark.slow
 def test_keys_go_on_while_slow_maps_are_made(page: Page, app_url: str) -> None:
-    page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=score-cam&verdicts=0")
-    score = page.locator(".st-key-grid [data-pane=score-cam]")
-    expect(score).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+    page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=rise&verdicts=0")
+    slow = page.locator(".st-key-grid [data-pane=rise]")
+    expect(slow).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
     field = page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
     field.set_input_files([{"name": "scan.zip", "mimeType": "", "buffer": pack(scan())}])
     label = page.locator(".st-key-grid .row-label")
     expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 1}", timeout=PATIENCE)
     page.locator(".st-key-grid [data-pane=picture] canvas[role=img]").focus()
     page.keyboard.press("ArrowDown")
-    coming = page.locator("[data-pane=score-cam] .message", has_text="Coming")
+    coming = page.locator("[data-pane=rise] .message", has_text="Coming")
     expect(coming).to_be_visible(timeout=PATIENCE)  # another grid stands there meanwhile
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")

@@ -19,7 +19,7 @@ class Planes {
     this.stack = stack;
     this.open = false;
     this.views = [];
-    this.note = make("p", "stack-words", null);
+    this.note = make("p", "planes-note", null);
     this.element = make("div", "planes", null, { role: "group", "aria-label": "Three planes with one crosshair" });
     this.element.hidden = true;
   }
