@@ -55,6 +55,7 @@ def test_a_series_is_explained_whole(
     assert str(tmp_path) not in (out / TABLE).read_text()
 
 
+@pytest.mark.slow
 def test_a_whole_stack_is_the_cuts(phantom: Phantom, tmp_path: Path) -> None:
     file = tmp_path / "phantom.nii.gz"
     file.write_bytes(encode_nifti(phantom))
