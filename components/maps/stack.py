@@ -19,6 +19,7 @@ from components.browser.canvas.stack import AHEAD
 from components.browser.strip import Lane, Strip, strip
 from components.choices.series import get_scans
 from components.choices.target import choose_target
+from components.maps.outlined import show_areas
 from components.maps.question import Question
 from components.maps.rows import Answered, Asked
 from components.session.faults import show_faults
@@ -193,10 +194,14 @@ def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settin
     _follow_choice()
     scans = get_scans()
     section = next((p.section for p in question.pictures if p.digest == scans.shown), None)
-    if section is None or scans.volume is None or scans.volume.count(scans.plane) < 2:
+    if section is None or scans.volume is None:
         _forget()
         return
     entry = next((one for one in answered.entries if one.picture.digest == scans.shown), None)
+    if entry is not None:
+        show_areas(scans.volume, section, entry)
+    if len(scans.volume.list_there(scans.plane)) < 2:
+        return
     with st.container(key="stack-section"):
         st.markdown("**The whole series**")
         if not question.can_be_judged or not question.usable or entry is None:

@@ -60,9 +60,9 @@ class Volume:
         sides_unknown: why no letters stand on the edges, in a sentence; empty where they do.
         made_as: the plane that its stack is, of a file stored in any order; `stack` for slices that are shown as they
             were made.
-        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
         frame: the same for series that are measured from the same place of the patient, and no identifier itself; empty
             where nobody knows.
+        read_original: gives the DICOM file that a slice of the stack comes from, where there is one; None for NIfTI.
     """
 
     name: str
@@ -84,8 +84,8 @@ class Volume:
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     sides_unknown: str = ""
     made_as: Plane = "stack"
-    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
     frame: str = field(default="", repr=False)
+    read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
     # How it can be looked at -----------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ class PlaneView {
     make("span", "plane-title", head).textContent = described.title;
     this.number = make("span", "number", head);
     this.stage = make("div", "stage", this.element);
-    this.explain = make("button", "small", this.stage, { type: "button" });
+    this.explain = make("button", "small", this.element, { type: "button" });
     this.explain.textContent = "Explain";
     this.explain.title = `Explain ${described.title.toLowerCase()} slices`;
     this.explain.addEventListener("click", () => this.stack.tell(described.plane, this.index));

@@ -28,7 +28,7 @@ def test_offline_it_is_said_what_to_do() -> None:
     request = parse_model("torchvision/r3d_18")
     assert request == ModelRequest(source="hub", name="torchvision/r3d_18")
     assert not video_hub.is_fetched(request.name)
-    with pytest.raises(ModelError, match=r"download.pytorch.org cannot be reached.*phantom-3d"):
+    with pytest.raises(ModelError, match=r"cannot be reached.*phantom-3d"):
         load_model(request)
 
 
