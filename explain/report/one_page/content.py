@@ -29,12 +29,9 @@ from explain.report.one_page.panes import (
     MOST_MAPS,
     Pane,
     Regions,
-    Scale,
     draw_map,
     draw_picture,
-    find_scale,
     join_titles,
-    trace_regions,
 )
 
 UNKNOWN_TRAINING = "Nobody has told what it learned from. Ask whoever trained it."
@@ -80,9 +77,7 @@ class Page:
         answers: the five likeliest classes.
         explained: which of them the maps are for, in a sentence.
         panes: the picture, then its maps.
-        edges: letters of what lies towards the top, right, bottom and left of each pane; None where nobody knows.
-        scale: on the picture; None where nobody knows how large a pixel is.
-        rings: outlines of the regions, on all panes; see `trace_regions`.
+        columns: how many of them stand beside each other, where that means something; else None.
         legend: what hatching, the scale and outlines are, in sentences; empty where there are none.
         sections: what is said of the maps, under headings: what was measured, what else must be known, what no map can
             say, how they were made.
@@ -97,9 +92,7 @@ class Page:
     answers: tuple[Answer, ...]
     explained: str
     panes: tuple[Pane, ...]
-    edges: tuple[str, str, str, str] | None
-    scale: Scale | None
-    rings: tuple[tuple[tuple[float, float], ...], ...]
+    columns: int | None
     legend: str
     sections: tuple[tuple[str, tuple[Said, ...]], ...]
     proof: Facts
@@ -134,12 +127,7 @@ def describe_page(
         raise ExplainError(f"There is nothing to report of “{entry.picture.name}”: no map was made. {reasons}".strip())
     shown, regions = maps[:MOST_MAPS], regions or {}
     panes = [draw_map(entry, one, title_map(entry, one), ends[one.key], view, regions) for one in shown]
-    scale, rings = find_scale(entry.picture), trace_regions(regions, entry.picture.size)
-    legend = [
-        "Hatched: cropped away, the model did not see it." if _is_hatched(entry.picture, shown) else "",
-        f"The line on the picture is {scale.millimetres} mm long." if scale else "",
-        "Outlined: the regions of which shares are told." if rings else "",
-    ]
+    panes = [draw_picture(entry.picture, regions), *panes]
     known = (*_say_warnings(entry, shown, len(maps)), *_say_agreement(entry, shown))
     return Page(
         cautions=tuple(filter(None, dict.fromkeys([entry.unlike.sentence, entry.caution]))),
@@ -148,11 +136,9 @@ def describe_page(
         model=_describe_model(explanation),
         answers=tuple(_describe_answer(one, entry) for one in entry.predictions[:5]),
         explained=f"The maps are for {join_titles([f'“{label}”' for label in entry.labels])}.",
-        panes=(draw_picture(entry.picture), *panes),
-        edges=None if entry.picture.placement is None else entry.picture.placement.edges,
-        scale=scale,
-        rings=rings,
-        legend=" ".join(filter(None, legend)),
+        panes=tuple(panes),
+        columns=None,
+        legend=describe_legend(panes, _is_hatched(entry.picture, shown)),
         sections=(
             ("What was measured of the maps", _say_measured(entry, shown)),
             *((("What else to know", known),) if known else ()),
@@ -162,6 +148,18 @@ def describe_page(
         proof=_describe_proof(explanation, entry),
         command=(write_command(explanation, entry), can_be_made_again(explanation, entry)),
     )
+
+
+def describe_legend(panes: Sequence[Pane], hatched: bool) -> str:
+    """What hatching, the scale and outlines are, in sentences; empty where there are none."""
+    scales = dict.fromkeys(pane.scale.millimetres for pane in panes if pane.scale is not None)
+    lines = "The line on the picture is" if len(scales) == 1 else "Lines on pictures are"
+    legend = [
+        "Hatched: cropped away, the model did not see it." if hatched else "",
+        f"{lines} {join_titles([f'{length}' for length in scales])} mm long." if scales else "",
+        "Outlined: the regions of which shares are told." if any(pane.rings for pane in panes) else "",
+    ]
+    return " ".join(filter(None, legend))
 
 
 def _is_hatched(picture: Picture, shown: Sequence[Heatmap]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -30,6 +31,9 @@ _LONGEST_SCALE = 0.4  # of the picture's width
 
 Regions = Mapping[str, Region]
 """Drawn or given regions of a picture, by their names."""
+
+Rings: TypeAlias = tuple[tuple[tuple[float, float], ...], ...]
+"""Closed lines of points (x, y), as shares of the picture's width and height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,9 @@ class Pane:
         bar: its colour bar; None for the plain picture.
         verdict: the words of its verdict with their signs; empty where there is none.
         shares: how much of it lies in each region, e.g. `31 % in “lesion”`.
+        edges: letters of what lies towards its top, right, bottom and left edge; None where nobody knows.
+        scale: a line of some millimetres on it; None where none is drawn.
+        rings: outlines of regions; see `trace_regions`.
     """
 
     title: str
@@ -69,11 +76,25 @@ class Pane:
     bar: Bar | None = None
     verdict: str = ""
     shares: tuple[str, ...] = ()
+    edges: tuple[str, str, str, str] | None = None
+    scale: Scale | None = None
+    rings: Rings = ()
 
 
-def draw_picture(picture: Picture) -> Pane:
-    """The picture without a map."""
-    return Pane("The picture", f"The picture as it is: {picture.name}.", _fit(picture.pixels))
+def draw_picture(picture: Picture, regions: Regions, title: str = "The picture") -> Pane:
+    """The picture without a map, with its scale."""
+    return Pane(
+        title,
+        f"The picture as it is: {picture.name}.",
+        _fit(picture.pixels),
+        edges=_find_edges(picture),
+        scale=find_scale(picture),
+        rings=trace_regions(regions, picture.size),
+    )
+
+
+def _find_edges(picture: Picture) -> tuple[str, str, str, str] | None:
+    return None if picture.placement is None else picture.placement.edges
 
 
 def draw_map(
@@ -109,6 +130,8 @@ def draw_map(
         Bar(colours, label_bar(*ends, view.signed, painting)),
         "" if verdict is None else verdict.line,
         tuple(_say_share(heatmap, picture.size, name, region) for name, region in regions.items()),
+        _find_edges(picture),
+        rings=trace_regions(regions, picture.size),
     )
 
 
@@ -117,7 +140,7 @@ def _say_share(heatmap: Heatmap, size: tuple[int, int], name: str, region: Regio
     return f"nothing to share in “{name}”" if share is None else f"{write_percent(share)} in “{name}”"
 
 
-def trace_regions(regions: Regions, size: tuple[int, int]) -> tuple[tuple[tuple[float, float], ...], ...]:
+def trace_regions(regions: Regions, size: tuple[int, int]) -> Rings:
     """The outlines of regions, each a closed line of points (x, y) as shares of the picture's width and height.
 
     Args:

@@ -20,7 +20,8 @@ def test_the_slice_is_told_in_words(scan: Explanation) -> None:
     # 48 columns of 0.5 mm lie along the other axis: a sagittal slice has 40 rows of the stack across, 8 slices down.
     assert facts["What it is"] == "A slice of a CT scan, 40 × 80 pixels, 20 × 40 mm."
     assert "Slice 21 of 48, sagittal." in facts["How it was read"]
-    assert page.edges == ("H", "P", "F", "A") and page.scale is not None and page.scale.millimetres == 5
+    assert {pane.edges for pane in page.panes} == {("H", "P", "F", "A")}
+    assert [None if pane.scale is None else pane.scale.millimetres for pane in page.panes] == [5, None, None]
     assert page.name == "CT, 8 slices, sagittal 21"
     assert "The model saw this slice alone" in " ".join(
         said.sentence for said in dict(page.sections)["What no map says"]
@@ -96,7 +97,7 @@ def test_more_maps_than_fit_are_counted(photo: Explanation) -> None:
 
 def test_regions_are_outlined_and_shared(photo: Explanation) -> None:
     page = describe(photo, {"all of it": (0.0, 0.0, 50.0, 40.0), "a corner": [(0, 0), (10, 0), (0, 10)]})
-    assert len(page.rings) == 2 and "Outlined" in page.legend
+    assert {len(pane.rings) for pane in page.panes} == {2} and "Outlined" in page.legend
     for pane in page.panes[1:]:
         assert pane.shares[0] in ("100 % in “all of it”", "nothing to share in “all of it”")
     with pytest.raises(PictureError, match="holds no pixel"):
