@@ -19,6 +19,7 @@ from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import Heatmap, describe_faintness, find_peaks
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
+from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import read_card
 from explain.networks.layer import describe_grid
 from explain.pictures.picture import Picture
@@ -133,8 +134,8 @@ def describe_page(
         cautions=tuple(filter(None, dict.fromkeys([entry.unlike.sentence, entry.caution]))),
         name=entry.picture.name,
         picture=(*_describe_picture(entry.picture), *(((("Why this slice", note),)) if note else ())),
-        model=_describe_model(explanation),
-        answers=tuple(_describe_answer(one, entry) for one in entry.predictions[:5]),
+        model=describe_model(explanation.model),
+        answers=tuple(describe_answer(one, entry.targets) for one in entry.predictions[:5]),
         explained=f"The maps are for {join_titles([f'“{label}”' for label in entry.labels])}.",
         panes=tuple(panes),
         columns=None,
@@ -191,8 +192,9 @@ def _describe_picture(picture: Picture) -> Facts:
     return tuple(facts)
 
 
-def _describe_model(explanation: Explanation) -> Facts:
-    model, request = explanation.model, explanation.model.request
+def describe_model(model: LoadedModel) -> Facts:
+    """A model's card in words: what it learned from, how often it is right, what it cannot do."""
+    request = model.request
     bundled = find_bundled_model(request.name) if request.source == "bundled" else None
     learned, right, limits = UNKNOWN_TRAINING, UNKNOWN_ACCURACY, "Not told. A model finds one of its classes anywhere."
     name = request.name
@@ -215,10 +217,11 @@ def _describe_model(explanation: Explanation) -> Facts:
     )
 
 
-def _describe_answer(prediction: Prediction, entry: PictureExplanation) -> Answer:
+def describe_answer(prediction: Prediction, targets: Sequence[int]) -> Answer:
+    """A class as it stands on the page; `targets` are those that are explained."""
     text = prediction.describe(1).removeprefix(prediction.label).strip()
     label = make_printable(prediction.label, _LONGEST_LABEL, _LONGEST_LABEL // 2)
-    return Answer(label, text, prediction.probability or 0.0, prediction.index in entry.targets)
+    return Answer(label, text, prediction.probability or 0.0, prediction.index in targets)
 
 
 def _say_measured(entry: PictureExplanation, shown: Sequence[Heatmap]) -> tuple[Said, ...]:
@@ -281,7 +284,14 @@ def _describe_proof(explanation: Explanation, entry: PictureExplanation) -> Fact
         digests = [("Series (SHA-256)", picture.section.volume), ("Slice (SHA-256)", picture.digest)]
     return (
         *digests,
-        ("Model (SHA-256)", explanation.model.fingerprint),
+        *describe_versions(explanation.model, versions),
+    )
+
+
+def describe_versions(model: LoadedModel, versions: Mapping[str, str]) -> Facts:
+    """By what, with what and when a page was made; `versions` are those of `find_versions`."""
+    return (
+        ("Model (SHA-256)", model.fingerprint),
         ("Versions", ", ".join(f"{name} {versions[name]}" for name in _SEEN)),
         ("Made", f"by CAMscope, {write_today()}. {DISCLAIMER}."),
     )
