@@ -155,9 +155,11 @@ def describe_legend(panes: Sequence[Pane], hatched: bool) -> str:
     """What hatching, the scale and outlines are, in sentences; empty where there are none."""
     scales = dict.fromkeys(pane.scale.millimetres for pane in panes if pane.scale is not None)
     lines = "The line on the picture is" if len(scales) == 1 else "Lines on pictures are"
+    at_detector = any(pane.scale is not None and pane.scale.at_detector for pane in panes)
+    where = " at the detector; in the patient it is less" if at_detector else ""
     legend = [
         "Hatched: cropped away, the model did not see it." if hatched else "",
-        f"{lines} {join_titles([f'{length}' for length in scales])} mm long." if scales else "",
+        f"{lines} {join_titles([f'{length}' for length in scales])} mm long{where}." if scales else "",
         "Outlined: the regions of which shares are told." if any(pane.rings for pane in panes) else "",
     ]
     return " ".join(filter(None, legend))
@@ -181,11 +183,12 @@ def _describe_picture(picture: Picture) -> Facts:
     elif picture.modality is not None:
         kind = f"a medical picture ({picture.modality})"
     size = f"{width:,} × {height:,} pixels"
-    if picture.placement is not None:
-        down, across = picture.placement.pitch
-        size += f", {width * across:.0f} × {height * down:.0f} mm"
+    placement = picture.placement
+    if placement is not None and placement.pitch is not None:
+        down, across = placement.pitch
+        size += f", {width * across:.0f} × {height * down:.0f} mm{' at the detector' if placement.at_detector else ''}"
     facts = [("What it is", f"{kind[0].upper()}{kind[1:]}, {size}.")]
-    if picture.section is not None and (picture.placement is None or picture.placement.edges is None):
+    if picture.modality is not None and (placement is None or placement.edges is None):
         facts.append(("Sides", "Left and right are not known."))
     if picture.notes:
         facts.append(("How it was read", " ".join(picture.notes)))

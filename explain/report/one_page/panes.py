@@ -48,10 +48,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Scale:
-    """A line of so many millimetres: its length as a share of the picture's width."""
+    """A line of so many millimetres: its length as a share of the picture's width, and whether it is measured at the
+    detector of a radiograph.
+    """
 
     millimetres: int
     share: float
+    at_detector: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,11 +161,12 @@ def trace_regions(regions: Regions, size: tuple[int, int]) -> Rings:
 
 def find_scale(picture: Picture) -> Scale | None:
     """The longest round scale that fits below the picture; None where nobody knows how large a pixel is."""
-    if picture.placement is None:
+    placement = picture.placement
+    if placement is None or placement.pitch is None:
         return None
-    width = picture.size[1] * picture.placement.pitch[1]
+    width = picture.size[1] * placement.pitch[1]
     fitting = [length for length in _LENGTHS if length <= _LONGEST_SCALE * width]
-    return Scale(fitting[-1], fitting[-1] / width) if fitting else None
+    return Scale(fitting[-1], fitting[-1] / width, placement.at_detector) if fitting else None
 
 
 def _fit(pixels: np.ndarray) -> np.ndarray:

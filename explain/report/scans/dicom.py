@@ -103,7 +103,8 @@ class DicomWriter:
         )
         sides: list[str] = []
         if placement is not None:
-            capture.PixelSpacing = [DS(side / factor, auto_format=True) for side in placement.pitch]
+            if placement.pitch is not None and not placement.at_detector:
+                capture.PixelSpacing = [DS(side / factor, auto_format=True) for side in placement.pitch]
             sides = [placement.edges[1], placement.edges[2]] if placement.edges else []
         capture.PatientOrientation = sides
         self._finish(capture, heatmap)

@@ -9,6 +9,7 @@ from explain.engine.explanation import Explanation
 from explain.errors import ExplainError, PictureError
 from explain.faithfulness.unlike import SENTENCE, Unlikeness
 from explain.models.request import ModelRequest
+from explain.pictures.picture import Placement
 from explain.report.one_page.content import UNKNOWN_ACCURACY, UNKNOWN_TRAINING, Said
 from tests.explain.report.one_page.conftest import BACKED, describe
 from tests.support.dicom_files import find_secrets
@@ -114,3 +115,11 @@ def test_nothing_of_the_patient_is_on_the_page(scan: Explanation) -> None:
     page = describe(scan)
     assert find_secrets(page.name, page.picture, page.model, page.sections, page.proof, page.command) == []
     assert dict(page.proof)["Series (SHA-256)"] == scan.pictures[0].picture.section.volume  # type: ignore[union-attr]
+
+
+def test_a_radiographs_scale_is_that_of_its_detector(photo: Explanation) -> None:
+    picture = replace(photo.pictures[0].picture, modality="DX", placement=Placement((2.0, 2.0), at_detector=True))
+    page = describe(replace(photo, pictures=(replace(photo.pictures[0], picture=picture),)))
+    assert dict(page.picture)["What it is"] == "A medical picture (DX), 50 × 40 pixels, 100 × 80 mm at the detector."
+    assert dict(page.picture)["Sides"] == "Left and right are not known."
+    assert page.legend.endswith("20 mm long at the detector; in the patient it is less.")
