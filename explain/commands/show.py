@@ -145,7 +145,7 @@ def show(
         say = partial(_say_progress, 0, 1)
         answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say)
         write_volume(answer, out, chosen_view, window)
-        _finish(engine, out, [], 1)
+        _finish(engine, out, [], 1, take_away.write_volume(answer, out, window))
         return
     ask = partial(
         engine.explain,

@@ -30,7 +30,10 @@ def test_a_series_is_explained_whole(
     file = tmp_path / ("phantom.nii.gz" if kind == "nifti" else "phantom.zip")
     file.write_bytes(encode_nifti(phantom) if kind == "nifti" else encode_series(phantom))
     out = tmp_path / "out"
-    show([file], out, model="phantom-3d", methods="grad-cam,eigen-cam,legrad", target=["2"])
+    page = tmp_path / "page.html"
+    show(
+        [file], out, model="phantom-3d", methods="grad-cam,eigen-cam,legrad", target=["2"], report=page, export="nifti"
+    )
     said = capsys.readouterr().out
     assert (
         f"explained: {KINDS[2].name}" in said
@@ -50,6 +53,8 @@ def test_a_series_is_explained_whole(
     place = affine @ (*np.unravel_index(values.argmax(), values.shape), 1)
     assert np.allclose(place[:3], plain.maps[0].peak or (), atol=1e-6)
     assert float(values.max()) == pytest.approx(float(plain.maps[0].values.max()), rel=1e-3)
+    assert "Not for diagnostic use" in page.read_text()
+    assert len([*out.glob("*.nii.gz")]) == 2, "a map of each method"
     drawn = {path.name.split("-")[-2] for path in out.glob("eigen-cam*.png")}
     assert {"axial", "coronal", "sagittal"} <= drawn
     assert str(tmp_path) not in (out / TABLE).read_text()
