@@ -299,6 +299,21 @@ def test_slices_play_and_stop(visit: Visit) -> None:
     visit.expect_maps()
 
 
+def test_on_a_slide_the_arrow_keys_turn_slices_wherever_the_focus_is(visit: Visit) -> None:
+    visit.page.evaluate("document.activeElement.blur()")
+    visit.page.keyboard.press("ArrowDown")  # which scrolls a page that is no slide
+    visit.page.keyboard.press("p")
+    expect(visit.page.locator("html")).to_have_attribute("data-presenting", "")
+    visit.page.evaluate("document.activeElement.blur()")
+    for key, index in (("ArrowDown", FIRST + 1), ("ArrowDown", FIRST + 2), ("ArrowUp", FIRST + 1)):
+        visit.page.keyboard.press(key)
+        visit.expect_slice(index)
+    visit.page.keyboard.press("p")
+    expect(visit.page.locator("html")).not_to_have_attribute("data-presenting", "")
+    visit.row.locator("[data-stack=slice]").fill(str(FIRST + 1))
+    visit.expect_maps()
+
+
 def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Volume) -> None:
     follow = visit.page.get_by_text("Models see this window")
     follow.click()

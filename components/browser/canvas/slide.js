@@ -24,7 +24,7 @@ class Slide {
     this.built = null; // how many maps stand there so far; null for all
     this.ending = new AbortController();
     const listen = (target, name, act) => target.addEventListener(name, act, { signal: this.ending.signal });
-    listen(document, "camscope-stage", ({ detail }) => this.act(detail ?? {}));
+    listen(document, "camscope-stage", (event) => (event.detail?.slice ? this.turn(event) : this.act(event.detail ?? {})));
     listen(window, "resize", () => this.on && this.arrangeAll());
     grid.element.classList.toggle("slide", this.on);
   }
@@ -41,6 +41,14 @@ class Slide {
     this.grid.element.classList.toggle("slide", this.on);
     this.grid.element.classList.toggle("big", this.on && this.alone !== null);
     this.arrangeAll();
+  }
+
+  // To the slice beside, where there are slices; else the key is the page's, which scrolls by it.
+  turn(event) {
+    const stack = [...this.grid.rows.values()].map((row) => row.stack).find(Boolean);
+    if (!stack) return;
+    stack.step(event.detail.slice);
+    event.preventDefault();
   }
 
   // All maps, then each alone, then all again.

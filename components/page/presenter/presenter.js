@@ -92,8 +92,9 @@ class Presenter {
     document.dispatchEvent(new Event("camscope-maps"));
   }
 
+  // Whether someone took it for theirs alone.
   stage(detail) {
-    document.dispatchEvent(new CustomEvent("camscope-stage", { detail }));
+    return !document.dispatchEvent(new CustomEvent("camscope-stage", { detail, cancelable: true }));
   }
 
   press(event) {
@@ -103,13 +104,14 @@ class Presenter {
     if (path.some((element) => element.matches?.(AT_WORK))) return;
     const steering = event.key === " " || event.key === "Enter" || event.key.startsWith("Arrow");
     if (steering && path[0].matches?.(CONTROL)) return;
-    if (!this.act(event.key)) return;
+    const turning = path[0] === document.body && !event.shiftKey; // elsewhere the arrow keys have another meaning
+    if (!this.act(event.key, turning)) return;
     event.preventDefault();
     event.stopPropagation(); // the grid and Streamlit have keys of their own
   }
 
   // Whether the key means something now.
-  act(key) {
+  act(key, turning) {
     if (key === "t") this.changeTheme();
     else if (key === "x") return this.switchPlanted();
     else if (!this.presenting) {
@@ -120,6 +122,8 @@ class Presenter {
     else if (key === "b") this.root.toggleAttribute("data-darkened");
     else if (key === "?") this.stage({ keys: true });
     else if (key === "ArrowRight" || key === "ArrowLeft") this.stage({ step: key === "ArrowLeft" ? -1 : 1 });
+    else if (turning && key === "ArrowDown") return this.stage({ slice: 1 });
+    else if (turning && key === "ArrowUp") return this.stage({ slice: -1 });
     else if (key === "Enter" || key === "Backspace") this.stage({ build: key === "Backspace" ? -1 : 1 });
     else if (/^[1-9]$/.test(key)) this.pick({ number: Number(key) });
     else if (key === "PageDown" || key === "PageUp") this.pick({ step: key === "PageUp" ? -1 : 1 });
