@@ -299,7 +299,12 @@ def test_slices_play_and_stop(visit: Visit) -> None:
     visit.expect_maps()
 
 
-def test_on_a_slide_the_arrow_keys_turn_slices_wherever_the_focus_is(visit: Visit) -> None:
+def test_the_list_of_keys_and_a_slide_s_arrow_keys_need_no_focus(visit: Visit) -> None:
+    visit.page.evaluate("document.activeElement.blur()")
+    visit.page.keyboard.press("?")
+    expect(visit.page.get_by_role("dialog")).to_be_visible()
+    visit.page.keyboard.press("Escape")
+    expect(visit.page.get_by_role("dialog")).to_be_hidden()
     visit.page.evaluate("document.activeElement.blur()")
     visit.page.keyboard.press("ArrowDown")  # which scrolls a page that is no slide
     visit.page.keyboard.press("p")

@@ -114,13 +114,13 @@ class Presenter {
   act(key, turning) {
     if (key === "t") this.changeTheme();
     else if (key === "x") return this.switchPlanted();
+    else if (key === "?") this.stage({ keys: true });
     else if (!this.presenting) {
       if (key !== "p") return false;
       this.change(true);
     } else if (key === "Escape" || key === "p") this.change(false);
     else if (key === " ") this.showMaps(!this.mapsShown);
     else if (key === "b") this.root.toggleAttribute("data-darkened");
-    else if (key === "?") this.stage({ keys: true });
     else if (key === "ArrowRight" || key === "ArrowLeft") this.stage({ step: key === "ArrowLeft" ? -1 : 1 });
     else if (turning && key === "ArrowDown") return this.stage({ slice: 1 });
     else if (turning && key === "ArrowUp") return this.stage({ slice: -1 });
