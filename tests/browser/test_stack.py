@@ -329,6 +329,25 @@ def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
 
 
 @pytest.mark.slow
+def test_the_strip_leads_to_slices(visit: Visit) -> None:
+    strip = visit.page.locator(".st-key-stack-strip")
+    expect(strip.locator(".said")).to_contain_text(re.compile(rf"^Slice {FIRST + 2} of 40 · \w+ [\d.]+ %"))
+    expect(strip.locator(".bar")).to_have_count(COUNT - 1)
+    expect(strip.locator(".legend")).to_contain_text("not in the series")
+    strip.get_by_text("As a table").click()
+    expect(strip.get_by_role("row")).to_have_count(COUNT + 1)
+    expect(strip.get_by_role("row").nth(MISSING + 1)).to_contain_text("not in the series")
+    handle = strip.get_by_role("slider", name="Slice")
+    handle.focus()
+    for _ in range(MISSING - FIRST - 1):
+        visit.page.keyboard.press("ArrowRight")
+    visit.expect_slice(MISSING + 1)  # the missing one is passed over
+    expect(strip.locator(".said")).to_contain_text(f"Slice {MISSING + 2} of 40")
+    expect(handle).to_have_attribute("aria-valuenow", str(MISSING + 2))
+    visit.expect_maps()
+
+
+@pytest.mark.slow
 def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
     # Half as many slices, twice as far apart, of the same frame of reference: the open one becomes the prior study.
     series = make_series(volume.stored[::2].copy(), [(0, 0, 10.0 * at) for at in range(COUNT // 2)], **FOLLOW_UP)
