@@ -184,8 +184,8 @@ def pick_pictures() -> list[Picture]:
         on_change=_take_uploads,
         args=(upload,),
         max_upload_size=_MOST_UPLOADED,
-        help=f"{READABLE}; of scans, all DICOM files of a series at once, a zip of them, or a NIfTI file. They stay in "
-        "the memory of the machine that runs CAMscope and are never written to a disk.",
+        help=f"{READABLE}; of scans, all DICOM files of a series at once, their folder dropped here, a zip of it, or "
+        "a NIfTI file. They stay in the memory of the machine that runs CAMscope and are never written to a disk.",
     )
     follow_opening()
     pick_slice()

@@ -6,6 +6,7 @@ What is under way, and what was answered, lives in the session's state and outla
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
     from explain.engine.engine import Engine
     from explain.volumes.volume import Volume
 
+_log = logging.getLogger(__name__)
+
 _RUN = "stack-run"
 _GONE = "stack-gone"  # to another slice, by the strip
 _STILL = 1.5  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
-_ALONE = 60.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
+_ALONE = 180.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
 _GRID_AT = (4, 2 * AHEAD)  # answers at which the grid is drawn anew: those around the slice in view come first
 _SHARES = ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %"))
 
@@ -181,6 +184,9 @@ class StackRun:
             self.stopped = True
         except ExplainError as error:
             self.problem = str(error)
+        except Exception:
+            _log.exception("A series could not be explained")
+            self.problem = "The series could not be explained. The reason is in the server's log."
 
 
 def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settings], answered: Answered) -> None:

@@ -112,7 +112,7 @@ def show(
     """Explain pictures and write overlays, raw maps and a manifest that replays.
 
     What cannot be read is named and left out, and the others are explained: the exit status is then 1. With --slice,
-    the files are looked through for series, and slices of one are explained.
+    the files are looked through for series, and slices of one are explained; with --stack, all of them, for one class.
     """
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])

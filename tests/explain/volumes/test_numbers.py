@@ -69,6 +69,7 @@ def test_slices_with_windows_of_their_own_do_not_share_one_in_other_planes() -> 
     volume = replace(volume, own_windows=own)
     along, across = cut_numbers(volume, "stack", 2), cut_numbers(volume, "coronal", 2)
     assert along is not None and along.is_exact and along.at == 2
+    assert not cut_block(volume)[0].is_exact and cut_block(read(ramp(6, 8, 10)))[0].is_exact  # type: ignore[index]
     assert across is not None and not across.is_exact and across.at == 3
     turned = replace(volume, own_windows=(), inverted=np.array([True] + [False] * 5))
     assert not cut_numbers(turned, "coronal", 2).is_exact  # type: ignore[union-attr]
