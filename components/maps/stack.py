@@ -30,6 +30,7 @@ from explain.engine.explanation import PictureExplanation, format_value
 from explain.engine.slices import Course, SliceAnswer, follow_maps
 from explain.errors import Cancelled, ExplainError
 from explain.maps.heatmap import find_strength
+from explain.maps.volume_map import ENDS
 from explain.methods import get_method
 from explain.percent import write_percent
 from explain.pictures.picture import Section
@@ -229,14 +230,17 @@ def _forget() -> None:
         run.stop()
 
 
-def lay_answers(question: Question, settings: Mapping[str, Settings]) -> Asked:
+def lay_answers(question: Question, settings: Mapping[str, Settings], answered: Answered) -> Asked:
     """What all rows have in common, with the maps of slices that are explained already and the one scale of all.
 
     Args:
         question: what is asked of the pictures.
         settings: by method.
+        answered: what came of it.
     """
     asked = question.asked
+    if question.volume is not None:
+        asked = _scale_by_volume(asked, answered)
     run: StackRun | None = st.session_state.get(_RUN)
     if run is None or question.target is None or not question.can_be_judged:
         return asked
@@ -250,6 +254,17 @@ def lay_answers(question: Question, settings: Mapping[str, Settings]) -> Asked:
             ends = {name: course.ends for name, course in run.follow_courses(question.usable).items()}
             filled[picture.digest] = replace(stack, maps=partial(_build_panes, run), ends=ends)
     return replace(asked, stacks={**asked.stacks, **filled})
+
+
+def _scale_by_volume(asked: Asked, answered: Answered) -> Asked:
+    """The scale of a volume's map is that of the whole, whichever cut is shown."""
+    scaled = {}
+    for entry in answered.entries:
+        stack = asked.stacks.get(entry.picture.digest)
+        if stack is not None:
+            ends = {one.method: one.details[ENDS] for one in entry.maps if ENDS in one.details}
+            scaled[entry.picture.digest] = replace(stack, ends=ends)
+    return replace(asked, stacks={**asked.stacks, **scaled})
 
 
 def _build_panes(run: StackRun, index: int) -> dict[str, Pane] | None:
@@ -292,8 +307,7 @@ def _offer(engine: Engine, ask: Ask, entry: PictureExplanation) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         pressed = st.button(f"Explain all {count:,} slices{about}", key="stack-begin", icon=":material/stacks:")
         st.caption(
-            f"For “{escape(entry.labels[0])}” and with one scale, so that slices can be compared. The model sees one "
-            "slice at a time and knows nothing of its neighbours."
+            f"For “{escape(entry.labels[0])}” and with one scale, so that slices can be compared. {_say_sight(ask)}"
         )
     if pressed:
         said = "as chosen"
@@ -380,11 +394,20 @@ def _show_strip(ask: Ask, run: StackRun) -> None:
     said = "With earlier settings" if earlier else "One class for all slices"
     st.caption(
         f"{said}: “{escape(found[0].label)}”, {run.said}. Bars are how much of a map is above zero, beside the "
-        "strongest slice; all slices have one scale. The model sees one slice at a time and knows nothing of its "
-        "neighbours."
+        f"strongest slice; all slices have one scale. {_say_sight(ask)}"
     )
     shown = Strip(ask.count, ask.section.index, lanes, missing, problems, earlier)
     strip(shown, "stack-strip", go_to_slice)
+
+
+def _say_sight(ask: Ask) -> str:
+    """What of the series the model sees at once."""
+    if ask.question.volume is not None:
+        return (
+            "The model sees the whole series at once; each slice shows where its map is cut. Maps of volumes come "
+            "without a verdict."
+        )
+    return "The model sees one slice at a time and knows nothing of its neighbours."
 
 
 def _list_missing(ask: Ask) -> list[int]:

@@ -11,6 +11,10 @@ import pytest
 from components.choices.pictures import get_tray
 from components.choices.series import Scans
 from components.page import link
+from explain.bundled.phantoms.draw import draw_phantom
+from explain.bundled.phantoms.files import encode_nifti
+from explain.bundled.phantoms.kinds import KINDS
+from explain.engine.engine import Engine
 from tests.explain.volumes.test_reading import pack
 from tests.support.dicom_files import SECRETS, make_series, write
 
@@ -141,3 +145,24 @@ def test_a_link_goes_on_where_its_series_is_open(monkeypatch: pytest.MonkeyPatch
     assert series.write() == {}
     assert series.read({**first, "plane": ["oblique"]}) and series.read({**first, "slice": ["x"]})
     assert pictures.read({"picture": ["slice", "x"]}) == ["picture"]
+
+
+def test_a_network_of_volumes_reads_the_series_whole(open_dashboard: Callable[..., Any]) -> None:
+    """Its map is cut on the slice that is shown, on the scale of the whole; a picture gets a sentence."""
+    phantom = draw_phantom(KINDS[3].name, 12)
+    scans = Scans()
+    assert scans.look_into([encode_nifti(phantom)]) == [] and scans.volume is not None
+    words = {"model": "phantom-3d", "method": ["eigen-cam", "legrad"], "verdicts": "0"}
+    dashboard = open_dashboard(words, state={"scans": scans})
+    assert not dashboard.test.exception and len(dashboard.rows) == 1
+    (whole,) = Engine(device="cpu").explain_volume(scans.volume, "phantom-3d", "eigen-cam").maps
+    cut = whole.cut(scans.plane, scans.find_index())
+    assert cut is not None and np.allclose(dashboard.values("eigen-cam"), cut.values, atol=1e-5)
+    assert dashboard.rows[0]["stack"]["ends"]["eigen-cam"] == pytest.approx(whole.ends)
+    assert "8×8×8 cells" in dashboard.sentences + repr(dashboard.rows[0])
+    assert "The model sees the whole series at once" in dashboard.sentences
+    assert "this model reads volumes" in dashboard.sentences
+
+    alone = open_dashboard({"model": "phantom-3d", "method": "eigen-cam"})
+    said = alone.sentences + repr(alone.rows)
+    assert "This model reads whole volumes of 32×64×64 voxels, and a picture is one slice" in said
