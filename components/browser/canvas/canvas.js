@@ -92,13 +92,13 @@ export class Grid {
       stack.end();
       this.stacks.delete(volume);
     }
+    this.drawing = data.drawing;
     this.arrange();
     this.question = globalThis.camscopeQuestion = data.question;
     this.showMarks();
     document.dispatchEvent(new CustomEvent("camscope-question"));
     this.news.update(data);
     this.showTools();
-    this.drawing = data.drawing;
     this.memory.place();
     this.stale = true;
     this.paint();
@@ -107,6 +107,8 @@ export class Grid {
   arrange() {
     const most = Math.max(0, ...[...this.rows.values()].map(({ panes }) => panes.size));
     for (const row of this.rows.values()) row.arrange(this.rows.size > 1 ? most : 0);
+    const isMapped = [...this.rows.values()].some(({ panes }) => [...panes.values()].some((pane) => pane.map));
+    this.toolbar.showSettings(isMapped || !this.drawing);
     this.toolbar.fit();
     this.drawers.place();
   }
@@ -318,6 +320,7 @@ class Toolbar {
     this.element = element;
     this.settings = [];
     const views = make("div", "group", element, { role: "group", "aria-label": "How the maps are shown" });
+    this.views = views;
     this.addControls(views, SHARED.settings, () => grid.view, grid.changeView.bind(grid));
     const tools = make("div", "group", element, { role: "group", "aria-label": "Looking closer" });
     const { hand } = grid;
@@ -348,6 +351,13 @@ class Toolbar {
     this.more.textContent = open ? "Less ▴" : "More ▾";
     this.width = null;
     this.fit();
+  }
+
+  // Where there is nothing but pictures to draw on, nothing is to be set of maps.
+  showSettings(shown) {
+    if (this.views.hidden === !shown) return;
+    this.views.hidden = !shown;
+    this.width = null;
   }
 
   // One line: what has no room on it is behind the button at its end.
