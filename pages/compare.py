@@ -13,6 +13,7 @@ from components.choices.combination import pick_combination
 from components.choices.comparison import pick_agreement, pick_comparison, pick_difference
 from components.choices.methods import find_obstacles, follow_settings, pick_methods, read_settings, show_pane_settings
 from components.choices.model import find_prompted_for, list_knowing
+from components.choices.series import get_scans
 from components.maps.buttons import follow_hand
 from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
@@ -58,7 +59,6 @@ def show_page() -> None:
                 # Found out here, since it reads the bundled models' files: a moved slider need not.
                 knowing = list_knowing(pictures)
                 comparison = pick_comparison(model.layers, first, model.labels, model.request.name, knowing)
-                twin = find_prompted_twin(model.labels) or find_prompted_for(pictures)
                 question = Question(
                     model,
                     pictures,
@@ -69,13 +69,14 @@ def show_page() -> None:
                     combination,
                     comparison,
                     [name for name in methods if name not in obstacles],
-                    twin if model.prompted is None else None,
+                    (find_prompted_twin(model.labels) or find_prompted_for(pictures)) if not model.prompted else None,
                     find_cautions(pictures, model),
                     subject.references,
+                    get_scans().volume if model.reads_volumes else None,
                 )
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
-                check = pick_check(engine, model, len(pictures), question.can_be_judged)
+                check = pick_check(engine, model, len(pictures), question.can_be_judged and not model.reads_volumes)
             shown = Shown()
             _compare(engine, question, (difference, agree, check), shown, obstacles)
             follow_verdicts() if check.shows_marks else drop_verdicts()
@@ -121,7 +122,7 @@ def _compare(
         columns = list_columns(question, answered.outcomes)
     with place.container():
         if question.comparison.by == "methods":
-            rows = build_rows(answered, lay_answers(question, settings), difference=difference)
+            rows = build_rows(answered, lay_answers(question, settings, answered), difference=difference)
         else:
             rows = build_column_rows(columns, question.asked, difference)
         below, asks = "agreement-matrix" if agree else "", key if check.shows_marks else ""
@@ -133,8 +134,7 @@ def _compare(
             say_missing(question, answered, obstacles)
         strip.fill(engine, question, settings)
         if agree:
-            # Plotly takes longer to import than anything else on this page.
-            from components.maps.agreement import show_agreement
+            from components.maps.agreement import show_agreement  # by Plotly, which takes longest of all to import
 
             show_agreement(rows)
         show_curves(engine, question, settings, key)

@@ -141,7 +141,7 @@ def test_the_other_pages(name: str, title: str) -> None:
 
 @pytest.mark.usefixtures("home")
 def test_methods_and_models_are_all_there() -> None:
-    from explain.bundled.models import bundled_models
+    from explain.bundled.models import bundled_models, bundled_volume_models
     from explain.methods import all_methods
     from explain.methods.base import Group
 
@@ -149,4 +149,5 @@ def test_methods_and_models_are_all_there() -> None:
     methods = sorted(all_methods().values(), key=lambda method: get_args(Group).index(method.group))
     assert headings == [method.title for method in methods]
     labels = [card.label for card in open_page("models").expander]
-    assert all(model.name in label for model, label in zip(bundled_models(), labels, strict=True))
+    shipped = [*bundled_models(), *bundled_volume_models()]
+    assert all(model.name in label for model, label in zip(shipped, labels, strict=True))

@@ -29,7 +29,7 @@ NUMBERED = "numbered"
 OPEN = ("architecture", "label_names", "input_size", "fit", "outputs", "weights")
 """What a person looks at first, by field; the other rows are folded away."""
 
-_NUMBERS = ("mean", "std")
+_NUMBERS = ("mean", "std", "spacing", "window")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "fit": get_args(Framing),
     "interpolation": get_args(Interpolation),
@@ -55,6 +55,10 @@ _TITLES = {
     "interpolation": "Filter",
     "std": "Standard deviation",
     "outputs": "What its numbers mean",
+    "depth": "Depth (slices)",
+    "spacing": "Spacing (mm): slices, rows, columns",
+    "orientation": "Axes towards",
+    "window": "Values that become 0 and 1",
 }
 _TOLD = "as told"
 _MOST_OTHERS = 4
@@ -198,9 +202,15 @@ def _read(field: str, text: str) -> Any:
         # A name may begin with a number: lines are taken as they are, in their order.
         lines = tuple(line.strip() for line in text.splitlines() if line.strip())
         return read_labels(text.encode()) if lines[0][0] in "{[" else lines
-    if field == "channels":
-        return int(text)
+    if field in ("channels", "depth"):
+        return _read_count(field, text)
     return text.strip()
+
+
+def _read_count(field: str, text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ModelError(f"The {field} is a whole number, not “{text.strip()}”.")
+    return int(text)
 
 
 def read_numbers(name: str, text: str) -> tuple[float, ...] | None:

@@ -31,6 +31,9 @@ _PLACEHOLDERS = {
     "input_size": "224 or 256x128",
     "resize_size": "256",
     "global_pool": "avg, max, token …",
+    "spacing": "2.5, 1.5, 1.5",
+    "orientation": "SPL",
+    "window": "-500, 500",
 }
 _LABEL_FILES = ["txt", "json", "csv", "tsv", "yaml", "yml", "names"]
 _MOST_WRITTEN = 1000  # names that can be written over: more are a file's business

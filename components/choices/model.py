@@ -12,12 +12,13 @@ from components.choices.chosen_model import GOES_TO, ModelChoice, get_choice, ke
 from components.choices.dropdown import dropdown
 from components.choices.own_file import ask_for_file, declare_outputs
 from components.choices.references import offer_references
+from components.choices.series import get_scans
 from components.session.carried import HUB_TEXT, MODEL_SOURCE
 from components.session.front_door import link_to_page
 from components.session.work import Place, Work
 from components.words import escape
 from explain.bundled.caution import knows_scan
-from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models
+from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models, bundled_volume_models
 from explain.bundled.pictures import find_bundled
 from explain.errors import ModelError
 from explain.models.hub import HubModel, is_downloaded, search_hub
@@ -136,7 +137,9 @@ def pick_outputs(choice: ModelChoice, model: LoadedModel) -> None:
 
 
 def _list_bundled() -> None:
-    models = {model.name: model for model in bundled_models()}
+    # Those that read volumes are offered where a series is open.
+    beside = bundled_volume_models() if get_scans().volume is not None else []
+    models = {model.name: model for model in (*bundled_models(), *beside)}
     request = get_choice().request
     chosen = request.name if request.source == "bundled" and request.name in models else None
     dropdown(

@@ -55,6 +55,7 @@ class Tray:
         uploads: how many uploads there were; a new number empties the upload field.
         read: of the files that were uploaded, the numbers that Streamlit gave them.
         photos: how many photos were taken.
+        originals: of those that came as DICOM files, the files, by digest: objects for an archive are made from them.
     """
 
     own: dict[str, Picture] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Tray:
     uploads: int = 0
     read: set[str] = field(default_factory=set)
     photos: int = 0
+    originals: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def take(self, files: Sequence[tuple[str, bytes]], names: Names = "auto") -> None:
         """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
@@ -92,6 +94,8 @@ class Tray:
                 same = "" if before == said else f" as “{before}”: it is the same picture"
                 self.notes.append(f"“{said}” is here already{same}.")
             self.own[picture.digest] = picture
+            if picture.modality is not None:
+                self.originals[picture.digest] = data
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
             self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
@@ -151,8 +155,8 @@ class Tray:
 
     def remove(self, key: str) -> None:
         """Forget one of the person's own pictures."""
-        self.own.pop(key, None)
-        self.thumbnails.pop(key, None)
+        for kept in (self.own, self.thumbnails, self.originals):
+            kept.pop(key, None)
         self.shown = [other for other in self.shown if other != key]
 
 
@@ -180,8 +184,8 @@ def pick_pictures() -> list[Picture]:
         on_change=_take_uploads,
         args=(upload,),
         max_upload_size=_MOST_UPLOADED,
-        help=f"{READABLE}; of scans, all DICOM files of a series at once, a zip of them, or a NIfTI file. They stay in "
-        "the memory of the machine that runs CAMscope and are never written to a disk.",
+        help=f"{READABLE}; of scans, all DICOM files of a series at once, their folder dropped here, a zip of it, or "
+        "a NIfTI file. They stay in the memory of the machine that runs CAMscope and are never written to a disk.",
     )
     follow_opening()
     pick_slice()

@@ -291,7 +291,7 @@ def pick_slice() -> None:
     _pick_index(scans)
     windows = list(scans.volume.windows)
     chosen = scans.window or next(iter(windows), "")
-    if len(windows) > 1 or chosen not in windows[:1]:
+    if windows and (len(windows) > 1 or chosen != windows[0]):
         # One that was dragged on the picture is none of those.
         offered = windows if chosen in windows else [*windows, chosen]
         dropdown("Window", offered, chosen, "window-widget", _choose_window, filter_mode=None)

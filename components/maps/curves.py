@@ -81,6 +81,9 @@ def show_curves(engine: Engine, question: Question, settings: Mapping[str, Setti
         _drop()
         return
     with section:
+        if question.volume is not None:
+            st.caption("Curves are measured of pictures, not of volumes.")
+            return
         if not question.can_be_judged or not question.usable:
             st.caption("Curves are measured of maps as they are: one layer, no views, and a column a method.")
             return

@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from components.browser.canvas import Drawn, read_drawn
+from components.choices.pictures import get_tray
 from components.choices.series import get_scans
 from components.maps.rows import GRID, Loan
 from components.session.faults import show_faults
@@ -97,18 +99,38 @@ class Shown:
         regions = {drawn.digest: {"the outline": drawn.corners}} if drawn else {}
         return encode_report(maps, kind, self.view, "shown", regions)  # they are called as they may be already
 
-    def write_scans(self, kind: ScanKind, volume: Volume, for_archive: bool = False) -> bytes:
-        """The maps of a series' slices as a zip of files for hospitals."""
+    def write_scans(self, kind: ScanKind, source: Source, for_archive: bool = False) -> bytes:
+        """The maps of pictures of a source as a zip of files for hospitals."""
         from explain.report.scans.writing import export_scans, list_originals, pack
 
         self.await_news()
         maps = self.maps
-        slices = replace(maps, pictures=tuple(entry for entry in maps.pictures if _is_of(entry, volume)))
-        return pack(export_scans(slices, [kind], list_originals([volume]), for_archive, self.view))
+        entries = tuple(entry for entry in maps.pictures if source.has(entry, kind))
+        originals = dict(list_originals([] if source.volume is None else [source.volume]))
+        for digest, data in source.files.items():
+            originals[digest] = partial(_give, data)
+        return pack(export_scans(replace(maps, pictures=entries), [kind], originals, for_archive, self.view))
 
 
-def _is_of(entry: PictureExplanation, volume: Volume) -> bool:
-    return entry.picture.section is not None and entry.picture.section.volume == volume.digest
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where scans come from: the open series, and DICOM files of their own, by the SHA-256 of their bytes."""
+
+    volume: Volume | None
+    files: Mapping[str, bytes]
+
+    def has(self, entry: PictureExplanation, kind: ScanKind) -> bool:
+        """Whether maps of a picture can be written as that."""
+        picture, volume = entry.picture, self.volume
+        if picture.section is None:
+            return kind == "dicom" and picture.source in self.files
+        if volume is None or picture.section.volume != volume.digest:
+            return False
+        return volume.geometry is not None if kind == "nifti" else volume.read_original is not None
+
+
+def _give(data: bytes, _index: int) -> bytes:
+    return data
 
 
 def _add(entry: PictureExplanation, found: Mapping[str, Verdicts]) -> PictureExplanation:
@@ -127,10 +149,12 @@ def offer_downloads(shown: Shown) -> None:
             _offer_figure(shown)
         with st.popover("Report", icon=":material/description:"):
             _offer_report(shown)
-        volume = get_scans().volume
-        if volume is not None and any(_is_of(entry, volume) for entry in shown.maps.pictures):
+        source = Source(get_scans().volume, get_tray().originals)
+        kinds: list[ScanKind] = ["nifti", "dicom"]
+        offered = [kind for kind in kinds if any(source.has(entry, kind) for entry in shown.maps.pictures)]
+        if offered:
             with st.popover("NIfTI, DICOM", icon=":material/medical_information:"):
-                _offer_scans(shown, volume)
+                _offer_scans(shown, source, offered)
         st.download_button(
             "Raw maps",
             lambda: encode_maps(shown.maps),
@@ -217,35 +241,33 @@ def _offer_report(shown: Shown) -> None:
     )
 
 
-def _offer_scans(shown: Shown, volume: Volume) -> None:
-    """Maps of slices as NIfTI, and as DICOM with or without identity."""
-    knows_place = volume.geometry is not None
-    if knows_place:
+def _offer_scans(shown: Shown, source: Source, offered: Sequence[ScanKind]) -> None:
+    """Maps of scans as NIfTI, and as DICOM with or without identity, as far as they can be."""
+    if "nifti" in offered:
         st.download_button(
             "Maps as NIfTI",
-            lambda: shown.write_scans("nifti", volume),
+            lambda: shown.write_scans("nifti", source),
             "maps-nifti.zip",
             "application/zip",
             key="download-nifti",
             on_click="ignore",
             help="At the layer's own resolution, where they lie in the patient. They hold no text.",
         )
-    if volume.read_original is not None:
-        for_archive = st.toggle(
-            "Name the patient, for the archive",
-            key="dicom-for-archive",
-            help="Off: patient and study are left out, and all identifiers are new. On: they are those of the series, "
-            "so that an archive files the maps beside it.",
-        )
-        st.download_button(
-            "Maps as DICOM",
-            lambda: shown.write_scans("dicom", volume, for_archive),
-            "maps-dicom.zip",
-            "application/zip",
-            key="download-dicom",
-            on_click="ignore",
-            help="Secondary Captures, which every archive shows, and Parametric Maps, which hold the numbers.",
-        )
-        st.caption("Each says “Not for diagnostic use”. Text that is burned into the pictures stays in the captures.")
-    if not knows_place and volume.read_original is None:
-        st.caption("The files do not say where the slices lie in the patient: NIfTI cannot be written.")
+    if "dicom" not in offered:
+        return
+    for_archive = st.toggle(
+        "Name the patient, for the archive",
+        key="dicom-for-archive",
+        help="Off: patient and study are left out, and all identifiers are new. On: they are those of the files, so "
+        "that an archive puts the maps beside them.",
+    )
+    st.download_button(
+        "Maps as DICOM",
+        lambda: shown.write_scans("dicom", source, for_archive),
+        "maps-dicom.zip",
+        "application/zip",
+        key="download-dicom",
+        on_click="ignore",
+        help="Secondary Captures, which every archive shows; of slices also Parametric Maps, which hold the numbers.",
+    )
+    st.caption("Each says “Not for diagnostic use”. Text that is burned into the pictures stays in the captures.")

@@ -48,7 +48,7 @@ def describe_target(entry: PictureExplanation) -> str:
 
 def describe_layers(entry: PictureExplanation) -> list[str]:
     """The layers looked at, with the cells of the map, where a method of this answer looks at one."""
-    grid = next((describe_grid(m.values.shape) for m in entry.maps if _looks_at_layer(m)), None)
+    grid = next((describe_grid(m.grid) for m in entry.maps if _looks_at_layer(m)), None)
     names = " + ".join(entry.layers)
     return [] if grid is None else [f"{'layers' if len(entry.layers) > 1 else 'layer'} {names}, {grid} cells"]
 

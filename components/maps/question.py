@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,8 @@ from components.session.work import Work
 from explain.bundled.kinds import find_prompts_for
 from explain.datasets.loose import LoosePicture
 from explain.engine.explanation import Explanation, PictureExplanation
-from explain.errors import Cancelled, ExplainError
+from explain.errors import Cancelled, ExplainError, PictureError
+from explain.maps.fusion import fuse
 from explain.methods import Settings, get_method
 from explain.models.loaded import LoadedModel
 from explain.passes.look import Score
@@ -37,6 +38,7 @@ from explain.pictures.picture import Picture
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
     from explain.engine.judging import Verdicts
+    from explain.volumes.volume import Volume
 
 _LIKELIEST = ("Likeliest class", "Second likeliest", "Third likeliest")
 _log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Question:
         twin: a bundled model with prompts that knows the same classes, or the pictures; None where this one has some.
         cautions: what must be said before the answer, by the digest of the picture.
         references: pictures that those of the question are compared with, for this model alone.
+        volume: the series that is open, where the model reads volumes: it is explained whole, and its maps are cut.
     """
 
     model: LoadedModel
@@ -73,6 +76,7 @@ class Question:
     twin: str | None = None
     cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
     references: tuple[LoosePicture, ...] = ()
+    volume: Volume | None = None
 
     @property
     def asked(self) -> Asked:
@@ -221,6 +225,9 @@ def explain(engine: Engine, question: Question, settings: Mapping[str, Settings]
             work.report(text, (done + share) / len(question.pictures))
 
         try:
+            if question.volume is not None and picture.section is not None:
+                outcomes.append(_explain_whole(engine, question, picture, settings, report, work))
+                continue
             explanation = engine.explain(
                 picture,
                 question.model,
@@ -244,6 +251,42 @@ def explain(engine: Engine, question: Question, settings: Mapping[str, Settings]
             _log.exception("A picture could not be explained")
             outcomes.append(Failure(picture, "This picture could not be explained. The reason is in the server's log."))
     return outcomes
+
+
+def _explain_whole(
+    engine: Engine,
+    question: Question,
+    picture: Picture,
+    settings: Mapping[str, Settings],
+    report: Callable[[float, str], None],
+    work: Work,
+) -> PictureExplanation:
+    """The answer to the series that a slice is of, cut there. What is known of it is not run again.
+
+    Raises:
+        ExplainError: it cannot be explained, or changed views are asked for.
+    """
+    assert question.volume is not None
+    if question.combination.augmentation != "none":
+        raise PictureError("A volume is explained as it is. Choose no changed views.")
+    target = ["auto" if question.target is None else question.target]
+    if question.comparison.by == "classes" and question.comparison.names:
+        target = [int(name) for name in question.comparison.names]
+    layers = _choose_layers(question)
+    whole = engine.explain_volume(
+        question.volume,
+        question.model,
+        question.methods,
+        layers,
+        target,
+        settings,
+        question.score,
+        progress=report,
+        cancel=work.cancel,
+    )
+    entry = whole.lay_on(picture)
+    fused = question.combination.fusion != "none" and question.comparison.by != "layers"
+    return replace(entry, maps=fuse(entry.maps, question.combination.fusion)) if fused else entry
 
 
 def _choose_layers(question: Question) -> tuple[str, ...]:

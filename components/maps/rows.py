@@ -178,7 +178,7 @@ def list_layer_columns(entry: PictureExplanation, model: str, cannot: Sequence[s
             for heatmap in entry.maps
             if heatmap.layer == layer or (number == 0 and get_method(heatmap.method).place != "layer")
         }
-        grids = {f"{describe_grid(m.values.shape)} cells" for m in maps.values() if m.layer == layer}
+        grids = {f"{describe_grid(m.grid)} cells" for m in maps.values() if m.layer == layer}
         missing = "This method does not look at one layer. Its map stands in the first column."
         columns.append(Column(layer, layer, ", ".join(grids), entry, maps, missing, cannot, told))
     return columns

@@ -6,6 +6,7 @@ What is under way, and what was answered, lives in the session's state and outla
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from components.browser.canvas.stack import AHEAD
 from components.browser.strip import Lane, Strip, strip
 from components.choices.series import get_scans
 from components.choices.target import choose_target
+from components.maps.outlined import show_areas
 from components.maps.question import Question
 from components.maps.rows import Answered, Asked
 from components.session.faults import show_faults
@@ -28,6 +30,7 @@ from explain.engine.explanation import PictureExplanation, format_value
 from explain.engine.slices import Course, SliceAnswer, follow_maps
 from explain.errors import Cancelled, ExplainError
 from explain.maps.heatmap import find_strength
+from explain.maps.volume_map import ENDS
 from explain.methods import get_method
 from explain.percent import write_percent
 from explain.pictures.picture import Section
@@ -38,11 +41,13 @@ if TYPE_CHECKING:
     from explain.engine.engine import Engine
     from explain.volumes.volume import Volume
 
+_log = logging.getLogger(__name__)
+
 _RUN = "stack-run"
 _GONE = "stack-gone"  # to another slice, by the strip
 _STILL = 1.5  # seconds that settings must stand before the other slices follow: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
-_ALONE = 60.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
+_ALONE = 180.0  # seconds after which nobody looks at it any more: the window was closed, or another page opened
 _GRID_AT = (4, 2 * AHEAD)  # answers at which the grid is drawn anew: those around the slice in view come first
 _SHARES = ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %"))
 
@@ -179,6 +184,9 @@ class StackRun:
             self.stopped = True
         except ExplainError as error:
             self.problem = str(error)
+        except Exception:
+            _log.exception("A series could not be explained")
+            self.problem = "The series could not be explained. The reason is in the server's log."
 
 
 def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settings], answered: Answered) -> None:
@@ -193,10 +201,14 @@ def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settin
     _follow_choice()
     scans = get_scans()
     section = next((p.section for p in question.pictures if p.digest == scans.shown), None)
-    if section is None or scans.volume is None or scans.volume.count(scans.plane) < 2:
+    if section is None or scans.volume is None:
         _forget()
         return
     entry = next((one for one in answered.entries if one.picture.digest == scans.shown), None)
+    if entry is not None:
+        show_areas(scans.volume, section, entry)
+    if len(scans.volume.list_there(scans.plane)) < 2:
+        return
     with st.container(key="stack-section"):
         st.markdown("**The whole series**")
         if not question.can_be_judged or not question.usable or entry is None:
@@ -218,14 +230,17 @@ def _forget() -> None:
         run.stop()
 
 
-def lay_answers(question: Question, settings: Mapping[str, Settings]) -> Asked:
+def lay_answers(question: Question, settings: Mapping[str, Settings], answered: Answered) -> Asked:
     """What all rows have in common, with the maps of slices that are explained already and the one scale of all.
 
     Args:
         question: what is asked of the pictures.
         settings: by method.
+        answered: what came of it.
     """
     asked = question.asked
+    if question.volume is not None:
+        asked = _scale_by_volume(asked, answered)
     run: StackRun | None = st.session_state.get(_RUN)
     if run is None or question.target is None or not question.can_be_judged:
         return asked
@@ -239,6 +254,17 @@ def lay_answers(question: Question, settings: Mapping[str, Settings]) -> Asked:
             ends = {name: course.ends for name, course in run.follow_courses(question.usable).items()}
             filled[picture.digest] = replace(stack, maps=partial(_build_panes, run), ends=ends)
     return replace(asked, stacks={**asked.stacks, **filled})
+
+
+def _scale_by_volume(asked: Asked, answered: Answered) -> Asked:
+    """The scale of a volume's map is that of the whole, whichever cut is shown."""
+    scaled = {}
+    for entry in answered.entries:
+        stack = asked.stacks.get(entry.picture.digest)
+        if stack is not None:
+            ends = {one.method: one.details[ENDS] for one in entry.maps if ENDS in one.details}
+            scaled[entry.picture.digest] = replace(stack, ends=ends)
+    return replace(asked, stacks={**asked.stacks, **scaled})
 
 
 def _build_panes(run: StackRun, index: int) -> dict[str, Pane] | None:
@@ -281,8 +307,7 @@ def _offer(engine: Engine, ask: Ask, entry: PictureExplanation) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         pressed = st.button(f"Explain all {count:,} slices{about}", key="stack-begin", icon=":material/stacks:")
         st.caption(
-            f"For “{escape(entry.labels[0])}” and with one scale, so that slices can be compared. The model sees one "
-            "slice at a time and knows nothing of its neighbours."
+            f"For “{escape(entry.labels[0])}” and with one scale, so that slices can be compared. {_say_sight(ask)}"
         )
     if pressed:
         said = "as chosen"
@@ -369,11 +394,20 @@ def _show_strip(ask: Ask, run: StackRun) -> None:
     said = "With earlier settings" if earlier else "One class for all slices"
     st.caption(
         f"{said}: “{escape(found[0].label)}”, {run.said}. Bars are how much of a map is above zero, beside the "
-        "strongest slice; all slices have one scale. The model sees one slice at a time and knows nothing of its "
-        "neighbours."
+        f"strongest slice; all slices have one scale. {_say_sight(ask)}"
     )
     shown = Strip(ask.count, ask.section.index, lanes, missing, problems, earlier)
     strip(shown, "stack-strip", go_to_slice)
+
+
+def _say_sight(ask: Ask) -> str:
+    """What of the series the model sees at once."""
+    if ask.question.volume is not None:
+        return (
+            "The model sees the whole series at once; each slice shows where its map is cut. Maps of volumes come "
+            "without a verdict."
+        )
+    return "The model sees one slice at a time and knows nothing of its neighbours."
 
 
 def _list_missing(ask: Ask) -> list[int]:

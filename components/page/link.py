@@ -363,6 +363,10 @@ class _Model:
         "fit",
         "resize_size",
         "interpolation",
+        "depth",
+        "spacing",
+        "orientation",
+        "window",
         "global_pool",
         "weights",
     )
@@ -444,6 +448,8 @@ class _Model:
                 "labels": None if labels == "file" else labels,
                 "mean": read_numbers("mean", given.get("mean", "")),
                 "std": read_numbers("standard deviation", given.get("std", "")),
+                "spacing": read_numbers("spacing", given.get("spacing", "")),
+                "window": read_numbers("window", given.get("window", "")),
                 "channels": int(given["channels"]) if "channels" in given else None,
             }
         )

@@ -96,7 +96,8 @@ def describe_making(table: Shortcuts) -> str:
     return (
         f"Measured by `{table.made_by}` on networks of {len(table.seeds)} trainings a mark, none of which set a "
         f"threshold.{out} Pictures of one network are no independent witnesses: hence the second interval. That the "
-        "opacity of a drawn radiograph decides is no false alarm, and not counted as one."
+        "opacity of a drawn radiograph decides is no false alarm, and not counted as one. The places tried are the "
+        "same for all maps of a picture, and so is what is said."
     )
 
 

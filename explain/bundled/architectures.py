@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from explain.bundled.volume_network import PhantomCnn
 from explain.networks.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
@@ -140,7 +141,7 @@ def _build_vit(size: int, width: int, depth: int, heads: int, num_classes: int) 
     )
 
 
-BUILDERS: dict[str, Callable[[int], ByobNet | EfficientNet | VisionTransformer]] = {
+BUILDERS: dict[str, Callable[[int], ByobNet | EfficientNet | VisionTransformer | PhantomCnn]] = {
     "imagenet-cnn": build_imagenet_cnn,
     "photo-cnn": build_photo_cnn,
     "photo-vit": build_photo_vit,
@@ -148,5 +149,6 @@ BUILDERS: dict[str, Callable[[int], ByobNet | EfficientNet | VisionTransformer]]
     "birds-cnn": build_birds_cnn,
     "birds-vit": build_birds_vit,
     "world-cnn": build_world_cnn,
+    "phantom-cnn": PhantomCnn,
 }
 """What builds the network of each bundled model, for so many classes."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from explain.bundled.models import FIRST_MODEL, Knows, bundled_models
+from explain.bundled.models import FIRST_MODEL, Knows, bundled_models, bundled_volume_models
 from explain.pictures.kind import Scan, tell_scan
 
 if TYPE_CHECKING:
@@ -34,9 +34,13 @@ _KNOWN: dict[Knows, str] = {
     "drawings": "twelve drawn birds",
     "mr-slices": "MR slices of the brain",
     "radiographs": "frontal chest X-rays",
+    "phantoms": "drawn phantoms",
 }
 _SCANNED: dict[Knows, tuple[str, Scan]] = {"mr-slices": ("MR slices", "slice"), "radiographs": ("X-rays", "radiograph")}
 """What machines a model of scans has seen pictures of, and what those look like."""
+
+_OF_PHANTOMS = "OT"
+"""What drawn phantoms say of the machine that they come from: another than any that is named."""
 
 _LOOKS: dict[Scan, str] = {"slice": "a slice of a body", "radiograph": "an X-ray"}
 
@@ -55,6 +59,8 @@ def caution_of(model: str, picture: Picture, source: str = "bundled", labels: Se
     if source == "hub" and {*labels} == _list_things():
         knows = "photographs"
     if knows is None:
+        return ""
+    if knows == "phantoms" and picture.modality == _OF_PHANTOMS:
         return ""
     if picture.modality is not None:
         seen = _MACHINES.get(picture.modality, "medical pictures")
@@ -106,4 +112,4 @@ def _list_things() -> set[str]:
 
 @cache
 def _list_known() -> dict[str, Knows]:
-    return {model.name: model.knows for model in bundled_models()}
+    return {model.name: model.knows for model in (*bundled_models(), *bundled_volume_models())}

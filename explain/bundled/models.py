@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from explain.networks.prompt_variant import Variant
 from explain.networks.weight_file import read_metadata
 from explain.pictures.geometry import Preprocessing
+from explain.pictures.volume_preprocessing import VolumePreprocessing
 
 FIRST_MODEL = "imagenet-cnn"
 """The model used where none is named."""
@@ -25,9 +26,19 @@ CALIBRATION_FOLDER = MODELS_FOLDER.parent / "calibration"
 WORLDS_FOLDER = MODELS_FOLDER.parent / "worlds"
 """Where the small networks of the worlds lie: they go by name as the others do, and stand in no list of models."""
 
+VOLUMES_FOLDER = MODELS_FOLDER.parent / "volumes"
+"""Where the networks that read volumes lie, apart from those of pictures, and drawn volumes to try them on."""
+
+EXAMPLE_VOLUMES = {
+    "A drawn phantom (NIfTI)": VOLUMES_FOLDER / "phantom.nii.gz",
+    "Its lesion (NIfTI)": VOLUMES_FOLDER / "phantom-lesion.nii.gz",
+    "The same as a DICOM series": VOLUMES_FOLDER / "phantom-series.zip",
+}
+"""Files of one drawn volume, by title; its lesion is what decides."""
+
 _NAME = re.compile(r"[a-z0-9-]{1,60}")
 
-Knows = Literal["photographs", "drawings", "mr-slices", "radiographs"]
+Knows = Literal["photographs", "drawings", "mr-slices", "radiographs", "phantoms"]
 """The kind of picture that a bundled model was trained on."""
 
 
@@ -63,7 +74,7 @@ class BundledModel(BaseModel):
     place: int = 0
     classes: tuple[str, ...]
     knows: Knows = "photographs"
-    preprocessing: Preprocessing
+    preprocessing: VolumePreprocessing | Preprocessing
     weights: str
     prompts: str | None = None
     variant: Variant = "deep"
@@ -80,10 +91,9 @@ class BundledModel(BaseModel):
         """How often it is right on its test pictures, and how many those are; empty where that was not measured."""
         if self.accuracy is None:
             return ""
+        kind = "volumes" if isinstance(self.preprocessing, VolumePreprocessing) else "pictures"
         tested = (
-            "test pictures, of unknown number"
-            if self.test_pictures is None
-            else f"{self.test_pictures:,} test pictures"
+            f"test {kind}, of unknown number" if self.test_pictures is None else f"{self.test_pictures:,} test {kind}"
         )
         said = f"right on {self.accuracy:.1f} % of its {tested}"
         return said if self.prompts_accuracy is None else f"{said}, its class prompts on {self.prompts_accuracy:.1f} %"
@@ -91,8 +101,8 @@ class BundledModel(BaseModel):
 
 def find_bundled_file(name: str) -> Path:
     """Where a file lies that a bundled model names: weights, prompts, card. It may be missing."""
-    of_a_world = WORLDS_FOLDER / name
-    return of_a_world if of_a_world.is_file() else MODELS_FOLDER / name
+    apart = (folder / name for folder in (WORLDS_FOLDER, VOLUMES_FOLDER))
+    return next((path for path in apart if path.is_file()), MODELS_FOLDER / name)
 
 
 def find_calibration(name: str) -> Path:
@@ -101,16 +111,24 @@ def find_calibration(name: str) -> Path:
 
 
 def bundled_models() -> list[BundledModel]:
-    """What ships with CAMscope, in the order shown; without the networks of the worlds, see `find_bundled_model`."""
+    """What ships with CAMscope and reads pictures, in the order shown; without the networks of the worlds, see
+    `find_bundled_model`, and those that read volumes.
+    """
     return sorted(_read_models(MODELS_FOLDER, "*.json"), key=lambda model: (model.place, model.name))
 
 
+def bundled_volume_models() -> list[BundledModel]:
+    """Those that read volumes, in the order shown."""
+    return sorted(_read_models(VOLUMES_FOLDER, "*.network.json"), key=lambda model: (model.place, model.name))
+
+
 def find_bundled_model(name: str) -> BundledModel | None:
-    """What ships under a name, a network of a world too; None where there is nothing."""
+    """What ships under a name, a network of volumes or of a world too; None where there is nothing."""
     listed = next((model for model in bundled_models() if model.name == name), None)
     if listed is not None or not _NAME.fullmatch(name):
         return listed
-    return next(_read_models(WORLDS_FOLDER, f"{name}.network.json"), None)
+    apart = (_read_models(folder, f"{name}.network.json") for folder in (VOLUMES_FOLDER, WORLDS_FOLDER))
+    return next((model for models in apart for model in models), None)
 
 
 def _read_models(folder: Path, pattern: str) -> Iterator[BundledModel]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from explain.bundled.models import bundled_models
+from explain.bundled.models import bundled_models, bundled_volume_models
 from explain.commands.flags import CHECKPOINT, Json, app, keep_recipe, read_model, with_flags
 from explain.engine.engine import Engine
 from explain.methods import all_methods
@@ -21,7 +21,7 @@ def models(
     as_json: Json = False,
 ) -> None:
     """List the bundled models, the prompts trained here and, with a search text, models of the hub."""
-    bundled, trained = bundled_models(), list_prompts()
+    bundled, trained = [*bundled_models(), *bundled_volume_models()], list_prompts()
     found = search_hub(search) if search else []
     if as_json:
         rows = {

@@ -28,6 +28,7 @@ from explain.commands.flags import (
 from explain.commands.series import MIDDLE, are_volumes, list_indices, open_series
 from explain.commands.stack import TABLE, WholeStack, show_stack
 from explain.commands.taking_away import TakeAway
+from explain.commands.whole_volumes import open_whole, write_volume
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
@@ -111,7 +112,7 @@ def show(
     """Explain pictures and write overlays, raw maps and a manifest that replays.
 
     What cannot be read is named and left out, and the others are explained: the exit status is then 1. With --slice,
-    the files are looked through for series, and slices of one are explained.
+    the files are looked through for series, and slices of one are explained; with --stack, all of them, for one class.
     """
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
@@ -137,6 +138,15 @@ def show(
     for written, found in zip(layer, (get_layer(loaded, name) for name in layer), strict=True):
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
+    if loaded.reads_volumes and not stack:
+        if verdicts or references is not None or (fusion, augmentation) != ("none", "none"):
+            raise ExplainError("A volume is explained as it is: leave verdicts, references, fusion and views out.")
+        volume = volume or open_whole(pictures, series, request.name)
+        say = partial(_say_progress, 0, 1)
+        answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say)
+        write_volume(answer, out, chosen_view, window)
+        _finish(engine, out, [], 1, take_away.write_volume(answer, out, window))
+        return
     ask = partial(
         engine.explain,
         model=loaded,

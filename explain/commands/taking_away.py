@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from explain.commands.flags import write_files
+from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import ExplainError
 from explain.maps.render import RenderSettings
 from explain.pictures.picture import Picture
 from explain.report.export import Taker
 from explain.report.one_page.panes import Regions
+from explain.report.one_page.volume import describe_volume_page
 from explain.report.one_page.writing import OnePageReport, ReportKind, read_report_path
-from explain.report.scans.writing import ScanExport, list_originals, read_kinds
+from explain.report.scans.volumes import export_volume
+from explain.report.scans.writing import ScanExport, ScanKind, list_originals, read_kinds
 from explain.storage import check_folder, refusing_to_write
 from explain.volumes.volume import Volume
 
@@ -29,11 +33,17 @@ class TakeAway:
         takers: what each answer is handed to.
         page: the report among them; None where none is wanted.
         place: where that goes, and as what.
+        kinds: as what maps of scans are exported.
+        for_archive: whether DICOM files name patient and study.
+        view: how maps are drawn.
     """
 
     takers: Sequence[Taker] = ()
     page: OnePageReport | None = None
-    place: tuple[Path, ReportKind] | None = field(default=None)
+    place: tuple[Path, ReportKind] | None = None
+    kinds: tuple[ScanKind, ...] = ()
+    for_archive: bool = False
+    view: RenderSettings = field(default_factory=RenderSettings)
 
     @classmethod
     def ask(
@@ -72,7 +82,25 @@ class TakeAway:
         page = None if place is None else OnePageReport(view, _find_regions(volume), _KEY_SLICES if stack else None)
         originals = list_originals([] if volume is None else [volume])
         exported = [ScanExport(kinds, originals, for_archive, view)] if kinds else []
-        return cls((*([] if page is None else [page]), *exported), page, place)
+        return cls((*([] if page is None else [page]), *exported), page, place, kinds, for_archive, view)
+
+    def write_volume(self, answer: VolumeExplanation, out: Path, window: str | None = None) -> str:
+        """Write what was asked for of a volume that was explained whole; and say where to, as the end of a sentence.
+
+        Args:
+            answer: what the engine answered.
+            out: the folder.
+            window: through which window slices are shown.
+
+        Raises:
+            ExplainError: there are no maps, nobody knows where they lie, or something cannot be written.
+        """
+        if self.kinds:
+            originals = list_originals([answer.volume])
+            write_files(out, export_volume(answer, self.kinds, originals, self.for_archive, self.view, window))
+        if self.page is not None:
+            self.page.pages.append(describe_volume_page(answer, self.view, window))
+        return self.write()
 
     def write(self) -> str:
         """Write the report, where one is wanted; and say where to, as the end of a sentence.

@@ -437,9 +437,7 @@ class Engine:
         return self._judge.estimate_seconds(model)
 
     def estimate_stack(self, model: LoadedModel, maps: Sequence[Heatmap], count: int) -> float | None:
-        """How long so many slices will take, in seconds, if each takes as long as a picture with these maps; None
-        before a first picture was seen.
-        """
+        """Seconds for so many slices that take as long as a picture with these maps; None before a first was seen."""
         pace = self._observer.pace_of(model)
         return None if pace is None else count * (pace + sum(heatmap.seconds for heatmap in maps))
 

@@ -77,7 +77,9 @@ class MaskedPasses:
             if bank is not None and len(bank.masks) >= count:
                 return bank.first(count)
             if bank is None and count > FIRST_LOOK:
-                bank = self.open_bank(sight, seen, FIRST_LOOK, fill, by_prompts, watch)
+                first = FIRST_LOOK / count
+                bank = self.open_bank(sight, seen, FIRST_LOOK, fill, by_prompts, watch.part(0.0, first))
+                watch = watch.part(first, 1.0)
             runner = self.make_runner(sight, by_prompts)
             runner.report_to(lambda share: watch.report(share, _HIDING), watch.cancel)
             runner.expect(count - (0 if bank is None else len(bank.masks)))

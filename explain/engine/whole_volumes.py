@@ -118,7 +118,8 @@ class VolumeExplanation:
         layers: names of the explained layers.
         maps: by class, then by layer, then in the order the methods were asked for.
         unavailable: by method name, the sentence why it could not be used.
-        notes: what a reader must know of the model's input, in sentences.
+        cautions: what is wrong with the volume as the model's input, in sentences; each stands among the notes too.
+        notes: what a reader must know, in sentences.
         score: what of the classes was differentiated.
         device: where it was worked out, and in which precision.
     """
@@ -131,6 +132,7 @@ class VolumeExplanation:
     layers: tuple[str, ...]
     maps: tuple[VolumeMap, ...]
     unavailable: Mapping[str, str]
+    cautions: tuple[str, ...]
     notes: tuple[str, ...]
     score: Score = "logit"
     device: str = "CPU"
@@ -156,7 +158,7 @@ class VolumeExplanation:
             maps=tuple(cut for cut in cuts if cut is not None),
             unavailable={**self.unavailable, **beside},
             outputs=self.model.outputs,
-            caution=" ".join(self.notes),
+            caution=" ".join(self.cautions),
         )
 
     def answer_slice(self, plane: Plane, index: int) -> SliceAnswer:
@@ -177,7 +179,7 @@ class VolumeExplanation:
             maps={name: cut for name, cut in cuts.items() if cut is not None},
             unavailable={**self.unavailable, **{name: _NOT_SHOWN for name, cut in cuts.items() if cut is None}},
             outputs=self.model.outputs,
-            caution=" ".join(self.notes),
+            caution=" ".join(self.cautions),
         )
 
 
@@ -244,8 +246,11 @@ def explain_whole(
     for heatmap in explained.maps:
         values = block.turn_back(heatmap.values)
         values.setflags(write=False)
-        maps.append(VolumeMap(replace(heatmap, values=values), volume, block))
-    coarse = dict.fromkeys(one.describe_cells() for one in maps if min(one.values.shape) < FEW_CELLS)
+        one = VolumeMap(replace(heatmap, values=values), volume, block)
+        if min(values.shape) < FEW_CELLS:
+            warnings = (*heatmap.warnings, one.describe_cells())
+            one = replace(one, heatmap=replace(one.heatmap, warnings=warnings))
+        maps.append(one)
     return VolumeExplanation(
         volume,
         loaded,
@@ -255,6 +260,7 @@ def explain_whole(
         explained.layers,
         tuple(maps),
         explained.unavailable,
-        (*sight.input.notes, *coarse, UNJUDGED),
+        sight.input.notes,
+        (*sight.input.notes, UNJUDGED),
         question.score,
     )

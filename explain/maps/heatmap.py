@@ -18,6 +18,10 @@ CLASS_AGNOSTIC = "Does not depend on the class: it would look the same for any o
 """What is said of every map of a method that does not ask for the class."""
 
 
+WHOLE_GRID = "cells of the volume's map"
+"""Where the details of a cut through a volume's map hold how many cells the whole has along each axis."""
+
+
 @dataclass(frozen=True, eq=False)
 class Heatmap:
     """One method's map of one picture, one layer and one class.
@@ -63,6 +67,11 @@ class Heatmap:
     def key(self) -> str:
         """What tells it from the other maps of its picture: method, layer and class."""
         return f"{self.method}/{self.layer}/{self.target}"
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """How many cells it has along each axis; of a cut through a volume's map, those of the whole."""
+        return tuple(self.details.get(WHOLE_GRID, self.values.shape))
 
     @property
     def blank(self) -> bool:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from explain.maps.heatmap import Heatmap
+from explain.maps.heatmap import WHOLE_GRID, Heatmap
+from explain.maps.render import find_ends
+from explain.methods import get_method
 from explain.networks.layer import describe_grid
 from explain.pictures.geometry import Box, Span
 from explain.volumes.model_input import Block
 from explain.volumes.planes import Plane
 from explain.volumes.volume import Volume
+
+ENDS = "ends of the volume's map"
+"""Where a cut's details hold the lowest and the highest value of the whole map."""
 
 FEW_CELLS = 4
 """Fewer cells along an axis than this are said beside the map."""
@@ -125,7 +131,15 @@ class VolumeMap:
         share = np.float32(inside - below)
         values = np.ascontiguousarray(turned[below] * (1 - share) + turned[above] * share, dtype=np.float32)
         values.setflags(write=False)
-        return replace(self.heatmap, values=values, box=self._find_box(plane))
+        details = {**self.heatmap.details, ENDS: self.ends, WHOLE_GRID: self.values.shape}
+        return replace(self.heatmap, values=values, box=self._find_box(plane), details=details)
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest value of the whole map, by which all of its cuts are coloured."""
+        if not np.isfinite(self.values).all():
+            return 0.0, 0.0
+        return find_ends([self.values], get_method(self.heatmap.method).painting)
 
     def _find_box(self, plane: Plane) -> Box:
         view = self.volume.get_view(plane)

@@ -5,7 +5,7 @@ Nothing is decided here that loading would decide otherwise: what is found is wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from explain.models.request import ModelRequest, write_size
 from explain.models.settings_beside import OPTIONS, complete_request, find_labels
 from explain.models.weight_sets import Weights
 from explain.percent import write_percent
+from explain.pictures.geometry import Preprocessing
+from explain.pictures.volume_preprocessing import VolumePreprocessing
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
@@ -306,19 +308,13 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
             height if height == width else [height, width],
         ),
     ]  # fmt: skip
-    resize = preprocessing.resize_size
-    fit = {
-        "crop": f"shorter side to {write_size(resize) or size}, then the middle {size}",
-        "squash": "both sides resized, whatever the aspect ratio",
-        "pad": "the whole picture, with borders",
-    }[preprocessing.fit]
-    findings.append(Finding("fit", f"{preprocessing.fit}: {fit}", reason("fit", published), "fit", preprocessing.fit))
-    if preprocessing.fit == "crop" and resize is not None:
-        value = list(resize) if isinstance(resize, tuple) else resize
-        findings.append(
-            Finding("resize", f"{write_size(resize)} pixels", reason("resize_size", published), "resize_size", value)
-        )
-    for field in ("interpolation", "mean", "std"):
+    fields: tuple[str, ...] = ("interpolation", "mean", "std")
+    if isinstance(preprocessing, VolumePreprocessing):
+        fields = ("mean", "std")
+        findings += _describe_volume(preprocessing, lambda field: reason(field, published))
+    else:
+        findings += _describe_fit(preprocessing, size, lambda field: reason(field, published))
+    for field in fields:
         value = getattr(preprocessing, field)
         words = value if isinstance(value, str) else ", ".join(f"{number:g}" for number in value)
         given = value if isinstance(value, str) else list(value)
@@ -340,6 +336,35 @@ def _describe_loaded(settled: ModelRequest, loaded: LoadedModel, opened: _Opened
     )
     findings.append(_describe_outputs(settled, loaded, rows))
     return [replace(entry, is_assumed=entry.is_assumed or entry.reason == published) for entry in findings]
+
+
+def _describe_fit(preprocessing: Preprocessing, size: str, reason: Callable[[str], str]) -> list[Finding]:
+    """How a picture of another shape becomes the input's."""
+    resize = preprocessing.resize_size
+    fit = {
+        "crop": f"shorter side to {write_size(resize) or size}, then the middle {size}",
+        "squash": "both sides resized, whatever the aspect ratio",
+        "pad": "the whole picture, with borders",
+    }[preprocessing.fit]
+    findings = [Finding("fit", f"{preprocessing.fit}: {fit}", reason("fit"), "fit", preprocessing.fit)]
+    if preprocessing.fit == "crop" and resize is not None:
+        value = list(resize) if isinstance(resize, tuple) else resize
+        findings.append(Finding("resize", f"{write_size(resize)} pixels", reason("resize_size"), "resize_size", value))
+    return findings
+
+
+def _describe_volume(preprocessing: VolumePreprocessing, reason: Callable[[str], str]) -> list[Finding]:
+    """How a volume becomes the input."""
+    spacing, window = preprocessing.spacing, preprocessing.window
+    steps = "the whole volume, stretched" if spacing is None else " × ".join(f"{step:g}" for step in spacing) + " mm"
+    values = "the volume's own range" if window is None else f"{window[0]:g} to {window[1]:g}"
+    towards = ", ".join(preprocessing.orientation)
+    return [
+        Finding("depth", f"{preprocessing.depth} slices", reason("depth"), "depth", preprocessing.depth),
+        Finding("spacing", steps, reason("spacing"), "spacing", None if spacing is None else list(spacing)),
+        Finding("orientation", f"towards {towards}", reason("orientation"), "orientation", preprocessing.orientation),
+        Finding("window", values, reason("window"), "window", None if window is None else list(window)),
+    ]
 
 
 def _describe_outputs(settled: ModelRequest, loaded: LoadedModel, rows: list[str]) -> Finding:

@@ -29,7 +29,7 @@ def decode(data: bytes, name: str, white: int | None = None, rules: int = RULES)
     """
     if white is not None and not 1 <= white <= MOST_WHITE:
         raise PictureError(f"White is a number from 1 to {MOST_WHITE}, not {white}: the number of the brightest grey.")
-    used, modality = False, None
+    used, modality, placement = False, None, None
     try:
         check_bytes(len(data))
         # Both readers load libraries (Pillow, pydicom) that a page can be painted without.
@@ -37,7 +37,7 @@ def decode(data: bytes, name: str, white: int | None = None, rules: int = RULES)
 
         if dicom.is_dicom(data):
             values, notes = dicom.read(data, rules)
-            modality = dicom.read_modality(data)
+            modality, placement = dicom.read_modality(data), dicom.read_placement(data)
         else:
             values, notes, used = raster.read(data, white, rules)
     except PictureError as error:
@@ -48,4 +48,4 @@ def decode(data: bytes, name: str, white: int | None = None, rules: int = RULES)
     # To every cache the same file with another white is another picture.
     digest = source if told is None else hashlib.sha256(f"{source} white {told}".encode()).hexdigest()
     picture = build_picture(name, values, digest, tuple(notes))
-    return replace(picture, source=source, white=told, rules=rules, modality=modality)
+    return replace(picture, source=source, white=told, rules=rules, modality=modality, placement=placement)

@@ -1,7 +1,7 @@
 """Radiological pictures: the first frame of a DICOM file, as its own window shows it.
 
-Only the elements that describe the pixels are read, and the kind of machine; those that describe the patient never
-leave the file.
+Only the elements that describe the pixels and how they lie are read, and the kind of machine; those that describe the
+patient never leave the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
 
 from explain.errors import PictureError
 from explain.pictures.dicom_frames import check_pixels, drop_unused_bits, open_dataset, read_frame
+from explain.pictures.picture import Placement
 from explain.pictures.scaling import RULES, warn_of_lonely_value
+from explain.pictures.sides import Edges, name_edges, read_edges
 
 _UNNAMED = "OT"  # the standard's word for any other machine
 
@@ -69,6 +71,57 @@ def read_modality(data: bytes) -> str:
         return _UNNAMED
     # The standard's codes are short capitals; whatever else stands there might be anything.
     return said if re.fullmatch("[A-Z]{2,8}", said) else _UNNAMED
+
+
+_PLACES = (
+    "Modality",
+    "PixelSpacing",
+    "PixelSpacingCalibrationType",
+    "ImagerPixelSpacing",
+    "PatientOrientation",
+    "ImageOrientationPatient",
+)
+_PROJECTIONS = ("CR", "DX", "RG", "MG", "XA", "RF")
+"""Machines that throw a shadow of the patient on a detector."""
+
+
+def read_placement(data: bytes) -> Placement | None:
+    """How the pixels of a readable file of one frame lie in the patient: how large they are, and which sides are where.
+
+    A radiograph's pitch is that of its detector, where the file does not say that it was calibrated (PS3.3 C.7.6.3 and
+    10.7.1.3).
+
+    Returns:
+        None where the file says neither.
+    """
+    try:
+        dataset = pydicom.dcmread(
+            io.BytesIO(data), stop_before_pixels=True, force=True, specific_tags=[*_PLACES, "NumberOfFrames"]
+        )
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
+            return None
+        pitch, edges = _read_pitch(dataset, "PixelSpacing"), _read_sides(dataset)
+        at_detector = dataset.get("Modality") in _PROJECTIONS and not dataset.get("PixelSpacingCalibrationType")
+        if pitch is None:
+            pitch, at_detector = _read_pitch(dataset, "ImagerPixelSpacing"), True
+    except Exception:  # pydicom's, of a damaged element: the picture itself is whole
+        return None
+    if pitch is None and edges is None:
+        return None
+    return Placement(pitch, edges, at_detector=at_detector and pitch is not None)
+
+
+def _read_pitch(dataset: Any, name: str) -> tuple[float, float] | None:
+    sides = [float(side) for side in dataset.get(name) or ()]
+    return (sides[0], sides[1]) if len(sides) == 2 and all(0 < side < 1000 for side in sides) else None
+
+
+def _read_sides(dataset: Any) -> Edges | None:
+    directions = [float(part) for part in dataset.get("ImageOrientationPatient") or ()]
+    if len(directions) == 6 and np.isfinite(directions).all() and any(directions[:3]) and any(directions[3:]):
+        return name_edges(directions[3:], directions[:3])
+    said = [str(part) for part in dataset.get("PatientOrientation") or ()]
+    return read_edges(*said) if len(said) == 2 else None
 
 
 def _values(dataset: Any, stored: np.ndarray, rules: int, notes: list[str]) -> np.ndarray:

@@ -41,21 +41,23 @@ class Placement:
     """Where the pixels of a picture lie in the patient, in millimetres.
 
     Attributes:
-        pitch: from row to row, and from column to column.
+        pitch: from row to row, and from column to column; None where nobody knows.
         edges: letters of what lies towards its top, right, bottom and left edge; None where nobody knows.
         origin: centre of the first pixel, towards the patient's left, back and head (LPS, as DICOM's); None, as are
             those below, where the files do not say.
         down: from a row to the next.
         across: from a column to the next.
         through: from the slice to the next of its plane; None where slices lie at no one distance, too.
+        at_detector: the pitch is that of a radiograph's detector, on which what lies in the patient is larger.
     """
 
-    pitch: tuple[float, float]
+    pitch: tuple[float, float] | None
     edges: tuple[str, str, str, str] | None = None
     origin: Vector | None = None
     down: Vector | None = None
     across: Vector | None = None
     through: Vector | None = None
+    at_detector: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class Picture:
         rules: by which rules it was decoded; see `explain.pictures.scaling.RULES`.
         modality: of a DICOM file, the kind of machine it comes from, e.g. `CT`; None for every other file.
         section: of a slice of a series or volume, which one; its name is none of a file's then.
-        placement: of such a slice, where it lies in the patient; None where its files do not say how large a pixel is.
+        placement: of a slice or a DICOM file, how it lies in the patient; None where its files say nothing of that.
     """
 
     name: str

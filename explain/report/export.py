@@ -19,7 +19,7 @@ from explain.maps.render import RenderSettings, encode_png
 from explain.pictures.naming import Names, hide_name
 from explain.pictures.picture import Picture
 from explain.report.comparison import build_rows, describe_making, draw_overlay, find_ranges
-from explain.report.manifest import Manifest, build_manifest, join_manifests, name_map
+from explain.report.manifest import Manifest, build_manifest, join_manifests, name_map, write_manifest
 from explain.storage import expand_home, refusing_to_write
 
 
@@ -51,7 +51,7 @@ def encode_manifest(
 ) -> bytes:
     """The manifest as JSON; see `build_manifest`."""
     manifest = build_manifest(explanation, folder, picture_files, model_file)
-    return manifest.model_dump_json(indent=2).encode()
+    return write_manifest(manifest)
 
 
 def save(
@@ -168,7 +168,7 @@ class Report:
             if self._manifests:
                 self._write_figure()
                 whole = join_manifests(self._manifests)
-                (self.folder / "manifest.json").write_bytes(whole.model_dump_json(indent=2).encode())
+                (self.folder / "manifest.json").write_bytes(write_manifest(whole))
 
     def add(
         self,

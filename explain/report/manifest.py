@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from explain.engine.explanation import Explanation
+from explain.engine.explanation import Explanation, Prediction
+from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import ExplainError
 from explain.faithfulness.measures import MeasureName
 from explain.faithfulness.unlike import Unlikeness
@@ -31,6 +32,13 @@ from explain.pictures.scaling import MOST_WHITE, RULES
 from explain.settings import read_refusal
 from explain.volumes.planes import Plane
 
+VOLUME_MAPS = "volume-maps.npz"
+"""The file beside a manifest of a volume that has its maps under the keys that it gives."""
+
+if TYPE_CHECKING:
+    from explain.models.loaded import LoadedModel
+
+_PLACES = 6  # of an affine's numbers: a millionth of a millimetre
 _MOST_BYTES = 64 * 2**20
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "opencv-python", "pillow", "pydicom")
 
@@ -94,6 +102,28 @@ class PictureEntry(_Entry):
     unlike: UnlikeEntry | None = None
 
 
+class VolumeEntry(_Entry):
+    """One volume that was explained whole; `digest` is that of its files, in whichever order and under whichever names.
+
+    `shape` counts slices, rows and columns as stored, missing ones too; `spacing` is millimetres along them, `affine`
+    the first three rows from (slice, row, column, 1) to LPS millimetres. Nothing of the patient is in it.
+    """
+
+    name: str
+    digest: str
+    kind: Literal["dicom", "nifti"]
+    modality: str
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float] | None
+    affine: tuple[float, ...] | None = Field(default=None, min_length=12, max_length=12)
+    missing: tuple[int, ...]
+    predictions: tuple[PredictionEntry, ...]
+    notes: tuple[str, ...]
+    unavailable: dict[str, str]
+    layers: tuple[str, ...]
+    targets: tuple[int, ...]
+
+
 class ModelEntry(_Entry):
     """The model; `file` is where its checkpoint was, and `outputs` what its numbers were taken to mean."""
 
@@ -130,7 +160,11 @@ class VerdictEntry(_Entry):
 
 
 class MapEntry(_Entry):
-    """One map; `key` names it in the NPZ, `picture` is the digest of its picture, `verdict` is there if asked for."""
+    """One map; `key` names it in the NPZ, `picture` is the digest of its picture, `verdict` is there if asked for.
+
+    `box` is left, top, right, bottom in the picture's pixels; of a volume, whose digest `picture` is then, from where
+    to where along slices, rows and columns, in voxels.
+    """
 
     key: str
     picture: str
@@ -139,7 +173,7 @@ class MapEntry(_Entry):
     layer: str
     target: int
     label: str
-    box: tuple[float, float, float, float]
+    box: tuple[float, float, float, float] | tuple[float, float, float, float, float, float]
     blank: bool
     seconds: float
     passes: PassesEntry
@@ -148,18 +182,25 @@ class MapEntry(_Entry):
 
 
 class Manifest(_Entry):
-    """The whole of it. Not for diagnostic use."""
+    """The whole of it. Not for diagnostic use. Format 1 is of pictures, 2 of volumes that were explained whole."""
 
     kind: Literal["camscope-manifest"] = "camscope-manifest"
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 1
     note: str = "Not for diagnostic use."
-    pictures: tuple[PictureEntry, ...]
+    pictures: tuple[PictureEntry, ...] = ()
+    volumes: tuple[VolumeEntry, ...] = ()
     model: ModelEntry
     maps: tuple[MapEntry, ...]
     score: Score
     fusion: Fusion
     augmentation: Augmentation
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _check(self) -> Manifest:
+        if (self.format == 1 and self.volumes) or (self.format == 2 and self.pictures):
+            raise ValueError("format 1 is of pictures, and format 2 of volumes")
+        return self
 
 
 def build_manifest(
@@ -179,9 +220,6 @@ def build_manifest(
         first: place of its first picture in the request, where it is a part of one; see `join_manifests`.
     """
 
-    def point_to(path: Path | None) -> str | None:
-        return None if path is None or folder is None else Path(os.path.relpath(path, folder)).as_posix()
-
     pictures, maps = [], []
     for index, entry in enumerate(explanation.pictures, first):
         digest = entry.picture.source or entry.picture.digest
@@ -189,16 +227,13 @@ def build_manifest(
             PictureEntry(
                 name=entry.picture.name,
                 digest=digest,
-                predictions=tuple(
-                    PredictionEntry(index=p.index, label=p.label, probability=p.probability, score=p.score)
-                    for p in entry.predictions
-                ),
+                predictions=_write_predictions(entry.predictions),
                 size=entry.picture.size,
                 notes=entry.picture.notes,
                 unavailable=dict(entry.unavailable),
                 layers=entry.layers,
                 targets=entry.targets,
-                file=point_to((picture_files or {}).get(entry.picture.digest)),
+                file=_point_to((picture_files or {}).get(entry.picture.digest), folder),
                 white=entry.picture.white,
                 rules=entry.picture.rules,
                 caution=entry.caution,
@@ -207,38 +242,97 @@ def build_manifest(
             )
         )
         maps += [
-            MapEntry(
-                key=name_map(index, heatmap),
-                picture=digest,
-                method=heatmap.method,
-                settings=heatmap.settings.model_dump(mode="json"),
-                layer=heatmap.layer,
-                target=heatmap.target,
-                label=heatmap.label,
-                box=heatmap.box,
-                blank=heatmap.blank,
-                seconds=heatmap.seconds,
-                passes=PassesEntry(forward=heatmap.passes.forward, backward=heatmap.passes.backward),
-                warnings=heatmap.warnings,
-                verdict=write_verdict(entry.verdicts.get(heatmap.key)),
-            )
+            _write_map(name_map(index, heatmap), digest, heatmap, heatmap.box, entry.verdicts.get(heatmap.key))
             for heatmap in entry.maps
         ]
-    model = ModelEntry(
-        request=explanation.model.request,
-        fingerprint=explanation.model.fingerprint,
-        outputs=explanation.model.outputs,
-        file=point_to(model_file),
-    )
     return Manifest(
         pictures=tuple(pictures),
-        model=model,
+        model=_write_model(explanation.model, _point_to(model_file, folder)),
         maps=tuple(maps),
         score=explanation.score,
         fusion=explanation.fusion,
         augmentation=explanation.augmentation,
         versions=find_versions(explanation.device),
     )
+
+
+def _point_to(path: Path | None, folder: Path | None) -> str | None:
+    """A path as seen from the manifest's folder; None where either is not known."""
+    return None if path is None or folder is None else Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _write_predictions(predictions: Sequence[Prediction]) -> tuple[PredictionEntry, ...]:
+    return tuple(
+        PredictionEntry(index=p.index, label=p.label, probability=p.probability, score=p.score) for p in predictions
+    )
+
+
+def _write_model(model: LoadedModel, file: str | None) -> ModelEntry:
+    return ModelEntry(request=model.request, fingerprint=model.fingerprint, outputs=model.outputs, file=file)
+
+
+def _write_map(
+    key: str, picture: str, heatmap: Heatmap, box: tuple[float, ...], verdict: Verdict | None = None
+) -> MapEntry:
+    return MapEntry(
+        key=key,
+        picture=picture,
+        method=heatmap.method,
+        settings=heatmap.settings.model_dump(mode="json"),
+        layer=heatmap.layer,
+        target=heatmap.target,
+        label=heatmap.label,
+        box=cast(Any, box),  # pydantic counts its edges
+        blank=heatmap.blank,
+        seconds=heatmap.seconds,
+        passes=PassesEntry(forward=heatmap.passes.forward, backward=heatmap.passes.backward),
+        warnings=heatmap.warnings,
+        verdict=write_verdict(verdict),
+    )
+
+
+def build_volume_manifest(
+    answer: VolumeExplanation, folder: Path | None = None, model_file: Path | None = None
+) -> Manifest:
+    """Describe the explanation of a whole volume, in format 2; see `build_manifest`."""
+    volume, digest = answer.volume, answer.volume.digest
+    affine = None if volume.geometry is None else volume.geometry.affine
+    depth, rows, columns = volume.stored.shape[:3]
+    entry = VolumeEntry(
+        name=volume.name,
+        digest=digest,
+        kind="nifti" if volume.read_original is None else "dicom",
+        modality=volume.modality,
+        shape=(depth, rows, columns),
+        spacing=volume.steps,
+        affine=None if affine is None else tuple(round(float(part), _PLACES) for part in affine[:3].ravel()),
+        missing=volume.missing,
+        predictions=_write_predictions(answer.predictions[:5]),
+        notes=(*volume.notes, *answer.notes),
+        unavailable=dict(answer.unavailable),
+        layers=answer.layers,
+        targets=answer.targets,
+    )
+    maps = [
+        _write_map(one.key, digest, one.heatmap, tuple(end for span in one.block.spans for end in span))
+        for one in answer.maps
+    ]
+    return Manifest(
+        format=2,
+        volumes=(entry,),
+        model=_write_model(answer.model, _point_to(model_file, folder)),
+        maps=tuple(maps),
+        score=answer.score,
+        fusion="none",
+        augmentation="none",
+        versions=find_versions(answer.device),
+    )
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """A manifest as JSON. What belongs to another format is left out."""
+    other = {"volumes"} if manifest.format == 1 else {"pictures"}
+    return manifest.model_dump_json(indent=2, exclude=other).encode()
 
 
 def join_manifests(parts: Sequence[Manifest]) -> Manifest:

@@ -14,6 +14,7 @@ import numpy as np
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation
+from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import ExplainError, ModelError
 from explain.faithfulness.verdict import VERDICT_RULES
 from explain.methods import get_method
@@ -22,8 +23,11 @@ from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.report.manifest import (
+    VOLUME_MAPS,
     Manifest,
+    MapEntry,
     PictureEntry,
+    VolumeEntry,
     find_versions,
     name_map,
     read_manifest,
@@ -60,13 +64,14 @@ def replay_manifest(
         pictures: files or folders to look for the pictures in, beside where the manifest says and the bundled ones.
             A picture is known by the digest of its bytes, whatever it is called now.
         weights: the checkpoint of a model that came from a file, if not where the manifest says.
-        maps: the NPZ to compare with; `maps.npz` beside the manifest by default.
+        maps: the NPZ to compare with; `maps.npz` or, of a volume, `volume-maps.npz` beside the
+            manifest by default.
 
     Raises:
         ExplainError: something the replay needs is missing or is not what it was.
     """
     manifest = read_manifest(read_file(path))
-    expected = _read_maps(maps or path.parent / "maps.npz")
+    expected = _read_maps(maps or _find_maps(path.parent, manifest))
     engine = Engine()
     loaded = _load_model(engine, manifest, _read_weights(manifest, path.parent, weights))
     lines = _compare_versions(manifest, engine.description)
@@ -76,37 +81,30 @@ def replay_manifest(
     for index, entry in enumerate(manifest.pictures):
         picture = volumes.cut(entry) if entry.section else _find_picture(entry, path.parent, pictures)
         wanted = [made for made in manifest.maps if made.key.startswith(f"{index}/")]
-        explanation = engine.explain(
-            picture,
-            loaded,
-            list(dict.fromkeys(made.method for made in wanted)),
-            layer=entry.layers,
-            target=entry.targets,
-            settings={made.method: made.settings for made in wanted},
-            score=manifest.score,
-            fusion=manifest.fusion,
-            augmentation=manifest.augmentation,
-            verdicts=any(made.verdict for made in wanted),
-        )
+        if loaded.reads_volumes:
+            whole = _ask_about_volume(engine, loaded, volumes.find(entry), entry, manifest)
+            explanation = Explanation(loaded, (whole.lay_on(picture),), manifest.score, device=whole.device)
+        else:
+            explanation = engine.explain(
+                picture,
+                loaded,
+                list(dict.fromkeys(made.method for made in wanted)),
+                layer=entry.layers,
+                target=entry.targets,
+                settings={made.method: made.settings for made in wanted},
+                score=manifest.score,
+                fusion=manifest.fusion,
+                augmentation=manifest.augmentation,
+                verdicts=any(made.verdict for made in wanted),
+            )
         explanations.append(explanation)
         found = {name_map(index, heatmap): heatmap for heatmap in explanation.pictures[0].maps}
         for made in wanted:
-            title = f"{entry.name}, {get_method(made.method).title}"
-            if len(entry.layers) * len(entry.targets) > 1:
-                title += f", {made.layer}, {made.label}"
-            before = expected.get(made.key)
+            title = _title_map(entry, made)
             again = found.get(made.key)
-            if again is None:
-                lines.append(f"{title}: could not be made again.")
-            elif before is None:
-                lines.append(f"{title}: made again, but the old map is not in the NPZ.")
-            elif before.shape == again.values.shape and before.tobytes() == again.values.tobytes():
-                same += 1
-                lines.append(f"{title}: the same, bit for bit.")
-            elif before.shape == again.values.shape:
-                lines.append(f"{title}: differs by up to {np.abs(before - again.values).max():.3g}.")
-            else:
-                lines.append(f"{title}: differs in size, {before.shape} then and {again.values.shape} now.")
+            equal, said = _compare(expected.get(made.key), None if again is None else again.values)
+            same += equal
+            lines.append(f"{title}: {said}")
             if made.verdict is not None and again is not None:
                 judged = write_verdict(explanation.pictures[0].verdicts.get(again.key))
                 if made.verdict.rules != VERDICT_RULES:
@@ -115,8 +113,50 @@ def replay_manifest(
                 agrees = judged == made.verdict
                 unlike += not agrees
                 lines.append(f"{title}: the verdict is {'the same' if agrees else 'another one now'}.")
+    for listed in manifest.volumes:
+        wanted = [made for made in manifest.maps if made.picture == listed.digest]
+        whole = _ask_about_volume(engine, loaded, volumes.find(listed), listed, manifest)
+        values = {one.key: one.values for one in whole.maps}
+        for made in wanted:
+            equal, said = _compare(expected.get(made.key), values.get(made.key))
+            same += equal
+            lines.append(f"{_title_map(listed, made)}: {said}")
     lines.append(f"{same} of {len(manifest.maps)} maps are the same, bit for bit.")
     return Replay(tuple(lines), same == len(manifest.maps) and not unlike, tuple(explanations))
+
+
+def _ask_about_volume(
+    engine: Engine, loaded: LoadedModel, volume: Volume, entry: PictureEntry | VolumeEntry, manifest: Manifest
+) -> VolumeExplanation:
+    wanted = [made for made in manifest.maps if made.picture == entry.digest]
+    return engine.explain_volume(
+        volume,
+        loaded,
+        list(dict.fromkeys(made.method for made in wanted)),
+        layer=entry.layers,
+        target=entry.targets,
+        settings={made.method: made.settings for made in wanted},
+        score=manifest.score,
+    )
+
+
+def _title_map(entry: PictureEntry | VolumeEntry, made: MapEntry) -> str:
+    """Picture and method, and layer and class where there are several."""
+    title = f"{entry.name}, {get_method(made.method).title}"
+    return f"{title}, {made.layer}, {made.label}" if len(entry.layers) * len(entry.targets) > 1 else title
+
+
+def _compare(before: np.ndarray | None, again: np.ndarray | None) -> tuple[bool, str]:
+    """Whether a map is the same again, bit for bit, and what is said of it."""
+    if again is None:
+        return False, "could not be made again."
+    if before is None:
+        return False, "made again, but the old map is not in the NPZ."
+    if before.shape != again.shape:
+        return False, f"differs in size, {before.shape} then and {again.shape} now."
+    if before.tobytes() == again.tobytes():
+        return True, "the same, bit for bit."
+    return False, f"differs by up to {np.abs(before - again).max():.3g}."
 
 
 def _load_model(engine: Engine, manifest: Manifest, weights: bytes | None) -> LoadedModel:
@@ -137,6 +177,11 @@ def _load_model(engine: Engine, manifest: Manifest, weights: bytes | None) -> Lo
             if raw.fingerprint == manifest.model.fingerprint:
                 return raw
     raise ModelError(f"{request.name} is not the model of the manifest: its weights or its preprocessing differ.")
+
+
+def _find_maps(folder: Path, manifest: Manifest) -> Path:
+    """Where the maps lie beside their manifest."""
+    return folder / (VOLUME_MAPS if manifest.format == 2 else "maps.npz")
 
 
 def _read_maps(path: Path) -> dict[str, np.ndarray]:
@@ -185,14 +230,27 @@ class _Volumes:
         """
         section = entry.section
         assert section is not None
+        volume = self.find(entry)
+        picture = volume.slice(section.index, section.plane, section.window or None, section.inverted)
+        if picture.digest != entry.digest:
+            raise ExplainError(f"{entry.name} is not what it was when the manifest was written.")
+        return picture
+
+    def find(self, entry: PictureEntry | VolumeEntry) -> Volume:
+        """The volume of a slice or of a whole one, opened.
+
+        Raises:
+            ExplainError: its series is not among the files, or it is not what it was.
+        """
+        wanted = entry.digest
+        if isinstance(entry, PictureEntry):
+            assert entry.section is not None
+            wanted = entry.section.volume
         if self._found is None:
             self._found = read_volumes(self._places)
-        if self._open is None or self._open.digest != section.volume:
+        if self._open is None or self._open.digest != wanted:
             listed = (
-                (one, at)
-                for one in self._found.series
-                for at, digest in enumerate(one.digests)
-                if digest == section.volume
+                (one, at) for one in self._found.series for at, digest in enumerate(one.digests) if digest == wanted
             )
             series, volume = next(listed, (None, 0))
             if series is None:
@@ -201,10 +259,7 @@ class _Volumes:
                     "is in, with --pictures."
                 )
             self._open = series.open(volume=volume)
-        picture = self._open.slice(section.index, section.plane, section.window or None, section.inverted)
-        if picture.digest != entry.digest:
-            raise ExplainError(f"{entry.name} is not what it was when the manifest was written.")
-        return picture
+        return self._open
 
 
 def _list_candidates(entry: PictureEntry, folder: Path, places: Sequence[Path]) -> Iterator[Path]:

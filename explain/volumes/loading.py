@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from explain.pictures.dicom_frames import PIXELS, check_pixels, drop_unused_bits
 from explain.progress import Watch
 from explain.volumes.bounds import check_voxels
 from explain.volumes.header import Frame
+from explain.volumes.labels import Labels, read_areas
 from explain.volumes.linking import hide_identifier
 from explain.volumes.nifti import NiftiHeader, find_best_plane, find_geometry, read_numbers
 from explain.volumes.series import Stack
@@ -242,3 +244,25 @@ def load_nifti(
         sides_unknown=_UNKNOWN_SIDES if geometry is None else "",
         made_as=find_best_plane(header, geometry),
     )
+
+
+def add_areas(volume: Volume, labels: Sequence[Labels], read: Read, watch: Watch) -> Volume:
+    """The volume with the areas that files of labels outline in it; what cannot be read is said in a note.
+
+    Args:
+        volume: the scan.
+        labels: files that lie on it voxel by voxel.
+        read: gives files.
+        watch: told how far it is; may stop it.
+    """
+    regions, notes = dict(volume.regions), list(volume.notes)
+    for one in labels:
+        try:
+            found = read_areas(read(one.source), one, watch)
+        except PictureError as error:
+            notes.append(f"Labels could not be read. {error}")
+            continue
+        for name, mask in found.items():
+            regions[name if name not in regions else f"{name} ({len(regions) + 1})"] = mask
+        notes.append(f"Outlined in another file: {', '.join(found)}.")
+    return replace(volume, regions=regions, notes=tuple(notes)) if labels else volume

@@ -55,8 +55,7 @@ def cut_numbers(volume: Volume, plane: Plane, index: int) -> Numbers | None:
             return None
         return Numbers(_fit(turned), *_read_scale(volume, at), at, True)
     at = int(there[len(there) // 2])
-    inverted = np.zeros(1) if volume.inverted is None else volume.inverted[there]
-    is_exact = len({volume.own_windows[one] for one in there if volume.own_windows}) < 2 and len(set(inverted)) < 2
+    is_exact = _has_one_look(volume, there)
     if _has_one_scale(volume, there):
         return Numbers(_fit(turned), *_read_scale(volume, at), at, is_exact)
     # The scale of each slice as a slice of the plane has it: of a stack as thin as a needle, turned likewise.
@@ -78,7 +77,14 @@ def cut_block(volume: Volume) -> tuple[Numbers, tuple[int, int, int]] | None:
     if not _has_one_scale(volume, there):
         scales = (one[:: steps[0], None, None] for one in (volume.slopes, volume.intercepts))
         thin, slope, intercept = _find_values(volume, thin, *scales), 1.0, 0.0
-    return Numbers(_fit(thin), slope, intercept, inverted, at, False), (steps[0], steps[1], steps[2])
+    numbers = Numbers(_fit(thin), slope, intercept, inverted, at, _has_one_look(volume, there))
+    return numbers, (steps[0], steps[1], steps[2])
+
+
+def _has_one_look(volume: Volume, there: np.ndarray) -> bool:
+    """Whether its slices have no windows of their own, nor greys the other way round than others."""
+    inverted = np.zeros(1) if volume.inverted is None else volume.inverted[there]
+    return len({volume.own_windows[one] for one in there if volume.own_windows}) < 2 and len(set(inverted)) < 2
 
 
 def _has_one_scale(volume: Volume, there: np.ndarray) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from explain.pictures.picture import Placement, Vector
+from explain.pictures.sides import Edges
 from explain.volumes.geometry import Geometry
 from explain.volumes.planes import View
-from explain.volumes.sides import Edges
 
 
 def find_placement(

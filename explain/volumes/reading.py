@@ -10,9 +10,11 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from explain.datasets.archive import Budget, check_entry, open_zip, read_entry
 from explain.datasets.given import UnreadableFile, is_junk, walk_folder
@@ -25,7 +27,8 @@ from explain.progress import Watch
 from explain.storage import expand_home
 from explain.volumes.bounds import MOST_BYTES, MOST_FILES, say_too_many_bytes, say_too_many_files
 from explain.volumes.header import SEGMENTATION, Frame, NoScan, list_frames, read_header
-from explain.volumes.loading import find_digest, guard, load_nifti, load_stack
+from explain.volumes.labels import ALONE, Labels, find_turn, give_affine
+from explain.volumes.loading import add_areas, find_digest, guard, load_nifti, load_stack
 from explain.volumes.nifti import NiftiHeader, is_nifti, show_as
 from explain.volumes.nifti import read_header as read_nifti_header
 from explain.volumes.series import Stack, build_stacks
@@ -225,8 +228,17 @@ class _Listing:
 
     def _gather(self) -> Found:
         stacks, alone = build_stacks(self.frames)
-        series = [self._list_stack(stack) for stack in stacks]
-        series += [self._list_nifti(*entry) for entry in self.nifti]
+        scans = [entry for entry in self.nifti if not entry[1].is_labels]
+        labels = [entry for entry in self.nifti if entry[1].is_labels]
+        taken: set[int] = set()
+        series = [self._list_stack(stack, _find_labels(labels, *_place(stack), taken)) for stack in stacks]
+        for number, header, digest in scans:
+            at_home = _find_labels(labels, give_affine(header), header.shape[2::-1], taken)
+            series.append(self._list_nifti(number, header, digest, at_home))
+        for number, header, digest in labels:
+            if number not in taken:
+                noted = replace(header, notes=(*header.notes, ALONE))
+                series.append(self._list_nifti(number, noted, digest))
         series.sort(key=lambda one: (one.shape[0], one.shape[1] * one.shape[2], one.digests), reverse=True)
         homeless = [one for one in self.segmentations if not any(_belongs(one, stack) for stack in stacks)]
         self.problems += ["Outlines (SEG) belong to a series that is not among the files."] * len(homeless)
@@ -239,14 +251,14 @@ class _Listing:
             self.problems.append(f"{self.twice:,} of the files are copies of others: each counts once.")
         return Found(tuple(series), tuple(pictures), tuple(self.problems), len(self.others))
 
-    def _list_stack(self, stack: Stack) -> Series:
+    def _list_stack(self, stack: Stack, labels: Sequence[Labels] = ()) -> Series:
         first = stack.there[0]
         count = len(stack.frames)
         name = _name(first, f"{count} {'frames' if first.count > 1 and stack.geometry is None else 'slices'}")
         segmentations = [one for one in self.segmentations if _belongs(one, stack)]
 
         def open_it(volume: int, watch: Watch) -> Volume:
-            return load_stack(stack, name, self._read, segmentations, watch)
+            return add_areas(load_stack(stack, name, self._read, segmentations, watch), labels, self._read, watch)
 
         digest = find_digest([(frame.digest, frame.index) for frame in stack.there])
         missing = count - len(stack.there)
@@ -254,7 +266,7 @@ class _Listing:
             name, first.modality, first.body_part, (count, *first.size), missing, (digest,), stack.notes, open_it
         )
 
-    def _list_nifti(self, number: int, header: NiftiHeader, digest: str) -> Series:
+    def _list_nifti(self, number: int, header: NiftiHeader, digest: str, labels: Sequence[Labels] = ()) -> Series:
         slices, rows, columns = show_as(header).count(header.shape[2::-1])
         volumes = header.shape[3]
         several = f", {volumes} volumes" if volumes > 1 else ""
@@ -262,7 +274,8 @@ class _Listing:
 
         def open_it(volume: int, watch: Watch) -> Volume:
             watch.report(0.0, "Reading the volume")
-            return load_nifti(self._read(number), header, name, digest, volume, watch)
+            loaded = load_nifti(self._read(number), header, name, digest, volume, watch)
+            return add_areas(loaded, labels, self._read, watch)
 
         found = tuple(find_digest([(digest, volume)]) for volume in range(volumes))
         return Series(name, "OT", "", (slices, rows, columns), 0, found, header.notes, open_it)
@@ -286,6 +299,25 @@ class _TooMuch(Exception):
 def _name(frame: Frame, what: str) -> str:
     machine = "Scan" if frame.modality == "OT" else frame.modality
     return f"{machine}, {what}"
+
+
+def _place(stack: Stack) -> tuple[np.ndarray | None, tuple[int, ...]]:
+    """Where the voxels of a stack lie, and its shape."""
+    affine = None if stack.geometry is None else stack.geometry.affine
+    return affine, (len(stack.frames), *stack.there[0].size)
+
+
+def _find_labels(
+    labels: Sequence[tuple[int, NiftiHeader, str]], affine: np.ndarray | None, shape: Sequence[int], taken: set[int]
+) -> list[Labels]:
+    """The files of labels that lie on a scan voxel by voxel; their numbers are added to those taken."""
+    found = []
+    for number, header, _ in labels:
+        view = find_turn(header, affine, shape)
+        if view is not None:
+            found.append(Labels(number, header, view))
+            taken.add(number)
+    return found
 
 
 def _belongs(segmentation: Segmentation, stack: Stack) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 from explain.errors import PictureError
 from explain.pictures.bounds import MAX_SIDE
 from explain.pictures.picture import Picture, Placement, Section, build_picture
+from explain.pictures.sides import Edges, name_edges
 from explain.volumes.geometry import Geometry
 from explain.volumes.placing import find_placement
 from explain.volumes.planes import PLANES, Plane, View, find_view
-from explain.volumes.sides import Edges, name_edges
 from explain.volumes.windows import CT_PRESETS, Window, find_range
 
 _MOST_SAMPLED = 2_000_000

@@ -11,15 +11,24 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 
-from components.browser.canvas.stack import AHEAD
+from components.browser.canvas.stack import AHEAD, _write_window
 from explain.volumes.reading import read_volumes
 from explain.volumes.volume import Volume
+from explain.volumes.windows import Window
 from tests.browser.test_canvas import decode
 from tests.explain.volumes.test_reading import pack
+from tests.support.dashboard import ROOT
 from tests.support.dicom_files import SECRETS, make_series, write
 
 COUNT, SIDE, MISSING, FIRST = 40, 48, 30, 20
 PATIENCE = 60_000
+WINDOWS = (
+    Window("Plain", 40, 300),
+    Window("Narrow", 40, 1),
+    Window("Exact", 10.5, 200, "LINEAR_EXACT"),
+    Window("Soft", 0, 250, "SIGMOID"),
+    Window("Table", 0, 0, table=(tuple(float(x) for x in np.linspace(0, 1, 600) ** 2), -300.0)),
+)
 FOLLOW_UP = {"SeriesInstanceUID": "1.2.826.0.1.77", "RescaleSlope": 1, "RescaleIntercept": -24}
 
 
@@ -98,6 +107,42 @@ def visit(chromium: Browser, serve: Callable[[Path | str], str]) -> Iterator[Vis
     context.close()
 
 
+@pytest.fixture(scope="module")
+def blank(chromium: Browser) -> Iterator[Page]:
+    """A page of nothing, in which parts of the script can be asked."""
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint16", "float32"])
+@pytest.mark.parametrize("window", WINDOWS, ids=lambda window: f"{window.name} {window.width:g}")
+def test_a_window_makes_the_same_greys_as_the_server(blank: Page, window: Window, kind: str) -> None:
+    rng = np.random.default_rng(5)
+    low = 0 if kind == "uint16" else -400
+    stored = rng.integers(low, 400, (1, 20, 30)).astype(kind)
+    one = np.ones(1)
+    stack = Volume("x", stored, 1.7 * one, -33.3 * one, one > 0, "d", inverted=one < 0, padding=(-5.0, 3.0))
+    folder = ROOT / "components" / "browser" / "canvas"
+    script = "const SHARED = { tables: {}, shades: 2 };\n" + "".join(
+        (folder / part).read_text(encoding="utf-8") for part in ("arithmetic.js", "slices.js")
+    )
+    asked = """([script, described, window, inverted, numbers]) => new Function(
+        "described", "window", "inverted", "numbers",
+        script + `
+        const held = new TYPES[described.type](numbers);
+        const out = new Uint32Array(held.length);
+        new Lens(described, window, inverted, [-5, 3]).draw(out, held);
+        return [...out].map((pixel) => pixel & 255);`,
+    )(described, window, inverted, numbers)"""
+    described = {"type": kind, "slope": 1.7, "intercept": -33.3, "turned": False}
+    for inverted in (False, True):
+        given = [script, described, _write_window(window), inverted, stored.ravel().tolist()]
+        found = np.array(blank.evaluate(asked, given)).reshape(20, 30)
+        expected = stack.slice(0, window=window, invert=inverted).pixels[..., 0]
+        assert np.abs(found - expected).max() <= 1 and (found == expected).mean() > 0.98
+
+
 def test_a_slice_has_its_sides_its_scale_and_its_values(visit: Visit, volume: Volume) -> None:
     sides = [visit.pane().locator(f".side.{side}").inner_text() for side in ("top", "right", "bottom", "left")]
     assert tuple(sides) == volume.name_edges() == ("A", "L", "P", "R")
@@ -126,6 +171,9 @@ def test_the_wheel_and_keys_go_through_slices_at_once_and_maps_follow(visit: Vis
     )
     assert float(visit.page.get_by_test_id("canvas-grid").get_attribute("data-scroll-frame-ms") or 0) > 0
     visit.expect_maps()
+    expect(visit.page.locator(".st-key-grid p[role=status]")).to_contain_text(
+        "Slice 22 of 40, window The file's window"
+    )
     expect(visit.pane("grad-cam")).not_to_have_attribute("data-version", version or "")
     expect(visit.row.locator(".row-label")).to_have_text("CT, 40 slices, no. 22")
     visit.canvas().hover()
@@ -143,6 +191,23 @@ def test_the_wheel_and_keys_go_through_slices_at_once_and_maps_follow(visit: Vis
     visit.expect_slice(0)
     visit.canvas().dblclick()
     expect(zoom).to_have_text("1.0×")
+
+
+def test_a_box_has_sides_in_millimetres(visit: Visit) -> None:
+    frame = visit.canvas().bounding_box()
+    assert frame is not None
+    visit.canvas().focus()
+    visit.page.keyboard.press("b")
+    visit.page.mouse.move(frame["x"] + 0.25 * frame["width"], frame["y"] + 0.25 * frame["height"])
+    visit.page.mouse.down()
+    visit.page.mouse.move(frame["x"] + 0.75 * frame["width"], frame["y"] + 0.5 * frame["height"], steps=2)
+    visit.page.mouse.up()
+    expect(visit.pane().locator(".inside")).to_have_text(
+        re.compile(r"^Outlined: 1[23] % of the picture, 12.0 × 6.0 mm$")
+    )
+    visit.page.keyboard.press("Escape")
+    visit.page.keyboard.press("Delete")
+    expect(visit.pane().locator(".inside")).to_be_hidden()
 
 
 def test_a_missing_slice_is_said_and_not_explained(visit: Visit) -> None:
@@ -187,8 +252,9 @@ def test_three_planes_have_one_crosshair(visit: Visit, volume: Volume) -> None:
     visit.row.locator("[data-stack=planes]").click()
     coronal = visit.row.locator("[data-plane=coronal]")
     expect(visit.row.locator("[data-plane]")).to_have_count(3)
-    expect(coronal.locator("canvas")).not_to_have_class(re.compile("waiting"), timeout=PATIENCE)
-    sides = [coronal.locator(f".side.{side}").inner_text() for side in ("top", "right", "bottom", "left")]
+    expect(coronal.locator(".side.top")).to_have_text("H", timeout=PATIENCE)  # it is drawn
+    # Of so narrow a plane there is no room for the letters, but they are there.
+    sides = [coronal.locator(f".side.{side}").text_content() for side in ("top", "right", "bottom", "left")]
     assert tuple(sides) == volume.name_edges("coronal") == ("H", "L", "F", "R")
     # Thirty slices of 5 mm are missing one: it is hatched, and the picture has its shape in millimetres.
     expect(coronal.locator(".gaps i")).to_have_count(1)
@@ -247,6 +313,7 @@ def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Vo
     expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Lung", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
     visit.page.get_by_role("button", name=re.compile("Explain all 39 slices")).click()
     expect(visit.page.get_by_role("button", name="Table")).to_be_visible(timeout=PATIENCE)
@@ -261,6 +328,26 @@ def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
     visit.expect_maps()
 
 
+@pytest.mark.slow
+def test_the_strip_leads_to_slices(visit: Visit) -> None:
+    strip = visit.page.locator(".st-key-stack-strip")
+    expect(strip.locator(".said")).to_contain_text(re.compile(rf"^Slice {FIRST + 2} of 40 · \w+ [\d.]+ %"))
+    expect(strip.locator(".bar")).to_have_count(COUNT - 1)
+    expect(strip.locator(".legend")).to_contain_text("not in the series")
+    strip.get_by_text("As a table").click()
+    expect(strip.get_by_role("row")).to_have_count(COUNT + 1)
+    expect(strip.get_by_role("row").nth(MISSING + 1)).to_contain_text("not in the series")
+    handle = strip.get_by_role("slider", name="Slice")
+    handle.focus()
+    for _ in range(MISSING - FIRST - 1):
+        visit.page.keyboard.press("ArrowRight")
+    visit.expect_slice(MISSING + 1)  # the missing one is passed over
+    expect(strip.locator(".said")).to_contain_text(f"Slice {MISSING + 2} of 40")
+    expect(handle).to_have_attribute("aria-valuenow", str(MISSING + 2))
+    visit.expect_maps()
+
+
+@pytest.mark.slow
 def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
     # Half as many slices, twice as far apart, of the same frame of reference: the open one becomes the prior study.
     series = make_series(volume.stored[::2].copy(), [(0, 0, 10.0 * at) for at in range(COUNT // 2)], **FOLLOW_UP)
@@ -296,6 +383,27 @@ def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
     visit.page.keyboard.press("Home")
     expect(prior).to_have_attribute("data-slice", "0")
     expect(current).to_have_attribute("data-slice", "11")
+
+
+@pytest.mark.slow
+def test_keys_go_on_while_slow_maps_are_made(page: Page, app_url: str) -> None:
+    page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=rise&verdicts=0")
+    slow = page.locator(".st-key-grid [data-pane=rise]")
+    expect(slow).not_to_have_attribute("data-version", "0", timeout=PATIENCE)
+    field = page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
+    field.set_input_files([{"name": "scan.zip", "mimeType": "", "buffer": pack(scan())}])
+    label = page.locator(".st-key-grid .row-label")
+    expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 1}", timeout=PATIENCE)
+    page.locator(".st-key-grid [data-pane=picture] canvas[role=img]").focus()
+    page.keyboard.press("ArrowDown")
+    coming = page.locator("[data-pane=rise] .message", has_text="Coming")
+    expect(coming).to_be_visible(timeout=PATIENCE)  # another grid stands there meanwhile
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 4}", timeout=PATIENCE)
+    expect(page.locator(".st-key-grid .row")).not_to_have_class(re.compile(r"\belsewhere\b"), timeout=PATIENCE)
+    page.keyboard.press("ArrowUp")
+    expect(label).to_have_text(f"CT, 40 slices, no. {FIRST + 3}", timeout=PATIENCE)
 
 
 def test_nothing_names_the_patient(visit: Visit) -> None:

@@ -11,6 +11,10 @@ import pytest
 from components.choices.pictures import get_tray
 from components.choices.series import Scans
 from components.page import link
+from explain.bundled.phantoms.draw import draw_phantom
+from explain.bundled.phantoms.files import encode_nifti
+from explain.bundled.phantoms.kinds import KINDS
+from explain.engine.engine import Engine
 from tests.explain.volumes.test_reading import pack
 from tests.support.dicom_files import SECRETS, make_series, write
 
@@ -26,6 +30,19 @@ def make_scans() -> Scans:
     scans = Scans()
     assert scans.look_into(make_files()) == []
     return scans
+
+
+def gather(part: Any) -> bytes:
+    """All bytes of a page, as the browser gets them."""
+    children = getattr(part, "children", None)
+    own = part.proto.SerializeToString() if hasattr(getattr(part, "proto", None), "SerializeToString") else b""
+    return own + b"".join(gather(child) for child in (children or {}).values())
+
+
+def find_told(dashboard: Any, *more: str) -> list[str]:
+    """What a page and its address tell of the patient."""
+    said = gather(dashboard.test._tree) + repr(dashboard.words).encode()
+    return [secret for secret in (*SECRETS, *more) if secret.encode() in said]
 
 
 def test_the_whole_series(open_dashboard: Callable[..., Any]) -> None:
@@ -63,8 +80,7 @@ def test_the_whole_series(open_dashboard: Callable[..., Any]) -> None:
     dashboard.test.run()
     assert dashboard.rows[0]["label"] == "CT, 7 slices, no. 6" and dashboard.component("strip")["at"] == 5
     assert np.array_equal(dashboard.values("grad-cam"), run.answers[5].maps["grad-cam"].values)
-    said = repr(dashboard.test._tree) + repr(dashboard.words)
-    assert not [secret for secret in SECRETS if secret in said]
+    assert find_told(dashboard) == [] and b"CT, 7 slices" in gather(dashboard.test._tree)
 
     dashboard.test.selectbox(key="window-widget").set_value("Lung").run()
     assert "stack-begin" in {button.key for button in dashboard.test.button}, "another window is another stack"
@@ -76,7 +92,7 @@ def test_a_link_to_a_slice_is_good_for_the_same_files_however_they_come(open_das
     brain = [write(ds) for ds in make_series(np.ones((4, 30, 30), np.int16), Modality="MR", SeriesInstanceUID="1.2.3")]
     words = {"model": "photo-cnn", "method": "eigen-cam"}
     one = open_dashboard(words)
-    one.upload(("Doe^Jane.zip", pack([*files, *brain])))
+    one.upload(("Roe, Richard.zip", pack([*files, *brain])))
     one.test.selectbox(key="plane-widget").set_value("coronal").run()
     one.test.slider(key="slice-widget").set_value(30).run()
     one.test.selectbox(key="window-widget").set_value("The file's window 2").run()
@@ -87,7 +103,7 @@ def test_a_link_to_a_slice_is_good_for_the_same_files_however_they_come(open_das
         "slice": "30",
         "window": "own:2",
     }
-    assert len(words_of_one["series"]) == 64 and "Doe" not in repr(words_of_one)
+    assert len(words_of_one["series"]) == 64 and "Richard" not in repr(words_of_one)
 
     two = open_dashboard(words_of_one)
     assert (
@@ -100,6 +116,7 @@ def test_a_link_to_a_slice_is_good_for_the_same_files_however_they_come(open_das
     assert (two.rows[0]["label"], two.rows[0]["name"]) == (one.rows[0]["label"], one.rows[0]["name"])
     assert two.pane("eigen-cam")["map"]["values"] == one.pane("eigen-cam")["map"]["values"]
     assert "not open here" not in two.sentences
+    assert find_told(one, "Richard") == [] and b"coronal 30" in gather(one.test._tree)
 
     # Another series of the same files, and back to the link as history goes: it is opened again.
     two.test.selectbox(key="series-widget").set_value(1).run()
@@ -128,3 +145,24 @@ def test_a_link_goes_on_where_its_series_is_open(monkeypatch: pytest.MonkeyPatch
     assert series.write() == {}
     assert series.read({**first, "plane": ["oblique"]}) and series.read({**first, "slice": ["x"]})
     assert pictures.read({"picture": ["slice", "x"]}) == ["picture"]
+
+
+def test_a_network_of_volumes_reads_the_series_whole(open_dashboard: Callable[..., Any]) -> None:
+    """Its map is cut on the slice that is shown, on the scale of the whole; a picture gets a sentence."""
+    phantom = draw_phantom(KINDS[3].name, 12)
+    scans = Scans()
+    assert scans.look_into([encode_nifti(phantom)]) == [] and scans.volume is not None
+    words = {"model": "phantom-3d", "method": ["eigen-cam", "legrad"], "verdicts": "0"}
+    dashboard = open_dashboard(words, state={"scans": scans})
+    assert not dashboard.test.exception and len(dashboard.rows) == 1
+    (whole,) = Engine(device="cpu").explain_volume(scans.volume, "phantom-3d", "eigen-cam").maps
+    cut = whole.cut(scans.plane, scans.find_index())
+    assert cut is not None and np.allclose(dashboard.values("eigen-cam"), cut.values, atol=1e-5)
+    assert dashboard.rows[0]["stack"]["ends"]["eigen-cam"] == pytest.approx(whole.ends)
+    assert "8×8×8 cells" in dashboard.sentences + repr(dashboard.rows[0])
+    assert "The model sees the whole series at once" in dashboard.sentences
+    assert "this model reads volumes" in dashboard.sentences
+
+    alone = open_dashboard({"model": "phantom-3d", "method": "eigen-cam"})
+    said = alone.sentences + repr(alone.rows)
+    assert "This model reads whole volumes of 32×64×64 voxels, and a picture is one slice" in said

@@ -15,6 +15,9 @@ class Bar {
     this.windows = make("select", "", windows, { "data-stack": "window" });
     this.windows.addEventListener("change", () => this.stack.choose(this.windows.value));
     this.levels = make("span", "number levels", this.element);
+    this.dragging = this.addButton("drag", "Drag", "Drag on a picture to move the window: across for its width (w)", () =>
+      this.row.grid.hand.useTool("window"),
+    );
     this.inverting = this.addButton("invert", "Invert", "Black for white, for the eye only (i)", () => this.stack.invert());
     this.planes = this.addButton("planes", "Planes", "Axial, coronal and sagittal, with one crosshair", () => {
       if (this.stack.described.planes.length > 1) this.stack.planes.toggle();
@@ -54,10 +57,15 @@ class Bar {
     const unit = described.unit ? ` ${described.unit}` : "";
     write(this.levels, width > 0 ? `C ${formatLevel(centre)}  W ${formatLevel(width)}${unit}` : "");
     this.inverting.setAttribute("aria-pressed", String(at.inverted));
-    this.windows.parentElement.hidden = this.inverting.hidden = !described.windows.length;
+    for (const part of [this.windows.parentElement, this.dragging, this.inverting]) part.hidden = !described.windows.length;
+    this.showTool();
     this.planes.setAttribute("aria-pressed", String(stack.planes.open));
     this.planes.hidden = !described.fault && described.planes.length < 2;
     write(this.words, [described.said, this.isAsked ? described.fault : ""].filter(Boolean).join(" "));
+  }
+
+  showTool() {
+    this.dragging.setAttribute("aria-pressed", String(this.row.grid.hand.tool === "window"));
   }
 
   // The windows to choose from, in the order of their digits, and one that was dragged.

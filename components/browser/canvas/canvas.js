@@ -102,6 +102,7 @@ export class Grid {
     this.memory.place();
     this.stale = true;
     this.paint();
+    this.hand.takeFocus();
   }
 
   arrange() {
@@ -210,6 +211,7 @@ export class Grid {
   showTools() {
     this.toolbar.show(this);
     this.element.dataset.tool = this.hand.tool ?? "";
+    for (const row of this.rows.values()) row.bar.showTool();
   }
 
   // For those who do not see it, once the hand rests.
@@ -295,6 +297,7 @@ export class Grid {
   }
 
   remove() {
+    this.hand.dropFocus();
     cancelAnimationFrame(this.frame);
     for (const { settling } of this.scenes.values()) clearTimeout(settling);
     for (const stack of this.stacks.values()) stack.end();

@@ -31,10 +31,17 @@ const STACK_KEYS = [
 
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+const GONE = 100; // milliseconds between a focus that is lost and a grid that goes, if it was lost for that
+const REMEMBERED = 20_000;
+
+let dropped = null;
+
 class Hand {
   constructor(grid) {
     this.grid = grid;
     this.pane = null; // the one last touched
+    this.focused = null; // the one that hears the keys
+    this.leftAt = null; // when it stopped to
     this.tool = null; // "box", "lasso" or "window"
     this.draft = null; // an outline being drawn: what was there before, and the corners so far
     this.pointers = new Map();
@@ -58,11 +65,31 @@ class Hand {
     listen("wheel", this.wheel, { passive: false });
     listen("contextmenu", (_, event) => pane.row.stack && event.preventDefault()); // its button moves the window
     listen("dblclick", () => pane.scene.zoomTo(1));
-    listen("focus", () => (this.pane = pane));
+    listen("focus", () => {
+      this.pane = this.focused = pane;
+      this.leftAt = null;
+    });
+    listen("blur", () => (this.leftAt = performance.now()));
     listen("blur", () => this.draft || pane.scene.pointAt(null));
   }
 
+  // Which pane of a stack the keys were meant for when the grid went; the grid that follows has them go on there.
+  dropFocus() {
+    const { focused, leftAt } = this;
+    if (!focused?.row.stack || (leftAt !== null && performance.now() - leftAt > GONE)) return;
+    dropped = { row: focused.row.key, pane: focused.key, at: performance.now() };
+  }
+
+  takeFocus() {
+    if (!dropped) return;
+    const pane = this.grid.rows.get(dropped.row)?.panes.get(dropped.pane);
+    const isFree = document.activeElement === document.body && performance.now() - dropped.at < REMEMBERED;
+    if (pane && isFree) pane.canvas.focus({ preventScroll: true });
+    if (pane) dropped = null;
+  }
+
   forget(pane) {
+    if (this.focused === pane) this.focused = null;
     if (this.pane === pane) this.pane = null;
     if (this.draft?.pane === pane) this.draft = null;
   }

@@ -538,7 +538,10 @@ class Pane {
   }
 
   describeRegion(region, size) {
-    if (!this.map) return `Outlined: ${formatShare(measureArea(region, size))} of the picture`;
+    if (!this.map) {
+      const sides = this.row.stack?.measureSides(region) ?? "";
+      return `Outlined: ${formatShare(measureArea(region, size))} of the picture${sides}`;
+    }
     if (this.sums?.size !== size) this.sums = new Sums(this.map, this.box, size);
     const share = this.sums.getShare(region, size);
     this.inside.dataset.share = share?.toFixed(5) ?? "";

@@ -19,6 +19,7 @@ class Planes {
     this.stack = stack;
     this.open = false;
     this.views = [];
+    this.note = make("p", "planes-note", null);
     this.element = make("div", "planes", null, { role: "group", "aria-label": "Three planes with one crosshair" });
     this.element.hidden = true;
   }
@@ -36,7 +37,7 @@ class Planes {
     this.element.hidden = !this.open || planes.length < 2;
     if (this.element.hidden) return;
     if (this.views.length !== planes.length) {
-      this.element.replaceChildren();
+      this.element.replaceChildren(this.note);
       this.views = planes.map((plane) => new PlaneView(this, plane));
     }
     planes.forEach((plane, place) => this.views[place].update(plane));
@@ -45,6 +46,9 @@ class Planes {
 
   draw() {
     if (this.element.hidden) return;
+    const { described, at } = this.stack;
+    const isMixed = described.block && !described.block.exact && at.window in described.block.windows;
+    write(this.note, isMixed ? "Each slice has a window of its own: these planes are seen through that of the middle one." : "");
     for (const view of this.views) view.draw();
   }
 }
@@ -58,7 +62,7 @@ class PlaneView {
     make("span", "plane-title", head).textContent = described.title;
     this.number = make("span", "number", head);
     this.stage = make("div", "stage", this.element);
-    this.explain = make("button", "small", this.stage, { type: "button" });
+    this.explain = make("button", "small", this.element, { type: "button" });
     this.explain.textContent = "Explain";
     this.explain.title = `Explain ${described.title.toLowerCase()} slices`;
     this.explain.addEventListener("click", () => this.stack.tell(described.plane, this.index));

@@ -6,6 +6,9 @@ const CINE = 100; // milliseconds from slice to slice, of a series that is no cl
 const GENTLE = 500; // the same for those whose system asks for less motion
 const HURRY = 3; // slices before the end of those sent ahead, at which more are asked for
 
+// By series, what was in view and what the page showed then: one grid follows another while slow maps are made.
+const lastSeen = new Map();
+
 class Stack {
   constructor(grid, volume) {
     this.grid = grid;
@@ -40,7 +43,11 @@ class Stack {
     const isOther = this.described?.plane !== plane;
     this.described = described;
     this.named = new Map(windows.map((one) => [one.name, one]));
-    if (given !== this.given || isOther) {
+    const seen = this.given === null ? lastSeen.get(this.volume) : null;
+    if (seen?.given === given) {
+      this.at = seen.at;
+      this.rest();
+    } else if (given !== this.given || isOther) {
       const echoed = this.told.indexOf(given);
       // Python says what it was told, perhaps late: only what is news replaces what is in view.
       if (echoed >= 0 && !isOther) this.told.splice(0, echoed + 1);
@@ -253,8 +260,9 @@ class Stack {
 
   // Ask for more slices before those that are here end. The page's slice stays what it is.
   hurry(around = this.at.index) {
-    const { slices, count, index } = this.described;
-    const near = [-HURRY, 0, HURRY].map((by) => clampTo(around + by, count));
+    const { slices, count, index, reach } = this.described;
+    const soon = Math.min(HURRY, reach - 1);
+    const near = [-soon, 0, soon].map((by) => clampTo(around + by, count));
     const isShort = near.some((at) => !slices[at] && !this.described.missing.includes(at));
     if (!isShort || this.asked === around || index === around) return;
     clearTimeout(this.hurrying);
@@ -288,6 +296,7 @@ class Stack {
 
   change(kind) {
     this.changed = kind === "page" ? (this.changed ?? kind) : kind;
+    lastSeen.set(this.volume, { at: this.at, given: this.given });
     this.grid.requestPaint();
   }
 
@@ -330,6 +339,16 @@ class Stack {
   get title() {
     const { name, title } = this.described;
     return `${name}, ${title ? title.toLowerCase() : "no."} ${this.at.index + 1}`;
+  }
+
+  // Sides of an outline in millimetres, as the end of what is said of it; empty where nobody knows.
+  measureSides(region) {
+    const { mm, rows, columns, width, height } = this.described.view;
+    if (!mm) return "";
+    const extent = (side) => Math.max(...region.map((at) => at[side])) - Math.min(...region.map((at) => at[side]));
+    const across = (extent(0) * columns * mm[2]) / width;
+    const down = (extent(1) * rows * mm[1]) / height;
+    return `, ${across.toFixed(1)} × ${down.toFixed(1)} mm`;
   }
 
   // The slice in words, for those who do not see it and beside the slider.

@@ -34,7 +34,10 @@ PLANE_NAMES: dict[Plane, str] = {
 """What people call the planes."""
 
 AHEAD = 8
-"""Slices on either side of the one in view that are sent ahead."""
+"""Slices on either side of the one in view that are sent ahead; fewer of large ones."""
+
+_MOST_AHEAD = 16 * 2**20  # bytes of all that are sent ahead, unpacked
+_FEWEST_AHEAD = 2
 
 _QUICKLY = 1  # zlib's level: 140 slices of 512² take 1.3 s at it
 
@@ -139,7 +142,8 @@ def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]],
     volume, plane = stack.volume, stack.plane
     count = volume.count(plane)
     centre = stack.index if stack.near is None else min(max(stack.near, 0), count - 1)
-    ahead = sorted(range(max(centre - AHEAD, 0), min(centre + AHEAD + 1, count)), key=lambda at: abs(at - centre))
+    reach = count_ahead(volume, plane)
+    ahead = sorted(range(max(centre - reach, 0), min(centre + reach + 1, count)), key=lambda at: abs(at - centre))
     near = sorted({stack.index, *ahead}, key=lambda at: (at != stack.index, abs(at - centre)))
     slices = {at: _describe_slice(volume, plane, at, f"{key}:slice") for at in near}
     maps = {at: _describe_maps(stack, at, describe_pane, f"{key}:maps") for at in ahead if stack.maps is not None}
@@ -150,6 +154,7 @@ def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]],
         "title": "" if plane == "stack" else PLANE_NAMES[plane],
         "index": stack.index,
         "count": count,
+        "reach": reach,
         "window": stack.window or next(iter(volume.windows), ""),
         "inverted": stack.inverted,
         "follows": stack.follows,
@@ -173,6 +178,13 @@ def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]],
         "block": None if stack.cross is None else _describe_block(volume, f"{key}:block"),
         "crossing": {} if stack.cross is None else _describe_crossing(volume, stack.cross, key),
     }
+
+
+def count_ahead(volume: Volume, plane: Plane) -> int:
+    """How many slices on either side of the one in view are sent ahead."""
+    _, rows, columns = volume.get_view(plane).count(volume.stored.shape)
+    size = rows * columns * min(volume.stored.itemsize, 4) * (volume.stored.shape[3] if volume.stored.ndim == 4 else 1)
+    return min(max(_MOST_AHEAD // (2 * size), _FEWEST_AHEAD), AHEAD)
 
 
 def _describe_crossing(volume: Volume, cross: tuple[int, int, int], key: str) -> dict[str, Any]:
@@ -292,7 +304,7 @@ def _find_origin(volume: Volume, plane: Plane, index: int) -> list[float] | None
     return [round(part, 3) for part in volume.geometry.locate(voxel)]
 
 
-@st.cache_resource(max_entries=128, ttl="1h", show_spinner=False)
+@st.cache_resource(max_entries=64, ttl="1h", show_spinner=False)
 def _encode_slice(_volume: Volume, digest: str, plane: Plane, index: int) -> tuple[bytes, dict[str, Any]] | None:
     """A slice's numbers, packed, or its picture where it has colours; None where it is missing. Kept by digest."""
     from explain.volumes.numbers import cut_numbers

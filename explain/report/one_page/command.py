@@ -14,8 +14,14 @@ PICTURE = "PICTURE"
 """In place of the picture's file, whose name may be a patient's."""
 
 
-def write_command(explanation: Explanation, entry: PictureExplanation) -> str:
-    """The line of the shell that makes a picture's maps again; for file names stand `PICTURE` and `CHECKPOINT`."""
+def write_command(explanation: Explanation, entry: PictureExplanation, whole: bool = False) -> str:
+    """The line of the shell that makes a picture's maps again; for file names stand `PICTURE` and `CHECKPOINT`.
+
+    Args:
+        explanation: the answer.
+        entry: of one picture.
+        whole: that is a slice of a volume which was explained whole.
+    """
     picture, maps = entry.picture, entry.maps
     methods = dict.fromkeys(heatmap.method for heatmap in maps)
     words = ["python", "-m", "explain", "show", PICTURE, "--out", "out"]
@@ -32,7 +38,7 @@ def write_command(explanation: Explanation, entry: PictureExplanation) -> str:
         words += [flag, value] if value != usual else []
     if picture.white is not None:
         words += ["--white", str(picture.white)]
-    if picture.section is not None:
+    if picture.section is not None and not whole:
         words += ["--slice", str(picture.section.index + 1)]
         words += ["--plane", picture.section.plane] if picture.section.plane != "stack" else []
         words += ["--window", picture.section.window] if picture.section.window else []

@@ -19,6 +19,7 @@ from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import Heatmap, describe_faintness, find_peaks
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
+from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import read_card
 from explain.networks.layer import describe_grid
 from explain.pictures.picture import Picture
@@ -29,12 +30,9 @@ from explain.report.one_page.panes import (
     MOST_MAPS,
     Pane,
     Regions,
-    Scale,
     draw_map,
     draw_picture,
-    find_scale,
     join_titles,
-    trace_regions,
 )
 
 UNKNOWN_TRAINING = "Nobody has told what it learned from. Ask whoever trained it."
@@ -80,9 +78,7 @@ class Page:
         answers: the five likeliest classes.
         explained: which of them the maps are for, in a sentence.
         panes: the picture, then its maps.
-        edges: letters of what lies towards the top, right, bottom and left of each pane; None where nobody knows.
-        scale: on the picture; None where nobody knows how large a pixel is.
-        rings: outlines of the regions, on all panes; see `trace_regions`.
+        columns: how many of them stand beside each other, where that means something; else None.
         legend: what hatching, the scale and outlines are, in sentences; empty where there are none.
         sections: what is said of the maps, under headings: what was measured, what else must be known, what no map can
             say, how they were made.
@@ -97,9 +93,7 @@ class Page:
     answers: tuple[Answer, ...]
     explained: str
     panes: tuple[Pane, ...]
-    edges: tuple[str, str, str, str] | None
-    scale: Scale | None
-    rings: tuple[tuple[tuple[float, float], ...], ...]
+    columns: int | None
     legend: str
     sections: tuple[tuple[str, tuple[Said, ...]], ...]
     proof: Facts
@@ -134,25 +128,18 @@ def describe_page(
         raise ExplainError(f"There is nothing to report of “{entry.picture.name}”: no map was made. {reasons}".strip())
     shown, regions = maps[:MOST_MAPS], regions or {}
     panes = [draw_map(entry, one, title_map(entry, one), ends[one.key], view, regions) for one in shown]
-    scale, rings = find_scale(entry.picture), trace_regions(regions, entry.picture.size)
-    legend = [
-        "Hatched: cropped away, the model did not see it." if _is_hatched(entry.picture, shown) else "",
-        f"The line on the picture is {scale.millimetres} mm long." if scale else "",
-        "Outlined: the regions of which shares are told." if rings else "",
-    ]
+    panes = [draw_picture(entry.picture, regions), *panes]
     known = (*_say_warnings(entry, shown, len(maps)), *_say_agreement(entry, shown))
     return Page(
         cautions=tuple(filter(None, dict.fromkeys([entry.unlike.sentence, entry.caution]))),
         name=entry.picture.name,
         picture=(*_describe_picture(entry.picture), *(((("Why this slice", note),)) if note else ())),
-        model=_describe_model(explanation),
-        answers=tuple(_describe_answer(one, entry) for one in entry.predictions[:5]),
+        model=describe_model(explanation.model),
+        answers=tuple(describe_answer(one, entry.targets) for one in entry.predictions[:5]),
         explained=f"The maps are for {join_titles([f'“{label}”' for label in entry.labels])}.",
-        panes=(draw_picture(entry.picture), *panes),
-        edges=None if entry.picture.placement is None else entry.picture.placement.edges,
-        scale=scale,
-        rings=rings,
-        legend=" ".join(filter(None, legend)),
+        panes=tuple(panes),
+        columns=None,
+        legend=describe_legend(panes, _is_hatched(entry.picture, shown)),
         sections=(
             ("What was measured of the maps", _say_measured(entry, shown)),
             *((("What else to know", known),) if known else ()),
@@ -162,6 +149,20 @@ def describe_page(
         proof=_describe_proof(explanation, entry),
         command=(write_command(explanation, entry), can_be_made_again(explanation, entry)),
     )
+
+
+def describe_legend(panes: Sequence[Pane], hatched: bool) -> str:
+    """What hatching, the scale and outlines are, in sentences; empty where there are none."""
+    scales = dict.fromkeys(pane.scale.millimetres for pane in panes if pane.scale is not None)
+    lines = "The line on the picture is" if len(scales) == 1 else "Lines on pictures are"
+    at_detector = any(pane.scale is not None and pane.scale.at_detector for pane in panes)
+    where = " at the detector; in the patient it is less" if at_detector else ""
+    legend = [
+        "Hatched: cropped away, the model did not see it." if hatched else "",
+        f"{lines} {join_titles([f'{length}' for length in scales])} mm long{where}." if scales else "",
+        "Outlined: the regions of which shares are told." if any(pane.rings for pane in panes) else "",
+    ]
+    return " ".join(filter(None, legend))
 
 
 def _is_hatched(picture: Picture, shown: Sequence[Heatmap]) -> bool:
@@ -182,19 +183,21 @@ def _describe_picture(picture: Picture) -> Facts:
     elif picture.modality is not None:
         kind = f"a medical picture ({picture.modality})"
     size = f"{width:,} × {height:,} pixels"
-    if picture.placement is not None:
-        down, across = picture.placement.pitch
-        size += f", {width * across:.0f} × {height * down:.0f} mm"
+    placement = picture.placement
+    if placement is not None and placement.pitch is not None:
+        down, across = placement.pitch
+        size += f", {width * across:.0f} × {height * down:.0f} mm{' at the detector' if placement.at_detector else ''}"
     facts = [("What it is", f"{kind[0].upper()}{kind[1:]}, {size}.")]
-    if picture.section is not None and (picture.placement is None or picture.placement.edges is None):
+    if picture.modality is not None and (placement is None or placement.edges is None):
         facts.append(("Sides", "Left and right are not known."))
     if picture.notes:
         facts.append(("How it was read", " ".join(picture.notes)))
     return tuple(facts)
 
 
-def _describe_model(explanation: Explanation) -> Facts:
-    model, request = explanation.model, explanation.model.request
+def describe_model(model: LoadedModel) -> Facts:
+    """A model's card in words: what it learned from, how often it is right, what it cannot do."""
+    request = model.request
     bundled = find_bundled_model(request.name) if request.source == "bundled" else None
     learned, right, limits = UNKNOWN_TRAINING, UNKNOWN_ACCURACY, "Not told. A model finds one of its classes anywhere."
     name = request.name
@@ -217,10 +220,11 @@ def _describe_model(explanation: Explanation) -> Facts:
     )
 
 
-def _describe_answer(prediction: Prediction, entry: PictureExplanation) -> Answer:
+def describe_answer(prediction: Prediction, targets: Sequence[int]) -> Answer:
+    """A class as it stands on the page; `targets` are those that are explained."""
     text = prediction.describe(1).removeprefix(prediction.label).strip()
     label = make_printable(prediction.label, _LONGEST_LABEL, _LONGEST_LABEL // 2)
-    return Answer(label, text, prediction.probability or 0.0, prediction.index in entry.targets)
+    return Answer(label, text, prediction.probability or 0.0, prediction.index in targets)
 
 
 def _say_measured(entry: PictureExplanation, shown: Sequence[Heatmap]) -> tuple[Said, ...]:
@@ -283,7 +287,14 @@ def _describe_proof(explanation: Explanation, entry: PictureExplanation) -> Fact
         digests = [("Series (SHA-256)", picture.section.volume), ("Slice (SHA-256)", picture.digest)]
     return (
         *digests,
-        ("Model (SHA-256)", explanation.model.fingerprint),
+        *describe_versions(explanation.model, versions),
+    )
+
+
+def describe_versions(model: LoadedModel, versions: Mapping[str, str]) -> Facts:
+    """By what, with what and when a page was made; `versions` are those of `find_versions`."""
+    return (
+        ("Model (SHA-256)", model.fingerprint),
         ("Versions", ", ".join(f"{name} {versions[name]}" for name in _SEEN)),
         ("Made", f"by CAMscope, {write_today()}. {DISCLAIMER}."),
     )

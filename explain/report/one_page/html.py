@@ -89,7 +89,7 @@ def write_html(pages: Sequence[Page]) -> bytes:
 
 
 def _write_page(page: Page, number: int) -> str:
-    columns = count_columns(len(page.panes), page.panes[0].pixels)
+    columns = page.columns or count_columns(len(page.panes), page.panes[0].pixels)
     command, lacks = page.command
     return "\n".join(
         [
@@ -102,7 +102,7 @@ def _write_page(page: Page, number: int) -> str:
             f"<section><h2>The model</h2>{_write_facts(page.model)}</section>",
             "</div>",
             f'<div class="panes" style="grid-template-columns: repeat({columns}, minmax(0, 1fr))">',
-            *(_write_pane(page, pane) for pane in page.panes),
+            *map(_write_pane, page.panes),
             "</div>",
             f'<p class="note">{escape(page.legend)}</p>' if page.legend else "",
             '<div class="flow">',
@@ -137,7 +137,7 @@ def _write_answers(page: Page) -> str:
     return f'<ol class="answers">{_list(lines)}</ol><p class="note">{escape(page.explained)}</p>'
 
 
-def _write_pane(page: Page, pane: Pane) -> str:
+def _write_pane(pane: Pane) -> str:
     caption = [f"<h3>{escape(pane.title)}</h3>"]
     if pane.bar is not None:
         caption.append(_write_bar(pane.bar))
@@ -145,7 +145,7 @@ def _write_pane(page: Page, pane: Pane) -> str:
     caption += [f"<p>{escape(share)}</p>" for share in pane.shares]
     return (
         f'<figure><div class="framed"><img src="{_encode(pane.pixels)}" alt="{escape(pane.alt)}">'
-        f"{_write_marks(page, pane)}</div><figcaption>{''.join(caption)}</figcaption></figure>"
+        f"{_write_marks(pane)}</div><figcaption>{''.join(caption)}</figcaption></figure>"
     )
 
 
@@ -156,32 +156,32 @@ def _write_bar(bar: Bar) -> str:
     return f'<img class="bar" src="{_encode(bar.colours[None])}" alt="{escape(alt)}"><p class="ends">{ends}</p>'
 
 
-def _write_marks(page: Page, pane: Pane) -> str:
+def _write_marks(pane: Pane) -> str:
     """Letters, scale and outlines over a pane, which the words beside it say too."""
     height, width = pane.pixels.shape[:2]
     size = max(height, width) / 14
     marks = []
-    for ring in page.rings:
+    for ring in pane.rings:
         corners = " ".join(f"{x * width:.1f},{y * height:.1f}" for x, y in ring)
         for colour, line in (("#000", size / 4), ("#fff", size / 10)):
             marks.append(f'<polygon points="{corners}" fill="none" stroke="{colour}" stroke-width="{line:.1f}"/>')
-    if page.edges:
+    if pane.edges:
         middle, right, bottom = size * 0.7, width - size * 0.7, height - size * 0.6
         places = ((width / 2, middle), (right, height / 2), (width / 2, bottom), (middle, height / 2))
-        for letter, (x, y) in zip(page.edges, places, strict=True):
+        for letter, (x, y) in zip(pane.edges, places, strict=True):
             marks.append(
                 f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size:.0f}" text-anchor="middle" '
                 'dominant-baseline="central" fill="#fff" stroke="#000" stroke-width="3" paint-order="stroke" '
                 f'font-weight="700">{letter}</text>'
             )
-    if page.scale and pane.bar is None:
+    if pane.scale:
         left, down = size * 0.4, height - size * 0.5
-        right = left + page.scale.share * width
+        right = left + pane.scale.share * width
         for colour, line in (("#000", size / 4), ("#fff", size / 9)):
             marks.append(f'<path d="M{left:.0f} {down:.0f}H{right:.0f}" stroke="{colour}" stroke-width="{line:.1f}"/>')
         marks.append(
             f'<text x="{left:.0f}" y="{down - size * 0.35:.0f}" font-size="{size * 0.75:.0f}" fill="#fff" '
-            f'stroke="#000" stroke-width="3" paint-order="stroke">{page.scale.millimetres} mm</text>'
+            f'stroke="#000" stroke-width="3" paint-order="stroke">{pane.scale.millimetres} mm</text>'
         )
     if not marks:
         return ""

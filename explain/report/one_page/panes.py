@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -31,6 +32,9 @@ _LONGEST_SCALE = 0.4  # of the picture's width
 Regions = Mapping[str, Region]
 """Drawn or given regions of a picture, by their names."""
 
+Rings: TypeAlias = tuple[tuple[tuple[float, float], ...], ...]
+"""Closed lines of points (x, y), as shares of the picture's width and height."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bar:
@@ -44,10 +48,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Scale:
-    """A line of so many millimetres: its length as a share of the picture's width."""
+    """A line of so many millimetres: its length as a share of the picture's width, and whether it is measured at the
+    detector of a radiograph.
+    """
 
     millimetres: int
     share: float
+    at_detector: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +68,9 @@ class Pane:
         bar: its colour bar; None for the plain picture.
         verdict: the words of its verdict with their signs; empty where there is none.
         shares: how much of it lies in each region, e.g. `31 % in “lesion”`.
+        edges: letters of what lies towards its top, right, bottom and left edge; None where nobody knows.
+        scale: a line of some millimetres on it; None where none is drawn.
+        rings: outlines of regions; see `trace_regions`.
     """
 
     title: str
@@ -69,11 +79,25 @@ class Pane:
     bar: Bar | None = None
     verdict: str = ""
     shares: tuple[str, ...] = ()
+    edges: tuple[str, str, str, str] | None = None
+    scale: Scale | None = None
+    rings: Rings = ()
 
 
-def draw_picture(picture: Picture) -> Pane:
-    """The picture without a map."""
-    return Pane("The picture", f"The picture as it is: {picture.name}.", _fit(picture.pixels))
+def draw_picture(picture: Picture, regions: Regions, title: str = "The picture") -> Pane:
+    """The picture without a map, with its scale."""
+    return Pane(
+        title,
+        f"The picture as it is: {picture.name}.",
+        _fit(picture.pixels),
+        edges=_find_edges(picture),
+        scale=find_scale(picture),
+        rings=trace_regions(regions, picture.size),
+    )
+
+
+def _find_edges(picture: Picture) -> tuple[str, str, str, str] | None:
+    return None if picture.placement is None else picture.placement.edges
 
 
 def draw_map(
@@ -109,6 +133,8 @@ def draw_map(
         Bar(colours, label_bar(*ends, view.signed, painting)),
         "" if verdict is None else verdict.line,
         tuple(_say_share(heatmap, picture.size, name, region) for name, region in regions.items()),
+        _find_edges(picture),
+        rings=trace_regions(regions, picture.size),
     )
 
 
@@ -117,7 +143,7 @@ def _say_share(heatmap: Heatmap, size: tuple[int, int], name: str, region: Regio
     return f"nothing to share in “{name}”" if share is None else f"{write_percent(share)} in “{name}”"
 
 
-def trace_regions(regions: Regions, size: tuple[int, int]) -> tuple[tuple[tuple[float, float], ...], ...]:
+def trace_regions(regions: Regions, size: tuple[int, int]) -> Rings:
     """The outlines of regions, each a closed line of points (x, y) as shares of the picture's width and height.
 
     Args:
@@ -135,11 +161,12 @@ def trace_regions(regions: Regions, size: tuple[int, int]) -> tuple[tuple[tuple[
 
 def find_scale(picture: Picture) -> Scale | None:
     """The longest round scale that fits below the picture; None where nobody knows how large a pixel is."""
-    if picture.placement is None:
+    placement = picture.placement
+    if placement is None or placement.pitch is None:
         return None
-    width = picture.size[1] * picture.placement.pitch[1]
+    width = picture.size[1] * placement.pitch[1]
     fitting = [length for length in _LENGTHS if length <= _LONGEST_SCALE * width]
-    return Scale(fitting[-1], fitting[-1] / width) if fitting else None
+    return Scale(fitting[-1], fitting[-1] / width, placement.at_detector) if fitting else None
 
 
 def _fit(pixels: np.ndarray) -> np.ndarray:

@@ -92,13 +92,13 @@ def _lay_page(page: Page) -> list[_Block]:
     """The sheets of a page: one, but where not even small letters let it fit."""
     for size, part in _TRIES:
         head, tail = _lay_head(page, size), _lay_tail(page, size)
-        for columns in list_columns(len(page.panes), _MOST_BESIDE):
+        for columns in [page.columns] if page.columns else list_columns(len(page.panes), _MOST_BESIDE):
             panes = _lay_panes(page, columns, size, part)
             whole = _stack([head, panes, tail], 0.9 * size)
             if whole.height <= _HEIGHT:
                 return [whole]
     size, part = _OVER_TWO
-    panes = _lay_panes(page, min(len(page.panes), _MOST_BESIDE), size, part)
+    panes = _lay_panes(page, page.columns or min(len(page.panes), _MOST_BESIDE), size, part)
     return [_stack([_lay_head(page, size), panes], 0.9 * size), _lay_tail(page, size)]
 
 
@@ -191,17 +191,17 @@ def _lay_facts(title: str, facts: Facts, width: float, size: float) -> _Block:
 def _lay_panes(page: Page, columns: int, size: float, part: float) -> _Block:
     gap = 8.0
     cell = (_WIDTH - (columns - 1) * gap) / columns
-    blocks = [_lay_pane(page, pane, cell, size, part) for pane in page.panes]
+    blocks = [_lay_pane(pane, cell, size, part) for pane in page.panes]
     rows = [_put_beside(blocks[first : first + columns], gap) for first in range(0, len(blocks), columns)]
     return _stack(rows, gap)
 
 
-def _lay_pane(page: Page, pane: Pane, cell: float, size: float, part: float) -> _Block:
+def _lay_pane(pane: Pane, cell: float, size: float, part: float) -> _Block:
     height, width = pane.pixels.shape[:2]
     across = part * min(cell, _TALLEST * width / height)
     down = across * height / width
     lines = [
-        _Block(cell, down, partial(_draw_picture, page, pane, (across, down))),
+        _Block(cell, down, partial(_draw_picture, pane, (across, down))),
         _write(pane.title, cell, size, bold=True),
     ]
     if pane.bar is not None:
@@ -211,11 +211,11 @@ def _lay_pane(page: Page, pane: Pane, cell: float, size: float, part: float) -> 
     return _Block(cell, whole.height, whole.draw)
 
 
-def _draw_picture(page: Page, pane: Pane, size: tuple[float, float], canvas: Canvas, left: float, top: float) -> None:
+def _draw_picture(pane: Pane, size: tuple[float, float], canvas: Canvas, left: float, top: float) -> None:
     (width, height), bottom = size, top - size[1]
     canvas.drawImage(_read_image(pane.pixels, "JPEG"), left, bottom, width, height)
     letters = max(width, height) / 14
-    for ring in page.rings:
+    for ring in pane.rings:
         path = canvas.beginPath()
         for number, (x, y) in enumerate(ring):
             (path.lineTo if number else path.moveTo)(left + x * width, top - y * height)
@@ -224,7 +224,7 @@ def _draw_picture(page: Page, pane: Pane, size: tuple[float, float], canvas: Can
             canvas.setStrokeColor(colour)
             canvas.setLineWidth(line)
             canvas.drawPath(path)
-    if page.edges:
+    if pane.edges:
         middle, right = left + width / 2, left + width - letters * 0.7
         halfway = bottom + height / 2 - letters / 3
         places = (
@@ -233,15 +233,15 @@ def _draw_picture(page: Page, pane: Pane, size: tuple[float, float], canvas: Can
             (middle, bottom + letters * 0.3),
             (left + letters * 0.7, halfway),
         )
-        for letter, (x, y) in zip(page.edges, places, strict=True):
+        for letter, (x, y) in zip(pane.edges, places, strict=True):
             _draw_letters(canvas, letter, x - pdfmetrics.stringWidth(letter, _BOLD, letters) / 2, y, letters)
-    if page.scale and pane.bar is None:
+    if pane.scale:
         first, y = left + letters * 0.4, bottom + letters * 0.5
         for colour, line in (("#000000", letters / 4), ("#ffffff", letters / 9)):
             canvas.setStrokeColor(colour)
             canvas.setLineWidth(line)
-            canvas.line(first, y, first + page.scale.share * width, y)
-        _draw_letters(canvas, f"{page.scale.millimetres} mm", first, y + letters * 0.35, letters * 0.75)
+            canvas.line(first, y, first + pane.scale.share * width, y)
+        _draw_letters(canvas, f"{pane.scale.millimetres} mm", first, y + letters * 0.35, letters * 0.75)
 
 
 def _draw_letters(canvas: Canvas, words: str, left: float, bottom: float, size: float) -> None:

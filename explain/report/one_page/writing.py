@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from explain.engine.explanation import Explanation, PictureExplanation
+from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import ExplainError, PictureError
 from explain.maps.render import RenderSettings
 from explain.pictures.naming import Names, hide_name
@@ -16,6 +17,7 @@ from explain.pictures.picture import Picture
 from explain.report.comparison import find_ranges
 from explain.report.one_page.content import Page, describe_page
 from explain.report.one_page.panes import Regions
+from explain.report.one_page.volume import describe_volume_page
 from explain.storage import expand_home, refusing_to_write
 
 ReportKind = Literal["html", "pdf"]
@@ -117,17 +119,21 @@ class OnePageReport:
 
 
 def encode_report(
-    explanation: Explanation,
+    explanation: Explanation | VolumeExplanation,
     kind: ReportKind,
     view: RenderSettings | None = None,
     names: Names = "auto",
     regions: Mapping[str, Regions] | None = None,
 ) -> bytes:
-    """A report of all pictures of an answer; see `OnePageReport`.
+    """A report of all pictures of an answer, or of a volume; see `save_report`.
 
     Raises:
         ExplainError: there is nothing to report.
     """
+    if isinstance(explanation, VolumeExplanation):
+        volume_report = OnePageReport(view)
+        volume_report.pages = [describe_volume_page(explanation, view or RenderSettings())]
+        return volume_report.encode(kind)
     report = OnePageReport(view, lambda picture: (regions or {}).get(picture.digest, {}))
     ranges = find_ranges(explanation.pictures, view or RenderSettings())
     for number, (entry, ends) in enumerate(zip(explanation.pictures, ranges, strict=True), 1):
@@ -137,7 +143,7 @@ def encode_report(
 
 
 def save_report(
-    explanation: Explanation,
+    explanation: Explanation | VolumeExplanation,
     file: str | Path,
     view: RenderSettings | None = None,
     names: Names = "auto",
@@ -146,7 +152,7 @@ def save_report(
     """Write the one-page report, a page a picture, into `report.pdf` or `report.html`.
 
     Args:
-        explanation: what the engine answered.
+        explanation: what the engine answered for pictures, or for a volume.
         file: where to; its ending says as what.
         view: how maps are drawn.
         names: whose file names are hidden.

@@ -15,16 +15,17 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import DS
 
-from explain.engine.explanation import Explanation, PictureExplanation
+from explain.engine.explanation import PictureExplanation
 from explain.errors import ExplainError
 from explain.maps.figure import DISCLAIMER
 from explain.maps.heatmap import Heatmap
 from explain.maps.render import RenderSettings, colour_bar, is_flat, is_grey, label_bar
 from explain.maps.sheet import Block, Letters, write_paragraph, write_sheet
 from explain.methods import get_method
+from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.report.comparison import draw_overlay, find_ranges, title_map
-from explain.report.scans.gathering import ScanMap, find_way_through
+from explain.report.scans.gathering import ScanMap
 from explain.report.scans.identity import UTF8, Identity
 
 Originals = Mapping[str, Callable[[int], bytes]]
@@ -41,7 +42,7 @@ class DicomWriter:
     """Writes the objects of one export.
 
     Args:
-        explanation: whose model made the maps.
+        model: which made the maps.
         originals: the files that the pictures come from.
         for_archive: whether patient and study are named; by default they are not, and all identifiers are new.
         view: how maps are drawn.
@@ -49,12 +50,12 @@ class DicomWriter:
 
     def __init__(
         self,
-        explanation: Explanation,
+        model: LoadedModel,
         originals: Originals,
         for_archive: bool = False,
         view: RenderSettings | None = None,
     ) -> None:
-        self._model = explanation.model
+        self._model = model
         self._originals = originals
         self._identity = Identity(for_archive)
         self._view = view or RenderSettings()
@@ -102,7 +103,8 @@ class DicomWriter:
         )
         sides: list[str] = []
         if placement is not None:
-            capture.PixelSpacing = [DS(side / factor, auto_format=True) for side in placement.pitch]
+            if placement.pitch is not None and not placement.at_detector:
+                capture.PixelSpacing = [DS(side / factor, auto_format=True) for side in placement.pitch]
             sides = [placement.edges[1], placement.edges[2]] if placement.edges else []
         capture.PatientOrientation = sides
         self._finish(capture, heatmap)
@@ -127,7 +129,7 @@ class DicomWriter:
         through, down, across = (scan.affine[:3, axis] for axis in range(3))
         places = [scan.affine[:3, 3] + at * through for at in range(len(scan.values))]
         direction = [*(across / np.linalg.norm(across)), *(down / np.linalg.norm(down))]
-        thickness = float(np.linalg.norm(find_way_through(scan.slices[0].placement)))
+        thickness = float(np.linalg.norm(through))
         for source in sources:  # highdicom compares the planes with those of the sources
             for name, value in (("SliceThickness", thickness), ("PixelSpacing", [1.0, 1.0])):
                 if name not in source:
@@ -186,12 +188,10 @@ class DicomWriter:
 
     def _read_sources(self, scan: ScanMap) -> list[Dataset]:
         """The headers of the files that the maps come from, each once."""
-        first = scan.slices[0]
-        read = self._originals.get(first.section.volume)
+        read = self._originals.get(scan.volume)
         if read is None:
-            raise ExplainError(say_no_dicom(first.name))
-        indices = [one.section.index for one in scan.slices] if first.section.plane == "stack" else [0]
-        files = dict.fromkeys(read(index) for index in indices)
+            raise ExplainError(say_no_dicom(scan.title))
+        files = dict.fromkeys(read(index) for index in scan.indices or (0,))
         sources = [self._identity.read(data) for data in files]
         if not all(source.get("FrameOfReferenceUID") for source in sources):
             raise ExplainError(

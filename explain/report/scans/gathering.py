@@ -10,6 +10,7 @@ import numpy as np
 
 from explain.engine.explanation import PictureExplanation
 from explain.maps.heatmap import Heatmap
+from explain.maps.volume_map import VolumeMap
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, Placement, Section
 
@@ -36,29 +37,25 @@ class SliceMap:
 
 @dataclass(frozen=True, eq=False)
 class ScanMap:
-    """Maps of slices that lie beside each other, by one method, at one layer, for one class.
+    """One map with its place in the patient: of slices that lie beside each other, or of a whole volume.
 
     Attributes:
-        slices: in their order, at least one.
+        heatmap: the map, or that of the first slice.
         values: `(d, h, w)` float32, at the layer's own resolution, signed.
         affine: from a cell (slice, row, column, 1) to its middle in LPS millimetres, `(4, 4)`.
+        volume: digest of the series.
+        indices: the slices of the stack that it comes from; none where it runs through all of them.
+        name: which slices, for the name of a file: `slice-12`, `coronal-3-to-20`, `volume`.
+        title: what they are called.
     """
 
-    slices: tuple[SliceMap, ...]
+    heatmap: Heatmap
     values: np.ndarray
     affine: np.ndarray
-
-    @property
-    def heatmap(self) -> Heatmap:
-        """The first one."""
-        return self.slices[0].heatmap
-
-    @property
-    def name(self) -> str:
-        """Which slices, for the name of a file: `slice-12`, `coronal-3-to-20`."""
-        first, last = (one.section for one in (self.slices[0], self.slices[-1]))
-        plane = "slice" if first.plane == "stack" else first.plane
-        return f"{plane}-{first.index + 1}" + (f"-to-{last.index + 1}" if last != first else "")
+    volume: str
+    indices: tuple[int, ...]
+    name: str
+    title: str
 
 
 class Gatherer:
@@ -135,7 +132,25 @@ def _part(taken: Sequence[SliceMap]) -> list[list[SliceMap]]:
 
 
 def _join(run: Sequence[SliceMap]) -> ScanMap:
-    first = run[0]
+    first, last = run[0], run[-1]
     values = np.stack([one.heatmap.values for one in run]).astype(np.float32)
     shape = (values.shape[1], values.shape[2])
-    return ScanMap(tuple(run), values, lay_cells(first.placement, Box(*first.heatmap.box), shape))
+    plane = "slice" if first.section.plane == "stack" else first.section.plane
+    end = f"-to-{last.section.index + 1}" if len(run) > 1 else ""
+    return ScanMap(
+        first.heatmap,
+        values,
+        lay_cells(first.placement, Box(*first.heatmap.box), shape),
+        first.section.volume,
+        tuple(one.section.index for one in run) if first.section.plane == "stack" else (),
+        f"{plane}-{first.section.index + 1}{end}",
+        first.name,
+    )
+
+
+def place_volume_map(one: VolumeMap) -> ScanMap | None:
+    """The map of a whole volume with its place; None where nobody knows it, or a value is no number."""
+    if one.affine is None or not np.isfinite(one.values).all():
+        return None
+    volume = one.volume
+    return ScanMap(one.heatmap, one.values, one.affine, volume.digest, (), "volume", volume.name)

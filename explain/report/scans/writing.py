@@ -77,7 +77,7 @@ class ScanExport:
         if "dicom" not in self._kinds:
             return {}
         if self._writer is None:
-            self._writer = DicomWriter(explanation, self._originals, self._for_archive, self._view)
+            self._writer = DicomWriter(explanation.model, self._originals, self._for_archive, self._view)
         files: dict[str, bytes] = {}
         for heatmap in entry.maps:
             if heatmap.key in ends:
@@ -100,7 +100,7 @@ class ScanExport:
         return files
 
     def _can_be_map(self, scan: ScanMap) -> bool:
-        return scan.slices[0].section.volume in self._originals
+        return scan.volume in self._originals
 
 
 def export_scans(

@@ -13,6 +13,7 @@ import components.choices.pictures as pictures
 from components.choices.pictures import Tray, count_bytes
 from explain.bundled.pictures import bundled_pictures
 from explain.pictures.decode import decode
+from tests.support.dicom_files import make_slice, write
 
 
 def png(seed: int, side: int = 20) -> bytes:
@@ -192,3 +193,12 @@ def test_an_upload_that_is_announced_once_more_changes_nothing(monkeypatch: pyte
     assert tray.notes == ["“a.png” is here already."] and tray.uploads == 2, "given once more, it is said"
     pictures._choose_names("hidden")
     assert pictures.get_names() == "hidden" and not tray.problems and not tray.notes, "sentences say names too"
+
+
+def test_the_files_of_dicom_pictures_stay_as_long_as_those() -> None:
+    tray, data = Tray(), write(make_slice(np.zeros((8, 8), np.int16)))
+    tray.take([("scan.dcm", data)])
+    (digest,) = tray.own
+    assert tray.originals == {digest: data}
+    tray.remove(digest)
+    assert tray.originals == {}

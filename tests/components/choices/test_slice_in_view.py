@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 
-from components.browser.canvas.stack import describe_stack, read_place
+from components.browser.canvas.stack import AHEAD, count_ahead, describe_stack, read_place
 from components.choices.series import Scans
 from components.choices.slice_in_view import find_stacks, follow_place
 from tests.components.choices.test_series import head
@@ -75,6 +77,15 @@ def test_only_the_open_series_is_a_stack(scans: Scans) -> None:
     st.session_state["canvas"] = {"near": {volume: {"volume": volume, "plane": "stack"}}}
     assert find_stacks([picture], "canvas")[picture.digest].near is None
     assert read_place("no place") is None
+
+
+def test_of_large_slices_fewer_are_sent_ahead(scans: Scans) -> None:
+    volume = scans.volume
+    assert volume is not None and count_ahead(volume, "stack") == AHEAD
+    large = replace(volume, stored=np.zeros((7, 512, 512), np.int16))
+    assert count_ahead(large, "stack") == AHEAD, "of a CT, sixteen are 8 MB"
+    assert count_ahead(replace(volume, stored=np.zeros((7, 1024, 1024), np.int32)), "stack") == 2
+    assert count_ahead(replace(volume, stored=np.zeros((7, 1024, 1024, 3), np.uint8), geometry=None), "stack") == 2
 
 
 def test_other_planes_are_sent_once_they_are_open(scans: Scans) -> None:

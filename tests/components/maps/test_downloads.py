@@ -14,7 +14,7 @@ import pytest
 
 from components.browser.canvas import Drawn
 from components.maps import downloads
-from components.maps.downloads import Shown
+from components.maps.downloads import Shown, Source
 from components.maps.rows import GRID, Loan
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
 from explain.faithfulness.verdict import Mark, Verdict
@@ -103,16 +103,20 @@ def test_the_report_is_of_what_is_shown_with_the_outline_that_was_drawn(monkeypa
 
 
 @pytest.mark.parametrize("for_archive", [False, True])
-def test_of_scans_the_slices_of_the_open_series_are_zipped(monkeypatch: pytest.MonkeyPatch, for_archive: bool) -> None:
+def test_of_scans_those_whose_files_are_at_hand_are_zipped(monkeypatch: pytest.MonkeyPatch, for_archive: bool) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(scans, "export_scans", lambda *given: asked.append(given) or {"a.dcm": b"one", "b.dcm": b"two"})
     volume = read_volumes([write(one) for one in make_series(ramp())]).series[0].open()
-    slice_, model = volume.slice(2), None
-    entries = (explain("grad-cam"), replace(explain("grad-cam"), picture=slice_))
-    shown = Shown()
-    shown.finish(RenderSettings(), Explanation(model, entries), {})  # type: ignore[arg-type]
-    with zipfile.ZipFile(io.BytesIO(shown.write_scans("dicom", volume, for_archive))) as archive:
+    photo = explain("grad-cam")
+    radiograph = replace(photo, picture=replace(photo.picture, source="d2", digest="d2", modality="DX"))
+    slice_, model = replace(photo, picture=volume.slice(2)), None
+    shown, source = Shown(), Source(volume, {"d2": b"file"})
+    shown.finish(RenderSettings(), Explanation(model, (photo, radiograph, slice_)), {})  # type: ignore[arg-type]
+    with zipfile.ZipFile(io.BytesIO(shown.write_scans("dicom", source, for_archive))) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == {"a.dcm": b"one", "b.dcm": b"two"}
-    ((slices, kinds, originals, named, _),) = asked
-    assert [entry.picture for entry in slices.pictures] == [slice_] and kinds == ["dicom"] and named is for_archive
-    assert originals[volume.digest](2)[128:132] == b"DICM"
+    ((given, kinds, originals, named, _),) = asked
+    assert [one.picture for one in given.pictures] == [radiograph.picture, slice_.picture]
+    assert kinds == ["dicom"] and named is for_archive
+    assert originals[volume.digest](2)[128:132] == b"DICM" and originals["d2"](0) == b"file"
+    assert [source.has(one, "nifti") for one in (photo, radiograph, slice_)] == [False, False, True]
+    assert not Source(replace(volume, geometry=None), {}).has(slice_, "nifti")

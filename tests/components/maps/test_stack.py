@@ -87,7 +87,16 @@ class Engine:
 
 @pytest.mark.parametrize(
     ("end", "stopped", "problem"),
-    [(None, False, ""), (Cancelled("Stopped."), True, ""), (MethodError("No."), False, "No.")],
+    [
+        (None, False, ""),
+        (Cancelled("Stopped."), True, ""),
+        (MethodError("No."), False, "No."),
+        (
+            ZeroDivisionError("internals"),
+            False,
+            "The series could not be explained. The reason is in the server's log.",
+        ),
+    ],
 )
 def test_whatever_ends_it_answers_stay(end: Exception | None, stopped: bool, problem: str) -> None:
     ask = make_ask()

@@ -17,6 +17,7 @@ def test_lists_are_json_on_demand(run: Run) -> None:
 
     _, printed, _ = run("models --json")
     assert {entry["name"] for entry in json.loads(printed)["bundled"]} == {
+        "phantom-3d",
         "imagenet-cnn",
         "photo-cnn",
         "photo-vit",

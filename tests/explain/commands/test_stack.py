@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-import typer
 
 from explain.commands.show import show
 from explain.commands.stack import WholeStack, show_stack
+from explain.engine.explanation import Prediction
 from explain.engine.slices import SliceAnswer
 from explain.errors import ExplainError
 from explain.report.export import Report
 from tests.explain.commands.test_series import folder  # noqa: F401 - a fixture
+from tests.explain.engine.test_slices import answer
 from tests.explain.engine.test_stacks import make_stack
 from tests.support.dicom_files import SECRETS
 
@@ -55,25 +59,19 @@ def test_stopped_and_failed_slices(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "It is too odd" in capsys.readouterr().err and not [*tmp_path.iterdir()]
 
 
-def test_stopped_what_is_there_is_written(
-    folder: Path,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    from explain.engine.engine import Engine
+def test_stopped_what_is_there_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def answers() -> Iterator[SliceAnswer]:
+        for index in (3, 2):
+            yield replace(answer(index, np.ones((2, 2))), predictions=(Prediction(0, "cat", 0.5, 1.0),))
+        raise KeyboardInterrupt
 
-    explain = Engine.explain_stack
-
-    def stop(*given: object, **asked: object) -> Iterator[SliceAnswer]:
-        for number, answer in enumerate(explain(*given, **asked)):  # type: ignore[arg-type]
-            if number == 2:
-                raise KeyboardInterrupt
-            yield answer
-
-    monkeypatch.setattr(Engine, "explain_stack", stop)
-    with pytest.raises(typer.Exit):
-        show([folder], out=tmp_path, model="birds-cnn", methods="eigen-cam", stack=True)
+    added: list[tuple[object, object]] = []
+    report: Any = SimpleNamespace(folder=tmp_path, add=lambda one, scales: added.append((one, scales)))
+    stack = WholeStack(make_stack(), "stack", None, 3)
+    left_out = show_stack(stack, answers(), lambda picture, _: picture.name, report)  # type: ignore[arg-type, return-value]
+    assert added == [("CT, 6 slices, no. 3", {"grad-cam": (1, 1)}), ("CT, 6 slices, no. 4", {"grad-cam": (1, 1)})]
     with (tmp_path / "stack.csv").open() as file:
-        assert [row["slice"] for row in csv.DictReader(file) if row["class"]] == ["2", "3"]
-    assert (tmp_path / "manifest.json").exists() and "Stopped: 4 slices were not explained" in capsys.readouterr().err
+        assert [row["slice"] for row in csv.DictReader(file) if row["class"]] == ["3", "4"]
+    said = capsys.readouterr()
+    assert left_out == ["Stopped: 4 slices were not explained."] and left_out[0] in said.err
+    assert "2 of 7 slices explained for “cat”" in said.out

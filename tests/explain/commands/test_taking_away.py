@@ -8,7 +8,12 @@ import pydicom
 import pypdfium2
 import pytest
 
+from explain import Engine
+from explain.commands.taking_away import TakeAway
+from explain.maps.render import RenderSettings
+from explain.volumes.reading import read_volumes
 from tests.support.dicom_files import SECRETS, make_series, ramp, write
+from tests.support.volume_network import load_network
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -66,3 +71,16 @@ def test_a_picture_of_no_dicom_file_is_refused_as_one(run: Run, tmp_path: Path) 
     line = f"show assets/pictures/cat.jpg --model photo-cnn --methods grad-cam --out '{tmp_path / 'out'}'"
     status, _, errors = run(f"{line} --export dicom")
     assert status == 2 and "is of no DICOM file" in errors
+
+
+def test_a_volume_explained_whole_is_taken_away_too(tmp_path: Path) -> None:
+    engine = Engine("cpu")
+    volume = read_volumes([write(one) for one in make_series(ramp(8, 40, 48))]).series[0].open()
+    answer = engine.explain_volume(volume, load_network(engine), "grad-cam")
+    report = tmp_path / "volume.html"
+    asked = TakeAway.ask(report, "nifti,dicom", False, RenderSettings(), volume, False)
+    assert asked.write_volume(answer, tmp_path / "out") == f", the report to {report}"
+    names = {path.name.split(".", 1)[1] for path in (tmp_path / "out").iterdir()}
+    assert names == {"nii.gz", "map.dcm", "capture.dcm"} and "CT, 8 slices" in report.read_text()
+    for path in (*(tmp_path / "out").iterdir(), report):
+        assert not [secret for secret in SECRETS if secret.encode() in path.read_bytes()]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from explain.engine import stacks
 from explain.engine.engine import Engine
 from explain.engine.slices import SliceAnswer
 from explain.errors import Cancelled, MethodError, PictureError, TargetError
@@ -84,6 +85,15 @@ def test_of_the_slices_only_that_in_view_is_kept_whole(engine: Engine, cnn: Load
     assert engine.bytes_kept == before
     settings = {"cf-cam": {"eps": 2.0}}
     assert spend(engine, lambda: engine.explain(scan.slice(3), cnn, METHODS, settings=settings)) == NONE
+
+
+def test_what_is_remembered_is_bounded(engine: Engine, cnn: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain(engine, cnn, make_stack(), target=0)
+    one = next(iter(engine._stacks._kept.values())).bytes_kept
+    assert 0 < one < 20_000, "maps and scores, and nothing else"
+    monkeypatch.setattr(stacks, "_MOST_KEPT", 3 * one)
+    explain(engine, cnn, make_stack(), target=1)
+    assert 1 <= len(engine._stacks._kept) <= 3
 
 
 def test_stopped_the_rest_is_known(engine: Engine, cnn: LoadedModel) -> None:

@@ -12,6 +12,7 @@ from explain.errors import ModelError
 from explain.models import volume_architectures
 from explain.models.architectures import build_architecture, default_preprocessing, find_places, parse_architecture
 from explain.models.guess import guess_architecture, is_sure
+from explain.models.inspection import inspect_file
 from explain.models.request import build_file_request
 from explain.networks.layer import default_layer
 from explain.networks.layer_search import find_layers
@@ -105,3 +106,11 @@ def _explain_file(module: torch.nn.Module, expected: str, **said: object) -> Non
     assert {one.heatmap.method for one in answer.maps} == {"grad-cam", "cf-cam"}
     assert all(np.isfinite(one.values).all() for one in answer.maps)
     assert answer.unavailable["legrad"].endswith("this model reads volumes.")
+    # What is found in the file is what it is loaded with, and can be written down and read again.
+    findings = {finding.field: finding for finding in inspect_file(request, buffer.getvalue()).findings}
+    assert {"depth", "spacing", "orientation", "window"} <= set(findings)
+    assert not {"fit", "resize_size", "interpolation"} & set(findings)
+    assert findings["window"].found == "0 to 1000" and findings["window"].reason == "as told"
+    again = {name: findings[name].value for name in ("depth", "orientation", "window")}
+    same = engine.load(build_file_request(buffer.getvalue(), "mine.pth", **{**said, **again}), buffer.getvalue())
+    assert same.fingerprint == loaded.fingerprint

@@ -36,7 +36,8 @@ from pydicom.uid import (
 from explain.errors import PictureError
 from explain.pictures.decode import decode
 from explain.pictures.dicom_frames import check_pixels, open_dataset, read_frame
-from explain.pictures.picture import Picture
+from explain.pictures.picture import Picture, Placement
+from tests.support.dicom_files import make_slice, write
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 
@@ -577,3 +578,33 @@ def test_no_patient_reaches_the_log(caplog: pytest.LogCaptureFixture, recwarn: p
     decode(data, "a")
     refusal(data[:-30])
     assert_no_patient(caplog.text + " ".join(str(warning.message) for warning in recwarn))
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({}, None),
+        ({"PixelSpacing": [0.5, 0.25]}, Placement((0.5, 0.25))),
+        (
+            {"PixelSpacing": [2, 2], "ImageOrientationPatient": [0, 1, 0, 0, 0, -1]},
+            Placement((2.0, 2.0), ("H", "P", "F", "A")),
+        ),
+        ({"PatientOrientation": ["L", "F"], "Modality": "DX"}, Placement(None, ("H", "L", "F", "R"))),
+        ({"Modality": "DX", "ImagerPixelSpacing": [0.1, 0.1]}, Placement((0.1, 0.1), at_detector=True)),
+        ({"Modality": "CR", "PixelSpacing": [0.1, 0.1]}, Placement((0.1, 0.1), at_detector=True)),
+        (
+            {"Modality": "CR", "PixelSpacing": [0.1, 0.1], "PixelSpacingCalibrationType": "GEOMETRY"},
+            Placement((0.1, 0.1)),
+        ),
+        ({"PixelSpacing": [0, 1], "PatientOrientation": ["X", "F"]}, None),
+        ({"ImageOrientationPatient": [0, 0, 0, 0, 1, 0]}, None),
+    ],
+)
+def test_a_file_says_how_it_lies_in_the_patient(elements: dict[str, Any], expected: Placement | None) -> None:
+    plain = {"Modality": "CT", **elements}
+    assert decode(write(make_slice(np.zeros((4, 6), np.int16), **plain)), "x.dcm").placement == expected
+
+
+def test_of_several_frames_nothing_is_said_of_how_they_lie() -> None:
+    clip = make_slice(np.zeros((2, 4, 6), np.int16), PixelSpacing=[1, 1], NumberOfFrames=2)
+    assert decode(write(clip), "x.dcm").placement is None

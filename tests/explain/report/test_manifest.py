@@ -8,7 +8,7 @@ import pytest
 
 from explain.engine.explanation import Explanation
 from explain.errors import ExplainError
-from explain.report.manifest import build_manifest, find_versions, name_map, read_manifest
+from explain.report.manifest import build_manifest, find_versions, name_map, read_manifest, write_manifest
 
 
 def test_every_answer_is_in_it(explanation: Explanation) -> None:
@@ -43,6 +43,8 @@ def test_it_comes_back_as_it_was(explanation: Explanation) -> None:
     manifest = build_manifest(explanation)
     assert read_manifest(manifest.model_dump_json().encode()) == manifest
     assert json.loads(manifest.model_dump_json())["note"] == "Not for diagnostic use."
+    written = write_manifest(manifest)
+    assert read_manifest(written) == manifest and "volumes" not in json.loads(written), "as before there were any"
 
 
 def test_paths_are_written_as_seen_from_its_folder_and_only_where_they_are_given(
@@ -69,7 +71,8 @@ def test_versions_are_those_of_what_can_change_a_number(explanation: Explanation
     ("change", "sentence"),
     [
         ({"kind": "another"}, "kind: input should be 'camscope-manifest'"),
-        ({"format": 2}, "format: input should be 1"),
+        ({"format": 3}, "format: input should be 1 or 2"),
+        ({"format": 2}, "the file: value error, format 1 is of pictures"),
         ({"score": "rank"}, "score: "),
         ({"more": 1}, "more: extra inputs are not permitted"),
         ({"pictures": [{}]}, r"pictures\.0\.name: field required"),

@@ -63,6 +63,18 @@ def test_slices_of_different_scales_are_brought_to_the_files_units() -> None:
             assert np.isnan(found) if value is None else found == value
 
 
+def test_slices_with_windows_of_their_own_do_not_share_one_in_other_planes() -> None:
+    volume = read(ramp(6, 8, 10), PixelSpacing=[5.0, 5.0])
+    own = tuple((Window("The file's window", at, 100 + at),) for at in range(6))
+    volume = replace(volume, own_windows=own)
+    along, across = cut_numbers(volume, "stack", 2), cut_numbers(volume, "coronal", 2)
+    assert along is not None and along.is_exact and along.at == 2
+    assert not cut_block(volume)[0].is_exact and cut_block(read(ramp(6, 8, 10)))[0].is_exact  # type: ignore[index]
+    assert across is not None and not across.is_exact and across.at == 3
+    turned = replace(volume, own_windows=(), inverted=np.array([True] + [False] * 5))
+    assert not cut_numbers(turned, "coronal", 2).is_exact  # type: ignore[union-attr]
+
+
 def test_the_smallest_type_that_holds_them_is_sent() -> None:
     volume = read(ramp(4, 3, 3))
     for dtype, expected in ((np.uint8, "int16"), (np.uint16, "uint16"), (np.int32, "int16"), (np.float64, "float32")):

@@ -9,6 +9,7 @@ from explain.engine.explanation import Explanation
 from explain.errors import ExplainError, PictureError
 from explain.faithfulness.unlike import SENTENCE, Unlikeness
 from explain.models.request import ModelRequest
+from explain.pictures.picture import Placement
 from explain.report.one_page.content import UNKNOWN_ACCURACY, UNKNOWN_TRAINING, Said
 from tests.explain.report.one_page.conftest import BACKED, describe
 from tests.support.dicom_files import find_secrets
@@ -20,7 +21,8 @@ def test_the_slice_is_told_in_words(scan: Explanation) -> None:
     # 48 columns of 0.5 mm lie along the other axis: a sagittal slice has 40 rows of the stack across, 8 slices down.
     assert facts["What it is"] == "A slice of a CT scan, 40 × 80 pixels, 20 × 40 mm."
     assert "Slice 21 of 48, sagittal." in facts["How it was read"]
-    assert page.edges == ("H", "P", "F", "A") and page.scale is not None and page.scale.millimetres == 5
+    assert {pane.edges for pane in page.panes} == {("H", "P", "F", "A")}
+    assert [None if pane.scale is None else pane.scale.millimetres for pane in page.panes] == [5, None, None]
     assert page.name == "CT, 8 slices, sagittal 21"
     assert "The model saw this slice alone" in " ".join(
         said.sentence for said in dict(page.sections)["What no map says"]
@@ -96,7 +98,7 @@ def test_more_maps_than_fit_are_counted(photo: Explanation) -> None:
 
 def test_regions_are_outlined_and_shared(photo: Explanation) -> None:
     page = describe(photo, {"all of it": (0.0, 0.0, 50.0, 40.0), "a corner": [(0, 0), (10, 0), (0, 10)]})
-    assert len(page.rings) == 2 and "Outlined" in page.legend
+    assert {len(pane.rings) for pane in page.panes} == {2} and "Outlined" in page.legend
     for pane in page.panes[1:]:
         assert pane.shares[0] in ("100 % in “all of it”", "nothing to share in “all of it”")
     with pytest.raises(PictureError, match="holds no pixel"):
@@ -113,3 +115,11 @@ def test_nothing_of_the_patient_is_on_the_page(scan: Explanation) -> None:
     page = describe(scan)
     assert find_secrets(page.name, page.picture, page.model, page.sections, page.proof, page.command) == []
     assert dict(page.proof)["Series (SHA-256)"] == scan.pictures[0].picture.section.volume  # type: ignore[union-attr]
+
+
+def test_a_radiographs_scale_is_that_of_its_detector(photo: Explanation) -> None:
+    picture = replace(photo.pictures[0].picture, modality="DX", placement=Placement((2.0, 2.0), at_detector=True))
+    page = describe(replace(photo, pictures=(replace(photo.pictures[0], picture=picture),)))
+    assert dict(page.picture)["What it is"] == "A medical picture (DX), 50 × 40 pixels, 100 × 80 mm at the detector."
+    assert dict(page.picture)["Sides"] == "Left and right are not known."
+    assert page.legend.endswith("20 mm long at the detector; in the patient it is less.")

@@ -24,7 +24,7 @@ def test_panes_are_as_large_as_they_are_printed(photo_page: Page) -> None:
     assert {pane.pixels.shape for pane in page.panes} == {(80, SIDE, 3)}
     assert page.panes[0].bar is None and all(pane.bar is not None for pane in page.panes[1:])
     assert "strongest at" in page.panes[1].alt or "nothing in it" in page.panes[1].alt
-    large = draw_picture(make_picture(1, size=(900, 300)))
+    large = draw_picture(make_picture(1, size=(900, 300)), {})
     assert large.pixels.shape == (LONGEST_SIDE, 213, 3)
 
 

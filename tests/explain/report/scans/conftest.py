@@ -21,7 +21,12 @@ from tests.support.dicom_files import make_series, ramp, write
 from tests.support.engine import build_model
 
 GRAD = get_method("grad-cam")
-DATES = {"StudyDate": "20260131", "StudyTime": "0815", "StudyInstanceUID": "1.2.3.4.5.6.7.8", "StudyID": "S77"}
+DATES = {
+    "StudyDate": "20260131",
+    "StudyTime": "081503.141592",
+    "StudyInstanceUID": "1.2.3.4.5.6.7.8",
+    "StudyID": "STUDY-77",
+}
 
 SIDES = (6.0, 2.0, 3.0)
 """Millimetres of a voxel along slices, rows and columns."""

@@ -8,7 +8,7 @@ import numpy as np
 from explain.engine.explanation import Explanation
 from explain.pictures.picture import Picture
 from explain.report.scans.gathering import Gatherer, find_way_through, has_place
-from tests.explain.report.scans.conftest import open_series
+from tests.explain.report.scans.conftest import draw_map, open_series
 from tests.support.engine import make_picture
 
 Tell = Callable[[Sequence[Picture]], Explanation]
@@ -27,8 +27,10 @@ def test_runs_of_slices_are_one_in_any_order(tell: Tell) -> None:
     assert [scan.name for scan in found] == ["slice-1", "slice-3-to-4", "slice-6-to-7"]
     assert [scan.values.shape for scan in found] == [(1, 3, 4), (2, 3, 4), (2, 3, 4)]
     second = found[1]
-    assert [one.section.index for one in second.slices] == [2, 3]
-    np.testing.assert_array_equal(second.values[1], second.slices[1].heatmap.values)
+    assert second.indices == (2, 3) and second.volume == volume.digest
+    # In the order of their slices, not in that in which they came.
+    assert np.array_equal(second.values[0], draw_map(volume.slice(2), 1).values)
+    assert np.array_equal(second.values[1], draw_map(volume.slice(3), 3).values)
     np.testing.assert_allclose(second.affine[:3, 0], (0, 0, 5.0))
 
 

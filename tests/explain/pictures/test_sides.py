@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from explain.volumes.sides import Edges, name_direction, name_edges, read_edges
+from explain.pictures.sides import Edges, name_direction, name_edges, read_edges
 
 
 def test_letters_of_the_axes() -> None:
