@@ -92,13 +92,13 @@ export class Grid {
       stack.end();
       this.stacks.delete(volume);
     }
+    this.drawing = data.drawing;
     this.arrange();
     this.question = globalThis.camscopeQuestion = data.question;
     this.showMarks();
     document.dispatchEvent(new CustomEvent("camscope-question"));
     this.news.update(data);
     this.showTools();
-    this.drawing = data.drawing;
     this.memory.place();
     this.stale = true;
     this.paint();
@@ -108,6 +108,8 @@ export class Grid {
   arrange() {
     const most = Math.max(0, ...[...this.rows.values()].map(({ panes }) => panes.size));
     for (const row of this.rows.values()) row.arrange(this.rows.size > 1 ? most : 0);
+    const isMapped = [...this.rows.values()].some(({ panes }) => [...panes.values()].some((pane) => pane.map));
+    this.toolbar.showSettings(isMapped || !this.drawing);
     this.toolbar.fit();
     this.drawers.place();
   }

@@ -8,6 +8,7 @@ class Toolbar {
     this.element = element;
     this.settings = [];
     const views = make("div", "group", element, { role: "group", "aria-label": "How the maps are shown" });
+    this.views = views;
     this.addControls(views, SHARED.settings, () => grid.view, grid.changeView.bind(grid));
     const tools = make("div", "group", element, { role: "group", "aria-label": "Looking closer" });
     const { hand } = grid;
@@ -38,6 +39,13 @@ class Toolbar {
     this.more.textContent = open ? "Less ▴" : "More ▾";
     this.width = null;
     this.fit();
+  }
+
+  // Where there is nothing but pictures to draw on, nothing is to be set of maps.
+  showSettings(shown) {
+    if (this.views.hidden === !shown) return;
+    this.views.hidden = !shown;
+    this.width = null;
   }
 
   // One line: what has no room on it is behind the button at its end.
