@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.drawing import Job, make_capture
+from explain.engine.effects import Remover
 from explain.engine.explainer import Explainer
 from explain.engine.explanation import Explanation, Prediction, rank_classes
 from explain.engine.handed_over import Given, open_pictures
@@ -68,8 +69,8 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 
 class Engine:
-    """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`). Safe to share by threads: one
-    lock a model, and nothing it hands out is changed later.
+    """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`); `measure_effects` asks what
+    happens without a region (see `Remover.measure`). Safe to share by threads; what it hands out is never changed.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -100,6 +101,7 @@ class Engine:
         self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
+        self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
         self._batch = batch
 
     @property
@@ -375,8 +377,7 @@ class Engine:
             MethodError: the method cannot work on this model, or not at this layer.
         """
         sight = Sight(picture, self.load(model))
-        given = {} if settings is None else {method: settings}
-        question = build_question(sight.loaded, method, layer, target, given, score)
+        question = build_question(sight.loaded, method, layer, target, {method: settings} if settings else {}, score)
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
             seen, _, failed = self._observer.see_all(sight, question, Watch())
             refused = {**question.unavailable, **failed}
@@ -436,9 +437,7 @@ class Engine:
         return self._judge.estimate_seconds(model)
 
     def estimate_stack(self, model: LoadedModel, maps: Sequence[Heatmap], count: int) -> float | None:
-        """How long so many slices will take, in seconds, if each takes as long as a picture with these maps; None
-        before a first picture was seen.
-        """
+        """Seconds for so many slices that take as long as a picture with these maps; None before a first was seen."""
         pace = self._observer.pace_of(model)
         return None if pace is None else count * (pace + sum(heatmap.seconds for heatmap in maps))
 

@@ -35,6 +35,7 @@ from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
+    from explain.passes.runner import Runner
 
 _LONGEST = 2.5
 """For how many seconds places are tried unasked: a ResNet-50 takes as long on two cores."""
@@ -307,6 +308,10 @@ class Judge:
     def open_bank(self, sight: Sight, seen: Seen, count: int, fill: Fill, by_prompts: bool, watch: Watch) -> Bank:
         """A bank of so many masks; see `MaskedPasses.open_bank`."""
         return self._masked.open_bank(sight, seen, count, fill, by_prompts, watch)
+
+    def make_runner(self, sight: Sight) -> Runner:
+        """What runs many changed versions of a picture, answered by the network's own head; see `MaskedPasses`."""
+        return self._masked.make_runner(sight, by_prompts=False)
 
 
 def _weigh(one: TestedMap, banks: Sequence[Bank], loaded: LoadedModel) -> TestedMap:

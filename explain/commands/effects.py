@@ -1,0 +1,140 @@
+"""`effects`: what becomes of an answer without parts of the picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from explain.bundled.models import FIRST_MODEL
+from explain.bundled.pictures import find_bundled, read_parts
+from explain.commands.flags import (
+    CHECKPOINT,
+    Json,
+    ModelName,
+    White,
+    app,
+    keep_recipe,
+    read_model,
+    read_numbers,
+    with_flags,
+)
+from explain.engine.engine import Engine
+from explain.errors import ExplainError, PictureError
+from explain.faithfulness.effects import Effects
+from explain.faithfulness.holes import cut_grid, mask_above
+from explain.models.loaded import LoadedModel
+from explain.percent import write_percent
+from explain.pictures.decode import decode
+from explain.pictures.geometry import find_box
+from explain.pictures.picture import Picture
+from explain.pictures.region import Region
+from explain.storage import read_file
+
+_LONGEST_NAME = 24
+
+
+@app.command()
+@with_flags(CHECKPOINT)
+def effects(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=LEFT,TOP,RIGHT,BOTTOM in pixels, or the corners x,y,x,y,x,y … of an outline; several."),
+    ] = None,
+    grid: Annotated[int | None, typer.Option(help="The cells of a grid of 2 to 4 rows and columns.")] = None,
+    parts: Annotated[bool, typer.Option("--parts", help="The parts of a bundled drawn bird.")] = False,
+    map_: Annotated[str | None, typer.Option("--map", help="Where the map of this method is high.")] = None,
+    above: Annotated[float, typer.Option(help="With --map: from which share of the map's highest value on.")] = 0.5,
+    model: ModelName = FIRST_MODEL,
+    target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
+    white: White = None,
+    as_json: Json = False,
+    **checkpoint: Any,
+) -> None:
+    """Say what happens without regions: removed, alone, and their Shapley shares, beside other places."""
+    opened = decode(read_file(picture), picture.name, white=white)
+    engine = Engine()
+    request, weights, _ = read_model(model, **checkpoint)
+    loaded = engine.load(request, weights)
+    keep_recipe(loaded, **checkpoint)
+    regions: dict[str, Region] = dict(_read_region(text) for text in region or [])
+    if grid is not None:
+        regions |= cut_grid(opened.size, find_box(opened.size, loaded.preprocessing), grid)
+    if parts:
+        regions |= _find_parts(opened)
+    if map_ is not None:
+        regions |= _find_high(engine, opened, loaded, target, map_, above)
+    if not regions:
+        raise ExplainError("Say what is taken away: --region NAME=LEFT,TOP,RIGHT,BOTTOM, --grid 2, --parts or --map.")
+    measured = engine.measure_effects(opened, loaded, regions, target, progress=_say_progress)
+    if as_json:
+        print(json.dumps(measured.as_data(), indent=1, ensure_ascii=False))
+    else:
+        _print_effects(measured)
+
+
+def _read_region(text: str) -> tuple[str, Region]:
+    name, equals, numbers = text.rpartition("=")
+    values = read_numbers("--region", numbers)
+    assert values is not None
+    if len(values) == 4:
+        corners: Region = values
+    elif len(values) >= 6 and len(values) % 2 == 0:
+        corners = [*zip(values[::2], values[1::2], strict=True)]
+    else:
+        raise ExplainError(f"--region takes NAME=LEFT,TOP,RIGHT,BOTTOM, or x,y of three corners or more, not “{text}”.")
+    return name if equals else numbers, corners
+
+
+def _find_parts(picture: Picture) -> dict[str, Region]:
+    entry = find_bundled(picture.digest)
+    found: dict[str, Region] = (
+        {} if entry is None else {name: mask for name, mask in read_parts(entry).items() if mask.any()}
+    )
+    if not found:
+        raise PictureError(
+            f"{picture.name} is no bundled drawn bird, so its parts are not known. Name places with --region."
+        )
+    return found
+
+
+def _find_high(
+    engine: Engine, picture: Picture, loaded: LoadedModel, target: str, method: str, above: float
+) -> dict[str, Region]:
+    entry = engine.explain(picture, loaded, [method], target=target).pictures[0]
+    if not entry.maps:
+        raise ExplainError(next(iter(entry.unavailable.values())))
+    heatmap = entry.maps[0]
+    return {f"where {method} is high": mask_above(heatmap.values, heatmap.box, picture.size, above)}
+
+
+def _say_progress(share: float, text: str) -> None:
+    print(f"[{write_percent(share):>5}] {text}", file=sys.stderr)
+
+
+def _print_effects(measured: Effects) -> None:
+    """A table of how far the score falls, in logits, and what is said of it."""
+    whole = measured.whole
+    probability = "" if whole.probability is None else f" · {write_percent(whole.probability, 1)}"
+    print(f"{whole.label}: {whole.score:.3f}{probability}")
+    print(
+        f"{'without':<{_LONGEST_NAME}} {'score falls by':>22} {'elsewhere':>16} {'alone':>7} {'share':>7} {'prob.':>8}"
+    )
+    for effect in measured.regions:
+        score = effect.score
+        by_fill = f"{score.removal.mean():.2f} ({score.removal.min():.2f}…{score.removal.max():.2f})"
+        elsewhere = f"{score.places.min():.2f}…{score.places.max():.2f}" if len(score.places) else "–"
+        share = "–" if score.share is None else f"{score.share.mean():.2f}"
+        falls = "–" if effect.probability is None else f"{100 * effect.probability.removal.mean():.1f} %"
+        print(
+            f"{effect.name[:_LONGEST_NAME]:<{_LONGEST_NAME}} {by_fill:>22} {elsewhere:>16} {score.alone.mean():>7.2f} "
+            f"{share:>7} {falls:>8}{' *' if score.stands_out else ''}"
+        )
+    print("* at none of the other places does a hole of its shape do as much, however it is filled")
+    for sentence in (measured.sentence, *measured.notes):
+        print(sentence)
+    print("Not for diagnostic use.")

@@ -1,0 +1,41 @@
+"""`effects` on the command line."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from explain.bundled.pictures import bundled_pictures, read_parts
+
+Run = Callable[[str], tuple[int, str, str]]
+
+
+def find(name: str) -> str:
+    return next(str(picture.path) for picture in bundled_pictures() if picture.name == name)
+
+
+def test_it_says_what_happens_without_parts_and_places(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = lambda entry: {name: read_parts(entry)[name] for name in ("crest", "eye")}  # noqa: E731 - all take long
+    monkeypatch.setattr("explain.commands.effects.read_parts", two)
+    status, printed, told = run(f"effects {find('crested-finch')} --parts --model birds-cnn --json")
+    data = json.loads(printed)
+    parts = {region["name"]: region for region in data["regions"]}
+    assert status == 0 and data["label"] == "crested finch" and "[100 %]" in told
+    assert parts["crest"]["score"]["stands_out"] and "“crest”" in data["sentence"]
+    assert set(parts["crest"]["flips"].values()) == {"sunny finch"}
+    status, printed, _ = run(f"effects {find('cat')} --map grad-cam --above 0.8 --model photo-cnn")
+    assert status == 0 and "where grad-cam is high" in printed
+    assert "Not for diagnostic use." in printed
+
+
+def test_what_cannot_be_asked_is_said(run: Run) -> None:
+    hens = find("hens")
+    for asked, said in (
+        ("", "Say what is taken away"),
+        ("--parts", "its parts are not known"),
+        ("--region 1,2,3", "three corners or more"),
+        ("--region ear=-9,-9,-1,-1", "holds no pixel"),
+        ("--grid 7", "2 to 4"),
+    ):
+        status, _, told = run(f"effects {hens} --model photo-cnn {asked}")
+        assert status == 2 and said in told, asked
