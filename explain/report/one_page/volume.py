@@ -56,7 +56,7 @@ def describe_volume_page(answer: VolumeExplanation, view: RenderSettings, window
     asking, settings = describe_asking(laid), describe_settings(laid)
     layers = f"{'Layer' if len(answer.layers) == 1 else 'Layers'} {join_titles(answer.layers)}"
     return Page(
-        cautions=(),
+        cautions=answer.cautions,
         name=answer.volume.name,
         picture=_describe_volume(answer),
         model=describe_model(answer.model),
@@ -98,7 +98,7 @@ def _say_warnings(answer: VolumeExplanation) -> tuple[Said, ...]:
     for one in answer.maps:
         for sentence in one.heatmap.warnings:
             found[sentence].append(get_method(one.heatmap.method).title)
-    said = [Said(note) for note in answer.notes]
+    said = [Said(note) for note in answer.notes if note not in answer.cautions]
     said += [Said(sentence, join_titles(list(dict.fromkeys(maps)))) for sentence, maps in found.items()]
     said += [Said(f"No map: {reason}", get_method(name).title) for name, reason in answer.unavailable.items()]
     return tuple(said)
