@@ -56,7 +56,7 @@ def write_volume(
     shown = ", ".join(prediction.describe(1) for prediction in answer.predictions[:5])
     print(f"\n{answer.volume.name}: {shown}")
     for note in answer.notes:
-        print(f"  {note}")
+        print(f"  {'Caution: ' if note in answer.cautions else ''}{note}")
     print(f"  explained: {', '.join(answer.labels)}, layer {', '.join(answer.layers)}")
     files: dict[str, bytes] = {}
     for one in answer.maps:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from explain.bundled.caution import caution_of
 from explain.engine.explainer import Explainer
 from explain.engine.explanation import PictureExplanation, Prediction
 from explain.engine.question import DEFAULT_METHODS, Layers, Question, Targets, build_question
@@ -118,7 +119,8 @@ class VolumeExplanation:
         layers: names of the explained layers.
         maps: by class, then by layer, then in the order the methods were asked for.
         unavailable: by method name, the sentence why it could not be used.
-        cautions: what is wrong with the volume as the model's input, in sentences; each stands among the notes too.
+        cautions: that the model never saw such volumes, and what is wrong with this one as its input, in sentences;
+            each stands among the notes too.
         notes: what a reader must know, in sentences.
         score: what of the classes was differentiated.
         device: where it was worked out, and in which precision.
@@ -251,6 +253,9 @@ def explain_whole(
             warnings = (*heatmap.warnings, one.describe_cells())
             one = replace(one, heatmap=replace(one.heatmap, warnings=warnings))
         maps.append(one)
+    request = loaded.request
+    strange = caution_of(request.name, sight.picture, request.source, loaded.labels)
+    cautions = (*filter(None, [strange]), *sight.input.notes)
     return VolumeExplanation(
         volume,
         loaded,
@@ -260,7 +265,7 @@ def explain_whole(
         explained.layers,
         tuple(maps),
         explained.unavailable,
-        sight.input.notes,
-        (*sight.input.notes, UNJUDGED),
+        cautions,
+        (*cautions, UNJUDGED),
         question.score,
     )

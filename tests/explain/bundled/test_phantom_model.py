@@ -9,7 +9,9 @@ from explain.bundled.models import VOLUMES_FOLDER, bundled_volume_models, find_b
 from explain.bundled.phantoms.draw import SPACING, draw_phantom
 from explain.bundled.phantoms.kinds import KINDS
 from explain.engine.engine import Engine
+from explain.maps.render import RenderSettings
 from explain.models.loaded import LoadedModel
+from explain.report.one_page.volume import describe_volume_page
 from explain.volumes.from_array import build_volume
 from explain.volumes.volume import Volume
 
@@ -26,10 +28,10 @@ def phantom_net(engine: Engine) -> LoadedModel:
     return engine.load("phantom-3d")
 
 
-def _lay_down(values: np.ndarray) -> Volume:
+def _lay_down(values: np.ndarray, modality: str | None = None) -> Volume:
     affine = np.eye(4)
     affine[:3, :3] = np.diag(SPACING)[::-1]
-    return build_volume(values, affine)
+    return build_volume(values, affine, modality=modality)
 
 
 def test_it_ships_apart_from_models_of_pictures() -> None:
@@ -59,3 +61,15 @@ def test_it_is_right_on_fresh_phantoms_and_needs_the_lesion(engine: Engine, phan
     assert right >= 15
     assert hits >= 4, "of 16; chance has 0.3, and the middle of the volume 1"
     assert np.mean(kept) < 0.3
+
+
+def test_of_a_patient_it_says_first_that_it_knows_phantoms(engine: Engine, phantom_net: LoadedModel) -> None:
+    values = draw_phantom(KINDS[0].name, _SEEDS[0]).values
+    of_patient = engine.explain_volume(_lay_down(values, "CT"), phantom_net, "grad-cam", target=0)
+    (caution,) = of_patient.cautions
+    assert caution == "phantom-3d knows drawn phantoms, not CT slices. What it says here means little."
+    assert of_patient.notes[0] == caution and of_patient.lay_on(of_patient.volume.slice(16)).caution == caution
+    page = describe_volume_page(of_patient, RenderSettings())
+    assert page.cautions == (caution,)
+    assert caution not in [said.sentence for _, section in page.sections for said in section]
+    assert engine.explain_volume(_lay_down(values, "OT"), phantom_net, "grad-cam", target=0).cautions == ()
