@@ -35,6 +35,12 @@ def clusters() -> None:
     show_page()
 
 
+def without_it() -> None:
+    from pages.without_it import show_page
+
+    show_page()
+
+
 def studio() -> None:
     from pages.studio import show_page
 
@@ -81,6 +87,7 @@ def show_app() -> None:
             st.Page(compare, title="Compare", icon=":material/compare:", default=True, url_path="start"),
             st.Page(layers, title="Layers", icon=":material/layers:"),
             st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
+            st.Page(without_it, title="Without it", icon=":material/content_cut:"),
             st.Page(studio, title="Studio", icon=":material/school:"),
             st.Page(truth, title="Truth", icon=":material/balance:"),
             st.Page(methods, title="Methods", icon=":material/menu_book:"),

@@ -41,6 +41,7 @@ from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
 from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
+from components.studio.effects import CUT, CUTS, DRAWN, FIRST_CUT, READING, READINGS, SOURCE, SOURCES
 from components.studio.views import (
     FIRST_TRAITS,
     MOST_TRAITS,
@@ -58,6 +59,7 @@ from components.truth.views import BORDER, MOST_SPECIMENS, PAIR, PLANTED, SPECIM
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
+from explain.faithfulness.shapley import MOST_SHARED
 from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
@@ -226,6 +228,30 @@ def _read_place(values: Sequence[str]) -> tuple[float, float]:
     ):
         raise ValueError("a place is two shares, from the top and from the left")
     return float(values[0]), float(values[1])
+
+
+def _read_cut(values: Sequence[str]) -> int:
+    if _read_one(values) not in map(str, CUTS):
+        raise ValueError("there is no such share")
+    return int(values[0])
+
+
+def _read_regions(values: Sequence[str]) -> list[tuple[tuple[int, int], ...]]:
+    regions = []
+    for value in values:
+        if not value:
+            continue
+        if not re.fullmatch(r"-?[0-9]{1,5}(,-?[0-9]{1,5}){5,99}", value) or value.count(",") % 2 == 0:
+            raise ValueError("a region is three corners or more, x,y each")
+        numbers = [int(number) for number in value.split(",")]
+        regions.append(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
+    if len(regions) > MOST_SHARED:
+        raise ValueError("there are too many regions")
+    return regions
+
+
+def _write_corners(corners: Sequence[tuple[int, int]]) -> str:
+    return ",".join(f"{x},{y}" for x, y in corners)
 
 
 class _Series:
@@ -554,6 +580,10 @@ PARTS: Sequence[Part] = (
     Entry("beside", OTHER_CLASS, None, _read_class, lambda chosen: [f"{chosen[0]}:{chosen[1]}"]),
     Entry("traits", TRAITS, FIRST_TRAITS, _read_count(MOST_TRAITS)),
     Entry("parts", OUTLINED, False, _read_flag, _write_flag),
+    Entry("without", SOURCE, "drawn", _read_option(SOURCES)),
+    Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
+    Entry("above", CUT, FIRST_CUT, _read_cut),
+    Entry("reading", READING, "removal", _read_option(READINGS)),
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),

@@ -24,6 +24,7 @@ _PAGES: Mapping[str, str] = {
     "": "Compare",
     "layers": "Layers",
     "clusters": "Clusters",
+    "without_it": "Without it",
     "studio": "Studio",
     "truth": "Truth",
     "methods": "Methods",

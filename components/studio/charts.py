@@ -1,4 +1,4 @@
-"""The studio's charts: how a training went, what it mixes up, what a picture scores.
+"""The studio's charts: how a training went, what it mixes up, what a picture scores, and without which regions.
 
 Import it late: plotly is slow.
 """
@@ -12,14 +12,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from components.maps.colours import CLUSTER_COLOURS, NEUTRAL
+from components.studio.effects import Chosen, choose_change
 from explain.models.judged import Judged, find_interval
 from explain.percent import write_percent
 
 if TYPE_CHECKING:
+    from explain.faithfulness.effects import Effects
     from explain.training.outcome import Epoch
     from explain.traits.traits import ClassView
 
 LEARNT, CHECKED = CLUSTER_COLOURS[0], CLUSTER_COLOURS[1]
+FOR, AGAINST = CLUSTER_COLOURS[5], CLUSTER_COLOURS[0]
 _LONGEST_NAME = 24
 _MOST_NUMBERED = 12  # classes up to which a confusion matrix has room for its numbers
 
@@ -247,6 +250,65 @@ def _draw_bars(
         )
     )
     _lay_out_bars(figure, title, 70 + 25 * len(names), highest)
+    return figure
+
+
+def draw_effects(effects: Effects, chosen: Chosen, enlarged: bool = False) -> go.Figure:
+    """What each region does to the class: a signed bar, its range over fills, and the same hole at other places.
+
+    Args:
+        effects: of the regions.
+        chosen: which number is shown; probabilities are in per cent.
+        enlarged: to be read from afar.
+    """
+    changes = [choose_change(effects, number, chosen) for number in range(len(effects.regions))][::-1]
+    names = shorten_names([effect.name for effect in effects.regions])[::-1]
+    scale = 100.0 if chosen.by_probability else 1.0
+    values = [scale * np.asarray(getattr(change, chosen.reading)) for change in changes]
+    means = np.array([value.mean() for value in values])
+    figure = go.Figure()
+    figure.add_bar(
+        x=means,
+        y=[*range(len(names))],
+        orientation="h",
+        width=0.62,
+        marker={"color": [FOR if mean >= 0 else AGAINST for mean in means]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [value.max() - mean for value, mean in zip(values, means, strict=True)],
+            "arrayminus": [mean - value.min() for value, mean in zip(values, means, strict=True)],
+            "color": "rgba(128,128,128,0.95)",
+            "thickness": 1.5,
+        },
+        customdata=names,
+        hovertemplate="%{customdata}: %{x:.2f}<extra></extra>",
+    )
+    if chosen.reading == "removal":
+        dots = [(scale * place, row) for row, change in enumerate(changes) for place in change.places]
+        spread = [0.05 * (number % 7 - 3) for number in range(len(dots))]  # so that dots do not hide each other
+        figure.add_scatter(
+            x=[at for at, _ in dots],
+            y=[row + off for (_, row), off in zip(dots, spread, strict=True)],
+            mode="markers",
+            marker={"size": 5, "color": "rgba(128,128,128,0.75)", "line": {"width": 0.5, "color": "white"}},
+            hovertemplate="another place: %{x:.2f}<extra></extra>",
+        )
+    unit = "probability (%)" if chosen.by_probability else "score"
+    title = {
+        "removal": f"How far the {unit} falls without it",
+        "alone": f"How far the {unit} rises with it alone",
+        "share": f"Its Shapley share of the {unit}",
+    }[chosen.reading]
+    figure.update_layout(
+        title={"text": title, "font": {"size": 19 if enlarged else 13.5}, "x": 0, "xref": "container"},
+        font={"size": 17 if enlarged else 12},
+        height=96 + 34 * len(names),
+        margin={"l": 8, "r": 16, "t": 42 if enlarged else 34, "b": 8},
+        showlegend=False,
+    )
+    figure.update_xaxes(zeroline=True, zerolinecolor="rgba(128,128,128,0.9)", zerolinewidth=1.5)
+    figure.update_yaxes(tickvals=[*range(len(names))], ticktext=names, range=[-0.6, len(names) - 0.4], showgrid=False)
     return figure
 
 

@@ -144,7 +144,7 @@ def show(
         volume = volume or open_whole(pictures, series, request.name)
         say = partial(_say_progress, 0, 1)
         answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say)
-        write_volume(answer, out, chosen_view, window)
+        write_volume(answer, out, chosen_view, window, file)
         _finish(engine, out, [], 1, take_away.write_volume(answer, out, window))
         return
     ask = partial(

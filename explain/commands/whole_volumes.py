@@ -17,10 +17,11 @@ from explain.maps.render import RenderSettings, encode_png, overlay, value_range
 from explain.maps.volume_map import VolumeMap
 from explain.methods import get_method
 from explain.report.export import make_file_name
+from explain.report.manifest import VOLUME_MAPS, build_volume_manifest, write_manifest
 from explain.volumes.planes import PLANES
 from explain.volumes.volume import Volume
 
-MAPS, TABLE = "volume-maps.npz", "volume.json"
+TABLE = "volume.json"
 
 
 def open_whole(files: Sequence[Path], number: int, model: str) -> Volume:
@@ -37,7 +38,9 @@ def open_whole(files: Sequence[Path], number: int, model: str) -> Volume:
         ) from None
 
 
-def write_volume(answer: VolumeExplanation, out: Path, view: RenderSettings, window: str | None) -> None:
+def write_volume(
+    answer: VolumeExplanation, out: Path, view: RenderSettings, window: str | None, model_file: Path | None = None
+) -> None:
     """Write maps with their places, what was answered, and each map on the planes through its peak; print the same.
 
     Args:
@@ -45,6 +48,7 @@ def write_volume(answer: VolumeExplanation, out: Path, view: RenderSettings, win
         out: the folder.
         view: how maps are drawn. All cuts of a map have one scale.
         window: through which window slices are shown; see `Volume.slice`.
+        model_file: the checkpoint that the manifest names.
 
     Raises:
         ExplainError: nothing can be written there.
@@ -62,7 +66,8 @@ def write_volume(answer: VolumeExplanation, out: Path, view: RenderSettings, win
         files |= _draw_planes(one, view, window)
     for name, reason in answer.unavailable.items():
         print(f"  {get_method(name).title:<12} not available: {reason}")
-    files[MAPS] = encode_volume_maps(answer)
+    files[VOLUME_MAPS] = encode_volume_maps(answer)
+    files["manifest.json"] = write_manifest(build_volume_manifest(answer, out, model_file))
     files[TABLE] = encode_json(describe_volume(answer))
     write_files(out, files)
 

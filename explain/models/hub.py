@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -34,7 +35,8 @@ class HubModel:
 
 
 def search_hub(text: str, limit: int = 50) -> list[HubModel]:
-    """Pretrained timm classifiers whose name holds every word of `text`; those that work offline first.
+    """Pretrained timm classifiers whose name holds every word of `text`; those that work offline first. Before them
+    torchvision's networks of volumes, where the text asks for such.
 
     Needs no network. The first call imports timm, which takes seconds; later ones take milliseconds.
     """
@@ -47,7 +49,7 @@ def search_hub(text: str, limit: int = 50) -> list[HubModel]:
         starts = bool(words) and name.startswith(words[0])
         return not fetched, name != text.casefold(), not starts, len(name), name
 
-    found: list[HubModel] = []
+    found: list[HubModel] = _search_video_networks(words)
     for name in sorted((n for n in _hub_names() if all(word in n for word in words)), key=rank):
         if len(found) == limit:
             break
@@ -57,6 +59,17 @@ def search_hub(text: str, limit: int = 50) -> list[HubModel]:
             is_here = f"models--{repository.replace('/', '--')}" in downloaded
             found.append(HubModel(name, is_here and _find_cached(config.hf_hub_id) is not None))
     return found
+
+
+def _search_video_networks(words: Sequence[str]) -> list[HubModel]:
+    """torchvision's networks for clips, which read volumes, where somebody looks for such."""
+    if not any(word.startswith(("torchvision", "video", "volume")) or "3d" in word for word in words):
+        return []
+    from explain.models.video_hub import PREFIX, is_fetched
+    from explain.models.volume_architectures import list_video_networks
+
+    names = [f"{PREFIX}{name}" for name in list_video_networks()]
+    return [HubModel(name, is_fetched(name)) for name in names if all(w in f"{name} video volume" for w in words)]
 
 
 def load_from_hub(request: ModelRequest) -> LoadedModel:

@@ -255,7 +255,7 @@ def prepare(picture: Picture, preprocessing: Preprocessing) -> Prepared:
     if len(preprocessing.sides) > len(preprocessing.input_size):
         raise PictureError(
             f"This model reads whole volumes of {'×'.join(map(str, preprocessing.sides))} voxels, and a picture is one "
-            "slice. Open the series or the NIfTI file that it is of, or choose a model that reads pictures."
+            "slice. Open its series on Compare, or choose a model that reads pictures."
         )
 
     box = find_box(picture.size, preprocessing)

@@ -133,8 +133,12 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     page.mouse.move(1, 1)
 
     def measure(name: str = "grad-cam") -> Frame:
-        page.wait_for_timeout(150)
-        return frame_of(pane(page, name).locator(".stage"))
+        """Where it stands once it stands still: a busy browser lays a resized page out more than once."""
+        stage, before = pane(page, name).locator(".stage"), None
+        while before != (frame := frame_of(stage)):
+            before = frame
+            page.wait_for_timeout(150)
+        return frame
 
     toolbar = page.locator(".st-key-grid .toolbar")
     for size, top, width in (((1400, 900), 300, 260), ((1024, 768), 300, 200), ((390, 844), 460, 160)):

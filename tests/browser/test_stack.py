@@ -321,6 +321,7 @@ def test_the_list_of_keys_and_a_slide_s_arrow_keys_need_no_focus(visit: Visit) -
 
 def test_the_model_keeps_its_window_where_it_is_told_to(visit: Visit, volume: Volume) -> None:
     follow = visit.page.get_by_text("Models see this window")
+    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Bone", timeout=PATIENCE)
     follow.click()
     expect(visit.row.locator(".stack-words")).to_contain_text("Models are given the window “Bone”", timeout=PATIENCE)
     visit.canvas().focus()

@@ -74,6 +74,8 @@ _PARTS = (
     "pane.js",
     "slide.js",
     "memory.js",
+    "row.js",
+    "toolbar.js",
     "canvas.js",
 )
 

@@ -30,6 +30,7 @@ from explain.bundled.phantoms.draw import draw_batch, draw_phantom
 from explain.bundled.phantoms.files import encode_nifti, encode_series
 from explain.bundled.phantoms.kinds import KINDS
 from explain.bundled.volume_network import PhantomCnn
+from explain.percent import write_percent
 
 NAME = "phantom-3d"
 WINDOW = (-500.0, 500.0)
@@ -91,7 +92,10 @@ def train(volumes: int, seed: int = 0) -> PhantomCnn:
         right = 0.95 * right + 0.05 * float((scores.argmax(1) == classes).float().mean())
         if step % 20 == 0:
             passed = time.perf_counter() - started
-            print(f"step {step}/{steps}: loss {loss.item():.3f}, right {right:.1%}, {passed:.0f} s", flush=True)
+            print(
+                f"step {step}/{steps}: loss {loss.item():.3f}, right {write_percent(right, 1)}, {passed:.0f} s",
+                flush=True,
+            )
     network.eval().requires_grad_(False)
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():

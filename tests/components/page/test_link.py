@@ -80,6 +80,10 @@ VIEW = {
     "beside": ["5:dog"],
     "traits": ["2"],
     "parts": ["1"],
+    "without": ["map"],
+    "region": ["10,20,30,20,30,44", "-1,0,5,0,5,9,-1,9"],
+    "above": ["70"],
+    "reading": ["share"],
     "truth": ["birds"],
     "world": ["patch"],
     "siblings": ["ruby warbler"],
@@ -105,6 +109,12 @@ def test_a_switch_that_is_on_by_itself_says_both() -> None:
         assert run({"verdicts": [word]}).session_state["written"] == {"verdicts": [word]}
     app = run({"verdicts": ["perhaps"]})
     assert app.session_state["misread"] == ["verdicts"] and "verdicts" not in app.session_state["written"]
+
+
+@pytest.mark.parametrize("region", [["1,2,3"], ["1,2,3,4,5"], ["1,2,3,4,5,6,7"], ["a,b,c,d,e,f"], ["1,2,3,4,5,6"] * 9])
+def test_what_is_no_region_is_left_out(region: list[str]) -> None:
+    app = run({"region": region})
+    assert app.session_state["misread"] == ["region"] and "region" not in app.session_state["written"]
 
 
 def test_no_key_is_spelled_here_a_second_time() -> None:

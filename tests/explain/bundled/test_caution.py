@@ -90,3 +90,10 @@ def test_real_slices_and_radiographs_are_told_apart() -> None:
             members = [member for member in file if member.name.endswith(".jpg")][::200]
             found = [find_scan_model(decode(file.extractfile(one).read(), "")) for one in members]  # type: ignore[union-attr]
         assert found and {one[0] if one else None for one in found} == {model}
+
+
+def test_a_network_of_phantoms_knows_no_scan() -> None:
+    slice_ = build_picture("slice", np.zeros((8, 8, 1), np.float32), "0", ())
+    said = caution_of("phantom-3d", replace(slice_, modality="CT"))
+    assert said == "phantom-3d knows drawn phantoms, not CT slices. What it says here means little."
+    assert caution_of("phantom-3d", replace(slice_, modality="OT")) == ""

@@ -11,10 +11,11 @@ import pytest
 from explain.bundled.phantoms.draw import Phantom, draw_phantom
 from explain.bundled.phantoms.files import encode_nifti, encode_series
 from explain.bundled.phantoms.kinds import KINDS
-from explain.commands.show import show
-from explain.commands.whole_volumes import MAPS, TABLE
+from explain.commands.show import replay, show
+from explain.commands.whole_volumes import TABLE
 from explain.engine.engine import Engine
 from explain.errors import ExplainError
+from explain.report.manifest import VOLUME_MAPS
 from explain.volumes.from_array import build_volume
 
 
@@ -43,7 +44,7 @@ def test_a_series_is_explained_whole(
     assert "LeGrad" in said and "this model reads volumes" in said and "Not for diagnostic use" in said
     table = json.loads((out / TABLE).read_text())
     assert table["maps"][0]["shape"] == [8, 8, 8] and table["preprocessing"]["spacing"] == [2.5, 1.5, 1.5]
-    with np.load(out / MAPS) as maps:
+    with np.load(out / VOLUME_MAPS) as maps:
         values, affine = maps["eigen-cam/coarse/2"], maps["eigen-cam/coarse/2/affine"]
     # It lies where the map of the same numbers does that were never in a file.
     laid = np.eye(4)
@@ -57,7 +58,9 @@ def test_a_series_is_explained_whole(
     assert len([*out.glob("*.nii.gz")]) == 2, "a map of each method"
     drawn = {path.name.split("-")[-2] for path in out.glob("eigen-cam*.png")}
     assert {"axial", "coronal", "sagittal"} <= drawn
-    assert str(tmp_path) not in (out / TABLE).read_text()
+    assert str(tmp_path) not in (out / TABLE).read_text() + (out / "manifest.json").read_text()
+    replay(out / "manifest.json", [file])
+    assert "2 of 2 maps are the same, bit for bit." in capsys.readouterr().out
 
 
 @pytest.mark.slow

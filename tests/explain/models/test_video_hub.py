@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from explain.errors import ModelError
-from explain.models import video_hub
+from explain.models import hub, video_hub
 from explain.models.architectures import build_architecture, parse_architecture
 from explain.models.load import load_model
 from explain.models.request import ModelRequest, parse_model
@@ -30,6 +30,14 @@ def test_offline_it_is_said_what_to_do() -> None:
     assert not video_hub.is_fetched(request.name)
     with pytest.raises(ModelError, match=r"cannot be reached.*phantom-3d"):
         load_model(request)
+
+
+def test_they_are_found_by_what_they_read() -> None:
+    found = [model.name for model in hub.search_hub("video")]
+    assert {"torchvision/r3d_18", "torchvision/s3d", "torchvision/mvit_v1_b"} <= set(found)
+    assert hub.search_hub("r3d")[0].name == "torchvision/r3d_18"
+    assert not hub.search_hub("r3d")[0].cached
+    assert not any("/" in model.name for model in hub.search_hub("swin"))
 
 
 def test_others_of_torchvisions_are_refused() -> None:

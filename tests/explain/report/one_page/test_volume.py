@@ -30,6 +30,14 @@ def test_its_planes_stand_in_rows(volume_answer: VolumeExplanation) -> None:
     assert find_secrets(page.name, page.picture, page.model, page.sections, page.proof, page.command) == []
 
 
+def test_what_is_wrong_with_the_volume_is_read_first(volume_answer: VolumeExplanation) -> None:
+    said = "It is much smaller than what the model learned from."
+    odd = replace(volume_answer, cautions=(said,), notes=(said, UNJUDGED))
+    page = describe_volume_page(odd, RenderSettings())
+    assert page.cautions == (said,)
+    assert [one.sentence for one in dict(page.sections)["What else to know"]].count(said) == 0
+
+
 @pytest.mark.parametrize("kind", ["pdf", "html"])
 def test_it_is_written_as_any_other(volume_answer: VolumeExplanation, kind: str) -> None:
     data = encode_report(volume_answer, kind)  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+"""The page “Without it”, driven without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from explain.bundled.pictures import bundled_pictures
+from explain.engine.engine import Engine
+from explain.passes.count import Passes
+from explain.pictures.decode import decode
+from tests.support.engine import spend
+
+EAR = {"model": "photo-cnn", "region": "135,60,271,60,271,150,135,150"}
+
+
+def read(dashboard: Any) -> str:
+    return " ".join(str(element.value) for element in dashboard.test.markdown).replace("\\", "")
+
+
+def test_a_region_of_the_link_is_taken_away_and_said(open_dashboard: Callable[..., Any], engine: Engine) -> None:
+    dashboard = open_dashboard(EAR, "without_it")
+    assert not dashboard.test.exception and not dashboard.test.error
+    path = bundled_pictures()[0].path
+    picture = decode(path.read_bytes(), path.name)
+    corners = [(135, 60), (271, 60), (271, 150), (135, 150)]
+    effects = engine.measure_effects(picture, "photo-cnn", {"region 1": corners})
+    assert effects.sentence in read(dashboard)
+    assert len(dashboard.test.get("plotly_chart")) == 1
+    (frame, outline) = sorted(dashboard.rows[0]["outlines"], key=lambda outline: outline["name"])
+    assert frame["name"] == "" and outline["name"] == "region 1"
+    assert "19 other places" in dashboard.sentences.replace("\\", "")
+    # What else is shown of it needs no pass, and is held by the link.
+    assert spend(engine, lambda: dashboard.pick("effects-reading", "share")) == Passes()
+    assert dashboard.words["reading"] == "share" and dashboard.words["region"] == EAR["region"]
+    dashboard.test.button(key="effects-undo").click().run()
+    assert "draw around a place" in dashboard.sentences and "region" not in dashboard.words
+    assert dashboard.test.button(key="effects-undo").disabled and not dashboard.test.get("plotly_chart")
+
+
+def test_what_cannot_be_taken_away_is_said_beside_the_picture(open_dashboard: Callable[..., Any]) -> None:
+    dashboard = open_dashboard(EAR | {"region": "0,0,20,0,20,300,0,300"}, "without_it")
+    assert "“region 1” the model saw nothing" in dashboard.sentences and dashboard.rows
+    many = open_dashboard(EAR | {"region": [EAR["region"]] * 9}, "without_it")
+    assert "draw around a place" in many.sentences and "region" in many.sentences
+
+
+def test_where_a_map_is_high_is_a_region(open_dashboard: Callable[..., Any]) -> None:
+    words = {"model": "photo-cnn", "without": "map", "above": "80", "look": "grad-cam"}
+    dashboard = open_dashboard(words, "without_it")
+    assert not dashboard.test.error and "where Grad-CAM is high" in read(dashboard)
+    assert dashboard.pane("map")["map"] is not None
+    assert dashboard.words["above"] == "80"
