@@ -45,20 +45,12 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark whatever drives the browser, so that `-m "not browser"` leaves it out; skip what is slow unless chosen.
-
-    Where two processes share the tests, as for `make test`, one has all that drive the browser, and with them the
-    servers; of the others a file's tests stay together, and with them what they build once.
-    """
-    shared = config.pluginmanager.hasplugin("xdist")
+    """Mark whatever drives the browser, so that `-m "not browser"` leaves it out; skip what is slow unless chosen."""
     for item in items:
         if item.get_closest_marker("slow") and "slow" not in config.option.markexpr:
             item.add_marker(pytest.mark.skip(reason="Takes minutes: choose it with -m slow."))
         if {"chromium", "page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
-        if shared:
-            group = "browser" if item.get_closest_marker("browser") else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
