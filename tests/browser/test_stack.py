@@ -377,7 +377,10 @@ def test_a_prior_study_is_scrolled_along(visit: Visit, volume: Volume) -> None:
         [{"name": "Doe^Jane.zip", "mimeType": "", "buffer": pack([write(ds) for ds in series])}], timeout=PATIENCE
     )
     choice = visit.page.get_by_role("combobox", name=re.compile("Prior study beside it"))
-    choice.click(timeout=PATIENCE)
+    expect(choice).to_be_visible(timeout=PATIENCE)
+    choice.scroll_into_view_if_needed()  # a list that opens while the sidebar moves closes again
+    expect(visit.rows.filter(has_text="CT, 20 slices")).to_have_count(1, timeout=PATIENCE)
+    choice.click()
     visit.page.get_by_role("option", name=re.compile("uploaded before")).click()
     prior = visit.rows.filter(has_text="Prior CT")
     expect(prior).to_have_count(1, timeout=PATIENCE)
