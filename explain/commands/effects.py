@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +21,7 @@ from explain.commands.flags import (
     read_numbers,
     with_flags,
 )
+from explain.commands.progress_lines import say_progress
 from explain.engine.engine import Engine
 from explain.errors import ExplainError, PictureError
 from explain.faithfulness.effects import Effects
@@ -70,7 +70,7 @@ def effects(
         regions |= _find_high(engine, opened, loaded, target, map_, above)
     if not regions:
         raise ExplainError("Say what is taken away: --region NAME=LEFT,TOP,RIGHT,BOTTOM, --grid 2, --parts or --map.")
-    measured = engine.measure_effects(opened, loaded, regions, target, progress=_say_progress)
+    measured = engine.measure_effects(opened, loaded, regions, target, progress=say_progress)
     if as_json:
         print(json.dumps(measured.as_data(), indent=1, ensure_ascii=False))
     else:
@@ -110,10 +110,6 @@ def _find_high(
         raise ExplainError(next(iter(entry.unavailable.values())))
     heatmap = entry.maps[0]
     return {f"where {method} is high": mask_above(heatmap.values, heatmap.box, picture.size, above)}
-
-
-def _say_progress(share: float, text: str) -> None:
-    print(f"[{write_percent(share):>5}] {text}", file=sys.stderr)
 
 
 def _print_effects(measured: Effects) -> None:

@@ -22,13 +22,13 @@ from explain.commands.flags import (
     read_settings,
     with_flags,
 )
+from explain.commands.progress_lines import say_progress
 from explain.commands.show import list_pictures
 from explain.engine.engine import Engine
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ExplainError
 from explain.faithfulness.measured import Measured
 from explain.faithfulness.measures import MEASURES
-from explain.percent import write_percent
 from explain.pictures.decode import decode
 from explain.pictures.naming import hide_name
 from explain.pictures.picture import Picture
@@ -70,7 +70,7 @@ def measure(
     for number, file in enumerate(files, 1):
         try:
             picture = decode(read_file(file.path), file.path.name, white=white)
-            told = partial(_say_progress, number - 1, len(files))
+            told = partial(say_progress, before=(number - 1) / len(files), part=1 / len(files))
             measured = engine.measure(picture, loaded, chosen, layer, target, settings, progress=told, measures=wanted)
         except ExplainError as error:
             if file.wanted:
@@ -93,10 +93,6 @@ def measure(
 
 def _split(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _say_progress(done: int, count: int, share: float, text: str) -> None:
-    print(f"[{write_percent((done + share) / count):>5}] {text}", file=sys.stderr)
 
 
 def _print_measured(picture: Picture, measured: Measured, wanted: list[str]) -> None:

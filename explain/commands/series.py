@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from explain.commands.flags import Json, app
+from explain.commands.progress_lines import say_progress
 from explain.errors import ExplainError
-from explain.percent import write_percent
 from explain.progress import Watch
 from explain.storage import expand_home
 from explain.volumes.planes import Plane
@@ -31,7 +31,7 @@ def series(
     as_json: Json = False,
 ) -> None:
     """List the series in files, folders and zips, the largest first; `show --series NUMBER --slice N` explains."""
-    found = read_volumes(_check(files), Watch(_say_progress))
+    found = read_volumes(_check(files), Watch(_say_beginning))
     if as_json:
         print(json.dumps([_as_data(one) for one in found.series], ensure_ascii=False))
         return
@@ -87,10 +87,10 @@ def open_series(files: Sequence[Path], number: int) -> Volume:
     Raises:
         ExplainError: there is no such series.
     """
-    found = read_volumes(_check(files), Watch(_say_progress))
+    found = read_volumes(_check(files), Watch(_say_beginning))
     for problem in found.problems:
         print(problem, file=sys.stderr)
-    volume = _choose(found, number).open(Watch(_say_progress))
+    volume = _choose(found, number).open(Watch(_say_beginning))
     print(f"Series {number} of {len(found.series)}: {volume.name}")
     for note in volume.notes:
         print(f"  {note}")
@@ -132,6 +132,6 @@ def list_indices(volume: Volume, which: str, plane: Plane) -> list[int]:
     return [at for at in wanted if at in there] or wanted
 
 
-def _say_progress(share: float, text: str) -> None:
+def _say_beginning(share: float, text: str) -> None:
     if share == 0:
-        print(f"[{write_percent(share):>5}] {text}", file=sys.stderr)
+        say_progress(share, text)

@@ -25,6 +25,7 @@ from explain.commands.flags import (
     read_view,
     with_flags,
 )
+from explain.commands.progress_lines import say_progress
 from explain.commands.series import MIDDLE, are_volumes, list_indices, open_series
 from explain.commands.stack import TABLE, WholeStack, show_stack
 from explain.commands.taking_away import TakeAway
@@ -42,7 +43,6 @@ from explain.methods import get_method
 from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
 from explain.passes.look import Score
-from explain.percent import write_percent
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
@@ -142,8 +142,7 @@ def show(
         if verdicts or references is not None or (fusion, augmentation) != ("none", "none"):
             raise ExplainError("A volume is explained as it is: leave verdicts, references, fusion and views out.")
         volume = volume or open_whole(pictures, series, request.name)
-        say = partial(_say_progress, 0, 1)
-        answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say)
+        answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say_progress)
         write_volume(answer, out, chosen_view, window, file)
         _finish(engine, out, [], 1, take_away.write_volume(answer, out, window))
         return
@@ -187,7 +186,8 @@ def show(
         for start in range(0, count, engine.batch):
             part = slice(start, start + engine.batch)
             ask_now = partial(
-                ask, progress=partial(_say_progress, start / count, min(engine.batch, count - start) / count)
+                ask,
+                progress=partial(say_progress, before=start / count, part=min(engine.batch, count - start) / count),
             )
             # What is read is not named here: it would be held while the next are read.
             _show_some(
@@ -336,11 +336,6 @@ def _ask_about(
             _log.exception("A picture could not be explained")
             leave_out(f"“{pictures[0].name}” could not be explained: {type(error).__name__}: {error}")
         return []
-
-
-def _say_progress(before: float, part: float, share: float, text: str) -> None:
-    """Progress of some of the pictures, as that of all."""
-    print(f"[{write_percent(before + part * share):>5}] {text}", file=sys.stderr)
 
 
 def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str) -> None:
