@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import streamlit as st
 
 from components.choices.target import name_classes, offer_classes
+from components.choices.view import pick_one
 from components.words import describe_duration
 from explain.bundled.models import bundled_models
 from explain.networks.layer import Layer
@@ -63,19 +64,8 @@ def pick_comparison(
         model: the model's name.
         knowing: names of the bundled models that know the pictures, compared where none is chosen.
     """
-    st.session_state.setdefault(BY, "methods")
-    by = st.segmented_control(
-        "Compare by",
-        get_args(CompareBy),
-        key=BY,
-        format_func=str.capitalize,
-        on_change=lambda: st.session_state.pop(WITH, None),
-        persist_state="session",
-        label_visibility="collapsed",
-        width="content",
-        required=True,
-    )
-    assert by is not None  # one is required, and one was set
+    ways: dict[CompareBy, str] = {by: by.capitalize() for by in get_args(CompareBy)}
+    by = pick_one("Compare by", BY, ways, on_change=lambda: st.session_state.pop(WITH, None), label_hidden=True)
     if by == "methods":
         return Comparison()
     options: dict[str, str]

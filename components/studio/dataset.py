@@ -12,6 +12,7 @@ import streamlit as st
 
 from components.browser.cards import Card, Frame, cards
 from components.choices.pictures import make_thumbnail
+from components.choices.view import pick_one
 from components.session.work import Place, Work, go_on, is_stopped
 from components.studio.groups import pick_groups
 from components.words import escape
@@ -121,18 +122,13 @@ def get_pile() -> Pile:
 
 def pick_dataset() -> tuple[Given, DataSet] | None:
     """Offer the sources, read what is given, and show what was found; None until there is something."""
-    st.session_state.setdefault(SOURCE, "birds")
-    source = st.segmented_control(
+    source = pick_one(
         "Pictures to learn from",
-        [*SOURCES],
-        key=SOURCE,
-        format_func=SOURCES.__getitem__,
-        persist_state="session",
-        required=True,
-        help="Birds that are drawn here, to try it at once; or your own: a folder or a zip with a folder for each "
+        SOURCE,
+        SOURCES,
+        "Birds that are drawn here, to try it at once; or your own: a folder or a zip with a folder for each "
         "class (or train and val with such folders in them), or files class by class.",
     )
-    assert source is not None  # one is required, and one was set
     pick = {"birds": _pick_birds, "folder": _pick_folder, "zip": _pick_zip, "classes": _pick_classes}[source]
     given = pick()
     place = Place("dataset")

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from components.browser.canvas import Outline, Pane, Row, read_drawn
+from components.choices.view import pick_one
 from components.studio.parts import outline_parts
 from explain.faithfulness.holes import cut_grid
 from explain.faithfulness.shapley import MOST_SHARED
@@ -67,22 +68,14 @@ def pick_source(has_parts: bool) -> Source:
     Args:
         has_parts: the picture's parts are known.
     """
-    offered = [source for source in SOURCES if source != "parts" or has_parts]
-    if st.session_state.get(SOURCE) not in offered:
-        st.session_state[SOURCE] = "drawn"
-    source: Source | None = st.segmented_control(
+    offered = {source: title for source, title in SOURCES.items() if source != "parts" or has_parts}
+    return pick_one(
         "Take away",
+        SOURCE,
         offered,
-        key=SOURCE,
-        format_func=SOURCES.__getitem__,
-        persist_state="session",
-        required=True,
-        width="content",
-        help="Boxes or lassos that you draw, up to 8; the parts of a drawn bird; the cells of a grid; or the place "
+        "Boxes or lassos that you draw, up to 8; the parts of a drawn bird; the cells of a grid; or the place "
         "where a map is above a share of its highest value.",
     )
-    assert source is not None  # one is required, and one was set
-    return source
 
 
 def pick_cut() -> float:
@@ -95,21 +88,14 @@ def pick_cut() -> float:
 
 def pick_reading() -> Reading:
     """Offer what is shown of each region."""
-    st.session_state.setdefault(READING, "removal")
-    reading: Reading | None = st.segmented_control(
+    return pick_one(
         "What is shown",
-        [*READINGS],
-        key=READING,
-        format_func=READINGS.__getitem__,
-        persist_state="session",
-        required=True,
-        width="content",
-        help="Removed: how far the number falls without the region. Kept alone: how far it rises when of all regions "
+        READING,
+        READINGS,
+        "Removed: how far the number falls without the region. Kept alone: how far it rises when of all regions "
         "only this one is shown. Shapley share: what it adds on average, whichever others are there; the shares sum to "
         "what all regions do together.",
     )
-    assert reading is not None  # one is required, and one was set
-    return reading
 
 
 def follow_drawn(picture: Picture) -> dict[str, Region]:

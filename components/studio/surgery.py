@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from components.browser.canvas import Choice, Outline, Pane, Row, read_drawn
+from components.choices.view import pick_one
 from components.maps.rows import EXPLAIN_CLASS
 from components.studio.eyes import build_trait_pane, describe_class
 from components.words import format_answer
@@ -171,21 +172,13 @@ def _start_again() -> None:
 
 
 def _pick_how(others: Mapping[str, Picture]) -> tuple[How, Picture | None]:
-    offered = [how for how in HOWS if how != "swap" or others]
-    if st.session_state.get(HOW) not in offered:
-        st.session_state[HOW] = "surroundings"
-    how = st.segmented_control(
+    how = pick_one(
         "Change the region by",
-        offered,
-        key=HOW,
-        format_func=HOWS.__getitem__,
-        persist_state="session",
-        required=True,
-        width="content",
-        help="Mean colour: painted over with the mean of what lies around it. Fill in: what lies around it is "
+        HOW,
+        {how: title for how, title in HOWS.items() if how != "swap" or others},
+        "Mean colour: painted over with the mean of what lies around it. Fill in: what lies around it is "
         "drawn on inwards. Swap: the same place of another picture. Another region is another edit on top.",
     )
-    assert how is not None  # one is required, and one was set
     if how != "swap":
         return how, None
     if st.session_state.get(OTHER) not in others:
