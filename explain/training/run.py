@@ -146,6 +146,8 @@ class TrainingRun:
 
     def state(self) -> RunState:
         """How the run stands now."""
+        # Asked for before its words are read: a process that ends in between has said how, and is not interrupted.
+        is_at_work = is_locked(self.files.lock)
         order = self.files.read_order()
         phase: Phase = "preparing"
         message, share, name, digest = "", 0.0, order.name, ""
@@ -161,7 +163,7 @@ class TrainingRun:
                 epochs[epoch.number] = epoch
                 share_then = share
         if phase not in _FINAL:
-            if not is_locked(self.files.lock):
+            if not is_at_work:
                 phase = "interrupted"
                 if self.files.cancel.exists():
                     self.files.clear_away()

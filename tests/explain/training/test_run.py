@@ -22,7 +22,7 @@ from explain.training.loop import train_prompts
 from explain.training.outcome import Epoch, Preparing, Tell, Trained
 from explain.training.process_lock import take_lock
 from explain.training.run import Phase, RunState, TrainingRun, find_runs_of, sweep_runs
-from explain.training.run_folder import Words
+from explain.training.run_folder import RunFolder, Words
 from explain.training.saving import save_trained
 from explain.training.worker import work
 from tests.support.training import RECIPE, VIT, make_two_colours, prepare_run
@@ -91,6 +91,24 @@ def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(one_thre
     assert not list(run.folder.glob("*.safetensors"))
     again.cancel()
     assert again.state().phase == "done"  # what is over stays as it is
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = prepare_run(make_two_colours(), monkeypatch)
+    lock = take_lock(run.files.lock)
+    assert lock is not None
+    Words(run.files.progress).say(phase="training", message="Saving", share=1.0)
+    before = list(run.files.read_progress())
+
+    def end_after_the_reading(self: RunFolder) -> Iterator[dict[str, Any]]:
+        Words(run.files.progress).say(phase="failed", message="The disk is full.")
+        lock.close()
+        return iter(before)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "read_progress", end_after_the_reading)
+        assert run.state().phase == "training"
+    assert (run.state().phase, run.state().message) == ("failed", "The disk is full.")
 
 
 def test_a_run_cancelled_within_an_epoch_keeps_no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
