@@ -23,6 +23,7 @@ ELSEWHERE = {
     "explain/bundled/birds/dice.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/scene.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/shapes.py": "tests/explain/bundled/birds/test_draw.py",
+    "explain/commands/channels.py": "tests/explain/commands/test_effects.py",
     "explain/commands/flags.py": "tests/explain/commands/test_show.py",
     "explain/datasets/given.py": "tests/explain/datasets/test_reading.py",
     "explain/engine/drawing.py": "tests/explain/engine/test_engine.py",
