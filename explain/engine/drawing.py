@@ -20,7 +20,7 @@ from explain.maps.heatmap import Heatmap, judge
 from explain.methods import Method, get_method
 from explain.networks.head import find_head
 from explain.networks.meaning import read_answers
-from explain.passes.capture import LayerCapture
+from explain.passes.capture import Derived, LayerCapture
 from explain.passes.count import Passes
 from explain.passes.runner import Runner
 from explain.pictures.augmentation import View
@@ -155,18 +155,19 @@ def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question,
             outputs=loaded.outputs,
         )
     at = (layer.name, question.make_ask(method, target))
+    own = at not in seen.stepped  # else all is of a network that was trained by a step
     return LayerCapture(
         layer=layer,
         target=target,
         logits=seen.logits,
-        activations=seen.activations[layer.name],
+        activations=seen.activations[layer.name] if own else seen.stepped[at],
         gradients=seen.gradients[at] if method.differentiates else None,
         curvature=seen.curvatures[at] if "curvature" in method.needs else None,
         head=head,
         attention=seen.attention[target, question.score] if "attention" in method.needs else None,
         prompts=seen.prompts[target] if "prompts" in method.needs else None,
         runner=runner,
-        derived=seen.derived[layer.name],
+        derived=seen.derived[layer.name] if own else Derived(),
         outputs=loaded.outputs,
         cell=sight.measure_cell(layer.grid),
     )

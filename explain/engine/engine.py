@@ -263,7 +263,8 @@ class Engine:
                 if verdicts:
                     for found in self._judge.judge(sight, question, watch):
                         one = replace(one, verdicts=found)
-                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
+                depths = [layer.name for layer in loaded.layers]
+                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion, depths)))
         return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
 
     def explain_stack(

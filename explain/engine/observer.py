@@ -22,6 +22,7 @@ from explain.models.loaded import get_layer
 from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
+from explain.passes.meta_step import PASSES, look_after_step
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
 from explain.progress import Watch
 from explain.settings import Settings
@@ -168,6 +169,9 @@ class Observer:
         seen = self._memory.recall(sight) or Seen()
         run = Passes()
         for group in part_asks(asks, sight.loaded):
+            if group and group[0].step:
+                run += self._see_after_step(sight, seen, layers, group[0].of(seen.resolve(group[0].target)))
+                continue
             missing = list(group)
             if seen.own_logits is not None:
                 missing = [
@@ -182,6 +186,15 @@ class Observer:
             seen.add(look)
         self._memory.keep(sight, seen)
         return seen, run
+
+    def _see_after_step(self, sight: Sight, seen: Seen, layers: Sequence[Layer], ask: Ask) -> Passes:
+        """What is seen after a step of training; with the passes that takes."""
+        if all((layer.name, ask) in seen.stepped for layer in layers):
+            return Passes()
+        loaded = sight.loaded
+        work = partial(look_after_step, loaded.module, self._machine.prepare(sight), layers, ask, loaded.outputs)
+        seen.add_after_step(self._machine.make_room(work, loaded))
+        return self._machine.count(PASSES)
 
     def see_prompts(self, sight: Sight, seen: Seen) -> tuple[PromptLook, Passes]:
         """What the class prompts made of a picture, after one pass of the network if that is not known yet. The model's
