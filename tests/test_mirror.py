@@ -70,6 +70,7 @@ ELSEWHERE = {
     "explain/volumes/header.py": "tests/explain/volumes/test_series.py",
     "explain/volumes/loading.py": "tests/explain/volumes/test_reading.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
+    "explain/training/attention_fit.py": "tests/explain/training/test_attention_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/canvas/files.py": "tests/components/browser/test_canvas.py",
     "components/browser/canvas/stack.py": "tests/browser/test_stack.py",
