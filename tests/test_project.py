@@ -49,7 +49,13 @@ def requirements(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("-r ")]
 
 
-PAGES = ["README.md", "CONTRIBUTING.md", "explain/methods/README.md", "assets/pictures/README.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "explain/methods/README.md",
+    "explain/collections/README.md",
+    "assets/pictures/README.md",
+]
 PAGES += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "assets" / "models").glob("*.md"))
 """What is written for people who read the repository."""
 

@@ -63,7 +63,7 @@ from explain.faithfulness.shapley import MOST_SHARED
 from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
-from explain.models.prompt_library import is_name
+from explain.models.library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings

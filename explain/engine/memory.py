@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
 _ANSWERS_KEPT = 8192  # likewise; of a thousand classes each takes 4 KB
+_TABLES_KEPT = 24
 
 
 @dataclass(eq=False)
@@ -49,6 +50,8 @@ class Seen:
     halves: dict[bool, bool] = field(default_factory=dict)  # whether half precision tells the same, by who answers
     # What is answered to changed versions of the picture: by whether prompts answer, and the digest of the change.
     answers: OrderedDict[tuple[bool, str], np.ndarray] = field(default_factory=OrderedDict)
+    # What is answered where the output of a layer or a part is another: by which, and what is done to it, a row a pass.
+    tables: OrderedDict[Hashable, np.ndarray] = field(default_factory=OrderedDict)
     # By class, and whether prompts answer, what places do to other pictures.
     places: dict[tuple[int, bool], tuple[Transplant, ...]] = field(default_factory=dict)
     map_bytes: int = 0
@@ -79,7 +82,7 @@ class Seen:
         derived = sum(kept.bytes_kept for kept in self.derived.values())
         attention = sum(map(count_bytes, self.attention.values()))
         banks = sum(bank.answers.nbytes + bank.masks.nbytes for bank in self.banks.values())
-        answers = sum(answer.nbytes for answer in self.answers.values())
+        answers = sum(answer.nbytes for answer in (*self.answers.values(), *self.tables.values()))
         return sum(tensor.nbytes for tensor in tensors) + derived + attention + banks + answers + self.map_bytes
 
     def add(self, look: Look) -> None:
@@ -109,6 +112,12 @@ class Seen:
         self.answers.update(answers)
         while len(self.answers) > _ANSWERS_KEPT:
             self.answers.popitem(last=False)
+
+    def keep_table(self, key: Hashable, table: np.ndarray) -> None:
+        """Keep what was answered to changed outputs, and give up the oldest where there are too many."""
+        self.tables[key] = table
+        while len(self.tables) > _TABLES_KEPT:
+            self.tables.popitem(last=False)
 
     def turn_of(self, key: Hashable) -> threading.RLock:
         """The one lock of a map: whoever asks for the same one waits for it."""
