@@ -48,6 +48,7 @@ from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.report.export import Report, save
+from explain.report.one_page.stack import ExplainedStack
 from explain.report.replay import replay_manifest
 from explain.report.sentence import write_sentence
 from explain.storage import check_folder, expand_home, read_file
@@ -171,8 +172,9 @@ def show(
             return Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
 
         with Report(out, chosen_view, file, names, take_away.takers) as folder:
-            problems = show_stack(whole, answers, tell, folder)
-        also = f", the stack in {TABLE}{take_away.write()}"
+            answered, problems = show_stack(whole, answers, tell, folder)
+        explained = ExplainedStack(loaded, volume, answered, score, engine.description, plane, window)
+        also = f", the stack in {TABLE}{take_away.write_stack(explained)}"
         _finish(engine, out, problems, len(whole.volume.list_there(plane)), also)
         return
     left_out: list[str] = []

@@ -44,7 +44,14 @@ def write_command(explanation: Explanation, entry: PictureExplanation, whole: bo
         words += ["--window", picture.section.window] if picture.section.window else []
     if entry.verdicts:
         words.append("--verdicts")
-    return shlex.join(words)
+    return " ".join(map(_quote, words))
+
+
+def _quote(word: str) -> str:
+    """A word as the shell takes it; one with an apostrophe, such as a window's, in double quotes, to be legible."""
+    if "'" in word and not set(word) & set('"$`\\!'):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 def can_be_made_again(explanation: Explanation, entry: PictureExplanation) -> str:
