@@ -18,6 +18,7 @@ ELSEWHERE = {
     "explain/__init__.py": "tests/explain/report/test_export.py",
     "explain/__main__.py": "tests/explain/commands/test_show.py",
     "explain/bundled/architectures.py": "tests/explain/bundled/making/test_train.py",
+    "explain/bundled/making/spectrum.py": "tests/explain/bundled/test_spectrum.py",
     "explain/bundled/birds/body.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/canvas.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/dice.py": "tests/explain/bundled/birds/test_draw.py",
@@ -40,6 +41,7 @@ ELSEWHERE = {
     "explain/engine/masked.py": "tests/explain/engine/test_judging.py",
     "explain/engine/observer.py": "tests/explain/engine/test_engine.py",
     "explain/engine/sight.py": "tests/explain/engine/test_engine.py",
+    "explain/engine/wanted.py": "tests/explain/engine/test_visualisation.py",
     "explain/engine/strangers.py": "tests/explain/engine/test_judging.py",
     "explain/faithfulness/measures/__init__.py": "tests/explain/faithfulness/measures/test_registry.py",
     "explain/faithfulness/measures/aopc.py": "tests/explain/faithfulness/measures/test_insertion.py",
@@ -71,6 +73,7 @@ ELSEWHERE = {
     "explain/volumes/header.py": "tests/explain/volumes/test_series.py",
     "explain/volumes/loading.py": "tests/explain/volumes/test_reading.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
+    "explain/training/attention_fit.py": "tests/explain/training/test_attention_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.
     "components/browser/canvas/files.py": "tests/components/browser/test_canvas.py",
     "components/browser/canvas/stack.py": "tests/browser/test_stack.py",

@@ -90,7 +90,7 @@ class Observer:
             asks = part_asks(question.list_asks(), loaded)[0]
             tensors = [self._machine.prepare(sight) for sight in fresh]
             try:
-                looks = self._look(loaded, tensors, question.layers, asks)
+                looks = self._look(loaded, tensors, question.layers, asks, question.beside)
             except Exception as error:
                 if _concerns_all(error):
                     raise
@@ -115,7 +115,7 @@ class Observer:
             watch.stop_if_cancelled()
             failed: dict[str, str] = {}
             try:
-                seen, run = self.see(sight, question.layers, question.list_asks())
+                seen, run = self.see(sight, question.layers, question.list_asks(), question.beside)
             except Exception as error:
                 if _concerns_all(error):
                     raise
@@ -135,7 +135,9 @@ class Observer:
 
     def _see_one_by_one(self, sight: Sight, question: Question, failed: dict[str, str]) -> tuple[Seen, Passes]:
         """What can be seen where something that is differentiated fails: each method's own part by itself."""
-        seen, run = self.see(sight, question.layers)  # where this fails, so does the network itself
+        seen, run = self.see(
+            sight, question.layers, beside=question.beside
+        )  # where this fails, so does the network itself
         for method in question.methods:
             if method.differentiates:
                 asks = [question.make_ask(method, target) for target in question.targets]
@@ -162,9 +164,11 @@ class Observer:
         seen.attention[target, score] = self._machine.make_room(work, loaded)
         return self._machine.count(Passes(forward=1, backward=2))
 
-    def see(self, sight: Sight, layers: Sequence[Layer] = (), asks: Sequence[Ask] = ()) -> tuple[Seen, Passes]:
-        """What is known of a sight, after running the network once more if something asked for is missing. The model's
-        turn must be held.
+    def see(
+        self, sight: Sight, layers: Sequence[Layer] = (), asks: Sequence[Ask] = (), beside: Sequence[Layer] = ()
+    ) -> tuple[Seen, Passes]:
+        """What is known of a sight, after running the network once more if something asked for is missing: of the
+        layers `beside` nothing is differentiated. The model's turn must be held.
         """
         seen = self._memory.recall(sight) or Seen()
         run = Passes()
@@ -179,9 +183,9 @@ class Observer:
                     for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
                     if any((layer.name, ask) not in seen.gradients for layer in layers)
                 ]
-                if not missing and all(layer.name in seen.activations for layer in layers):
+                if not missing and all(layer.name in seen.activations for layer in (*layers, *beside)):
                     continue
-            (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing)
+            (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing, beside)
             run += Passes(forward=1, backward=len(missing))
             seen.add(look)
         self._memory.keep(sight, seen)
@@ -216,7 +220,12 @@ class Observer:
         return seen.prompts[target]
 
     def _look(
-        self, loaded: LoadedModel, tensors: Sequence[Tensor], layers: Sequence[Layer], asks: Sequence[Ask]
+        self,
+        loaded: LoadedModel,
+        tensors: Sequence[Tensor],
+        layers: Sequence[Layer],
+        asks: Sequence[Ask],
+        beside: Sequence[Layer],
     ) -> tuple[Look, ...]:
         """A look at each of some pictures, `(1, C, h, w)` each, all at once or in halves that fit the memory."""
         import torch
@@ -228,7 +237,7 @@ class Observer:
             if len(some) > 1 and pictures.device.type == "cpu":
                 # Several at once are a quarter quicker in this order of memory; one alone stays as it is, bit for bit.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
-            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described)
+            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, beside=beside)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

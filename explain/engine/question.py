@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from explain.errors import LayerError, MethodError, TargetError
 from explain.methods import Method, Settings, get_method
+from explain.models.attention_library import AttentionCard, find_attention
 from explain.models.loaded import LoadedModel, get_layer
 from explain.passes.look import Ask, Score
 from explain.settings import read_refusal
@@ -39,6 +40,8 @@ class Question:
         settings: by method name, complete.
         score: what of a class is differentiated.
         unavailable: by method name, why the others cannot, in a sentence.
+        attention: the trained attention whose maps are asked for; None where none are.
+        beside: the layers whose features it reads.
     """
 
     layers: tuple[Layer, ...]
@@ -47,6 +50,8 @@ class Question:
     settings: Mapping[str, Settings]
     score: Score
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    attention: AttentionCard | None = None
+    beside: tuple[Layer, ...] = ()
 
     def list_asks(self) -> list[Ask]:
         """What must be differentiated, each once, for each class in turn."""
@@ -97,6 +102,17 @@ def build_question(
     unavailable = {
         name: obstacle for name in complete if (obstacle := find_obstacle(get_method(name), loaded)) is not None
     }
+    attention = None
+    for name in [
+        name for name in complete if "trained attention" in get_method(name).needs and name not in unavailable
+    ]:
+        try:
+            attention = find_attention(loaded, getattr(complete[name], "module", ""))
+        except MethodError as error:
+            unavailable[name] = str(error)
+        else:
+            # Named, so that whoever draws the map again has the same one, whatever was trained since.
+            complete[name] = complete[name].model_copy(update={"module": attention.name})
     return Question(
         layers=tuple(dict.fromkeys(layers)),
         targets=tuple(dict.fromkeys(None if t == "auto" else find_target(loaded, t) for t in targets)),
@@ -104,6 +120,8 @@ def build_question(
         settings=complete,
         score=score,
         unavailable=unavailable,
+        attention=attention,
+        beside=() if attention is None else attention.find_layers(loaded),
     )
 
 
@@ -258,6 +276,11 @@ def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:
     """Why a method cannot work on a model whatever the layer, in a sentence; None where it can."""
     if "prompts" in method.needs and loaded.prompted is None:
         return f"{method.title} needs a ViT with trained class prompts; this model has none."
+    if "trained attention" in method.needs:
+        try:
+            find_attention(loaded)
+        except MethodError as error:
+            return str(error)
     if "attention" in method.needs and loaded.reads_volumes:
         return f"{method.title} reads the attention of vision transformers of pictures; this model reads volumes."
     if "attention" in method.needs:

@@ -99,7 +99,11 @@ def _capture(turn: tuple[int, ...], name: str, settings: Any) -> LayerCapture:
 
 
 def _list_cases() -> list[tuple[str, dict[str, Any]]]:
-    claimed = [name for name, method in all_methods().items() if not method.needs & {"attention", "prompts"}]
+    claimed = [
+        name
+        for name, method in all_methods().items()
+        if not method.needs & {"attention", "prompts", "trained attention"}
+    ]
     return [(name, settings) for name in claimed for settings in _FAST.get(name, [{}])]
 
 
