@@ -27,13 +27,12 @@ def draw_channels(channels: Channels, shown: ChannelsShown, enlarged: bool = Fal
         shown: which numbers; probabilities are in per cent.
         enlarged: to be read from afar.
     """
-    values = getattr(shown.find_shift(channels), shown.reading)
-    strongest = np.argsort(-np.abs(values), kind="stable")[:MOST_BARS][::-1]
-    scale = 100.0 if shown.by_probability else 1.0
+    values = shown.find_values(channels)
+    strongest = shown.find_strongest(channels, MOST_BARS)[::-1]
     rows = [*range(len(strongest))]
     figure = go.Figure()
     figure.add_bar(
-        x=scale * values[strongest],
+        x=values[strongest],
         y=rows,
         orientation="h",
         width=0.62,
@@ -93,7 +92,7 @@ def draw_claims(channels: Channels, shown: ChannelsShown, enlarged: bool = False
         hovertemplate="channel %{customdata}: says %{x:.3f}, does %{y:.3f}<extra></extra>",
     )
     order = f", rank correlation {of.agreement:.2f}" if np.isfinite(of.agreement) else ""
-    _lay_out(figure, f"All {len(of.claims)} channels{order}", 330, enlarged)
+    _lay_out(figure, f"All {len(of.claims)} channels{order}", 480 if enlarged else 330, enlarged)
     figure.update_xaxes(title="What Grad-CAM's weight says")
     figure.update_yaxes(title="How far the score falls")
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.browser.cards import cards
 from components.choices.caution import show_cautions
 from components.choices.one_picture import pick_one
 from components.maps.waiting import say_stopped
@@ -13,6 +14,7 @@ from components.page.subject import Subject
 from components.session.work import Place, Work, is_stopped
 from components.studio.channels import (
     ChannelsShown,
+    build_channel_cards,
     describe_bars,
     list_beside,
     make_channels_key,
@@ -23,6 +25,7 @@ from components.studio.channels import (
 )
 from components.studio.views import CHART
 from components.words import escape
+from explain.pictures.geometry import find_box
 from pages.without_views.asking import Asked, Found, measure
 
 
@@ -52,6 +55,11 @@ def show_view(subject: Subject) -> None:
     work = Work(lambda work: measure(subject, asked, work))
     found = place.watch(work, "Changing channels …", stop_key=key)
     with place.container():
+        st.markdown(escape(found.channels.sentence))
+        box = find_box(picture.size, subject.model.preprocessing)
+        items = build_channel_cards(found.channels, shown, picture, box)
+        cards(items, "channels-cards", "Where the channels that do most respond", width=112)
+        st.caption("Where they respond: orange above zero, blue below. The number is that of the bars.")
         _show(found, shown)
 
 
@@ -60,7 +68,6 @@ def _show(found: Found, shown: ChannelsShown) -> None:
 
     channels, paths, patches = found.channels, found.paths, found.patches
     enlarged = bool(st.session_state.get(PRESENTING))
-    st.markdown(escape(channels.sentence))
     with st.container(key="channels-row", horizontal=True, gap="medium"):
         with st.container(width=480):
             st.plotly_chart(draw_channels(channels, shown, enlarged), key="channels-bars", config=CHART)
