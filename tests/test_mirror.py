@@ -67,6 +67,7 @@ ELSEWHERE = {
     "explain/methods/table.py": "tests/test_project.py",
     "explain/networks/pooling.py": "tests/explain/models/test_replaced_head.py",
     "explain/networks/trace.py": "tests/explain/networks/test_layer_search.py",
+    "explain/passes/patching.py": "tests/explain/engine/test_patching.py",
     "explain/pictures/dicom_frames.py": "tests/explain/pictures/test_dicom.py",
     "explain/volumes/bounds.py": "tests/explain/volumes/test_reading.py",
     "explain/volumes/header.py": "tests/explain/volumes/test_series.py",
