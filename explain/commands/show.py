@@ -20,6 +20,7 @@ from explain.commands.flags import (
     White,
     app,
     keep_recipe,
+    read_mask,
     read_model,
     read_settings,
     read_view,
@@ -39,6 +40,7 @@ from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
 from explain.faithfulness.unlike import check_count
 from explain.faithfulness.verdict import SIGNS
 from explain.maps.fusion import Fusion
+from explain.maps.mask import MaskSettings
 from explain.methods import get_method
 from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
@@ -48,6 +50,8 @@ from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.report.export import Report, save
+from explain.report.mask_files import MaskFiles
+from explain.report.masks import find_masks
 from explain.report.replay import replay_manifest
 from explain.report.sentence import write_sentence
 from explain.storage import check_folder, expand_home, read_file
@@ -94,6 +98,10 @@ def show(
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Also write a one-page report, FILE.pdf or FILE.html.")] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="Also write where each map is high: SETTING=VALUE, e.g. share=0.2 or threshold=otsu."),
+    ] = None,
     export: Annotated[
         str | None, typer.Option(help="Also write maps of scans as nifti, dicom, or both with a comma between.")
     ] = None,
@@ -118,6 +126,7 @@ def show(
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
+    masks = None if mask is None else read_mask(mask)
     out = check_folder(out)
     if stack and (verdicts or references is not None or (fusion, augmentation) != ("none", "none")):
         raise ExplainError("--stack explains slices as they are: leave verdicts, references, fusion and views out.")
@@ -126,6 +135,7 @@ def show(
     indices = [] if volume is None else list_indices(volume, slice_ or MIDDLE, plane)
     files = [] if volume is not None else list_pictures(pictures, out)
     slices = [] if volume is None or stack else [volume.slice(at, plane, window) for at in indices]
+    takers = [] if masks is None else [MaskFiles(masks)]
     take_away = TakeAway.ask(report, export, for_archive, chosen_view, volume, stack)
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
@@ -140,8 +150,8 @@ def show(
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     if loaded.reads_volumes and not stack:
-        if verdicts or references is not None or (fusion, augmentation) != ("none", "none"):
-            raise ExplainError("A volume is explained as it is: leave verdicts, references, fusion and views out.")
+        if verdicts or references is not None or masks or (fusion, augmentation) != ("none", "none"):
+            raise ExplainError("A volume is explained as it is: leave verdicts, references, masks, fusion, views out.")
         volume = volume or open_whole(pictures, series, request.name)
         answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say_progress)
         write_volume(answer, out, chosen_view, window, file)
@@ -170,7 +180,7 @@ def show(
         def tell(picture: Picture, answer: SliceAnswer) -> Explanation:
             return Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
 
-        with Report(out, chosen_view, file, names, take_away.takers) as folder:
+        with Report(out, chosen_view, file, names, [*take_away.takers, *takers], masks) as folder:
             problems = show_stack(whole, answers, tell, folder)
         also = f", the stack in {TABLE}{take_away.write()}"
         _finish(engine, out, problems, len(whole.volume.list_there(plane)), also)
@@ -182,7 +192,7 @@ def show(
         if len(files or slices) > 1:
             print(f"left out: {sentence}", file=sys.stderr)
 
-    with Report(out, chosen_view, file, names, take_away.takers) as folder:
+    with Report(out, chosen_view, file, names, [*take_away.takers, *takers], masks) as folder:
         count = len(files or slices)
         for start in range(0, count, engine.batch):
             part = slice(start, start + engine.batch)
@@ -196,6 +206,7 @@ def show(
                 ask_now,
                 folder,
                 leave_out,
+                masks,
             )
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not folder.count:
@@ -309,13 +320,14 @@ def _show_some(
     ask: Callable[[Sequence[Picture]], Explanation],
     report: Report,
     leave_out: LeaveOut,
+    masks: MaskSettings | None,
 ) -> None:
     """Explain some pictures together, write and print what is said of each. Nothing of them is held longer."""
     for explanation in _ask_about(pictures, ask, leave_out):
         first = report.count + 1
         report.add(explanation, places)
         for number, entry in enumerate(explanation.pictures, first):
-            _print_entry(entry, explanation.model.labels, report.name(entry.picture, number))
+            _print_entry(entry, explanation.model.labels, report.name(entry.picture, number), masks)
 
 
 def _ask_about(
@@ -339,7 +351,7 @@ def _ask_about(
         return []
 
 
-def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str) -> None:
+def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str, masks: MaskSettings | None) -> None:
     """What is said of a picture, which may be written under another name."""
     name = entry.picture.name
     print(
@@ -353,12 +365,15 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
     for note in entry.picture.notes:
         print(f"  {note}")
     print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")
+    found = {} if masks is None else {one.heatmap.key: one for one in find_masks(entry, masks)}
     for heatmap in entry.maps:
         low, high = heatmap.range
         title = get_method(heatmap.method).title
         if len(entry.layers) * len(entry.targets) > 1:
             title += f", {heatmap.layer}, {heatmap.label}"
         print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
+        if heatmap.key in found:
+            print(f"    {found[heatmap.key].sentence}")
         verdict = entry.verdicts.get(heatmap.key)
         for mark in verdict.marks if verdict else ():
             print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")

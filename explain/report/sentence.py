@@ -171,7 +171,8 @@ def _say_place(entry: PictureExplanation, lead: Heatmap, mask: Mask) -> Clause:
     method = get_method(lead.method)
     name = f"{method.title}, which does not ask for the class," if method.class_agnostic else method.title
     share, where = find_where(mask, _read_known_parts(entry))
-    parts: list[str | Figure] = [f"{name} is high in ", _percent(mask.area), " of the picture"]
+    high: list[str | Figure] = [f"{name} is high (above ", _percent(mask.share), " of its highest value) in "]
+    parts = [*high, _percent(mask.area), " of the picture"]
     millimetres = mask.measure_millimetres(entry.picture.placement)
     if millimetres is not None:
         assert entry.picture.placement is not None

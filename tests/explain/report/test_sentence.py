@@ -70,7 +70,7 @@ def expect(entry: PictureExplanation, effects: Effects | None = None, share: flo
         lead = next((one for one in shown if one.method != "eigen-cam"), shown[0])
         placed = np.nan_to_num(place(np.maximum(lead.values, 0), lead.box, entry.picture.size))
         high = placed / placed.max() > np.float32(share)
-        yield from (say_share(high.mean()), say_share(max(list_shares_of_ninths(high))))
+        yield from (say_share(share), say_share(high.mean()), say_share(max(list_shares_of_ninths(high))))
         if effects is not None:
             yield from expect_effects(effects)
         else:
@@ -145,7 +145,9 @@ def with_verdict(entry: PictureExplanation, *marks: Mark, settled: bool = True) 
 
 def test_every_number_is_the_engines(entry: PictureExplanation) -> None:
     text = check(entry)
-    assert text.startswith("The model says “") and "Grad-CAM is high in " in text, "Eigen-CAM does not ask for a class"
+    assert text.startswith("The model says “") and "Grad-CAM is high (above 20 % of its highest value) in " in text, (
+        "Eigen-CAM does not ask for a class"
+    )
     assert "cropped away" in text and NOTHING_STANDS_OUT not in text
     check(entry, share=0.6)
 
@@ -215,13 +217,13 @@ def test_places_are_known_parts_or_ninths() -> None:
 
 def test_millimetres_are_told_where_they_are_known(entry: PictureExplanation) -> None:
     placed = replace(entry, picture=replace(entry.picture, placement=Placement((2.0, 0.5), at_detector=True)))
-    area = write_sentence(entry).clauses[1].figures[0].value
+    area = write_sentence(entry).clauses[1].figures[1].value
     assert f"({area * 2000:,.0f} mm² at the detector)" in write_sentence(placed).text
 
 
 def test_a_method_that_does_not_ask_for_the_class_says_so(entry: PictureExplanation) -> None:
     alone = replace(entry, maps=tuple(one for one in entry.maps if one.method == "eigen-cam"))
-    assert "Eigen-CAM, which does not ask for the class, is high in " in check(alone)
+    assert "Eigen-CAM, which does not ask for the class, is high (above 20 % " in check(alone)
 
 
 def test_the_manifest_keeps_it_with_its_figures(engine: Engine, cnn: LoadedModel) -> None:
