@@ -34,6 +34,7 @@ ELSEWHERE = {
     "explain/collections/worker.py": "tests/explain/collections/test_run.py",
     "explain/commands/channels.py": "tests/explain/commands/test_effects.py",
     "explain/commands/flags.py": "tests/explain/commands/test_show.py",
+    "explain/commands/without.py": "tests/explain/commands/test_show.py",
     "explain/datasets/given.py": "tests/explain/datasets/test_reading.py",
     "explain/engine/drawing.py": "tests/explain/engine/test_engine.py",
     "explain/engine/explainer.py": "tests/explain/engine/test_engine.py",

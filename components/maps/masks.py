@@ -33,8 +33,9 @@ def show_masks(question: Question, answered: Answered, device: str) -> None:
         fixed = read_mask_settings().threshold == "fixed"
         show_mask_settings([name for name in MaskSettings.model_fields if fixed or name != "share"])
         settings = read_mask_settings()
+        lenders = {id(loan.entry): loan.model for loan in answered.loans.values()}
         for entry in answered.entries:
-            _show_table(entry, settings)
+            _show_table(entry, settings, lenders.get(id(entry), ""))
         st.caption(_HELP)
         explanation = gather(question, answered, device)
         if explanation is not None:
@@ -51,9 +52,10 @@ def show_masks(question: Question, answered: Answered, device: str) -> None:
             )
 
 
-def _show_table(entry: PictureExplanation, settings: MaskSettings) -> None:
+def _show_table(entry: PictureExplanation, settings: MaskSettings, lender: str) -> None:
     found = find_masks(entry, settings, find_known_mask)
-    st.markdown(f"**{escape(entry.picture.name)}**")
+    origin = f" · from {escape(lender)}" if lender else ""
+    st.markdown(f"**{escape(entry.picture.name)}**{origin}")
     if not found:
         st.caption("None of these maps is above zero anywhere: there is no place where one is high.")
         return

@@ -31,6 +31,7 @@ from explain.commands.series import MIDDLE, are_volumes, list_indices, open_seri
 from explain.commands.stack import TABLE, WholeStack, show_stack
 from explain.commands.taking_away import TakeAway
 from explain.commands.whole_volumes import open_whole, write_volume
+from explain.commands.without import measure_without
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
@@ -97,6 +98,10 @@ def show(
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
+    without: Annotated[
+        bool,
+        typer.Option("--without", help="Also measure what happens without the place where the first map is high."),
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="Also write a one-page report, FILE.pdf or FILE.html.")] = None,
     mask: Annotated[
         list[str] | None,
@@ -128,8 +133,10 @@ def show(
     chosen_view = read_view(view or [])
     masks = None if mask is None else read_mask(mask)
     out = check_folder(out)
-    if stack and (verdicts or references is not None or (fusion, augmentation) != ("none", "none")):
-        raise ExplainError("--stack explains slices as they are: leave verdicts, references, fusion and views out.")
+    if stack and (verdicts or without or references is not None or (fusion, augmentation) != ("none", "none")):
+        raise ExplainError(
+            "--stack explains slices as they are: leave verdicts, effects, references, fusion, views out."
+        )
     asks_for_series = stack or slice_ is not None or plane != "stack" or window is not None or series != 1
     volume = open_series(pictures, series) if asks_for_series or are_volumes(pictures) else None
     indices = [] if volume is None else list_indices(volume, slice_ or MIDDLE, plane)
@@ -150,8 +157,10 @@ def show(
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     if loaded.reads_volumes and not stack:
-        if verdicts or references is not None or masks or (fusion, augmentation) != ("none", "none"):
-            raise ExplainError("A volume is explained as it is: leave verdicts, references, masks, fusion, views out.")
+        if verdicts or without or references is not None or masks or (fusion, augmentation) != ("none", "none"):
+            raise ExplainError(
+                "A volume is explained as it is: leave verdicts, effects, references, masks, fusion, views out."
+            )
         volume = volume or open_whole(pictures, series, request.name)
         answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say_progress)
         write_volume(answer, out, chosen_view, window, file)
@@ -200,6 +209,8 @@ def show(
                 ask,
                 progress=partial(say_progress, before=start / count, part=min(engine.batch, count - start) / count),
             )
+            if without:
+                ask_now = partial(_ask_without, ask_now, engine, masks)
             # What is read is not named here: it would be held while the next are read.
             _show_some(
                 *_read_some(files[part], slices[part], partial(decode, white=white), leave_out),
@@ -330,6 +341,15 @@ def _show_some(
             _print_entry(entry, explanation.model.labels, report.name(entry.picture, number), masks)
 
 
+def _ask_without(
+    ask: Callable[[Sequence[Picture]], Explanation],
+    engine: Engine,
+    masks: MaskSettings | None,
+    pictures: Sequence[Picture],
+) -> Explanation:
+    return measure_without(engine, ask(pictures), masks)
+
+
 def _ask_about(
     pictures: Sequence[Picture], ask: Callable[[Sequence[Picture]], Explanation], leave_out: LeaveOut
 ) -> list[Explanation]:
@@ -377,7 +397,7 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
         verdict = entry.verdicts.get(heatmap.key)
         for mark in verdict.marks if verdict else ():
             print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")
-    if said := write_sentence(entry).text:
+    if said := write_sentence(entry, masks).text:
         print(f"  {said}")
     for name, reason in entry.unavailable.items():
         method = get_method(name)

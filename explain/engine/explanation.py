@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from explain.faithfulness.effects import Effects
 from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.faithfulness.verdict import Verdict
 from explain.maps.fusion import Fusion
@@ -89,6 +90,8 @@ class PictureExplanation:
             and pixels tell of the kind, else that it was measured to be unlike.
         unlike: how unlike the pictures it is that the model learned from, or the references.
         verdicts: what is said of each map, by its key, where they were asked for.
+        effects: what happens without the place where a map is high, by the map's key, where that was measured; its only
+            region is that place.
     """
 
     picture: Picture
@@ -103,6 +106,7 @@ class PictureExplanation:
     caution: str = ""
     unlike: Unlikeness = NOT_MEASURED
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    effects: Mapping[str, Effects] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -255,7 +255,7 @@ def build_manifest(
                 caution=entry.caution,
                 section=None if entry.picture.section is None else SectionEntry(**asdict(entry.picture.section)),
                 unlike=write_unlike(entry.unlike),
-                sentence=_write_sentence(entry),
+                sentence=_write_sentence(entry, masks),
             )
         )
         found = [] if masks is None else find_masks(entry, masks)
@@ -274,8 +274,8 @@ def build_manifest(
     )
 
 
-def _write_sentence(entry: PictureExplanation) -> SentenceEntry:
-    sentence = write_sentence(entry)
+def _write_sentence(entry: PictureExplanation, masks: MaskSettings | None) -> SentenceEntry:
+    sentence = write_sentence(entry, masks)
     figures = tuple(figure.value for clause in sentence.clauses for figure in clause.figures)
     return SentenceEntry(text=sentence.text, figures=figures, rules=SENTENCE_RULES)
 

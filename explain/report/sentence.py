@@ -70,24 +70,21 @@ class Sentence:
         return " ".join(clause.text for clause in self.clauses)
 
 
-def write_sentence(
-    entry: PictureExplanation, settings: MaskSettings | None = None, effects: Effects | None = None
-) -> Sentence:
+def write_sentence(entry: PictureExplanation, settings: MaskSettings | None = None) -> Sentence:
     """Say in a sentence what was measured of a picture.
 
     Args:
-        entry: what the engine answered, with the verdicts there are by now; only settled ones are told.
-        settings: how the map becomes a mask; see `explain.maps.mask`.
-        effects: what happens without the place where the leading map is high, the first of its regions; where it was
-            not measured, what hiding says of that map.
+        entry: what the engine answered, with the verdicts there are by now; only settled ones are told. What happens
+            without the place is told of the leading map's effects, or else of its verdict.
+        settings: how the map becomes a mask, by which its effects were measured too; see `explain.maps.mask`.
     """
     lead = find_lead(entry)
     found = None if lead is None else find_map_mask(entry, lead, settings)
     clauses: list[Clause | None] = [_say_answer(entry)]
     if lead is not None and found is not None:
         clauses.append(_say_place(entry, lead, found))
-        if effects is not None:
-            clauses.append(_say_without(effects))
+        if lead.key in entry.effects:
+            clauses.append(_say_without(entry.effects[lead.key]))
         else:
             verdict = entry.verdicts.get(lead.key)
             clauses += [_say_mark(mark, lead) for mark in verdict.marks] if verdict and verdict.settled else []

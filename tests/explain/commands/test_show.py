@@ -267,3 +267,13 @@ def test_masks_are_written_printed_and_told(run: Run, tmp_path: Path) -> None:
     for wrong in ("share=2", "sharp=1", "threshold=high"):
         status, _, said = run(f"{asked} --mask {wrong}")
         assert status == 2 and said.startswith("--mask does not take ") and "threshold, share, pieces, edges" in said
+
+
+def test_what_happens_without_the_place_is_in_the_sentence(run: Run, tmp_path: Path) -> None:
+    bird = next(picture.path for picture in bundled_pictures() if picture.name == "barred-tit")
+    asked = f"show {bird} --model birds-cnn --methods grad-cam --out {tmp_path} --without"
+    status, printed, _ = run(f"{asked} --mask share=0.5")
+    assert status == 0 and "Painted over, “barred tit” is left with " in printed
+    assert "without 19 other places of its shape, with " in printed and "No place stands out." not in printed
+    told = json.loads((tmp_path / "manifest.json").read_text())["pictures"][0]["sentence"]
+    assert told["text"] in printed and any(figure == 0.5 for figure in told["figures"])
