@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -142,7 +142,7 @@ def show(
     indices = [] if volume is None else list_indices(volume, slice_ or MIDDLE, plane)
     files = [] if volume is not None else list_pictures(pictures, out)
     slices = [] if volume is None or stack else [volume.slice(at, plane, window) for at in indices]
-    takers = [] if masks is None else [MaskFiles(masks)]
+    takers = [] if masks is None else [MaskFiles()]
     take_away = TakeAway.ask(report, export, for_archive, chosen_view, volume, stack)
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
@@ -187,9 +187,10 @@ def show(
         )
 
         def tell(picture: Picture, answer: SliceAnswer) -> Explanation:
-            return Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
+            answer_to_slice = Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
+            return _choose_masks(answer_to_slice, masks)
 
-        with Report(out, chosen_view, file, names, [*take_away.takers, *takers], masks) as folder:
+        with Report(out, chosen_view, file, names, [*take_away.takers, *takers]) as folder:
             problems = show_stack(whole, answers, tell, folder)
         also = f", the stack in {TABLE}{take_away.write()}"
         _finish(engine, out, problems, len(whole.volume.list_there(plane)), also)
@@ -201,7 +202,7 @@ def show(
         if len(files or slices) > 1:
             print(f"left out: {sentence}", file=sys.stderr)
 
-    with Report(out, chosen_view, file, names, [*take_away.takers, *takers], masks) as folder:
+    with Report(out, chosen_view, file, names, [*take_away.takers, *takers]) as folder:
         count = len(files or slices)
         for start in range(0, count, engine.batch):
             part = slice(start, start + engine.batch)
@@ -209,15 +210,13 @@ def show(
                 ask,
                 progress=partial(say_progress, before=start / count, part=min(engine.batch, count - start) / count),
             )
-            if without:
-                ask_now = partial(_ask_without, ask_now, engine, masks)
+            ask_now = partial(_ask_on, ask_now, masks, engine if without else None)
             # What is read is not named here: it would be held while the next are read.
             _show_some(
                 *_read_some(files[part], slices[part], partial(decode, white=white), leave_out),
                 ask_now,
                 folder,
                 leave_out,
-                masks,
             )
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not folder.count:
@@ -331,23 +330,28 @@ def _show_some(
     ask: Callable[[Sequence[Picture]], Explanation],
     report: Report,
     leave_out: LeaveOut,
-    masks: MaskSettings | None,
 ) -> None:
     """Explain some pictures together, write and print what is said of each. Nothing of them is held longer."""
     for explanation in _ask_about(pictures, ask, leave_out):
         first = report.count + 1
         report.add(explanation, places)
         for number, entry in enumerate(explanation.pictures, first):
-            _print_entry(entry, explanation.model.labels, report.name(entry.picture, number), masks)
+            _print_entry(entry, explanation.model.labels, report.name(entry.picture, number))
 
 
-def _ask_without(
+def _ask_on(
     ask: Callable[[Sequence[Picture]], Explanation],
-    engine: Engine,
     masks: MaskSettings | None,
+    engine: Engine | None,
     pictures: Sequence[Picture],
 ) -> Explanation:
-    return measure_without(engine, ask(pictures), masks)
+    """The answer to some pictures, how maps become masks, and by the engine what happens without the place of one."""
+    answer = _choose_masks(ask(pictures), masks)
+    return answer if engine is None else measure_without(engine, answer)
+
+
+def _choose_masks(answer: Explanation, masks: MaskSettings | None) -> Explanation:
+    return replace(answer, pictures=tuple(replace(entry, masks=masks) for entry in answer.pictures))
 
 
 def _ask_about(
@@ -371,7 +375,7 @@ def _ask_about(
         return []
 
 
-def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str, masks: MaskSettings | None) -> None:
+def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: str) -> None:
     """What is said of a picture, which may be written under another name."""
     name = entry.picture.name
     print(
@@ -385,7 +389,7 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
     for note in entry.picture.notes:
         print(f"  {note}")
     print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")
-    found = {} if masks is None else {one.heatmap.key: one for one in find_masks(entry, masks)}
+    found = {} if entry.masks is None else {one.heatmap.key: one for one in find_masks(entry, entry.masks)}
     for heatmap in entry.maps:
         low, high = heatmap.range
         title = get_method(heatmap.method).title
@@ -397,7 +401,7 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
         verdict = entry.verdicts.get(heatmap.key)
         for mark in verdict.marks if verdict else ():
             print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")
-    if said := write_sentence(entry, masks).text:
+    if said := write_sentence(entry).text:
         print(f"  {said}")
     for name, reason in entry.unavailable.items():
         method = get_method(name)

@@ -16,28 +16,23 @@ from explain.report.masks import find_shown_mask
 from explain.report.sentence import find_lead
 
 
-def measure_without(engine: Engine, explanation: Explanation, settings: MaskSettings | None) -> Explanation:
+def measure_without(engine: Engine, explanation: Explanation) -> Explanation:
     """The answer with what happens to each picture without the place where its leading map is high.
 
     Args:
         engine: has the model at hand.
         explanation: what it answered.
-        settings: how a map becomes a mask; left out, as the sentence does it.
     """
-    return replace(
-        explanation,
-        pictures=tuple(_measure(engine, explanation.model, entry, settings) for entry in explanation.pictures),
-    )
+    measured = tuple(_measure(engine, explanation.model, entry) for entry in explanation.pictures)
+    return replace(explanation, pictures=measured)
 
 
-def _measure(
-    engine: Engine, model: LoadedModel, entry: PictureExplanation, settings: MaskSettings | None
-) -> PictureExplanation:
+def _measure(engine: Engine, model: LoadedModel, entry: PictureExplanation) -> PictureExplanation:
     lead = find_lead(entry)
     if lead is None or "prompts" in get_method(lead.method).needs:
         return entry  # what class prompts answer is not what the network's own head is asked here
     try:
-        mask = find_shown_mask(entry.picture, lead, settings or MaskSettings())
+        mask = find_shown_mask(entry.picture, lead, entry.masks or MaskSettings())
         region = {f"where {get_method(lead.method).title} is high": mask.enlarge()}
         effects = engine.measure_effects(entry.picture, model, region, lead.target, progress=say_progress)
     except PictureError as error:

@@ -11,6 +11,7 @@ from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.faithfulness.verdict import Verdict
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
+from explain.maps.mask import MaskSettings
 from explain.networks.meaning import Outputs, find_probabilities
 from explain.passes.look import Score
 from explain.percent import write_percent
@@ -92,6 +93,7 @@ class PictureExplanation:
         verdicts: what is said of each map, by its key, where they were asked for.
         effects: what happens without the place where a map is high, by the map's key, where that was measured; its only
             region is that place.
+        masks: how its maps become masks, where that was chosen: for its sentence, its files and its manifest.
     """
 
     picture: Picture
@@ -107,6 +109,7 @@ class PictureExplanation:
     unlike: Unlikeness = NOT_MEASURED
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     effects: Mapping[str, Effects] = field(default_factory=dict)
+    masks: MaskSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ import numpy as np
 from explain.engine.explanation import Explanation, PictureExplanation
 from explain.maps.figure import FigureRow, figure
 from explain.maps.heatmap import Heatmap
-from explain.maps.mask import MaskSettings
 from explain.maps.render import RenderSettings, encode_png
 from explain.pictures.naming import Names, hide_name
 from explain.pictures.picture import Picture
@@ -49,10 +48,9 @@ def encode_manifest(
     folder: Path | None = None,
     picture_files: Mapping[str, Path] | None = None,
     model_file: Path | None = None,
-    masks: MaskSettings | None = None,
 ) -> bytes:
     """The manifest as JSON; see `build_manifest`."""
-    manifest = build_manifest(explanation, folder, picture_files, model_file, masks=masks)
+    manifest = build_manifest(explanation, folder, picture_files, model_file)
     return write_manifest(manifest)
 
 
@@ -129,7 +127,6 @@ class Report:
         model_file: the checkpoint the manifest names.
         names: whose file names are hidden.
         also: what takes each answer too.
-        masks: how maps become masks, where the manifest is to tell of them.
 
     Attributes:
         folder: where to.
@@ -146,11 +143,9 @@ class Report:
         model_file: Path | None = None,
         names: Names = "auto",
         also: Sequence[Taker] = (),
-        masks: MaskSettings | None = None,
     ) -> None:
         self.folder = expand_home(Path(folder))
         self._also = also
-        self._masks = masks
         self._view = view or RenderSettings()
         self._model_file = model_file
         self._names = names
@@ -206,8 +201,7 @@ class Report:
                     drawn = draw_overlay(entry, heatmap, self._view, ends[heatmap.key])
                     (self.folder / name).write_bytes(encode_png(drawn))
                 _write_maps(self._npz, self.count, entry)
-                made = build_manifest(only, self.folder, files, self._model_file, self.count, self._masks)
-                self._manifests.append(made)
+                self._manifests.append(build_manifest(only, self.folder, files, self._model_file, first=self.count))
                 for row in build_rows(explanation, entry, ends):
                     self._rows.append(replace(row, panes=[pane.fitted() for pane in row.panes]))
                 for taker in self._also:

@@ -24,7 +24,6 @@ from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import VERDICT_RULES, Verdict, Word
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
-from explain.maps.mask import MaskSettings
 from explain.models.request import ModelRequest
 from explain.networks.meaning import Outputs
 from explain.passes.look import Score
@@ -223,7 +222,6 @@ def build_manifest(
     picture_files: Mapping[str, Path] | None = None,
     model_file: Path | None = None,
     first: int = 0,
-    masks: MaskSettings | None = None,
 ) -> Manifest:
     """Describe an explanation.
 
@@ -233,7 +231,6 @@ def build_manifest(
         picture_files: by digest, where pictures came from.
         model_file: where the checkpoint came from.
         first: place of its first picture in the request, where it is a part of one; see `join_manifests`.
-        masks: how maps became masks, where they did.
     """
 
     pictures, maps = [], []
@@ -255,10 +252,10 @@ def build_manifest(
                 caution=entry.caution,
                 section=None if entry.picture.section is None else SectionEntry(**asdict(entry.picture.section)),
                 unlike=write_unlike(entry.unlike),
-                sentence=_write_sentence(entry, masks),
+                sentence=_write_sentence(entry),
             )
         )
-        found = [] if masks is None else find_masks(entry, masks)
+        found = [] if entry.masks is None else find_masks(entry, entry.masks)
         high = {one.heatmap.key: write_mask(one) for one in found}
         for heatmap in entry.maps:
             made = _write_map(name_map(index, heatmap), digest, heatmap, heatmap.box, entry.verdicts.get(heatmap.key))
@@ -274,8 +271,8 @@ def build_manifest(
     )
 
 
-def _write_sentence(entry: PictureExplanation, masks: MaskSettings | None) -> SentenceEntry:
-    sentence = write_sentence(entry, masks)
+def _write_sentence(entry: PictureExplanation) -> SentenceEntry:
+    sentence = write_sentence(entry)
     figures = tuple(figure.value for clause in sentence.clauses for figure in clause.figures)
     return SentenceEntry(text=sentence.text, figures=figures, rules=SENTENCE_RULES)
 

@@ -23,14 +23,11 @@ INSIDE = 255
 
 
 class MaskFiles:
-    """Files of masks, made while the answers come; see `explain.report.export.Taker`.
-
-    Args:
-        settings: how a map becomes a mask.
+    """Files of masks, made while the answers come; see `explain.report.export.Taker`. There are none of pictures whose
+    maps do not become masks.
     """
 
-    def __init__(self, settings: MaskSettings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._gatherer = Gatherer()
 
     def take(
@@ -42,7 +39,9 @@ class MaskFiles:
         file: Path | None = None,
     ) -> dict[str, bytes]:
         """Write a PNG of the picture's size for each map, and keep what lies in a patient."""
-        masks = {found.heatmap.key: found for found in find_masks(entry, self._settings)}
+        if entry.masks is None:
+            return {}
+        masks = {found.heatmap.key: found for found in find_masks(entry, entry.masks)}
         if has_place(entry.picture):
             self._gather(entry, masks)
         return {
@@ -74,7 +73,9 @@ class MaskFiles:
 
 def encode_masks(explanation: Explanation, settings: MaskSettings) -> bytes:
     """A zip with the masks of all maps of an answer, and the manifest with their figures."""
-    writer, files = MaskFiles(settings), dict[str, bytes]()
+    entries = tuple(replace(entry, masks=settings) for entry in explanation.pictures)
+    explanation = replace(explanation, pictures=entries)
+    writer, files = MaskFiles(), dict[str, bytes]()
     for number, entry in enumerate(explanation.pictures, 1):
         files |= writer.take(explanation, entry, {}, number)
-    return pack({**files, **writer.finish(), "manifest.json": encode_manifest(explanation, masks=settings)})
+    return pack({**files, **writer.finish(), "manifest.json": encode_manifest(explanation)})

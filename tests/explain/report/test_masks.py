@@ -73,7 +73,8 @@ def test_a_map_that_is_high_nowhere_has_no_mask(entry: PictureExplanation) -> No
 
 
 def test_the_manifest_has_masks_where_they_were_asked_for(explanation: Explanation) -> None:
-    manifest = build_manifest(explanation, masks=SETTINGS)
+    entry = replace(explanation.pictures[0], masks=SETTINGS)
+    manifest = build_manifest(replace(explanation, pictures=(entry,)))
     assert [made.mask for made in manifest.maps] == [
         write_mask(one) for one in find_masks(explanation.pictures[0], SETTINGS)
     ]
@@ -94,12 +95,13 @@ def test_masks_are_pictures_and_the_manifest_tells_of_them(explanation: Explanat
 
 
 def test_masks_of_slices_lie_where_the_slices_do(explanation: Explanation) -> None:
-    volume, files = open_series(), MaskFiles(SETTINGS)
+    volume, files = open_series(), MaskFiles()
     slices = [volume.slice(3), volume.slice(4)]
     entries = [
-        replace(explanation.pictures[0], picture=one, maps=(draw_map(one, seed, "grad-cam"),))
+        replace(explanation.pictures[0], picture=one, maps=(draw_map(one, seed, "grad-cam"),), masks=SETTINGS)
         for seed, one in enumerate(slices)
     ]
+    assert files.take(explanation, replace(entries[0], masks=None), {}, 1) == {}
     written = [files.take(explanation, one, {}, number) for number, one in enumerate(entries, 1)]
     assert [len(some) for some in written] == [1, 1]
     ((name, data),) = files.finish().items()
@@ -112,4 +114,4 @@ def test_masks_of_slices_lie_where_the_slices_do(explanation: Explanation) -> No
     assert placement is not None and placement.pitch is not None
     sizes = sorted(np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0))
     assert sorted(placement.pitch)[0] == pytest.approx(sizes[0])
-    assert files.finish() and not MaskFiles(SETTINGS).finish()
+    assert files.finish() and not MaskFiles().finish()

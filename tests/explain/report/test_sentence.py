@@ -122,7 +122,7 @@ def expect_effects(effects: Effects) -> Iterator[str]:
 
 def check(entry: PictureExplanation, share: float = 0.2) -> str:
     """Every number of the sentence is the engine's, every clause has one, and they are kept as they are."""
-    sentence = write_sentence(entry, MaskSettings(share=share))
+    sentence = write_sentence(replace(entry, masks=MaskSettings(share=share)))
     assert parse(sentence.text) == [*expect(entry, share)], sentence.text
     for clause in sentence.clauses:
         assert clause.figures and parse(clause.text) == parse(" ".join(figure.text for figure in clause.figures))
@@ -175,7 +175,7 @@ def test_what_was_measured_without_the_place_is_told_beside_other_places(
     settings = MaskSettings(share=0.9, pieces="largest")
     mask = find_mask(lead.values, lead.box, entry.picture.size, settings)
     effects = engine.measure_effects(entry.picture, cnn, {"high": mask.enlarge()})
-    sentence = write_sentence(replace(entry, effects={lead.key: effects}), settings)
+    sentence = write_sentence(replace(entry, effects={lead.key: effects}, masks=settings))
     (clause,) = (clause for clause in sentence.clauses if clause.about == "without")
     assert parse(clause.text) == [*expect_effects(effects)]
     assert clause.text.startswith(NOTHING_STANDS_OUT) != effects.regions[0].score.stands_out
