@@ -86,6 +86,7 @@ ELSEWHERE = {
     "components/maps/layers.py": "tests/pages/test_layers.py",
     "components/maps/question.py": "tests/pages/test_compare.py",
     "components/maps/method_cards.py": "tests/pages/test_methods.py",
+    "components/maps/wanted.py": "tests/pages/test_layers.py",
     "components/maps/waiting.py": "tests/pages/test_compare.py",
     "components/page/tour_steps.py": "tests/components/page/test_tour.py",
     "components/page/presenter/__init__.py": "tests/browser/test_links.py",
