@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.models import FIRST_MODEL
+from explain.engine.channels import ChannelMeter
 from explain.engine.drawing import Job, make_capture
 from explain.engine.effects import Remover
 from explain.engine.explainer import Explainer
@@ -24,14 +25,7 @@ from explain.engine.machine import Machine
 from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
-from explain.engine.question import (
-    DEFAULT_METHODS,
-    Layers,
-    Targets,
-    build_question,
-    find_obstacle,
-    find_target,
-)
+from explain.engine.question import DEFAULT_METHODS, Layers, Targets, build_question, find_obstacle, find_target
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer
 from explain.engine.stacks import Cut, Stacks
@@ -71,8 +65,9 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 class Engine:
     """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`); `measure_effects` asks what
-    happens without a region (see `Remover`), `draw` what a class wants to see (see `Visualiser`). Safe to share by
-    threads; what it hands out is never changed.
+    happens without a region (see `Remover`), `measure_channels` and `measure_paths` without channels of a layer (see
+    `ChannelMeter`), `draw` what a class wants to see (see `Visualiser`). Safe to share by threads; what it hands out is
+    never changed.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -104,6 +99,8 @@ class Engine:
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
+        channels = ChannelMeter(self._machine, self._memory, self._observer, self.load)
+        self.measure_channels, self.measure_paths = channels.measure, channels.trace
         self._visualiser = Visualiser(self._machine, self._memory, self._observer, self.load)
         self.draw, self.find_exemplars = self._visualiser.draw, self._visualiser.find_exemplars
         self._batch = batch
@@ -267,7 +264,8 @@ class Engine:
                 if verdicts:
                     for found in self._judge.judge(sight, question, watch):
                         one = replace(one, verdicts=found)
-                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
+                depths = [layer.name for layer in loaded.layers]
+                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion, depths)))
         return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
 
     def explain_stack(

@@ -1,0 +1,98 @@
+"""Which source a path names, and where the classes of its pictures come from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from explain.collections.file_source import FolderSource, ZipSource
+from explain.collections.parquet_source import ParquetSource
+from explain.collections.source import Item, Source, choose_pictures, find_path
+from explain.collections.tar_source import TarSource
+from explain.datasets.given import is_junk, walk_folder
+from explain.errors import DataSetError
+from explain.storage import read_file
+
+FOLDERS, NONE = "folders", "none"
+"""Where labels come from, beside a CSV: the folders of each picture, or nowhere."""
+
+
+def open_source(path: Path, classes: str = FOLDERS) -> Source:
+    """The source that a path names, by what lies there.
+
+    Args:
+        path: a folder, a zip, a tar or a Parquet file; a folder of tars or of Parquet files.
+        classes: where they and groups come from: `folders` (or the tar's or the table's own), `none`, or the path of
+            a CSV with the columns `file`, `label` and `group`.
+
+    Raises:
+        DataSetError: there is nothing like that, or the CSV cannot be read.
+    """
+    source = _find_source(find_path(path))
+    if classes == FOLDERS:
+        return source
+    return _Relabelled(source, {} if classes == NONE else read_classes_file(Path(classes)))
+
+
+def _find_source(path: Path) -> Source:
+    if path.is_dir():
+        files = [parts for _, parts in walk_folder(path) if not is_junk(parts)]
+        suffixes = {Path(files[number][-1]).suffix.lower() for number in choose_pictures(files)}
+        if ".tar" in suffixes:  # and nothing is named like a picture
+            return TarSource(path)
+        return ParquetSource(path) if ".parquet" in suffixes else FolderSource(path)
+    if not path.is_file():
+        raise DataSetError(f"There is nothing at {path}. Name a folder, a zip, a tar or a Parquet file.")
+    with path.open("rb") as file:
+        start = file.read(512)
+    if start.startswith(b"PK\3\4"):
+        return ZipSource(path)
+    if start.startswith(b"PAR1"):
+        return ParquetSource(path)
+    if start[257:262] == b"ustar" or path.suffix.lower() == ".tar":
+        return TarSource(path)
+    if start.startswith((b"\x1f\x8b", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd")):
+        raise DataSetError(f"{path} is packed as a whole, so no picture in it can be reached. Unpack it to a .tar.")
+    raise DataSetError(f"{path} is no folder, zip, tar or Parquet file. A single picture is explained by “show”.")
+
+
+class _Relabelled(Source):
+    """A source whose classes and groups are those of a table, or none."""
+
+    def __init__(self, source: Source, table: dict[str, tuple[str, str]]) -> None:
+        super().__init__(source.path)
+        self.kind = source.kind
+        self._source, self._table = source, table
+
+    def list_items(self) -> Iterable[Item]:
+        for item in self._source.items:
+            by_path = self._table.get(item.uri)
+            label, group = by_path or self._table.get(item.uri.rpartition("/")[2], ("", ""))
+            yield replace(item, label=label, group=group)
+
+    def read(self, item: Item) -> bytes:
+        return self._source.read(item)
+
+
+def read_classes_file(path: Path) -> dict[str, tuple[str, str]]:
+    """Class and group of each file, from a CSV with a heading: `file`, and `label`, `group` or both.
+
+    Args:
+        path: of the CSV; its `file` is a path in the source, or a file's name alone.
+
+    Raises:
+        DataSetError: it has no such columns.
+    """
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_file(path, DataSetError).decode("utf-8-sig"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataSetError(f"{path} cannot be read as a table: {error}. Save it as CSV in UTF-8.") from None
+    columns = set(rows[0]) if rows else set()
+    if "file" not in columns or not columns & {"label", "group"}:
+        raise DataSetError(
+            f"{path} needs the columns “file” and “label” or “group”, with these names in its first line."
+        )
+    return {(row["file"] or "").strip(): (row.get("label") or "", row.get("group") or "") for row in rows}
