@@ -33,6 +33,7 @@ ELSEWHERE = {
     "explain/collections/tar_source.py": "tests/explain/collections/test_opening.py",
     "explain/collections/worker.py": "tests/explain/collections/test_run.py",
     "explain/commands/channels.py": "tests/explain/commands/test_effects.py",
+    "explain/commands/expectation.py": "tests/explain/commands/test_effects.py",
     "explain/commands/flags.py": "tests/explain/commands/test_show.py",
     "explain/datasets/given.py": "tests/explain/datasets/test_reading.py",
     "explain/engine/drawing.py": "tests/explain/engine/test_engine.py",
