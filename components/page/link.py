@@ -39,6 +39,7 @@ from components.choices.target import TARGET
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
+from components.maps.wanted import WANTINGS, WANTS, WANTS_CHANNEL
 from components.page.presenter import PRESENTING
 from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
@@ -204,6 +205,13 @@ def _read_number(values: Sequence[str]) -> int:
     text = _read_one(values)
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
         raise ValueError("a slice is its number")
+    return int(text)
+
+
+def _read_index(values: Sequence[str]) -> int:
+    text = _read_one(values)
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise ValueError("an index counts from 0")
     return int(text)
 
 
@@ -596,6 +604,8 @@ PARTS: Sequence[Part] = (
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
     Entry("cell", CELL, None, _read_place, lambda place: [f"{share:g}" for share in place]),
+    Entry("wants", WANTS, "nothing", _read_option(WANTINGS)),
+    Entry("channel", WANTS_CHANNEL, 0, _read_index),
     _Settings(),
     _View(),
     Entry("view", STUDIO_VIEW, "train", _read_option(STUDIO_VIEWS)),

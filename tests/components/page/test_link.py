@@ -67,6 +67,8 @@ VIEW = {
     "look": ["grad-cam"],
     "signed": ["1"],
     "cell": ["0.3125", "0.75"],
+    "wants": ["channel"],
+    "channel": ["12"],
     "cf-cam.sigma": ["2.5"],
     "view.opacity": ["0.3"],
     "view.signed": ["true"],
