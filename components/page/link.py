@@ -35,6 +35,24 @@ from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
+from components.collections.views import (
+    COLOUR,
+    COLOURED,
+    GROUP,
+    LABEL,
+    METHOD,
+    MOST_PAGES,
+    PAGE,
+    PREDICTED,
+    RIGHT,
+    RIGHTS,
+    RISING,
+    SORT,
+    VERDICT,
+    VIEW,
+    VIEWS,
+)
+from components.collections.views import RUN as COLLECTION
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
@@ -189,7 +207,7 @@ def _read_digest(values: Sequence[str]) -> str:
 def _read_count(most: int) -> Callable[[Sequence[str]], int]:
     def read(values: Sequence[str]) -> int:
         text = _read_one(values)
-        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= most):
             raise ValueError("the number is out of its bounds")
         return int(text)
 
@@ -584,6 +602,18 @@ PARTS: Sequence[Part] = (
     Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
+    Entry("collection", COLLECTION, None, _read_one),
+    Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
+    Entry("map", METHOD, None, _read_option(all_methods())),
+    Entry("answer", RIGHT, "all", _read_option(RIGHTS)),
+    Entry("predicted", PREDICTED, "", _read_one),
+    Entry("labelled", LABEL, "", _read_one),
+    Entry("group", GROUP, "", _read_one),
+    Entry("verdict", VERDICT, "", _read_one),
+    Entry("sorted", SORT, "", _read_one),
+    Entry("rising", RISING, False, _read_flag, _write_flag),
+    Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
+    Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),
