@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from explain.engine.explanation import Prediction, format_value
-from explain.percent import write_percent
+from explain.percent import write_share
 
 
 def describe_duration(seconds: float) -> str:
@@ -24,7 +24,7 @@ def format_time(seconds: float) -> str:
 
 def format_share(probability: float) -> str:
     """A probability, 0…1, in per cent, with a digit more near its ends."""
-    return write_percent(probability) if 0.01 <= probability <= 0.99 else write_percent(probability, 1)
+    return write_share(probability)
 
 
 def format_answer(prediction: Prediction) -> str:

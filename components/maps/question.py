@@ -286,7 +286,8 @@ def _explain_whole(
     )
     entry = whole.lay_on(picture)
     fused = question.combination.fusion != "none" and question.comparison.by != "layers"
-    return replace(entry, maps=fuse(entry.maps, question.combination.fusion)) if fused else entry
+    depths = [layer.name for layer in question.model.layers]
+    return replace(entry, maps=fuse(entry.maps, question.combination.fusion, depths)) if fused else entry
 
 
 def _choose_layers(question: Question) -> tuple[str, ...]:

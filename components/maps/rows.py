@@ -23,6 +23,7 @@ from explain.passes.count import Passes
 from explain.passes.look import Score
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
+from explain.report.sentence import write_sentence
 
 GRID = "canvas"
 """Key of the canvas that shows the comparison."""
@@ -339,6 +340,7 @@ def _build_row(entry: PictureExplanation, asked: Asked, loan: Loan | None, comin
         panes=panes,
         detail=describe_explained(entry, asked.model, asked.score),
         notes=(describe_picture(entry.picture), *_say_likeness(entry)),
+        sentence=write_sentence(entry).text,
     )
 
 

@@ -59,6 +59,7 @@ from components.maps.rows import GRID
 from components.page.presenter import PRESENTING
 from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
+from components.studio.channels import CHANNEL_READING, CHANNEL_READINGS, PATHS_FROM, TWIN, WAY, WAYS
 from components.studio.effects import CUT, CUTS, DRAWN, FIRST_CUT, READING, READINGS, SOURCE, SOURCES
 from components.studio.views import (
     FIRST_TRAITS,
@@ -70,6 +71,7 @@ from components.studio.views import (
     STUDIO_VIEWS,
     TRAITS,
 )
+from components.studio.without import WITHOUT_VIEW, WITHOUT_VIEWS
 from components.truth.birds import FIRST_PAIR, list_pairs
 from components.truth.radiographs import BORDERS, FIRST_BORDER
 from components.truth.trust import MOST_ROUNDS, ROUND
@@ -81,7 +83,7 @@ from explain.faithfulness.shapley import MOST_SHARED
 from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
-from explain.models.prompt_library import is_name
+from explain.models.library import is_name
 from explain.models.request import ModelRequest, parse_model, write_size
 from explain.pictures.augmentation import Augmentation
 from explain.settings import Settings
@@ -602,6 +604,7 @@ PARTS: Sequence[Part] = (
     Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
+<<<<<<< HEAD
     Entry("collection", COLLECTION, None, _read_one),
     Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
     Entry("map", METHOD, None, _read_option(all_methods())),
@@ -614,6 +617,13 @@ PARTS: Sequence[Part] = (
     Entry("rising", RISING, False, _read_flag, _write_flag),
     Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
     Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
+=======
+    Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
+    Entry("set-to", WAY, "mean", _read_option(WAYS)),
+    Entry("kept", CHANNEL_READING, "removal", _read_option(CHANNEL_READINGS)),
+    Entry("twin", TWIN, None, _read_one),
+    Entry("paths-from", PATHS_FROM, None, _read_one),
+>>>>>>> main
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),

@@ -10,6 +10,7 @@ import typer
 
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import find_bundled, read_parts
+from explain.commands.channels import Within, print_channels
 from explain.commands.flags import (
     CHECKPOINT,
     Json,
@@ -30,8 +31,9 @@ from explain.models.loaded import LoadedModel
 from explain.percent import write_percent
 from explain.pictures.decode import decode
 from explain.pictures.geometry import find_box
+from explain.pictures.painting import paint_over
 from explain.pictures.picture import Picture
-from explain.pictures.region import Region
+from explain.pictures.region import Region, join_regions
 from explain.storage import read_file
 
 _LONGEST_NAME = 24
@@ -49,13 +51,29 @@ def effects(
     parts: Annotated[bool, typer.Option("--parts", help="The parts of a bundled drawn bird.")] = False,
     map_: Annotated[str | None, typer.Option("--map", help="Where the map of this method is high.")] = None,
     above: Annotated[float, typer.Option(help="With --map: from which share of the map's highest value on.")] = 0.5,
+    by_channel: Annotated[
+        bool, typer.Option("--by-channel", help="What each channel of a layer does; regions painted over make a twin.")
+    ] = False,
+    layer: Annotated[str, typer.Option(help="With --by-channel: name of a layer, or auto.")] = "auto",
+    paths_from: Annotated[
+        str | None, typer.Option(help="With --by-channel: also paths to the layer from this earlier one.")
+    ] = None,
+    twin: Annotated[
+        Path | None, typer.Option(help="With --by-channel: a picture whose values channels are set to.")
+    ] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="With --by-channel: pictures whose mean is taken; several.")
+    ] = None,
     model: ModelName = FIRST_MODEL,
     target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
     white: White = None,
     as_json: Json = False,
     **checkpoint: Any,
 ) -> None:
-    """Say what happens without regions: removed, alone, and their Shapley shares, beside other places."""
+    """Say what happens without regions: removed, alone, and their Shapley shares, beside other places.
+
+    With --by-channel, what happens without channels of a layer, beside what Grad-CAM's weights say of them.
+    """
     opened = decode(read_file(picture), picture.name, white=white)
     engine = Engine()
     request, weights, _ = read_model(model, **checkpoint)
@@ -68,6 +86,21 @@ def effects(
         regions |= _find_parts(opened)
     if map_ is not None:
         regions |= _find_high(engine, opened, loaded, target, map_, above)
+    if by_channel:
+        others = [
+            decode(read_file(path), path.name, white=white) for path in (*([twin] if twin else []), *(beside or []))
+        ]
+        made = (
+            others.pop(0)
+            if twin
+            else paint_over(opened, join_regions(regions.values(), opened.size))
+            if regions
+            else None
+        )
+        print_channels(engine, opened, loaded, Within(layer, paths_from, target, made, others), as_json)
+        return
+    if layer != "auto" or paths_from or twin or beside:
+        raise ExplainError("--layer, --paths-from, --twin and --beside are about channels: say --by-channel too.")
     if not regions:
         raise ExplainError("Say what is taken away: --region NAME=LEFT,TOP,RIGHT,BOTTOM, --grid 2, --parts or --map.")
     measured = engine.measure_effects(opened, loaded, regions, target, progress=say_progress)

@@ -21,6 +21,7 @@ from explain.models.model_folder import open_model_folder
 from explain.models.recipes import decode_recipe, encode_recipe, forget_recipe, recall_recipe, remember_recipe
 from explain.models.request import Average, ModelRequest, build_file_request, parse_model
 from explain.networks.meaning import Outputs
+from explain.passes.maco import DrawingSettings
 from explain.pictures.geometry import Framing, Interpolation
 from explain.pictures.naming import Names
 from explain.pictures.scaling import MOST_WHITE
@@ -110,6 +111,11 @@ CHECKPOINT = (
 RECIPE = tuple(
     _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
     for name, info in PromptRecipe.model_fields.items()
+)
+
+DRAWING = tuple(
+    _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
+    for name, info in DrawingSettings.model_fields.items()
 )
 
 

@@ -49,6 +49,7 @@ from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.report.export import Report, save
 from explain.report.replay import replay_manifest
+from explain.report.sentence import write_sentence
 from explain.storage import check_folder, expand_home, read_file
 from explain.volumes.planes import Plane
 
@@ -361,6 +362,8 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
         verdict = entry.verdicts.get(heatmap.key)
         for mark in verdict.marks if verdict else ():
             print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")
+    if said := write_sentence(entry).text:
+        print(f"  {said}")
     for name, reason in entry.unavailable.items():
         method = get_method(name)
         suggestion = _suggest_prompted(labels) if "prompts" in method.needs else ""

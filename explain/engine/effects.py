@@ -128,7 +128,7 @@ class Remover:
             for number, (name, hole) in enumerate(holes.items())
         ]
         return Effects(
-            _describe(answers[len(kept) * len(FILLS) - 1], resolved, loaded), effects, (*list_notes(len(holes)),)
+            describe_answer(answers[len(kept) * len(FILLS) - 1], resolved, loaded), effects, (*list_notes(len(holes)),)
         )
 
     def _ask(self, sight: Sight, seen: Seen, asked: Sequence[Hole], seed: int, watch: Watch) -> np.ndarray:
@@ -197,7 +197,14 @@ def _find_flips(answers: np.ndarray, kept: np.ndarray, loaded: LoadedModel) -> l
     return flips
 
 
-def _describe(whole: np.ndarray, target: int, loaded: LoadedModel) -> Answered:
+def find_numbers(answers: np.ndarray, target: int, loaded: LoadedModel) -> tuple[np.ndarray, np.ndarray | None]:
+    """Of answers `(n, answers)` the score of a class, `(n,)`, and its probability; None for a value."""
+    chances = _find_probabilities(answers, loaded)
+    return answers[:, target], None if chances is None else chances[:, target]
+
+
+def describe_answer(whole: np.ndarray, target: int, loaded: LoadedModel) -> Answered:
+    """What the model answers, `(answers,)`, of a class."""
     chances = _find_probabilities(whole, loaded)
     probability = None if chances is None else float(chances[target])
     return Answered(loaded.labels[target], float(whole[target]), probability, loaded.labels[int(whole.argmax())])

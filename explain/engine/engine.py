@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.models import FIRST_MODEL
+from explain.engine.channels import ChannelMeter
 from explain.engine.drawing import Job, make_capture
 from explain.engine.effects import Remover
 from explain.engine.explainer import Explainer
@@ -24,17 +25,11 @@ from explain.engine.machine import Machine
 from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
-from explain.engine.question import (
-    DEFAULT_METHODS,
-    Layers,
-    Targets,
-    build_question,
-    find_obstacle,
-    find_target,
-)
+from explain.engine.question import DEFAULT_METHODS, Layers, Targets, build_question, find_obstacle, find_target
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer
 from explain.engine.stacks import Cut, Stacks
+from explain.engine.visualisation import Visualiser
 from explain.engine.whole_volumes import VolumeExplainer
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
@@ -70,7 +65,9 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 class Engine:
     """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`); `measure_effects` asks what
-    happens without a region (see `Remover.measure`). Safe to share by threads; what it hands out is never changed.
+    happens without a region (see `Remover`), `measure_channels` and `measure_paths` without channels of a layer (see
+    `ChannelMeter`), `draw` what a class wants to see (see `Visualiser`). Safe to share by threads; what it hands out is
+    never changed.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -102,6 +99,10 @@ class Engine:
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
+        channels = ChannelMeter(self._machine, self._memory, self._observer, self.load)
+        self.measure_channels, self.measure_paths = channels.measure, channels.trace
+        self._visualiser = Visualiser(self._machine, self._memory, self._observer, self.load)
+        self.draw, self.find_exemplars = self._visualiser.draw, self._visualiser.find_exemplars
         self._batch = batch
 
     @property
@@ -227,13 +228,10 @@ class Engine:
             augmentation: average the maps over changed views of the picture; see `explain.pictures.augmentation`.
             progress: called before each picture, and now and then by methods that take long.
             cancel: when set, work stops with `Cancelled` before the next picture, method or chunk of passes.
-            preprocessing: see `load`.
-            labels: see `load`.
-            outputs: see `load`.
+            preprocessing, labels, outputs: see `load`.
             verdicts: also judge the maps; see `judge`.
-            references: pictures like those the model learned from, at least 39, for a model of one's own: a picture
-                unlike them is said to be. Each takes one pass, once. Left out, bundled models have statistics of
-                their own.
+            references: pictures like those the model learned from, at least 39: a picture unlike them is said to be.
+                Each takes one pass, once. Left out, bundled models have statistics of their own.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
@@ -266,7 +264,8 @@ class Engine:
                 if verdicts:
                     for found in self._judge.judge(sight, question, watch):
                         one = replace(one, verdicts=found)
-                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
+                depths = [layer.name for layer in loaded.layers]
+                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion, depths)))
         return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
 
     def explain_stack(
@@ -446,3 +445,4 @@ class Engine:
         self._memory.forget()
         self._judge.forget()
         self._stacks.forget()
+        self._visualiser.forget()

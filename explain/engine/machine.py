@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from explain.models.loaded import LoadedModel
+    from explain.networks.layer import Layer
     from explain.passes.folding import Forwards
 
 S = TypeVar("S")
@@ -108,20 +109,26 @@ class Machine:
         return sight.prepare().to(self.device)
 
     def make_runner(
-        self, loaded: LoadedModel, inputs: Tensor, by_prompts: bool, folded: Forwards | None = None
+        self,
+        loaded: LoadedModel,
+        inputs: Tensor,
+        by_prompts: bool,
+        folded: Forwards | None = None,
+        layer: Layer | None = None,
     ) -> Runner:
-        """What asks a model about changed pictures, for its answers alone.
+        """What asks a model about changed pictures, or changed outputs of a layer, for its answers alone.
 
         Args:
             loaded: the model.
             inputs: what is changed, `(1, C, h, w)`, on the device.
             by_prompts: the class prompts answer, where it has some, and not the network's own head.
             folded: see `Runner`.
+            layer: whose output is changed; the last for who changes pictures.
         """
         return Runner(
             loaded.choose_module(by_prompts),
             inputs,
-            loaded.layers[-1],
+            layer or loaded.layers[-1],
             0,
             "logit",
             turn=self.turns(loaded),

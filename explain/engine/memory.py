@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
 _ANSWERS_KEPT = 8192  # likewise; of a thousand classes each takes 4 KB
+_TABLES_KEPT = 24
+_STEPPED_KEPT = 256  # more than one question asks for
 
 
 @dataclass(eq=False)
@@ -40,6 +42,8 @@ class Seen:
     derived: dict[str, Derived] = field(default_factory=dict)
     gradients: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
     curvatures: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    # Activations after a step of training, of which `gradients` has the gradients.
+    stepped: OrderedDict[tuple[str, Ask], Tensor] = field(default_factory=OrderedDict)
     statistics: dict[str, Tensor] = field(default_factory=dict)  # of layers that are only described
     attention: dict[tuple[int, Score], AttentionCapture] = field(default_factory=dict)
     prompt_look: PromptLook | None = None
@@ -49,6 +53,8 @@ class Seen:
     halves: dict[bool, bool] = field(default_factory=dict)  # whether half precision tells the same, by who answers
     # What is answered to changed versions of the picture: by whether prompts answer, and the digest of the change.
     answers: OrderedDict[tuple[bool, str], np.ndarray] = field(default_factory=OrderedDict)
+    # What is answered where the output of a layer or a part is another: by which, and what is done to it, a row a pass.
+    tables: OrderedDict[Hashable, np.ndarray] = field(default_factory=OrderedDict)
     # By class, and whether prompts answer, what places do to other pictures.
     places: dict[tuple[int, bool], tuple[Transplant, ...]] = field(default_factory=dict)
     map_bytes: int = 0
@@ -70,7 +76,7 @@ class Seen:
     def count_bytes(self) -> int:
         """Bytes of all that is known."""
         tensors = [*self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
-        tensors += self.statistics.values()
+        tensors += [*self.statistics.values(), *self.stepped.values()]
         tensors += [prompt.attention for prompt in self.prompts.values()]
         if self.own_logits is not None:
             tensors.append(self.own_logits)
@@ -79,7 +85,7 @@ class Seen:
         derived = sum(kept.bytes_kept for kept in self.derived.values())
         attention = sum(map(count_bytes, self.attention.values()))
         banks = sum(bank.answers.nbytes + bank.masks.nbytes for bank in self.banks.values())
-        answers = sum(answer.nbytes for answer in self.answers.values())
+        answers = sum(answer.nbytes for answer in (*self.answers.values(), *self.tables.values()))
         return sum(tensor.nbytes for tensor in tensors) + derived + attention + banks + answers + self.map_bytes
 
     def add(self, look: Look) -> None:
@@ -93,6 +99,14 @@ class Seen:
         self.gradients.update(look.gradients)
         self.curvatures.update(look.curvatures)
         self.statistics = self.statistics or look.statistics
+
+    def add_after_step(self, look: Look) -> None:
+        """Learn what a look after a step of training left, and give up the oldest where there are too many."""
+        self.gradients.update(look.gradients)
+        for name, ask in look.gradients:
+            self.stepped[name, ask] = look.activations[name]
+        while len(self.stepped) > _STEPPED_KEPT:
+            self.gradients.pop(self.stepped.popitem(last=False)[0], None)
 
     def keep_map(self, key: Hashable, heatmap: Heatmap) -> None:
         """Keep a map, and give up the one used longest ago where there are too many."""
@@ -109,6 +123,12 @@ class Seen:
         self.answers.update(answers)
         while len(self.answers) > _ANSWERS_KEPT:
             self.answers.popitem(last=False)
+
+    def keep_table(self, key: Hashable, table: np.ndarray) -> None:
+        """Keep what was answered to changed outputs, and give up the oldest where there are too many."""
+        self.tables[key] = table
+        while len(self.tables) > _TABLES_KEPT:
+            self.tables.popitem(last=False)
 
     def turn_of(self, key: Hashable) -> threading.RLock:
         """The one lock of a map: whoever asks for the same one waits for it."""

@@ -29,9 +29,16 @@ def rank_correlations(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.nd
     result = np.full((len(maps), len(maps)), np.nan)
     for i, first in enumerate(ranks):
         for j, second in enumerate(ranks[: i + 1]):
-            if first is not None and second is not None and first.std() > 0 and second.std() > 0:
-                result[i, j] = result[j, i] = np.corrcoef(first, second)[0, 1]
+            if first is not None and second is not None:
+                result[i, j] = result[j, i] = _correlate(first, second)
     return result
+
+
+def correlate_ranks(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation of two rows of numbers `(n,)`, -1…1; NaN where one is constant or not finite."""
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return float("nan")
+    return _correlate(_rank(one), _rank(other))
 
 
 def describe_agreement(matrix: np.ndarray, names: Sequence[str]) -> str:
@@ -99,6 +106,10 @@ def _sample(values: np.ndarray, box: Box, x: np.ndarray, y: np.ndarray) -> np.nd
     between = values[:, c0] * (1 - (column - c0)) + values[:, c1] * (column - c0)
     share = (row - r0)[:, None]
     return between[r0] * (1 - share) + between[r1] * share
+
+
+def _correlate(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else float("nan")
 
 
 def _rank(values: np.ndarray) -> np.ndarray:

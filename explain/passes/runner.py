@@ -135,19 +135,46 @@ class Runner:
             count: how many there are.
             precision: see `explain.passes.look.PassPrecision`.
         """
-        (tail,) = self._in_chunks(lambda _rows: self._find_tail(), 1, 0, Passes())
-        self._account(Passes(forward=tail.passes), 0)
 
-        def work(rows: range) -> Tensor:
-            outputs = tail.output.repeat(len(rows), *[1] * (tail.output.ndim - 1))
-            change(self.layer.to_map(outputs), rows)
-            with self._turn, self._in_precision(precision):
-                return self._read(tail.run(outputs), len(rows))
+        def read(tail: Tail, outputs: Tensor) -> Tensor:
+            return self._read(tail.run(outputs), len(outputs))
 
-        size, most = _BYTES_TAIL * tail.output.nbytes, _MOST_AT_ONCE
-        if tail.way == "whole":
-            size, most = max(size, _BYTES_FORWARD * self.picture.nbytes), 0
-        return self._join(self._in_chunks(work, count, size, most=most))
+        return self._join(self._send_after(change, count, precision, read))
+
+    def answers_after(self, change: Callable[[Tensor, range], None], count: int) -> Tensor:
+        """The score of every answer of the network for other outputs of the layer, `(count, answers)`, at least one;
+        see `scores_after`. The class of this runner has no part in it.
+        """
+        import torch
+
+        def read(tail: Tail, outputs: Tensor) -> Tensor:
+            return read_answers(tail.run(outputs), self.outputs)
+
+        return torch.cat([*self._send_after(change, count, "full", read)])
+
+    def maps_after(self, later: Layer, change: Callable[[Tensor, range], None], count: int) -> Iterator[Tensor]:
+        """Another layer's maps for other outputs of this one, in chunks `(n, C, h, w)`; see `scores_after`.
+
+        Args:
+            later: a layer that runs after this one.
+            change: see `scores_after`.
+            count: how many there are.
+        """
+
+        def read(tail: Tail, outputs: Tensor) -> Tensor:
+            kept: list[Tensor] = []
+
+            def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+                kept.append(later.to_map(output).float().clone())
+
+            handle = self._module.get_submodule(later.name).register_forward_hook(keep)
+            try:
+                tail.run(outputs)
+            finally:
+                handle.remove()
+            return kept[0]
+
+        return self._send_after(change, count, "full", read)
 
     def layer_gradients(self, make: Callable[[range], Tensor], count: int) -> Iterator[Tensor]:
         """Gradients of the score at the layer for other pictures, in chunks `(n, C, h, w)`; see `scores`."""
@@ -234,6 +261,28 @@ class Runner:
                 return read(read_scores(self._module(pictures), len(rows)))
 
         return self._in_chunks(work, count, _BYTES_FORWARD * self.picture.nbytes)
+
+    def _send_after(
+        self,
+        change: Callable[[Tensor, range], None],
+        count: int,
+        precision: PassPrecision,
+        read: Callable[[Tail, Tensor], Tensor],
+    ) -> Iterator[Tensor]:
+        """Chunk by chunk, what is read of what follows the layer, given other outputs of it."""
+        (tail,) = self._in_chunks(lambda _rows: self._find_tail(), 1, 0, Passes())
+        self._account(Passes(forward=tail.passes), 0)
+
+        def work(rows: range) -> Tensor:
+            outputs = tail.output.repeat(len(rows), *[1] * (tail.output.ndim - 1))
+            change(self.layer.to_map(outputs), rows)
+            with self._turn, self._in_precision(precision):
+                return read(tail, outputs)
+
+        size, most = _BYTES_TAIL * tail.output.nbytes, _MOST_AT_ONCE
+        if tail.way == "whole":
+            size, most = max(size, _BYTES_FORWARD * self.picture.nbytes), 0
+        yield from self._in_chunks(work, count, size, most=most)
 
     def _fold(self) -> Forwards:
         with self._turn:

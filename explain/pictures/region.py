@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -46,6 +46,12 @@ def mask_region(region: Region, size: tuple[int, int]) -> np.ndarray:
     if not mask.any():
         raise PictureError("The region holds no pixel of the picture. Draw it larger, or on the picture.")
     return mask
+
+
+def join_regions(regions: Iterable[Region], size: tuple[int, int]) -> np.ndarray:
+    """The pixels of any of some regions, `(H, W)` bool; see `mask_region`."""
+    joined: np.ndarray = np.logical_or.reduce([mask_region(region, size) for region in regions])
+    return joined
 
 
 def contains(polygon: Sequence[tuple[float, float]], x: np.ndarray, y: np.ndarray) -> np.ndarray:

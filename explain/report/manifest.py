@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from explain.engine.explanation import Explanation, Prediction
+from explain.engine.explanation import Explanation, PictureExplanation, Prediction
 from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import ExplainError
 from explain.faithfulness.measures import MeasureName
@@ -29,6 +29,7 @@ from explain.networks.meaning import Outputs
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.scaling import MOST_WHITE, RULES
+from explain.report.sentence import SENTENCE_RULES, write_sentence
 from explain.settings import read_refusal
 from explain.volumes.planes import Plane
 
@@ -76,6 +77,14 @@ class UnlikeEntry(_Entry):
     made: str
 
 
+class SentenceEntry(_Entry):
+    """What was said of a picture in a sentence, the figures in it, and by which of the `SENTENCE_RULES`."""
+
+    text: str
+    figures: tuple[float, ...]
+    rules: int
+
+
 class PictureEntry(_Entry):
     """One picture; `digest` is the SHA-256 of its bytes. `file` is where it was, seen from the manifest's folder.
 
@@ -83,7 +92,7 @@ class PictureEntry(_Entry):
 
     `white` and `rules` say how the bytes became pixels; see `explain.pictures.decode.decode`. Manifests that do not
     name them were written under the first rules. `caution` is `PictureExplanation.caution`; `unlike` is there if it was
-    measured.
+    measured. Manifests from before there were sentences have none.
     """
 
     name: str
@@ -100,6 +109,7 @@ class PictureEntry(_Entry):
     caution: str = ""
     section: SectionEntry | None = None
     unlike: UnlikeEntry | None = None
+    sentence: SentenceEntry | None = None
 
 
 class VolumeEntry(_Entry):
@@ -239,6 +249,7 @@ def build_manifest(
                 caution=entry.caution,
                 section=None if entry.picture.section is None else SectionEntry(**asdict(entry.picture.section)),
                 unlike=write_unlike(entry.unlike),
+                sentence=_write_sentence(entry),
             )
         )
         maps += [
@@ -254,6 +265,12 @@ def build_manifest(
         augmentation=explanation.augmentation,
         versions=find_versions(explanation.device),
     )
+
+
+def _write_sentence(entry: PictureExplanation) -> SentenceEntry:
+    sentence = write_sentence(entry)
+    figures = tuple(figure.value for clause in sentence.clauses for figure in clause.figures)
+    return SentenceEntry(text=sentence.text, figures=figures, rules=SENTENCE_RULES)
 
 
 def _point_to(path: Path | None, folder: Path | None) -> str | None:

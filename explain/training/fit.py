@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explain.errors import Cancelled, ExplainError
+from explain.errors import ExplainError
 from explain.networks.prompted_vit import PromptedViT
 from explain.training.outcome import Epoch
 from explain.training.recipe import PromptRecipe, find_learning_rate
+from explain.training.stopwatch import Stopwatch, seeded
 
 if TYPE_CHECKING:
     from explain.training.folds import Part
@@ -24,34 +24,6 @@ if TYPE_CHECKING:
 
 _STEEPEST_GRADIENT = 5.0
 _PREDICTED_AT_ONCE = 256
-
-
-class Stopwatch:
-    """Seconds, without those in which the training was paused; and whether it is to stop.
-
-    Args:
-        should_stop: asked in every step; may take its time, which is how a training is paused.
-    """
-
-    def __init__(self, should_stop: Callable[[], bool]) -> None:
-        self._should_stop = should_stop
-        self._idle = 0.0
-
-    def read(self) -> float:
-        """The seconds so far, from some beginning."""
-        return time.perf_counter() - self._idle
-
-    def stop_if_asked(self) -> None:
-        """Raise where the training is to stop.
-
-        Raises:
-            Cancelled: it is.
-        """
-        asked = time.perf_counter()
-        stop = self._should_stop()
-        self._idle += time.perf_counter() - asked
-        if stop:
-            raise Cancelled("The training was stopped.")
 
 
 @dataclass(frozen=True)
@@ -74,12 +46,9 @@ class Ground:
     device: torch.device
     watch: Stopwatch
 
-    @contextmanager
-    def seeded(self, number: int) -> Iterator[None]:
-        """Random draws that follow from the recipe's seed and a number; those of others go on undisturbed."""
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self.recipe.seed * 2000 + number)
-            yield
+    def seeded(self, number: int) -> AbstractContextManager[None]:
+        """Random draws that follow from the recipe's seed and a number."""
+        return seeded(self.recipe.seed, number, self.device)
 
 
 class Fit:
@@ -221,10 +190,10 @@ def weigh_classes(labels: Tensor, count: int, balanced: bool) -> Tensor:
 
 
 @contextmanager
-def plain_attention(vit: Any) -> Iterator[None]:
+def plain_attention(network: nn.Module) -> Iterator[None]:
     """On a CPU attention as three matrix products: torch's fused one takes twice the time on few tokens."""
-    on_cpu = next(vit.parameters()).device.type == "cpu"
-    layers = [block.attn for block in vit.blocks if on_cpu and getattr(block.attn, "fused_attn", False)]
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    layers: list[Any] = [part for part in network.modules() if on_cpu and getattr(part, "fused_attn", False)]
     for layer in layers:
         layer.fused_attn = False
     try:

@@ -1,4 +1,4 @@
-"""What a prompted ViT makes of a training set before its prompts enter: computed once and reused in every epoch."""
+"""What the frozen part of a network makes of a training set: computed once and reused in every epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from explain.datasets.dataset import Example
-    from explain.networks.prompted_vit import PromptedViT
 
 _CHUNK = 32
 """Pictures sent through the frozen blocks at once."""
@@ -31,13 +30,14 @@ _LARGEST_HALF = 65_504.0
 
 
 class FrozenFeatures:
-    """`PromptedViT.precompute` of every picture, plain and, for those trained on, mirrored too.
+    """What a function says of every picture, plain and, for those trained on, mirrored too.
 
     In memory as float32, as float16 where that takes more than is allowed, in a file as float16 where even that is too
     much. Where the disk has no room either, or nothing is to be kept, it is computed anew each time it is asked for.
 
     Args:
-        model: whose frozen part is run; on its device.
+        run: from a batch `(B, C, H, W)` on the device to features `(B, ...)`; runs the frozen part.
+        device: where it runs.
         examples: the pictures.
         mirrored: indices of those that are kept mirrored as well.
         preprocessing: of the backbone.
@@ -50,7 +50,8 @@ class FrozenFeatures:
 
     def __init__(
         self,
-        model: PromptedViT,
+        run: Callable[[Tensor], Tensor],
+        device: torch.device,
         examples: Sequence[Example],
         mirrored: Collection[int],
         preprocessing: Preprocessing,
@@ -60,14 +61,13 @@ class FrozenFeatures:
         tell: Callable[[str, float], None],
         stop_if_asked: Callable[[], None],
     ) -> None:
-        self._model, self._preprocessing = model, preprocessing
+        self._function, self._device, self._preprocessing = run, device, preprocessing
         # Those with a mirror image first, so that two rows of theirs stand side by side.
         order = sorted(range(len(examples)), key=lambda index: index not in mirrored)
         self._examples = [examples[index] for index in order]
         self._mirrored = len(mirrored)
         self._places = torch.tensor(order).argsort()
         self._stop_if_asked = stop_if_asked
-        self._device = next(model.backbone.parameters()).device
         self._kept: Tensor | None = None
         self._path: Path | None = None
         if keep:
@@ -145,7 +145,7 @@ class FrozenFeatures:
 
     def _run(self, batch: Tensor) -> Tensor:
         with torch.no_grad():
-            return self._model.precompute(batch.to(self._device))
+            return self._function(batch.to(self._device))
 
 
 def _fit(features: Tensor, dtype: torch.dtype) -> Tensor:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explain.datasets.groups import count_groups, group_as_told
-from explain.errors import ExplainError, ModelError
-from explain.storage import write_atomically
+from explain.errors import ModelError
+from explain.training.checkpoint import Checkpoint, list_state, restore_state
 from explain.training.folds import plan_training
 from explain.training.outcome import EPOCHS, Preparing, Report, Tell, Trained, Wrong
 from explain.training.recipe import PromptRecipe
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from explain.datasets.dataset import DataSet
     from explain.models.loaded import LoadedModel
     from explain.training.fit import Fit
@@ -83,12 +81,14 @@ class _Training:
     ) -> None:
         import torch
 
-        from explain.training.fit import Fit, Ground, Stopwatch
+        from explain.training.fit import Fit, Ground
+        from explain.training.stopwatch import Stopwatch
 
         dataset = group_as_told(dataset, recipe.together)
         self._backbone, self._dataset, self._recipe = backbone, dataset, recipe
-        self._checkpoint, self._tell = checkpoint, tell
+        self._tell = tell
         self._plan = plan_training(dataset, recipe)
+        self._checkpoint = Checkpoint(checkpoint, self._identity)
         vit: Any = backbone.module
         self._watch = Stopwatch(should_stop)
         labels = torch.tensor([example.label for example in dataset.examples])
@@ -111,11 +111,12 @@ class _Training:
             self._save()
 
         self._features = FrozenFeatures(
-            self._fit.model,
+            self._fit.model.precompute,
+            self._ground.device,
             self._dataset.examples,
             {index for part in self._plan.parts for index in part.learn} if self._recipe.mirror else set(),
             self._backbone.preprocessing,
-            self._checkpoint.parent if self._checkpoint else None,
+            self._checkpoint.folder,
             bytes_in_memory,
             keep_features,
             lambda text, share: self._tell(Preparing(text, share), None),
@@ -195,56 +196,23 @@ class _Training:
         return json.dumps([self._recipe.model_dump(), self._dataset.fingerprint, self._backbone.fingerprint, plan])
 
     def _save(self) -> None:
-        """Everything that the next epoch depends on, in one file: there is never a half of it."""
-        if self._checkpoint is None:
-            return
-        import safetensors.torch
-
         fit = self._fit
-        tensors = {
-            **{f"now.{name}": value.detach() for name, value in fit.own.items()},
-            **{f"best.{name}": value for name, value in fit.best.items()},
-            **{
-                f"optimiser.{index}.{name}": value
-                for index, kept in fit.optimiser.state_dict()["state"].items()
-                for name, value in kept.items()
+        self._checkpoint.save(
+            {"now": fit.own, "best": fit.best, "optimiser": list_state(fit.optimiser)},
+            {
+                "epochs": EPOCHS.dump_json(fit.epochs).decode(),
+                "judged": json.dumps([[[index, *guess] for index, guess in judged.items()] for judged in self._judged]),
+                "seconds": repr(self._seconds),
             },
-        }
-        header = {
-            "of": self._identity,
-            "epochs": EPOCHS.dump_json(fit.epochs).decode(),
-            "judged": json.dumps([[[index, *guess] for index, guess in judged.items()] for judged in self._judged]),
-            "seconds": repr(self._seconds),
-        }
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-        write_atomically(self._checkpoint, safetensors.torch.save(tensors, header))
+        )
 
     def _restore(self) -> None:
-        if self._checkpoint is None or not self._checkpoint.exists():
+        kept = self._checkpoint.read()
+        if kept is None:
             return
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(self._checkpoint, "pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        except (SafetensorError, OSError) as error:
-            raise ExplainError(f"The unfinished training cannot be read. Start it anew. ({error})") from None
-        if header.get("of") != self._identity:
-            raise ExplainError(
-                "The unfinished training was on other pictures, another ViT or other settings. Start it anew."
-            )
-        kinds: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "optimiser": {}}
-        for key, tensor in tensors.items():
-            kind, _, rest = key.partition(".")
-            kinds[kind][rest] = tensor
+        kinds, header = kept
         self._fit.restore(kinds["now"], kinds["best"], EPOCHS.validate_json(header["epochs"]))
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in kinds["optimiser"].items():
-            index, _, name = key.partition(".")
-            state.setdefault(int(index), {})[name] = tensor
-        optimiser = self._fit.optimiser
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        restore_state(self._fit.optimiser, kinds["optimiser"])
         self._judged = [
             {index: (guess, chance) for index, guess, chance in part} for part in json.loads(header["judged"])
         ]

@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from explain.models.request import ModelRequest
+from explain.training.checkpoint import CHECKPOINT
 from explain.training.outcome import Epoch, Preparing, Report
 from explain.training.recipe import PromptRecipe
-from explain.training.saving import CHECKPOINT
 
 EPOCH, REPORT = TypeAdapter(Epoch), TypeAdapter(Report)
 _SECONDS_BETWEEN_WORDS = 0.5

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from explain.errors import ExplainError
 from explain.models.prompt_library import PromptCard, save_prompts, suggest_name
 from explain.storage import data_folder, make_folder
+from explain.training.checkpoint import CHECKPOINT
 from explain.training.loop import train_prompts
 from explain.training.outcome import Report, Tell, Trained
 from explain.training.recipe import PromptRecipe
@@ -18,8 +19,6 @@ from explain.training.recipe import PromptRecipe
 if TYPE_CHECKING:
     from explain.datasets.dataset import DataSet
     from explain.models.loaded import LoadedModel
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def train_and_save(

@@ -9,6 +9,7 @@ import re
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from explain.engine.engine import Engine
 from explain.engine.masked import FILLS, FULL_LOOK
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from explain.report.sentence import write_sentence
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 MAPS = ("grad-cam", "eigen-cam", "cf-cam")
@@ -455,6 +457,12 @@ def test_maps_of_a_bundled_model_are_checked_unasked_and_it_is_known_what_that_t
     assert engine.passes.forward == before, "nor does a moved slider take a pass"
     (found,) = first.test.session_state["judging"].found.values()
     assert [verdict.settled for verdict in found.values()] == [True]
+    first.test.run()  # what was measured by now is told in the sentence too
+    (late,) = first.test.session_state["judging"].write_sentences().values()
+    known = first.rows[0]["sentence"]
+    assert known.startswith("The model says “") and late != known
+    (entry,) = first.test.session_state["judging"].entries.values()
+    assert late == write_sentence(replace(entry, verdicts=found)).text
 
     first.test.toggle(key="verdicts-switch").set_value(False).run()
     assert first.words["verdicts"] == "0" and "judging" not in first.test.session_state

@@ -34,6 +34,7 @@ from explain.report.one_page.panes import (
     draw_picture,
     join_titles,
 )
+from explain.report.sentence import write_sentence
 
 UNKNOWN_TRAINING = "Nobody has told what it learned from. Ask whoever trained it."
 UNKNOWN_ACCURACY = "not known: how often it is right was not measured here"
@@ -80,8 +81,8 @@ class Page:
         panes: the picture, then its maps.
         columns: how many of them stand beside each other, where that means something; else None.
         legend: what hatching, the scale and outlines are, in sentences; empty where there are none.
-        sections: what is said of the maps, under headings: what was measured, what else must be known, what no map can
-            say, how they were made.
+        sections: what is said of the maps, under headings: all in a sentence, what was measured, what else must be
+            known, what no map can say, how they were made.
         proof: digests, versions, the day.
         command: the line that makes the maps again, and what it lacks, which may be nothing.
     """
@@ -141,6 +142,7 @@ def describe_page(
         columns=None,
         legend=describe_legend(panes, _is_hatched(entry.picture, shown)),
         sections=(
+            *_say_in_a_sentence(entry),
             ("What was measured of the maps", _say_measured(entry, shown)),
             *((("What else to know", known),) if known else ()),
             ("What no map says", _say_limits(entry.picture, shown)),
@@ -225,6 +227,12 @@ def describe_answer(prediction: Prediction, targets: Sequence[int]) -> Answer:
     text = prediction.describe(1).removeprefix(prediction.label).strip()
     label = make_printable(prediction.label, _LONGEST_LABEL, _LONGEST_LABEL // 2)
     return Answer(label, text, prediction.probability or 0.0, prediction.index in targets)
+
+
+def _say_in_a_sentence(entry: PictureExplanation) -> tuple[tuple[str, tuple[Said, ...]], ...]:
+    """The sentence of the picture, under a heading; nothing where there are no figures for one."""
+    text = write_sentence(entry).text
+    return (("In a sentence", (Said(text),)),) if text else ()
 
 
 def _say_measured(entry: PictureExplanation, shown: Sequence[Heatmap]) -> tuple[Said, ...]:

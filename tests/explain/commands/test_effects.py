@@ -36,6 +36,21 @@ def test_what_cannot_be_asked_is_said(run: Run) -> None:
         ("--region 1,2,3", "three corners or more"),
         ("--region ear=-9,-9,-1,-1", "holds no pixel"),
         ("--grid 7", "2 to 4"),
+        ("--paths-from stages.0", "say --by-channel too"),
+        ("--by-channel --paths-from stages.1", "does not come before"),
+        ("--by-channel --twin nowhere.jpg", "nowhere.jpg"),
     ):
         status, _, told = run(f"effects {hens} --model photo-cnn {asked}")
         assert status == 2 and said in told, asked
+
+
+def test_it_says_what_happens_without_channels(run: Run) -> None:
+    asked = f"effects {find('cat')} --by-channel --layer stages.1 --paths-from stages.1.0 --model photo-cnn"
+    status, printed, told = run(f"{asked} --beside {find('hens')} --region 135,60,271,150")
+    assert status == 0 and "the other picture" in printed and "stages.1.0 → stages.1" in printed
+    assert "Rank correlation" in printed and "[100 %]" in told and "Not for diagnostic use." in printed
+    assert "2 pictures" in printed
+    status, printed, _ = run(f"effects {find('cat')} --by-channel --model photo-cnn --beside {find('hens')} --json")
+    data = json.loads(printed)
+    assert status == 0 and data["paths"] is None and len(data["channels"]["gradcam_weights"]) == 320
+    assert [*data["channels"]["set_to"]] == ["mean", "zero"]

@@ -94,7 +94,8 @@ def test_maps_of_every_method_lie_on_the_spot(
     names = [*all_methods()] if axes == (2, 0, 1) else ["grad-cam", "cf-cam", "eigen-cam"]
     answer = engine.explain_volume(volume, finder, names, layer="step", target="something", settings=_FAST)
     drawn = {one.heatmap.method: one for one in answer.maps}
-    refused = {name for name, method in all_methods().items() if method.needs & {"attention", "prompts", "head"}}
+    asking = {"attention", "prompts", "head", "trained attention"}
+    refused = {name for name, method in all_methods().items() if method.needs & asking}
     assert set(drawn) == set(names) - refused and set(answer.unavailable) == refused & set(names)
     for name, sentence in answer.unavailable.items():
         assert sentence.endswith(".") and len(sentence) > 40, name

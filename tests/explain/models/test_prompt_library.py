@@ -22,7 +22,7 @@ from torch import Tensor
 from explain import storage
 from explain.engine.engine import Engine
 from explain.errors import ModelError, StorageError
-from explain.models import prompt_library as library
+from explain.models import library, prompt_library
 from explain.models.architectures import build_architecture, parse_architecture
 from explain.models.load import load_model
 from explain.models.loaded import LoadedModel
@@ -351,7 +351,7 @@ def test_the_file_to_take_along_holds_its_card(photo_vit: LoadedModel) -> None:
     data = encode_prompts("birds")
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert PromptCard.model_validate_json(header["__metadata__"]["camscope-card"]) == saved
-    assert set(safetensors.torch.load(data)) == set(library.TENSORS)
+    assert set(safetensors.torch.load(data)) == set(prompt_library.TENSORS)
 
 
 def test_listing_prompts_needs_no_torch() -> None:
@@ -359,5 +359,5 @@ def test_listing_prompts_needs_no_torch() -> None:
         "import sys, explain.models.prompt_library as l; l.list_prompts(); l.suggest_name('x'); "
         "print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "False", done.stderr

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explain.errors import PictureError
-from explain.pictures.region import mask_region
+from explain.pictures.region import join_regions, mask_region
 
 SIZE = (40, 60)
 TRIANGLE = [(10.0, 5.0), (50.0, 8.0), (22.5, 36.0)]
@@ -33,6 +33,11 @@ def test_a_rectangle_of_whole_pixels_is_those_pixels() -> None:
     np.testing.assert_array_equal(mask_region((12, 6, 30, 25), SIZE), expected)
     assert mask_region((-50, -50, 500, 500), SIZE).all()
     np.testing.assert_array_equal(mask_region(DISC, SIZE), DISC)
+
+
+def test_regions_together_are_the_pixels_of_any() -> None:
+    joined = join_regions([(12, 6, 30, 25), DISC], SIZE)
+    np.testing.assert_array_equal(joined, mask_region((12, 6, 30, 25), SIZE) | DISC)
 
 
 @pytest.mark.parametrize(

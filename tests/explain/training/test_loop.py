@@ -197,7 +197,7 @@ def test_a_checkpoint_of_another_training_is_refused(backbone: LoadedModel, tmp_
         (replace(backbone, fingerprint="another"), make_set(), SMALL),
     ]
     for other in others:
-        with pytest.raises(ExplainError, match="other pictures, another ViT or other settings"):
+        with pytest.raises(ExplainError, match="other pictures, another network or other settings"):
             train_prompts(*other, checkpoint=path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ExplainError, match="cannot be read"):

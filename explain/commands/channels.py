@@ -1,0 +1,84 @@
+"""What `effects --by-channel` prints: the channels of a layer, and paths between two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explain.commands.progress_lines import say_progress
+from explain.engine.engine import Engine
+from explain.faithfulness.channels import WAYS, Channels, Paths
+from explain.models.loaded import LoadedModel, get_layer
+from explain.percent import write_percent
+from explain.pictures.picture import Picture
+
+_MOST_PRINTED = 16
+
+
+@dataclass(frozen=True)
+class Within:
+    """What is asked of a layer.
+
+    Attributes:
+        layer: its name.
+        paths_from: name of an earlier layer from which paths lead to it; None for no paths.
+        target: index or label of the class, or `auto`.
+        twin: the picture whose values channels are set to.
+        beside: pictures whose mean is taken.
+    """
+
+    layer: str
+    paths_from: str | None
+    target: str
+    twin: Picture | None
+    beside: Sequence[Picture]
+
+
+def print_channels(engine: Engine, picture: Picture, loaded: LoadedModel, asked: Within, as_json: bool) -> None:
+    """Measure and print, as JSON or as tables."""
+    at = get_layer(loaded, asked.layer).name
+    measured = engine.measure_channels(
+        picture, loaded, at, asked.target, asked.beside, asked.twin, progress=say_progress
+    )
+    paths = None
+    if asked.paths_from is not None:
+        paths = engine.measure_paths(
+            picture, loaded, (asked.paths_from, at), asked.target, asked.beside, progress=say_progress
+        )
+    if as_json:
+        data = {"channels": measured.as_data(), "paths": None if paths is None else paths.as_data()}
+        print(json.dumps(data, indent=1, ensure_ascii=False))
+        return
+    _print_table(measured)
+    if paths is not None:
+        _print_paths(paths)
+    print("Not for diagnostic use.")
+
+
+def _print_table(measured: Channels) -> None:
+    """The channels that do most, by how far the score falls."""
+    whole = measured.whole
+    probability = "" if whole.probability is None else f" · {write_percent(whole.probability, 1)}"
+    print(f"{whole.label}: {whole.score:.3f}{probability}")
+    print(f"How far the score falls with a channel of {measured.layer} set to … (in brackets: by Grad-CAM's weights)")
+    print(f"{'channel':>8} " + " ".join(f"{WAYS[way]:>20}" for way in measured.replaced) + f" {'alone':>8}")
+    for channel in measured.rank()[:_MOST_PRINTED]:
+        falls = [f"{one.score.removal[channel]:.3f} ({one.claims[channel]:.3f})" for one in measured.replaced.values()]
+        alone = measured.replaced["mean"].score.alone[channel]
+        print(f"{channel:>8} " + " ".join(f"{fall:>20}" for fall in falls) + f" {alone:>8.3f}")
+    together = [f"{one.score.together:.3f}" for one in measured.replaced.values()]
+    print(f"{'all':>8} " + " ".join(f"{fall:>20}" for fall in together))
+    for sentence in (measured.sentence, *measured.notes):
+        print(sentence)
+
+
+def _print_paths(paths: Paths) -> None:
+    """The paths that beat the random pairs, the strongest first."""
+    print(f"{paths.layers[0]:>24} → {paths.layers[1]:<24} {'score falls by':>16}")
+    order = np.dstack(np.unravel_index(np.argsort(-np.abs(paths.effects), axis=None), paths.effects.shape))[0]
+    for row, column in [(row, column) for row, column in order if paths.drawn[row, column]][:_MOST_PRINTED]:
+        print(f"{paths.sources[row]:>24} → {paths.sinks[column]:<24} {paths.effects[row, column]:>16.3f}")
+    print(paths.sentence)

@@ -1,0 +1,38 @@
+"""Pauses do not count, a stop is heard, and draws follow from seed and number alone."""
+
+import time
+
+import pytest
+import torch
+
+from explain.errors import Cancelled
+from explain.training.stopwatch import Stopwatch, seeded
+
+
+def test_pauses_do_not_count_and_a_stop_is_heard() -> None:
+    answers = iter([False, True])
+
+    def should_stop() -> bool:
+        time.sleep(0.2)
+        return next(answers)
+
+    watch = Stopwatch(should_stop)
+    began, begun = watch.read(), time.perf_counter()
+    watch.stop_if_asked()
+    assert (time.perf_counter() - begun) - (watch.read() - began) >= 0.19
+    with pytest.raises(Cancelled):
+        watch.stop_if_asked()
+
+
+def test_draws_follow_from_seed_and_number_and_disturb_nobody() -> None:
+    cpu = torch.device("cpu")
+
+    def draw(seed: int, number: int) -> float:
+        with seeded(seed, number, cpu):
+            return float(torch.rand(1))
+
+    torch.manual_seed(5)
+    undisturbed = float(torch.rand(1))
+    torch.manual_seed(5)
+    assert draw(0, 1) == draw(0, 1) != draw(0, 2) and draw(1, 1) not in (draw(0, 1), draw(0, 2))
+    assert float(torch.rand(1)) == undisturbed
