@@ -604,7 +604,6 @@ PARTS: Sequence[Part] = (
     Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
-<<<<<<< HEAD
     Entry("collection", COLLECTION, None, _read_one),
     Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
     Entry("map", METHOD, None, _read_option(all_methods())),
@@ -617,13 +616,11 @@ PARTS: Sequence[Part] = (
     Entry("rising", RISING, False, _read_flag, _write_flag),
     Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
     Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
-=======
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),
     Entry("kept", CHANNEL_READING, "removal", _read_option(CHANNEL_READINGS)),
     Entry("twin", TWIN, None, _read_one),
     Entry("paths-from", PATHS_FROM, None, _read_one),
->>>>>>> main
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),

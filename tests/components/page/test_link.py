@@ -84,7 +84,6 @@ VIEW = {
     "region": ["10,20,30,20,30,44", "-1,0,5,0,5,9,-1,9"],
     "above": ["70"],
     "reading": ["share"],
-<<<<<<< HEAD
     "collection": ["0123456789abcdef"],
     "shown": ["map-of-maps"],
     "map": ["eigen-cam"],
@@ -97,13 +96,11 @@ VIEW = {
     "rising": ["1"],
     "coloured": ["group"],
     "page": ["41667"],
-=======
     "inside": ["channels"],
     "set-to": ["zero"],
     "kept": ["alone"],
     "twin": ["painted"],
     "paths-from": ["stages.0"],
->>>>>>> main
     "truth": ["birds"],
     "world": ["patch"],
     "siblings": ["ruby warbler"],
