@@ -14,13 +14,14 @@ from components.collections.choosing import (
     pick_run,
 )
 from components.collections.scatter import offer_all, show_scatter
+from components.collections.strategies import pick_class, show_strategies
 from components.collections.views import COLOUR, COLOURED, VIEW, VIEWS
 from components.collections.wall import ON_A_PAGE, OPENING, show_wall, turn_pages
 from components.page.link import keep_link, show_link_notes
 from components.page.subject import show_heading
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, open_page
-from explain.collections.filtering import find_rows, order_rows
+from explain.collections.filtering import Filter, find_rows, order_rows
 
 
 @show_faults
@@ -38,16 +39,23 @@ def show_page() -> None:
 
 
 def _show(run: Opened) -> None:
-    with st.sidebar:
-        wanted = pick_filter(run.table)
     view = pick_one_view(VIEW, VIEWS)
+    with st.sidebar:
+        # Strategies are those of all of a class's pictures.
+        wanted = Filter() if view == "strategies" else pick_filter(run.table)
     rows = find_rows(run.table, wanted)
     with st.container(key="collection-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
         method = pick_method(run.table)
-        if view == "pictures":
+        if view == "strategies":
+            target = pick_class(run)
+        elif view == "pictures":
             column, descending = pick_order(run.table)
         else:
             colour = pick_one("Coloured by", COLOUR, COLOURED)
+    if view == "strategies":
+        keep_link()
+        show_strategies(run, method, target)
+        return
     with st.container(key="collection-count", horizontal=True, vertical_alignment="center", gap="medium"):
         st.markdown(f"**{len(rows):,}** of {len(run.table):,} pictures", width="content")
         offer_all(run)

@@ -93,6 +93,7 @@ ELSEWHERE = {
     "components/choices/own_file.py": "tests/pages/test_own_file.py",
     "components/collections/choosing.py": "tests/pages/test_collection.py",
     "components/collections/scatter.py": "tests/pages/test_collection.py",
+    "components/collections/strategies.py": "tests/pages/test_collection.py",
     "components/collections/wall.py": "tests/pages/test_collection.py",
     "components/maps/agreement.py": "tests/pages/test_compare.py",
     "components/maps/buttons.py": "tests/pages/test_compare.py",

@@ -38,7 +38,7 @@ def show_wall(run: Opened, rows: Sequence[int], method: str, figure: tuple[str, 
         figure: the column that they are sorted by, and what to call it; empty where they are not.
     """
     told = run.table.read_rows(rows)
-    grounds = _prepare_grounds(run, rows, told)
+    grounds = prepare_grounds(run, rows, told)
     maps = run.table.read_maps(rows, method)
     items = [build_card(row, one, grounds[row], maps.get(row), figure) for row, one in zip(rows, told, strict=True)]
     cards(items, "collection-wall", "Pictures of the run", TINY, "wall", on_press=lambda key: press(run, int(key)))
@@ -82,7 +82,7 @@ def _shrink(told: dict[str, Any]) -> tuple[int, int, int]:
     return max(1, round(told["height"] * factor)), max(1, round(told["width"] * factor)), 3
 
 
-def _prepare_grounds(run: Opened, rows: Sequence[int], told: Sequence[dict[str, Any]]) -> dict[int, Ground | None]:
+def prepare_grounds(run: Opened, rows: Sequence[int], told: Sequence[dict[str, Any]]) -> dict[int, Ground | None]:
     """The pictures made small: as they were kept, or read from where they lie; None where neither can be had."""
     kept = run.table.read_thumbnails(rows) if run.table.has_thumbnails else {}
     grounds: dict[int, Ground | None] = {}

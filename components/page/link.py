@@ -41,6 +41,7 @@ from components.collections.views import (
     GROUP,
     LABEL,
     METHOD,
+    MOST_GROUPS,
     MOST_PAGES,
     PAGE,
     PREDICTED,
@@ -48,11 +49,13 @@ from components.collections.views import (
     RIGHTS,
     RISING,
     SORT,
+    STRATEGY,
     VERDICT,
     VIEW,
     VIEWS,
 )
 from components.collections.views import RUN as COLLECTION
+from components.collections.views import TARGET as MAPS_OF
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
@@ -615,6 +618,8 @@ PARTS: Sequence[Part] = (
     Entry("sorted", SORT, "", _read_one),
     Entry("rising", RISING, False, _read_flag, _write_flag),
     Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
+    Entry("maps-of", MAPS_OF, "", _read_one),
+    Entry("strategy", STRATEGY, 1, _read_count(MOST_GROUPS)),
     Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from components.choices import chosen_model, pictures
@@ -14,11 +15,12 @@ from components.collections import wall
 from components.collections.choosing import Opened
 from components.collections.scatter import read_row
 from explain.collections.gathered import Gathered
+from explain.collections.proving import Proof
 from explain.collections.reading import PictureReader
 from explain.collections.runs import FOLDER, list_runs
 from explain.errors import PictureError
 from explain.storage import VARIABLE
-from tests.support.collection_runs import write_run
+from tests.support.collection_runs import draw_blob, write_run
 
 COUNT = 31
 
@@ -114,6 +116,29 @@ def test_points_and_a_lasso(tmp_path: Path, open_dashboard: Callable[..., Any]) 
     assert "**11** of 12 pictures" in say(drawn)
     assert read_row({"customdata": 3}) == 3 and read_row({"customdata": [4]}) == 4
     assert read_row({"customdata": True}) == read_row({}) == read_row("x") == -1
+
+
+@pytest.mark.usefixtures("_home")
+def test_strategies_are_cards_and_one_is_tested(
+    tmp_path: Path, open_dashboard: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corners = {number: (7, 7) if number % 12 == 0 else (3, 2 + number % 3) for number in range(121)}
+
+    def draw(number: int) -> np.ndarray:
+        return draw_blob(*corners[number]) + 0.05 * np.random.default_rng(number).random((8, 8)).astype(np.float32)
+
+    write_run(tmp_path / FOLDER / "blobs", 121, draw=draw, shard=64)
+    dashboard = open_dashboard({"shown": "strategies"}, "collection")
+    assert not dashboard.test.error
+    first = list_cards(dashboard)[0]
+    assert first["title"] == "⚑ Strategy 1" and len(first["frames"]) == 4
+    assert first["lines"][0].startswith("10 pictures · 8.3 % of the maps")
+    proof = Proof("cat", 8, 7, 0.6, 0.01, 0.02, 3)
+    monkeypatch.setattr("components.collections.strategies.prove", lambda *args: proof)
+    dashboard.test.button(key="strategy-test").click().run()
+    assert proof.sentence in " ".join(element.value for element in dashboard.test.warning).replace("\\", "")
+    dashboard.test.button(key="strategy-pictures").click().run()
+    assert "**10** of 121 pictures" in say(dashboard)
 
 
 @pytest.mark.usefixtures("_home")

@@ -39,6 +39,8 @@ def write_run(
     count: int,
     tell: Callable[[int], dict[str, Any]] | None = None,
     draw: Draw | None = None,
+    encode: Callable[[int], bytes] = make_png,
+    size: tuple[int, int] = (32, 48),
     **asked: Any,
 ) -> RunFolder:
     """A run over `count` pictures beside it in `pictures`; every fifth is wrong, the last one failed.
@@ -48,6 +50,8 @@ def write_run(
         count: pictures.
         tell: what else is said of a picture, by its number.
         draw: its map.
+        encode: its file.
+        size: its height and width.
         asked: changes of the question.
     """
     source = folder.parent / "pictures"
@@ -56,7 +60,7 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     source.mkdir(exist_ok=True)
     run.begin(make_manifest(question, source))
-    files = {f"{number:03}.png": make_png(number) for number in range(count)}
+    files = {f"{number:03}.png": encode(number) for number in range(count)}
     for name, data in files.items():
         (source / name).write_bytes(data)
     items = [Item(name, 0, len(data)) for name, data in files.items()]
@@ -75,8 +79,8 @@ def write_run(
                 "uri": item.uri,
                 "digest": hashlib.sha256(files[item.uri]).hexdigest(),
                 "state": "done",
-                "width": 48,
-                "height": 32,
+                "width": size[1],
+                "height": size[0],
                 "label": "cat" if number % 2 else "dog",
                 "predicted": ("cat" if number % 2 else "dog") if right else "cat" if number % 2 == 0 else "dog",
                 "target": "cat",
@@ -86,7 +90,8 @@ def write_run(
             }
             rows.append(row | (tell(number) if tell else {}))
             values = draw(number) if draw else draw_blob(number % SIDE, 3)
-            box = [8.0, 0.0, 40.0, 32.0]
+            middle, half = size[1] / 2, size[0] / 2
+            box = [middle - half, 0.0, middle + half, float(size[0])]
             told = {"id": id, "grad_cam": values.astype(np.float16).ravel(), "grad_cam_box": box}
             maps.append(told | {"grad_cam_rows": len(values), "grad_cam_scale": 2.0})
         tables = {RESULTS: build_table(rows, list_result_fields(question))}

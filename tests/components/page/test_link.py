@@ -95,6 +95,8 @@ VIEW = {
     "sorted": ["grad_cam_border"],
     "rising": ["1"],
     "coloured": ["group"],
+    "maps-of": ["cat"],
+    "strategy": ["2"],
     "page": ["41667"],
     "inside": ["channels"],
     "set-to": ["zero"],
