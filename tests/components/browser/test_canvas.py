@@ -63,7 +63,8 @@ def show():
         Pane("none", "Prompt-CAM " * 9, "", message="Needs a ViT with prompts.", action=("Use photo-vit", "photo-vit")),
         Pane("broken", "Broken", values=broken),
     ]
-    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %", sentence="It says cat (93 %).")]
+    said = {"detail": "tabby cat 93 %", "sentence": "It says cat (93 %)."}
+    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, **said)]
     large = np.repeat(np.repeat(inputs["pixels"], 10, axis=0), 10, axis=1)
     twice = Pane("crop", "Grad-CAM", values=2 * inputs["crop"], unit="grad-cam")
     rows.append(Row("large", "scan.png", large, "b" * 64, [twice]))
