@@ -24,6 +24,10 @@ ELSEWHERE = {
     "explain/bundled/birds/dice.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/scene.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/shapes.py": "tests/explain/bundled/birds/test_draw.py",
+    "explain/collections/embedding.py": "tests/explain/collections/test_gathered.py",
+    "explain/collections/filtering.py": "tests/explain/collections/test_gathered.py",
+    "explain/collections/reading.py": "tests/explain/collections/test_gathered.py",
+    "explain/collections/runs.py": "tests/explain/collections/test_gathered.py",
     "explain/collections/file_source.py": "tests/explain/collections/test_opening.py",
     "explain/collections/parquet_source.py": "tests/explain/collections/test_opening.py",
     "explain/collections/question.py": "tests/explain/collections/test_run_folder.py",
@@ -92,6 +96,10 @@ ELSEWHERE = {
     "components/choices/one_method.py": "tests/pages/test_layers.py",
     "components/choices/one_picture.py": "tests/pages/test_clusters.py",
     "components/choices/own_file.py": "tests/pages/test_own_file.py",
+    "components/collections/choosing.py": "tests/pages/test_collection.py",
+    "components/collections/scatter.py": "tests/pages/test_collection.py",
+    "components/collections/strategies.py": "tests/pages/test_collection.py",
+    "components/collections/wall.py": "tests/pages/test_collection.py",
     "components/maps/agreement.py": "tests/pages/test_compare.py",
     "components/maps/buttons.py": "tests/pages/test_compare.py",
     "components/maps/clusters.py": "tests/pages/test_clusters.py",
@@ -133,6 +141,7 @@ TABLES = {
     "explain/networks/prompt_variant.py",
     "explain/training/outcome.py",
     "components/maps/colours.py",
+    "components/collections/views.py",
 }
 """Files that name things and do nothing."""
 
