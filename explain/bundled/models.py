@@ -22,6 +22,7 @@ FIRST_VIT = "photo-vit"
 
 MODELS_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "models"
 CALIBRATION_FOLDER = MODELS_FOLDER.parent / "calibration"
+ATTENTION_FOLDER = MODELS_FOLDER.parent / "attention"
 
 WORLDS_FOLDER = MODELS_FOLDER.parent / "worlds"
 """Where the small networks of the worlds lie: they go by name as the others do, and stand in no list of models."""

@@ -23,7 +23,7 @@ from explain.faithfulness.best import Best, find_best
 from explain.faithfulness.changes import WHOLE, ChangeFill, Changes, apply, leave
 from explain.faithfulness.measured import Curve, Kind, Measured, Row, list_asked, measure_row
 from explain.faithfulness.measures import MEASURES, Examined, Measure
-from explain.faithfulness.probe import find_allowed, lay_on_cells
+from explain.faithfulness.probe import find_allowed, find_shown, lay_on_cells
 from explain.faithfulness.references import list_references
 from explain.faithfulness.verdict import STILL_NAMED
 from explain.methods import Method, get_method
@@ -190,7 +190,7 @@ class Meter:
         common = Examined(np.zeros(allowed.shape), np.zeros(allowed.shape), allowed, seed, target, sight.loaded.outputs)
 
         def test(values: np.ndarray, bank: Bank | None) -> Examined:
-            return replace(common, cells=lay_on_cells(values), shown=_show(values), bank=bank)
+            return replace(common, cells=lay_on_cells(values), shown=find_shown(values), bank=bank)
 
         groups = []
         several = len({one.heatmap.layer for one in maps}) > 1
@@ -309,14 +309,6 @@ class Meter:
         if loaded.outputs != "value":
             numbers = find_probabilities(numbers, loaded.outputs)
         return {key: float(score) for (_, key), score in zip(found, numbers[:, target], strict=True)}
-
-
-def _show(values: np.ndarray) -> np.ndarray:
-    """What is seen of a map, `(h, w)` float32, 0…1; nothing of one that is blank or not finite."""
-    positive = np.maximum(values, 0)
-    highest = positive.max()
-    shown = positive / highest if np.isfinite(values).all() and highest > 0 else np.zeros_like(positive)
-    return shown.astype(np.float32)
 
 
 def _find_aware(question: Question) -> Method | None:

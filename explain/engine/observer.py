@@ -22,6 +22,7 @@ from explain.models.loaded import get_layer
 from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
+from explain.passes.meta_step import PASSES, look_after_step
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
 from explain.progress import Watch
 from explain.settings import Settings
@@ -89,7 +90,7 @@ class Observer:
             asks = part_asks(question.list_asks(), loaded)[0]
             tensors = [self._machine.prepare(sight) for sight in fresh]
             try:
-                looks = self._look(loaded, tensors, question.layers, asks)
+                looks = self._look(loaded, tensors, question.layers, asks, question.beside)
             except Exception as error:
                 if _concerns_all(error):
                     raise
@@ -114,7 +115,7 @@ class Observer:
             watch.stop_if_cancelled()
             failed: dict[str, str] = {}
             try:
-                seen, run = self.see(sight, question.layers, question.list_asks())
+                seen, run = self.see(sight, question.layers, question.list_asks(), question.beside)
             except Exception as error:
                 if _concerns_all(error):
                     raise
@@ -134,7 +135,9 @@ class Observer:
 
     def _see_one_by_one(self, sight: Sight, question: Question, failed: dict[str, str]) -> tuple[Seen, Passes]:
         """What can be seen where something that is differentiated fails: each method's own part by itself."""
-        seen, run = self.see(sight, question.layers)  # where this fails, so does the network itself
+        seen, run = self.see(
+            sight, question.layers, beside=question.beside
+        )  # where this fails, so does the network itself
         for method in question.methods:
             if method.differentiates:
                 asks = [question.make_ask(method, target) for target in question.targets]
@@ -161,13 +164,18 @@ class Observer:
         seen.attention[target, score] = self._machine.make_room(work, loaded)
         return self._machine.count(Passes(forward=1, backward=2))
 
-    def see(self, sight: Sight, layers: Sequence[Layer] = (), asks: Sequence[Ask] = ()) -> tuple[Seen, Passes]:
-        """What is known of a sight, after running the network once more if something asked for is missing. The model's
-        turn must be held.
+    def see(
+        self, sight: Sight, layers: Sequence[Layer] = (), asks: Sequence[Ask] = (), beside: Sequence[Layer] = ()
+    ) -> tuple[Seen, Passes]:
+        """What is known of a sight, after running the network once more if something asked for is missing: of the
+        layers `beside` nothing is differentiated. The model's turn must be held.
         """
         seen = self._memory.recall(sight) or Seen()
         run = Passes()
         for group in part_asks(asks, sight.loaded):
+            if group and group[0].step:
+                run += self._see_after_step(sight, seen, layers, group[0].of(seen.resolve(group[0].target)))
+                continue
             missing = list(group)
             if seen.own_logits is not None:
                 missing = [
@@ -175,13 +183,22 @@ class Observer:
                     for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
                     if any((layer.name, ask) not in seen.gradients for layer in layers)
                 ]
-                if not missing and all(layer.name in seen.activations for layer in layers):
+                if not missing and all(layer.name in seen.activations for layer in (*layers, *beside)):
                     continue
-            (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing)
+            (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing, beside)
             run += Passes(forward=1, backward=len(missing))
             seen.add(look)
         self._memory.keep(sight, seen)
         return seen, run
+
+    def _see_after_step(self, sight: Sight, seen: Seen, layers: Sequence[Layer], ask: Ask) -> Passes:
+        """What is seen after a step of training; with the passes that takes."""
+        if all((layer.name, ask) in seen.stepped for layer in layers):
+            return Passes()
+        loaded = sight.loaded
+        work = partial(look_after_step, loaded.module, self._machine.prepare(sight), layers, ask, loaded.outputs)
+        seen.add_after_step(self._machine.make_room(work, loaded))
+        return self._machine.count(PASSES)
 
     def see_prompts(self, sight: Sight, seen: Seen) -> tuple[PromptLook, Passes]:
         """What the class prompts made of a picture, after one pass of the network if that is not known yet. The model's
@@ -203,7 +220,12 @@ class Observer:
         return seen.prompts[target]
 
     def _look(
-        self, loaded: LoadedModel, tensors: Sequence[Tensor], layers: Sequence[Layer], asks: Sequence[Ask]
+        self,
+        loaded: LoadedModel,
+        tensors: Sequence[Tensor],
+        layers: Sequence[Layer],
+        asks: Sequence[Ask],
+        beside: Sequence[Layer],
     ) -> tuple[Look, ...]:
         """A look at each of some pictures, `(1, C, h, w)` each, all at once or in halves that fit the memory."""
         import torch
@@ -215,7 +237,7 @@ class Observer:
             if len(some) > 1 and pictures.device.type == "cpu":
                 # Several at once are a quarter quicker in this order of memory; one alone stays as it is, bit for bit.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
-            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described)
+            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, None, beside)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from explain.errors import LayerError, MethodError, TargetError
 from explain.methods import Method, Settings, get_method
+from explain.models.attention_library import AttentionCard, find_attention
 from explain.models.loaded import LoadedModel, get_layer
 from explain.passes.look import Ask, Score
 from explain.settings import read_refusal
@@ -39,6 +40,8 @@ class Question:
         settings: by method name, complete.
         score: what of a class is differentiated.
         unavailable: by method name, why the others cannot, in a sentence.
+        attention: the trained attention whose maps are asked for; None where none are.
+        beside: the layers whose features it reads.
     """
 
     layers: tuple[Layer, ...]
@@ -47,6 +50,8 @@ class Question:
     settings: Mapping[str, Settings]
     score: Score
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    attention: AttentionCard | None = None
+    beside: tuple[Layer, ...] = ()
 
     def list_asks(self) -> list[Ask]:
         """What must be differentiated, each once, for each class in turn."""
@@ -57,8 +62,10 @@ class Question:
 
     def make_ask(self, method: Method, target: int | None) -> Ask:
         """What a method wants differentiated for a class."""
-        objective = method.objective(self.settings[method.name]) if method.objective else None
-        return Ask(target, self.score, objective, "curvature" in method.needs)
+        settings = self.settings[method.name]
+        objective = method.objective(settings) if method.objective else None
+        step = method.step(settings) if method.step else 0.0
+        return Ask(target, self.score, objective, "curvature" in method.needs, step)
 
     def without(self, failed: Mapping[str, str]) -> Question:
         """The same but for methods that failed on the way, whose sentences are by their names."""
@@ -95,6 +102,17 @@ def build_question(
     unavailable = {
         name: obstacle for name in complete if (obstacle := find_obstacle(get_method(name), loaded)) is not None
     }
+    attention = None
+    for name in [
+        name for name in complete if "trained attention" in get_method(name).needs and name not in unavailable
+    ]:
+        try:
+            attention = find_attention(loaded, getattr(complete[name], "module", ""))
+        except MethodError as error:
+            unavailable[name] = str(error)
+        else:
+            # Named, so that whoever draws the map again has the same one, whatever was trained since.
+            complete[name] = complete[name].model_copy(update={"module": attention.name})
     return Question(
         layers=tuple(dict.fromkeys(layers)),
         targets=tuple(dict.fromkeys(None if t == "auto" else find_target(loaded, t) for t in targets)),
@@ -102,6 +120,8 @@ def build_question(
         settings=complete,
         score=score,
         unavailable=unavailable,
+        attention=attention,
+        beside=() if attention is None else attention.find_layers(loaded),
     )
 
 
@@ -239,20 +259,28 @@ def find_target(loaded: LoadedModel, target: int | str) -> int:
 
 
 def part_asks(asks: Sequence[Ask], loaded: LoadedModel) -> list[list[Ask]]:
-    """Asks that can share a forward pass. Fused attention cannot be differentiated twice, and a pass without it differs
-    in the last digits, so that there curvature is not asked together with the rest.
+    """Asks that can share a forward pass, those of the network as it is first. Fused attention cannot be differentiated
+    twice, and a pass without it differs in the last digits, so that there curvature is not asked together with the
+    rest. After a step of training the network is another for each ask.
     """
+    stepped = [[ask] for ask in asks if ask.step]
+    asks = [ask for ask in asks if not ask.step]
     plain = [ask for ask in asks if not ask.curvature]
     curved = [ask for ask in asks if ask.curvature]
     if not curved or not any(getattr(module, "fused_attn", False) for module in loaded.module.modules()):
-        return [[*asks]]
-    return [plain, curved] if plain else [curved]
+        return [asks, *stepped]
+    return [plain, curved, *stepped] if plain else [curved, *stepped]
 
 
 def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:
     """Why a method cannot work on a model whatever the layer, in a sentence; None where it can."""
     if "prompts" in method.needs and loaded.prompted is None:
         return f"{method.title} needs a ViT with trained class prompts; this model has none."
+    if "trained attention" in method.needs:
+        try:
+            find_attention(loaded)
+        except MethodError as error:
+            return str(error)
     if "attention" in method.needs and loaded.reads_volumes:
         return f"{method.title} reads the attention of vision transformers of pictures; this model reads volumes."
     if "attention" in method.needs:

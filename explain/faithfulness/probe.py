@@ -36,6 +36,14 @@ def lay_on_cells(values: np.ndarray) -> np.ndarray:
     return fine.reshape(CELLS, _PER_CELL, CELLS, _PER_CELL).mean((1, 3))
 
 
+def find_shown(values: np.ndarray) -> np.ndarray:
+    """What is seen of a map, `(h, w)` float32, 0…1; nothing of one that is blank or not finite."""
+    positive = np.maximum(values, 0)
+    highest = positive.max()
+    shown = positive / highest if np.isfinite(values).all() and highest > 0 else np.zeros_like(positive)
+    return shown.astype(np.float32)
+
+
 def draw_masks(seed: int, count: int, allowed: np.ndarray | None = None) -> np.ndarray:
     """Masks that each hide half of the cells, in smooth blobs: noise on a coarse grid, drawn out and cut at its median.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from explain.passes.capture import LayerCapture
     from explain.passes.look import Objective
 
-Needs = Literal["activations", "gradients", "curvature", "attention", "head", "prompts", "runner"]
+Needs = Literal["activations", "gradients", "curvature", "attention", "head", "prompts", "trained attention", "runner"]
 """What a capture must hold for a method.
 
 - `activations` of the layer; `gradients` there, of what the method differentiates (these imply activations);
@@ -26,13 +26,14 @@ Needs = Literal["activations", "gradients", "curvature", "attention", "head", "p
 - `attention`: the attention of every block of a transformer, with its gradients.
 - `head`: the weights of a linear head right after a global average of the layer.
 - `prompts`: what trained class prompts attend to.
+- `trained attention`: the maps of a second network that was trained for the model (T-TAME).
 - `runner`: more passes of the network.
 """
 
 Group = Literal["gradient", "gradient-free", "transformer", "fine detail"]
 """How methods are grouped where a person picks them."""
 
-Place = Literal["layer", "last attention", "all attention", "input"]
+Place = Literal["layer", "last attention", "all attention", "trained layers", "input"]
 """Where a method looks: at the layer asked for, or always at the same place, whatever the layer."""
 
 
@@ -89,6 +90,7 @@ class Method:
         presets: named settings, e.g. `published`.
         objective: from the settings, what is differentiated in place of the score of the class; equal objectives share
             one backward pass.
+        step: from the settings, by how long a step the network is first trained for the class; see `Ask.step`.
         count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
             None for a method without a runner.
         after_layer: those passes run only what follows the layer.
@@ -110,6 +112,7 @@ class Method:
     settings: type[Settings] = Settings
     presets: Mapping[str, Settings] = field(default_factory=dict)
     objective: Callable[[Any], Objective] | None = None
+    step: Callable[[Any], float] | None = None
     count_passes: Callable[[Layer, Any], int] | None = None
     after_layer: bool = False
     formula: Formula | None = None
@@ -127,6 +130,7 @@ _COSTS: dict[Needs, str] = {
     "attention": "a transformer whose attention can be read; a pass of its own, forward and backward",
     "head": "a linear head right after a global average of the layer",
     "prompts": "a ViT with a trained prompt for each class",
+    "trained attention": "one forward pass for all classes, a second network trained for the model",
     "runner": "many passes",
 }
 

@@ -57,6 +57,25 @@ def count_bytes(value: Any) -> int:
 
 
 @dataclass(frozen=True)
+class TrainedCapture:
+    """What a second network makes of the features of several layers.
+
+    Attributes:
+        maps: of every class, `(classes, h, w)`, before the sigmoid.
+        name: of the network.
+        digest: of its weights.
+        layers: whose features it read.
+        warnings: sentences that a reader of its maps must know.
+    """
+
+    maps: Tensor
+    name: str
+    digest: str
+    layers: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LayerCapture:
     """One picture, one layer, one class. Tensors are float32, on the device, without a graph.
 
@@ -73,6 +92,7 @@ class LayerCapture:
         head: weights `(answers, C)` of a linear head right after a global average of this layer.
         attention: of every block of a transformer, with its gradients.
         prompts: for a model with Prompt-CAM prompts.
+        trained: maps of all classes by attention that was trained for the model.
         runner: runs the network again, for methods that must.
         derived: values kept with the activations of this picture and layer; the class is not part of it.
         outputs: what the numbers mean that the network answers with.
@@ -88,6 +108,7 @@ class LayerCapture:
     head: Tensor | None = None
     attention: AttentionCapture | None = None
     prompts: PromptCapture | None = None
+    trained: TrainedCapture | None = None
     runner: Runner | None = None
     derived: Derived = field(default_factory=Derived)
     outputs: Outputs = "classes"
@@ -117,6 +138,10 @@ class LayerCapture:
     def need_prompts(self) -> PromptCapture:
         """`prompts`, which the method declared."""
         return _hold(self.prompts, "prompts")
+
+    def need_trained(self) -> TrainedCapture:
+        """`trained`, which the method declared as `trained attention`."""
+        return _hold(self.trained, "trained attention")
 
     def need_runner(self) -> Runner:
         """`runner`, which the method declared."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -40,12 +40,15 @@ class Ask:
         score: see `Score`.
         objective: made of the scores, in place of the target's own.
         curvature: also take the product of the Hessian and the activations.
+        step: of a network that was first trained by one step of this length for the class; see
+            `explain.passes.meta_step`. 0 for the network as it is.
     """
 
     target: int | None = None
     score: Score = "logit"
     objective: Objective | None = None
     curvature: bool = False
+    step: float = 0.0
 
     def of(self, target: int) -> Ask:
         """The same for that very class."""
@@ -91,6 +94,8 @@ def look_at(
     asks: Sequence[Ask] = (),
     outputs: Outputs = "classes",
     described: Sequence[Layer] = (),
+    weights: Mapping[str, Tensor] | None = None,
+    beside: Sequence[Layer] = (),
 ) -> tuple[Look, ...]:
     """Run the network once over all pictures and keep what the methods need.
 
@@ -104,6 +109,8 @@ def look_at(
         asks: what to differentiate, for every picture.
         outputs: what the numbers mean that the network answers with.
         described: layers of which only `Look.statistics` are kept; one that does not run has none.
+        weights: by their names, that stand in for the network's own in this pass alone.
+        beside: layers of which the activations are kept, and never a gradient; the graph does not begin for them.
 
     Returns:
         A look for each picture.
@@ -140,6 +147,10 @@ def look_at(
         for layer in described:
             handle = module.get_submodule(layer.name).register_forward_hook(_describe(layer, statistics))
             stack.callback(handle.remove)
+        features: dict[str, Tensor] = {}
+        for layer in beside:
+            handle = module.get_submodule(layer.name).register_forward_hook(_keep(layer, features))
+            stack.callback(handle.remove)
         if any(ask.curvature for ask in asks):
             from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -149,9 +160,11 @@ def look_at(
             handle = module.get_submodule(layer.name).register_forward_hook(watch(layer))
             stack.callback(handle.remove)
         # A copy, because autograd cannot keep what was made in the caller's inference mode.
-        logits = read_answers(read_scores(module(pictures.clone()), len(pictures)), outputs)
-        for layer in layers:
-            if layer.name not in kept:
+        inputs = pictures.clone()
+        answered = module(inputs) if weights is None else torch.func.functional_call(module, dict(weights), (inputs,))
+        logits = read_answers(read_scores(answered, len(pictures)), outputs)
+        for layer in (*layers, *beside):
+            if layer.name not in kept and layer.name not in features:
                 raise LayerError(f"The layer “{layer.name}” does not run in this model. Choose another layer.")
         likeliest = logits.argmax(1).tolist()
         for ask in asks:
@@ -177,6 +190,9 @@ def look_at(
             maps = layer.to_map(tensor)
             for row, look in enumerate(looks):
                 look.activations[layer.name] = _take(maps, row)
+        for name, maps in features.items():
+            for row, look in enumerate(looks):
+                look.activations.setdefault(name, _take(maps, row))
         for name, values in statistics.items():
             for row, look in enumerate(looks):
                 look.statistics[name] = values[row]
@@ -191,6 +207,16 @@ def _describe(layer: Layer, statistics: dict[str, Tensor]) -> Callable[[nn.Modul
 
         cells = layer.to_map(output).detach().float().flatten(2)
         statistics[layer.name] = torch.stack([cells.mean(2), cells.std(2, unbiased=False)], 1)
+
+    return hook
+
+
+def _keep(layer: Layer, features: dict[str, Tensor]) -> Callable[[nn.Module, Any, Any], None]:
+    """A hook that keeps what a layer gives, `(B, C, h, w)`, without a graph."""
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        # A copy, because what follows may work on it in place.
+        features[layer.name] = layer.to_map(output).detach().clone()
 
     return hook
 

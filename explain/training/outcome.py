@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from explain.models.attention_report import AttentionReport
 from explain.models.judged import Judged, Manner
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from explain.networks.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,31 @@ class Report:
 
 
 @dataclass(frozen=True)
+class AttentionOutcome:
+    """What came of a training of T-TAME's attention.
+
+    Attributes:
+        worth: what its maps are worth on pictures that were not learnt from.
+        best_epoch: whose attention is kept: the lowest loss on the pictures that choose.
+        epochs: all that were run.
+        pictures: trained on.
+        choosing: how many pictures chose the epoch.
+        seconds: taken by the whole training, pauses and judging left out.
+        stopped_early: whether patience ran out.
+        features_cached: whether what the classifier makes of the pictures was computed once and reused.
+    """
+
+    worth: AttentionReport
+    best_epoch: int
+    epochs: tuple[Epoch, ...]
+    pictures: int
+    choosing: int
+    seconds: float
+    stopped_early: bool
+    features_cached: bool
+
+
+@dataclass(frozen=True)
 class Preparing:
     """What is done before the first epoch, and how much of it, 0…1."""
 
@@ -117,6 +145,15 @@ class Trained:
 
     tensors: dict[str, Tensor]
     report: Report
+
+
+@dataclass(frozen=True)
+class TrainedMaps:
+    """Trained attention: the tensors of a `TrainedAttention` on the CPU, and the layers that it reads."""
+
+    tensors: dict[str, Tensor]
+    layers: tuple[Layer, ...]
+    outcome: AttentionOutcome
 
 
 Tell = Callable[[Epoch | Preparing | str, float | None], None]

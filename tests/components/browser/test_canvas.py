@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from components.browser.canvas import Choice, Pane, Row, canvas
+from components.browser.canvas import Choice, Outline, Pane, Row, canvas
 from explain.maps.render import RenderSettings
 from explain.pictures.geometry import Box
 
@@ -54,6 +54,8 @@ def show():
             *("crop", "Grad-CAM", "Cropped.", "12 ms", ("Mind the gap.",), inputs["crop"], BOXES["crop"]),
             alt="A cat",
             unit="grad-cam",
+            outlines=[Outline("", [[(30.0, 20.0), (90.0, 20.0), (60.0, 70.0)]])],
+            outlined="High in 7 % of the picture",
         ),
         Pane("pad", "CF-CAM", "Padded.", "48 ms", (), inputs["pad"] * strength, BOXES["pad"], strength=0.5),
         Pane("blank", "Eigen-CAM", "Blank.", "3 ms", (), np.zeros((4, 4), np.float32), BOXES["blank"]),
@@ -61,7 +63,7 @@ def show():
         Pane("none", "Prompt-CAM " * 9, "", message="Needs a ViT with prompts.", action=("Use photo-vit", "photo-vit")),
         Pane("broken", "Broken", values=broken),
     ]
-    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %")]
+    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %", sentence="Cat, 93 %.")]
     large = np.repeat(np.repeat(inputs["pixels"], 10, axis=0), 10, axis=1)
     twice = Pane("crop", "Grad-CAM", values=2 * inputs["crop"], unit="grad-cam")
     rows.append(Row("large", "scan.png", large, "b" * 64, [twice]))
@@ -327,6 +329,11 @@ def test_what_is_said_in_words(grid: Locator, inputs: dict[str, np.ndarray]) -> 
     expect(find_pane(grid, "crop")).to_contain_text("Mind the gap.")
     expect(find_pane(grid, "crop")).to_contain_text("12 ms")
     expect(find_pane(grid, "blank")).to_contain_text("0 everywhere")
+    expect(grid.locator("[data-row=small]").get_by_test_id("canvas-sentence")).to_have_text("Cat, 93 %.")
+    assert grid.get_by_test_id("canvas-sentence").evaluate_all("all => all.filter((one) => !one.hidden).length") == 1
+    expect(find_pane(grid, "crop")).to_contain_text("High in 7 % of the picture")
+    assert find_pane(grid, "crop").locator(".part").get_attribute("d") == "M30 20L90 20L60 70Z"
+    assert not find_pane(grid, "pad").locator(".part").count()
     expect(find_pane(grid, "none")).to_contain_text("Needs a ViT with prompts.")
     expect(find_pane(grid, "broken")).to_contain_text("values that are not numbers")
     expect(grid.locator("[data-row=small]")).to_contain_text("the model did not see it")

@@ -36,7 +36,12 @@ _FAST: dict[str, list[dict[str, Any]]] = {
     "fullgrad": [{}, {"signs": "kept"}],
     "score-cam": [{}, {"weights": "increase", "channels": 3}],
     "kpca-cam": [{}, {"kernel": "rbf"}],
-    "normgrad": [{}, {"inserted": "scaling"}],
+    "normgrad": [
+        {},
+        {"inserted": "scaling"},
+        {"inserted": "wide convolution"},
+        {"inserted": "wide convolution", "positive": True},
+    ],
     "shapley-cam": [{}, {"utility": "residual softmax"}],
 }
 """Settings that every branch with places in it runs by, and few passes."""
@@ -94,7 +99,11 @@ def _capture(turn: tuple[int, ...], name: str, settings: Any) -> LayerCapture:
 
 
 def _list_cases() -> list[tuple[str, dict[str, Any]]]:
-    claimed = [name for name, method in all_methods().items() if not method.needs & {"attention", "prompts"}]
+    claimed = [
+        name
+        for name, method in all_methods().items()
+        if not method.needs & {"attention", "prompts", "trained attention"}
+    ]
     return [(name, settings) for name in claimed for settings in _FAST.get(name, [{}])]
 
 

@@ -1,0 +1,57 @@
+"""T-TAME: a second, small network that turns features of a frozen classifier into one map a class.
+
+Source: Ntrougkas, Gkalelis and Mezaris, "T-TAME: Trainable Attention Mechanism for Explaining Convolutional Networks
+and Vision Transformers", IEEE Access 2024, arXiv 2403.04523.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LARGEST_GRID = 56
+"""Cells along each side of the maps, at most."""
+
+
+class TrainedAttention(nn.Module):
+    """Maps of all classes from features of several layers, in one forward pass.
+
+    Features `F_l` of layer `l` become `z_l = ReLU(BN(W_l F_l) + F_l)`, with `W_l` a 1×1 convolution; all `z_l` are laid
+    on one grid, joined, and a 1×1 convolution makes a map a class of them.
+
+    Args:
+        channels: of each layer, in the order in which their features are given.
+        classes: how many maps.
+        grid: of the maps, `(h, w)`: the first layer's, see `choose_grid`.
+    """
+
+    def __init__(self, channels: Sequence[int], classes: int, grid: Sequence[int]) -> None:
+        super().__init__()
+        self.grid = tuple(grid)
+        self.convolutions = nn.ModuleList(nn.Conv2d(count, count, 1) for count in channels)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(count) for count in channels)
+        self.fusion = nn.Conv2d(sum(channels), classes, 1)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Maps `(B, classes, h, w)` before the sigmoid, of features `(B, C_l, h_l, w_l)` of each layer."""
+        joined = []
+        for convolution, norm, given in zip(self.convolutions, self.norms, features, strict=True):
+            branch = torch.relu(norm(convolution(given)) + given)
+            if branch.shape[2:] != self.grid:
+                branch = functional.interpolate(branch, self.grid, mode="bilinear", align_corners=False)
+            joined.append(branch)
+        maps: Tensor = self.fusion(torch.cat(joined, 1))
+        return maps
+
+
+def choose_grid(grid: Sequence[int]) -> tuple[int, ...]:
+    """The grid of the maps, where the first layer has this one: the same, but for sides that are too long."""
+    return tuple(min(side, LARGEST_GRID) for side in grid)
+
+
+def enlarge_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
+    """Masks `(B, 1, h, w)` at the size of the pictures that they are laid over."""
+    return functional.interpolate(masks, tuple(size), mode="bilinear", align_corners=False)
