@@ -149,6 +149,8 @@ def show(
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
     keep_recipe(loaded, **checkpoint)
+    if volume is None and not loaded.reads_volumes:
+        take_away.refuse_pictures()
     for note in loaded.notes:
         print(f"{request.name}: {note}")
     if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):
