@@ -35,6 +35,10 @@ def show_page() -> None:
         "Each method asks the same network another question about the same picture. Where they disagree, none of them "
         "is the truth: a map shows what raised a score, not what is in the picture, and not why."
     )
+    st.caption(
+        "Relevance propagation (LRP, AttnLRP, the coefficients of RelP) is not among them: a patent stands on it, and "
+        "whoever owns this project has to decide about that first."
+    )
     text = st.text_input(
         "Search the methods",
         key="methods-search",

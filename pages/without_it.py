@@ -1,4 +1,4 @@
-"""Without it: what removing regions of a picture, and keeping them alone, does to the model's answer."""
+"""Without it: what removing regions of a picture or channels of a layer, and keeping them alone, does to the answer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from components.choices.methods import find_obstacles, read_settings
 from components.choices.one_method import list_quick_methods, pick_method
 from components.choices.one_picture import pick_one
 from components.maps.buttons import follow_button
+from components.maps.rows import find_known_mask
 from components.maps.waiting import say_stopped
 from components.page.link import get_view, keep_link
 from components.page.presenter import PRESENTING
@@ -29,20 +30,21 @@ from components.studio.effects import (
     list_cells,
     make_key,
     offer_way_back,
-    pick_cut,
     pick_reading,
     pick_source,
 )
+from components.studio.map_region import pick_map_region
 from components.studio.parts import find_parts
 from components.studio.views import CHART
+from components.studio.without import pick_view
 from components.words import escape
 from explain.errors import ExplainError
-from explain.faithfulness.holes import mask_above
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
 from explain.pictures.geometry import find_box
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region
+from pages.without_views import channels
 
 if TYPE_CHECKING:
     from explain.faithfulness.effects import Effects
@@ -50,13 +52,16 @@ if TYPE_CHECKING:
 
 @show_faults
 def show_page() -> None:
-    """A region is taken away, and the answer said beside that of the same hole elsewhere."""
+    """A region is taken away, and the answer said beside that of the same hole elsewhere; or channels of a layer."""
     show_subject("Without it", _show)
 
 
 @st.fragment
 @show_faults
 def _show(subject: Subject) -> None:
+    if pick_view() == "channels":
+        channels.show_view(subject)
+        return
     follow_button(read_event(CANVAS), subject.model)
     with st.container(key="effects-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = pick_one(subject.pictures)
@@ -65,7 +70,7 @@ def _show(subject: Subject) -> None:
         regions, heatmap = dict[str, Region](), None
         if source == "map":
             method = pick_method(list_quick_methods(find_obstacles(subject.model)))
-            cut = pick_cut()
+            how = pick_map_region()
         elif source == "drawn":
             regions = follow_drawn(picture)
             offer_way_back()
@@ -78,7 +83,7 @@ def _show(subject: Subject) -> None:
     place = Place("without")
     if source == "map":
         heatmap = place.watch(Work(lambda work: _draw_map(subject, picture, method, work)), "Explaining …")
-        high = mask_above(heatmap.values, heatmap.box, picture.size, cut)
+        high = find_known_mask(picture, heatmap, how).enlarge()
         regions = {f"where {get_method(method).title} is high": high}
     with st.container(key="effects-row", horizontal=True, gap="medium"):
         with st.container(width=540):
@@ -104,8 +109,7 @@ def _show_effects(subject: Subject, picture: Picture, regions: Mapping[str, Regi
     """What the regions do, or what to do first."""
     if not regions:
         st.container(key="effects-hint").info(
-            "With **Box** or **Lasso** pressed above the picture (keys b and l), draw around a place on it. Or take "
-            "the cells of a grid, or where a map is high.",
+            "Press **Box** or **Lasso** above the picture (keys b, l) and draw around a place. Or take grid cells.",
             icon=":material/gesture:",
         )
         return
@@ -117,8 +121,7 @@ def _show_effects(subject: Subject, picture: Picture, regions: Mapping[str, Regi
         with place.container():
             say_stopped()
         return
-    work = Work(lambda work: _measure(subject, picture, regions, work))
-    effects = place.watch(work, "Painting places over …", stop_key=key)
+    effects = place.watch(Work(lambda work: _measure(subject, picture, regions, work)), "Painting over …", stop_key=key)
     with place.container():
         from components.studio.charts import draw_effects
 

@@ -15,13 +15,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
 
 # What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers
 # that tests start inherit it.
 os.environ["CAMSCOPE_HOME"] = tempfile.mkdtemp(prefix="camscope-tests-")
+
+PATIENCE = 120_000
+"""Milliseconds until what has to come is given up: a busy machine is slow, not wrong."""
+
+expect.set_options(timeout=PATIENCE)
 
 
 class Requests(list[str]):
@@ -37,6 +42,20 @@ class Requests(list[str]):
             if parts.scheme in {"http", "https", "ws", "wss", "ftp"}
             and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
         ]
+
+
+def pytest_collection_finish() -> None:
+    """Have patience with pages that are run without a browser too: unless told otherwise they have three seconds."""
+    if "streamlit.testing.v1" not in sys.modules:
+        return
+    from streamlit.testing.v1 import AppTest
+
+    begin = AppTest.__init__
+
+    def begin_patiently(app: AppTest, *args: Any, default_timeout: float, **given: Any) -> None:
+        begin(app, *args, default_timeout=max(default_timeout, PATIENCE / 1000), **given)
+
+    AppTest.__init__ = begin_patiently  # type: ignore[method-assign]
 
 
 def pytest_unconfigure() -> None:
@@ -88,6 +107,7 @@ CONTEXT: dict[str, Any] = {"viewport": {"width": 1400, "height": 1000}, "accept_
 def open_page(context: BrowserContext) -> Page:
     """A new page of a context, with a list of what it asks for."""
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     made = Requests()
     page.on("request", lambda request: made.append(request.url))
     page.on("websocket", lambda socket: made.append(socket.url))

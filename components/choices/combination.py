@@ -19,6 +19,8 @@ FUSED, FUSION, AUGMENTATION = "fused-layers", "fusion", "augmentation"
 
 FUSIONS: dict[Fusion, str] = {
     "product": "Product: what every layer finds",
+    "geometric": "Geometric mean: the same, less dark",
+    "rising": "Product, later layers count more",
     "mean": "Mean of the layers",
     "max": "Largest of the layers",
 }

@@ -23,6 +23,7 @@ from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import CHANCE_MOVED, SIGNS, Verdict, Word
 from explain.faithfulness.verdict import Mark as Measured
 from explain.maps.heatmap import CLASS_AGNOSTIC
+from explain.report.sentence import write_sentence
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -69,6 +70,8 @@ class _Judging:
         since: when it was asked, by time.monotonic.
         work: under way, once the question has stood still.
         found: by picture, the verdicts so far.
+        entries: by picture, the answer whose maps they are of; none where no sentence is written.
+        sentences: by picture, what is said once all of that is settled.
     """
 
     key: str
@@ -76,6 +79,16 @@ class _Judging:
     since: float
     work: Work[None] | None = None
     found: dict[str, Verdicts] = field(default_factory=dict)
+    entries: Mapping[str, PictureExplanation] = field(default_factory=dict)
+    sentences: dict[str, str] = field(default_factory=dict)
+
+    def write_sentences(self) -> dict[str, str]:
+        """By picture, the sentence with what was measured of its maps; none before that is settled."""
+        for digest, verdicts in self.list_settled().items():
+            entry = self.entries.get(digest)
+            if entry is not None and digest not in self.sentences and len(verdicts) == len(self.found[digest]):
+                self.sentences[digest] = write_sentence(replace(entry, verdicts=verdicts)).text
+        return self.sentences
 
     def list_settled(self) -> dict[str, Verdicts]:
         """Of what was measured, what no further look will change."""
@@ -87,15 +100,17 @@ class _Judging:
         }
 
 
-def ask_for_verdicts(key: str, judge: Judge) -> FindVerdicts:
+def ask_for_verdicts(key: str, judge: Judge, entries: Sequence[PictureExplanation] = ()) -> FindVerdicts:
     """Have what stands on the page judged, once it has stood for a moment. Another question ends the work on the last.
     Gives back what tells at any later time what has been said of the maps.
 
     Args:
         key: of the question.
         judge: see `Judge`.
+        entries: answers under which a sentence stands; of several for a picture, the first is the model's own.
     """
-    return _put(_Judging(key, judge, time.monotonic())).list_settled
+    own = {entry.picture.digest: entry for entry in reversed(entries)}
+    return _put(_Judging(key, judge, time.monotonic(), entries=own)).list_settled
 
 
 def _put(new: _Judging) -> _Judging:
@@ -137,7 +152,7 @@ class Check:
             drop_verdicts()
             return dict
         if self.state == "on":
-            return ask_for_verdicts(key, judge)
+            return ask_for_verdicts(key, judge, entries)
         return _put(_Judging(key, None, time.monotonic(), found=self._leave_unmeasured(entries))).list_settled
 
     def _leave_unmeasured(self, entries: Sequence[PictureExplanation]) -> dict[str, Verdicts]:
@@ -202,7 +217,7 @@ def follow_verdicts() -> None:
         marks[digest] = {key.partition("/")[0]: say_verdict(verdict) for key, verdict in verdicts.items()}
     if judge is not None:
         _say_chances(sum(map(len, found.values())))
-    send_marks(judging.key, marks, waiting)
+    send_marks(judging.key, marks, waiting, judging.write_sentences())
 
 
 def _say_chances(maps: int) -> None:

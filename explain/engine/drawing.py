@@ -21,7 +21,7 @@ from explain.methods import Method, get_method
 from explain.models.attention_library import load_attention
 from explain.networks.head import find_head
 from explain.networks.meaning import read_answers
-from explain.passes.capture import LayerCapture, TrainedCapture
+from explain.passes.capture import Derived, LayerCapture, TrainedCapture
 from explain.passes.count import Passes
 from explain.passes.runner import Runner
 from explain.pictures.augmentation import View
@@ -159,11 +159,12 @@ def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question,
             outputs=loaded.outputs,
         )
     at = (layer.name, question.make_ask(method, target))
+    own = at not in seen.stepped  # else all is of a network that was trained by a step
     return LayerCapture(
         layer=layer,
         target=target,
         logits=seen.logits,
-        activations=seen.activations[layer.name],
+        activations=seen.activations[layer.name] if own else seen.stepped[at],
         gradients=seen.gradients[at] if method.differentiates else None,
         curvature=seen.curvatures[at] if "curvature" in method.needs else None,
         head=head,
@@ -171,7 +172,7 @@ def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question,
         prompts=seen.prompts[target] if "prompts" in method.needs else None,
         trained=_see_trained(seen, question) if "trained attention" in method.needs else None,
         runner=runner,
-        derived=seen.derived[layer.name],
+        derived=seen.derived[layer.name] if own else Derived(),
         outputs=loaded.outputs,
         cell=sight.measure_cell(layer.grid),
     )

@@ -25,10 +25,12 @@ from explain.engine.machine import Machine
 from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
+from explain.engine.patching import Patcher
 from explain.engine.question import DEFAULT_METHODS, Layers, Targets, build_question, find_obstacle, find_target
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer
 from explain.engine.stacks import Cut, Stacks
+from explain.engine.visualisation import Visualiser
 from explain.engine.whole_volumes import VolumeExplainer
 from explain.errors import MethodError, ModelError, TargetError
 from explain.faithfulness.measured import Measured
@@ -64,8 +66,9 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 class Engine:
     """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`); `measure_effects` asks what
-    happens without a region (see `Remover.measure`), `measure_channels` and `measure_paths` without channels of a layer
-    (see `ChannelMeter`). Safe to share by threads; what it hands out is never changed.
+    happens without a region (see `Remover`), `measure_channels` and `measure_paths` without channels of a layer (see
+    `ChannelMeter`), `measure_patches` with heads of another picture (see `Patcher`), `draw` what a class wants to see
+    (see `Visualiser`). Safe to share by threads; what it hands out is never changed.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -99,6 +102,9 @@ class Engine:
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
         channels = ChannelMeter(self._machine, self._memory, self._observer, self.load)
         self.measure_channels, self.measure_paths = channels.measure, channels.trace
+        self.measure_patches = Patcher(self._machine, self._memory, self._observer, self.load).measure
+        self._visualiser = Visualiser(self._machine, self._memory, self._observer, self.load)
+        self.draw, self.find_exemplars = self._visualiser.draw, self._visualiser.find_exemplars
         self._batch = batch
 
     @property
@@ -224,13 +230,10 @@ class Engine:
             augmentation: average the maps over changed views of the picture; see `explain.pictures.augmentation`.
             progress: called before each picture, and now and then by methods that take long.
             cancel: when set, work stops with `Cancelled` before the next picture, method or chunk of passes.
-            preprocessing: see `load`.
-            labels: see `load`.
-            outputs: see `load`.
+            preprocessing, labels, outputs: see `load`.
             verdicts: also judge the maps; see `judge`.
-            references: pictures like those the model learned from, at least 39, for a model of one's own: a picture
-                unlike them is said to be. Each takes one pass, once. Left out, bundled models have statistics of
-                their own.
+            references: pictures like those the model learned from, at least 39: a picture unlike them is said to be.
+                Each takes one pass, once. Left out, bundled models have statistics of their own.
 
         Raises:
             ExplainError: with a sentence on what was wrong. A method that cannot work on this model is no error: it is
@@ -263,7 +266,8 @@ class Engine:
                 if verdicts:
                     for found in self._judge.judge(sight, question, watch):
                         one = replace(one, verdicts=found)
-                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion)))
+                depths = [layer.name for layer in loaded.layers]
+                explained.append(one if fusion == "none" else replace(one, maps=fuse(one.maps, fusion, depths)))
         return Explanation(loaded, tuple(explained), score, fusion, augmentation, self.description)
 
     def explain_stack(
@@ -443,3 +447,4 @@ class Engine:
         self._memory.forget()
         self._judge.forget()
         self._stacks.forget()
+        self._visualiser.forget()

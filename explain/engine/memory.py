@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _MAPS_KEPT = 256  # for each picture, so that a slider's way is not kept for ever
 _ANSWERS_KEPT = 8192  # likewise; of a thousand classes each takes 4 KB
 _TABLES_KEPT = 24
+_STEPPED_KEPT = 256  # more than one question asks for
 
 
 @dataclass(eq=False)
@@ -41,6 +42,8 @@ class Seen:
     derived: dict[str, Derived] = field(default_factory=dict)
     gradients: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
     curvatures: dict[tuple[str, Ask], Tensor] = field(default_factory=dict)
+    # Activations after a step of training, of which `gradients` has the gradients.
+    stepped: OrderedDict[tuple[str, Ask], Tensor] = field(default_factory=OrderedDict)
     statistics: dict[str, Tensor] = field(default_factory=dict)  # of layers that are only described
     attention: dict[tuple[int, Score], AttentionCapture] = field(default_factory=dict)
     prompt_look: PromptLook | None = None
@@ -73,7 +76,7 @@ class Seen:
     def count_bytes(self) -> int:
         """Bytes of all that is known."""
         tensors = [*self.activations.values(), *self.gradients.values(), *self.curvatures.values()]
-        tensors += self.statistics.values()
+        tensors += [*self.statistics.values(), *self.stepped.values()]
         tensors += [prompt.attention for prompt in self.prompts.values()]
         if self.own_logits is not None:
             tensors.append(self.own_logits)
@@ -96,6 +99,14 @@ class Seen:
         self.gradients.update(look.gradients)
         self.curvatures.update(look.curvatures)
         self.statistics = self.statistics or look.statistics
+
+    def add_after_step(self, look: Look) -> None:
+        """Learn what a look after a step of training left, and give up the oldest where there are too many."""
+        self.gradients.update(look.gradients)
+        for name, ask in look.gradients:
+            self.stepped[name, ask] = look.activations[name]
+        while len(self.stepped) > _STEPPED_KEPT:
+            self.gradients.pop(self.stepped.popitem(last=False)[0], None)
 
     def keep_map(self, key: Hashable, heatmap: Heatmap) -> None:
         """Keep a map, and give up the one used longest ago where there are too many."""

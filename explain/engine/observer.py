@@ -22,6 +22,7 @@ from explain.models.loaded import get_layer
 from explain.networks.device import measure_half
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
+from explain.passes.meta_step import PASSES, look_after_step
 from explain.passes.prompts import PromptCapture, PromptLook, capture_prompt, look_through_prompts
 from explain.progress import Watch
 from explain.settings import Settings
@@ -172,6 +173,9 @@ class Observer:
         seen = self._memory.recall(sight) or Seen()
         run = Passes()
         for group in part_asks(asks, sight.loaded):
+            if group and group[0].step:
+                run += self._see_after_step(sight, seen, layers, group[0].of(seen.resolve(group[0].target)))
+                continue
             missing = list(group)
             if seen.own_logits is not None:
                 missing = [
@@ -186,6 +190,15 @@ class Observer:
             seen.add(look)
         self._memory.keep(sight, seen)
         return seen, run
+
+    def _see_after_step(self, sight: Sight, seen: Seen, layers: Sequence[Layer], ask: Ask) -> Passes:
+        """What is seen after a step of training; with the passes that takes."""
+        if all((layer.name, ask) in seen.stepped for layer in layers):
+            return Passes()
+        loaded = sight.loaded
+        work = partial(look_after_step, loaded.module, self._machine.prepare(sight), layers, ask, loaded.outputs)
+        seen.add_after_step(self._machine.make_room(work, loaded))
+        return self._machine.count(PASSES)
 
     def see_prompts(self, sight: Sight, seen: Seen) -> tuple[PromptLook, Passes]:
         """What the class prompts made of a picture, after one pass of the network if that is not known yet. The model's
@@ -224,7 +237,7 @@ class Observer:
             if len(some) > 1 and pictures.device.type == "cpu":
                 # Several at once are a quarter quicker in this order of memory; one alone stays as it is, bit for bit.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
-            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, beside)
+            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, None, beside)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

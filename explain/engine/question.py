@@ -62,8 +62,10 @@ class Question:
 
     def make_ask(self, method: Method, target: int | None) -> Ask:
         """What a method wants differentiated for a class."""
-        objective = method.objective(self.settings[method.name]) if method.objective else None
-        return Ask(target, self.score, objective, "curvature" in method.needs)
+        settings = self.settings[method.name]
+        objective = method.objective(settings) if method.objective else None
+        step = method.step(settings) if method.step else 0.0
+        return Ask(target, self.score, objective, "curvature" in method.needs, step)
 
     def without(self, failed: Mapping[str, str]) -> Question:
         """The same but for methods that failed on the way, whose sentences are by their names."""
@@ -257,14 +259,17 @@ def find_target(loaded: LoadedModel, target: int | str) -> int:
 
 
 def part_asks(asks: Sequence[Ask], loaded: LoadedModel) -> list[list[Ask]]:
-    """Asks that can share a forward pass. Fused attention cannot be differentiated twice, and a pass without it differs
-    in the last digits, so that there curvature is not asked together with the rest.
+    """Asks that can share a forward pass, those of the network as it is first. Fused attention cannot be differentiated
+    twice, and a pass without it differs in the last digits, so that there curvature is not asked together with the
+    rest. After a step of training the network is another for each ask.
     """
+    stepped = [[ask] for ask in asks if ask.step]
+    asks = [ask for ask in asks if not ask.step]
     plain = [ask for ask in asks if not ask.curvature]
     curved = [ask for ask in asks if ask.curvature]
     if not curved or not any(getattr(module, "fused_attn", False) for module in loaded.module.modules()):
-        return [[*asks]]
-    return [plain, curved] if plain else [curved]
+        return [asks, *stepped]
+    return [plain, curved, *stepped] if plain else [curved, *stepped]
 
 
 def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:

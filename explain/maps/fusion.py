@@ -4,7 +4,9 @@ Each map's positive part is divided by its largest value and laid on the finest 
 Then the maps are averaged, or the largest value at each place is taken, or they are multiplied. The product keeps only
 what every layer finds, so that a deep map says what and a shallow one where; it is RefineCAM's way of refining a deep
 map by shallower ones (Englebert et al., "Backward recursive class activation map refinement for high resolution
-saliency map", ICPR 2022).
+saliency map", ICPR 2022). With exponents `w_l / Σ w` the product does not darken with each further layer: all the same,
+which is the geometric mean, or 1, 2 … L from the first layer of the network to the last (Rebuffi et al., "There and
+Back Again: Revisiting Backpropagation Saliency Methods", CVPR 2020, arXiv 2004.02866).
 """
 
 from __future__ import annotations
@@ -19,16 +21,25 @@ from explain.maps.heatmap import Heatmap, judge
 from explain.methods import get_method
 from explain.passes.count import Passes
 
-Fusion = Literal["none", "mean", "max", "product"]
+Fusion = Literal["none", "mean", "max", "product", "geometric", "rising"]
+"""How layers' maps become one.
+
+- `product`: the plain one; `geometric` and `rising`: the product with exponents `1/L` each, and `1…L` by their sum.
+"""
 
 SEPARATOR = " + "
 """Between the names of fused layers."""
 
 
-def fuse(maps: Sequence[Heatmap], fusion: Fusion) -> tuple[Heatmap, ...]:
+def fuse(maps: Sequence[Heatmap], fusion: Fusion, depths: Sequence[str] = ()) -> tuple[Heatmap, ...]:
     """Fuse the maps that differ in nothing but the layer, at the place of the first of them.
 
     Maps that are not finite are passed through as they are, and so is everything that stands alone.
+
+    Args:
+        maps: of any methods, layers and classes.
+        fusion: how.
+        depths: names of layers from the first of the network to the last; left out, maps stand in that order.
     """
     together: dict[tuple[str, int], list[Heatmap]] = {}
     for heatmap in maps:
@@ -38,12 +49,13 @@ def fuse(maps: Sequence[Heatmap], fusion: Fusion) -> tuple[Heatmap, ...]:
         if len(group) == 1 or not all(np.isfinite(heatmap.values).all() for heatmap in group):
             fused += group
         else:
-            fused.append(_fuse_one(group, fusion))
+            fused.append(_fuse_one(group, fusion, depths))
     return tuple(fused)
 
 
-def _fuse_one(maps: Sequence[Heatmap], fusion: Fusion) -> Heatmap:
-    values = fuse_values([heatmap.values for heatmap in maps], fusion)
+def _fuse_one(maps: Sequence[Heatmap], fusion: Fusion, depths: Sequence[str]) -> Heatmap:
+    rising = sorted(maps, key=lambda heatmap: depths.index(heatmap.layer) if heatmap.layer in depths else len(depths))
+    values = fuse_values([heatmap.values for heatmap in (rising if fusion == "rising" else maps)], fusion)
     first = maps[0]
     own = tuple(dict.fromkeys(warning for heatmap in maps for warning in heatmap.own_warnings))
     fused = replace(
@@ -64,7 +76,9 @@ def _fuse_one(maps: Sequence[Heatmap], fusion: Fusion) -> Heatmap:
 
 
 def fuse_values(values: Sequence[np.ndarray], fusion: Fusion) -> np.ndarray:
-    """Fuse maps `(h, w)` of any grids to one on the finest grid, `(H, W)` float32, 0…1."""
+    """Fuse maps `(h, w)` of any grids to one on the finest grid, `(H, W)` float32, 0…1; for `rising` the first layer's
+    comes first.
+    """
     import torch
     from torch.nn import functional
 
@@ -79,6 +93,9 @@ def fuse_values(values: Sequence[np.ndarray], fusion: Fusion) -> np.ndarray:
         result = stack.mean(0)
     elif fusion == "max":
         result = stack.amax(0)
-    else:
+    elif fusion == "product":
         result = stack.prod(0)
+    else:
+        exponents = torch.ones(len(stack)) if fusion == "geometric" else torch.arange(1.0, len(stack) + 1)
+        result = (stack ** (exponents / exponents.sum()).reshape(-1, 1, 1)).prod(0)
     return np.ascontiguousarray(result.numpy(), dtype=np.float32)

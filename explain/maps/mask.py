@@ -22,7 +22,7 @@ from explain.settings import Settings, setting
 ASIDE = 0.05
 """How much lower and higher the threshold is, as a share of the highest value, to see what it decides."""
 
-MOST_SIDE = 1024
+MOST_SIDE = 512
 """Pixels of a mask's longer side. That of a larger picture is found on it reduced to this, and enlarged."""
 
 SURE, NOT = 0.7, 0.25

@@ -90,6 +90,7 @@ class Method:
         presets: named settings, e.g. `published`.
         objective: from the settings, what is differentiated in place of the score of the class; equal objectives share
             one backward pass.
+        step: from the settings, by how long a step the network is first trained for the class; see `Ask.step`.
         count_passes: from the layer and the settings, how many pictures the method sends through the network by itself;
             None for a method without a runner.
         after_layer: those passes run only what follows the layer.
@@ -111,6 +112,7 @@ class Method:
     settings: type[Settings] = Settings
     presets: Mapping[str, Settings] = field(default_factory=dict)
     objective: Callable[[Any], Objective] | None = None
+    step: Callable[[Any], float] | None = None
     count_passes: Callable[[Layer, Any], int] | None = None
     after_layer: bool = False
     formula: Formula | None = None

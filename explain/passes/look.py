@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -40,12 +40,15 @@ class Ask:
         score: see `Score`.
         objective: made of the scores, in place of the target's own.
         curvature: also take the product of the Hessian and the activations.
+        step: of a network that was first trained by one step of this length for the class; see
+            `explain.passes.meta_step`. 0 for the network as it is.
     """
 
     target: int | None = None
     score: Score = "logit"
     objective: Objective | None = None
     curvature: bool = False
+    step: float = 0.0
 
     def of(self, target: int) -> Ask:
         """The same for that very class."""
@@ -91,6 +94,7 @@ def look_at(
     asks: Sequence[Ask] = (),
     outputs: Outputs = "classes",
     described: Sequence[Layer] = (),
+    weights: Mapping[str, Tensor] | None = None,
     beside: Sequence[Layer] = (),
 ) -> tuple[Look, ...]:
     """Run the network once over all pictures and keep what the methods need.
@@ -105,6 +109,7 @@ def look_at(
         asks: what to differentiate, for every picture.
         outputs: what the numbers mean that the network answers with.
         described: layers of which only `Look.statistics` are kept; one that does not run has none.
+        weights: by their names, that stand in for the network's own in this pass alone.
         beside: layers of which the activations are kept, and never a gradient; the graph does not begin for them.
 
     Returns:
@@ -155,7 +160,9 @@ def look_at(
             handle = module.get_submodule(layer.name).register_forward_hook(watch(layer))
             stack.callback(handle.remove)
         # A copy, because autograd cannot keep what was made in the caller's inference mode.
-        logits = read_answers(read_scores(module(pictures.clone()), len(pictures)), outputs)
+        inputs = pictures.clone()
+        answered = module(inputs) if weights is None else torch.func.functional_call(module, dict(weights), (inputs,))
+        logits = read_answers(read_scores(answered, len(pictures)), outputs)
         for layer in (*layers, *beside):
             if layer.name not in kept and layer.name not in features:
                 raise LayerError(f"The layer “{layer.name}” does not run in this model. Choose another layer.")

@@ -8,18 +8,22 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-_SECONDS_TO_TRY = 0.5
+_TRIES = 100
+_SECONDS_BETWEEN_TRIES = 0.02
 
 
 def take_lock(path: Path) -> BinaryIO | None:
     """Hold a file until what is returned is closed or the process ends; None where another one holds it."""
     file = path.open("ab")
-    until = time.monotonic() + _SECONDS_TO_TRY  # whoever asks `is_locked` holds it for a moment
-    while not _try(file):
-        if time.monotonic() > until:
-            file.close()
-            return None
-        time.sleep(0.02)
+    # Whoever asks `is_locked` keeps it from others for a moment. Tries are counted, not seconds: a machine that stands
+    # still for longer has not tried again.
+    for _ in range(_TRIES):
+        if _try(file):
+            break
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+    else:
+        file.close()
+        return None
     file.truncate(0)
     file.write(str(os.getpid()).encode())  # for whoever looks into the folder
     file.flush()
@@ -27,15 +31,15 @@ def take_lock(path: Path) -> BinaryIO | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the file."""
+    """Whether a living process holds the file. Any number may ask at once."""
     try:
         with path.open("rb+") as file:
-            return not _try(file)
+            return not _try(file, shared=True)
     except FileNotFoundError:
         return False
 
 
-def _try(file: BinaryIO) -> bool:
+def _try(file: BinaryIO, shared: bool = False) -> bool:
     if sys.platform == "win32":
         import msvcrt
 
@@ -49,7 +53,7 @@ def _try(file: BinaryIO) -> bool:
     import fcntl
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -41,7 +41,7 @@ DAYS_KEPT = 14
 """A run that ended longer ago, or was left lying, is swept out with its pictures; see `sweep_runs`."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_SECONDS_TO_START = 60.0
+_SECONDS_TO_START = 300.0
 _RECENT_EPOCHS = 5
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -145,15 +145,13 @@ def shared_visit(
     np.savez(folder / "inputs.npz", **inputs)
     (folder / "app.py").write_text(APP.format(boxes=BOXES), encoding="utf-8")
     context = chromium.new_context(viewport={"width": 1400, "height": 1000}, has_touch=True)
-    expect.set_options(timeout=30_000)
     visit = Visit(context.new_page())
     visit.page.goto(serve(folder / "app.py"))
-    expect(visit.grid).not_to_have_attribute("data-version", "0", timeout=60_000)
+    expect(visit.grid).not_to_have_attribute("data-version", "0")
     expect(visit.grid.locator(".loading")).to_have_count(0)
     if visit.tool("more").is_visible():
         visit.tool("more").click()
     yield visit
-    expect.set_options(timeout=5_000)
     context.close()
 
 

@@ -82,3 +82,4 @@ def test_without_a_picture_the_words_are_there(open_dashboard: Callable[..., Any
     dashboard = open_dashboard({"model": "photo-cnn", "picture": ""}, "methods")
     assert not dashboard.test.exception and not list_alts(dashboard)
     assert len(dashboard.test.subheader) == len(all_methods())
+    assert "Relevance propagation" in dashboard.sentences and "patent" in dashboard.sentences

@@ -51,3 +51,27 @@ def test_where_a_map_is_high_is_a_region(open_dashboard: Callable[..., Any]) -> 
     assert not dashboard.test.error and "where Grad-CAM is high" in read(dashboard)
     assert dashboard.pane("map")["map"] is not None
     assert dashboard.words["above"] == "80"
+    larger = dashboard.pane("map")
+    dashboard.test.checkbox(key="mask.edges").set_value(True).run()
+    assert not dashboard.test.error and dashboard.words["mask.edges"] == "true"
+    dashboard.test.selectbox(key="mask.threshold").set_value("otsu").run()
+    otsu = dashboard.row(dashboard.rows[0]["label"])["outlines"]
+    assert otsu and larger["map"] == dashboard.pane("map")["map"]
+
+
+def test_channels_are_taken_away_and_paths_followed_as_the_link_says(
+    open_dashboard: Callable[..., Any], engine: Engine
+) -> None:
+    words = EAR | {"inside": "channels", "layer": "stages.1", "paths-from": "stages.1.0", "twin": "painted"}
+    dashboard = open_dashboard(words, "without_it")
+    assert not dashboard.test.exception and not dashboard.test.error
+    said = read(dashboard)
+    assert "Of the 320 channels of “stages.1”" in said and "the other picture instead" in said
+    assert "paths from “stages.1.0” to “stages.1”" in said
+    assert len(dashboard.test.get("plotly_chart")) == 3 and "16 pictures" in dashboard.sentences
+    # What else is shown of it needs no pass, and is held by the link.
+    assert spend(engine, lambda: dashboard.pick("channels-way", "twin")) == Passes()
+    assert spend(engine, lambda: dashboard.pick("channels-reading", "alone")) == Passes()
+    assert (dashboard.words["set-to"], dashboard.words["kept"]) == ("twin", "alone")
+    assert dashboard.words["twin"] == "painted" and dashboard.words["paths-from"] == "stages.1.0"
+    assert "Diamonds" not in dashboard.sentences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -51,9 +52,7 @@ class Server:
     """
 
     def __init__(self, app: Path = ROOT / "app.py", log: Path | None = None) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
+        port = _find_port()
         self.url = f"http://localhost:{port}"
         self._log = log
         self.started = self.answered = time.perf_counter()
@@ -100,6 +99,17 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _find_port() -> int:
+    """A port that is free, and below those that systems lend to connections: of these one may be taken until the
+    server has started.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager

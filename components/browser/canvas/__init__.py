@@ -121,6 +121,8 @@ class Pane:
         painting: what the map is like.
         strength: how strongly it is drawn, 0…1; see `RenderSettings.weigh`.
         unit: maps of one unit share a scale, where the view shares scales; those of no named one within their row.
+        outlines: places drawn on this pane alone.
+        outlined: a line on them.
     """
 
     key: str
@@ -140,6 +142,8 @@ class Pane:
     painting: Painting = "smooth"
     strength: float = 1.0
     unit: str = ""
+    outlines: Sequence[Outline] = ()
+    outlined: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +177,7 @@ class Row:
         remedy: a button beside it: its label, and the word that comes back in `CanvasEvent.action`.
         measured: what the caution rests on, as a mark that opens a card; None where nothing was measured.
         stack: the series that the picture is a slice of, where it is to be scrolled here.
+        sentence: what was measured of it, in a paragraph below the picture; another may come with late marks.
     """
 
     key: str
@@ -188,6 +193,7 @@ class Row:
     remedy: tuple[str, str] | None = None
     measured: Said | None = None
     stack: Stack | None = None
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -413,6 +419,7 @@ def _describe_row(row: Row, key: str, whole: bool) -> dict[str, Any]:
         "panes": [_describe_pane(pane, height, width) for pane in row.panes],
         "outlines": [_describe_outline(outline) for outline in row.outlines],
         "settings": row.settings,
+        "sentence": row.sentence,
     }
 
 
@@ -458,6 +465,8 @@ def _describe_pane(pane: Pane, height: int, width: int) -> dict[str, Any]:
         "painting": pane.painting,
         "strength": pane.strength,
         "unit": pane.unit,
+        "outlines": [_describe_outline(outline) for outline in pane.outlines],
+        "outlined": pane.outlined,
         "map": None
         if values is None
         else {

@@ -70,9 +70,11 @@ export class Grid {
 
   // Marks come later than maps, by way of the page; those of another question are of other maps.
   showMarks() {
-    const { question, marks } = globalThis.camscopeMarks ?? {};
-    const found = this.question && question === this.question ? marks : {};
+    const { question, marks, sentences } = globalThis.camscopeMarks ?? {};
+    const isAnswer = this.question && question === this.question;
+    const found = isAnswer ? marks : {};
     for (const row of this.rows.values()) {
+      row.showSentence((isAnswer && sentences[row.name]) || null);
       for (const [key, pane] of row.panes) pane.showMarks(found[row.name]?.[key] ?? null);
     }
     if (this.slide.on) this.slide.arrangeAll(); // they need a line of their own

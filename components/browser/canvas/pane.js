@@ -65,6 +65,7 @@ class Pane {
     this.middle = make("span", "number", this.scale);
     this.high = make("span", "number", this.scale);
     this.inside = make("p", "inside number", this.element);
+    this.outlined = make("p", "outlined number", this.element);
     this.sentence = make("p", "pane-sentence", this.element);
     this.time = make("p", "pane-time number", this.element);
     this.button = make("button", "action", this.element, { type: "button" });
@@ -108,7 +109,7 @@ class Pane {
     this.unit = described.unit;
     this.described = described;
     this.useMap(described);
-    this.showParts(this.row.outlines);
+    this.showOutlined(true);
     this.showRegion();
   }
 
@@ -138,11 +139,19 @@ class Pane {
     const isAwaited = !known && described.message === null && (described.map !== null || this.map !== null);
     this.useMap(known ?? { ...described, map: null }, stack.described.ends[this.key]);
     write(this.awaited, isAwaited && !stack.isMissing ? "Map comes when you stop" : "");
+    this.showOutlined(stack.isOfPage);
     this.sides.update(stack.described.view, !described.map, stack.isMissing ? stack.at.index + 1 : null);
     const alt = (known?.alt ?? described.title).replace(/\.$/, "");
     this.canvas.setAttribute("aria-label", `${alt}. ${stack.describe()}.`);
     this.showRegion();
     this.showPoint();
+  }
+
+  // What is outlined on this pane alone belongs to its own map: of a stack, not to that of another slice.
+  showOutlined(isOwn) {
+    const { outlines, outlined } = this.described;
+    this.showParts(isOwn ? [...this.row.outlines, ...outlines] : this.row.outlines);
+    write(this.outlined, isOwn ? outlined : "");
   }
 
   // The outlines of named parts. Names only where there is no map, which they would hide.

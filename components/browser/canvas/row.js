@@ -23,6 +23,7 @@ class Row {
     this.bar = new Bar(this);
     this.element.append(this.bar.element);
     this.list = make("div", "panes", this.element);
+    this.sentence = make("p", "row-sentence", header, { "data-testid": "canvas-sentence" });
     this.panes = new Map();
     this.described = null;
     this.picture = null;
@@ -35,7 +36,7 @@ class Row {
     return this.scene.size;
   }
 
-  update({ name, label, detail, notes, caution, remedy, measured, picture, panes, outlines, settings, stack }) {
+  update({ name, label, detail, notes, caution, remedy, measured, picture, panes, outlines, settings, stack, sentence }) {
     this.name = name;
     this.isGrey = picture.grey;
     this.labelled = label;
@@ -58,14 +59,20 @@ class Row {
     this.described = picture;
     this.given = notes;
     this.outlines = outlines;
+    this.written = sentence;
     reconcile(this.panes, panes, this.list, (key) => new Pane(this, key));
-    (this.panes.get("picture")?.element ?? this.label.parentElement).append(this.notes);
+    (this.panes.get("picture")?.element ?? this.label.parentElement).append(this.sentence, this.notes);
     if (stack) this.stack.update(stack);
     this.bar.update();
     this.element.classList.toggle("of-stack", this.stack !== null);
     if (!this.stack && !known) this.load(picture);
     if (picture.whole && !this.stack) this.loadWhole(picture);
     this.showNotes();
+  }
+
+  // The sentence with what came later than the maps; null while nothing has.
+  showSentence(late) {
+    write(this.sentence, late ?? this.written);
   }
 
   // Of several rows the longest has `most` panes, and all have columns of one width.

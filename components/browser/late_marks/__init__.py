@@ -57,7 +57,9 @@ class Said:
     instead: str = ""
 
 
-def send_marks(question: str, marks: Mapping[str, Mapping[str, Said]], waiting: bool) -> None:
+def send_marks(
+    question: str, marks: Mapping[str, Mapping[str, Said]], waiting: bool, sentences: Mapping[str, str] | None = None
+) -> None:
     """Hand marks to the canvas. It keeps them until others come for the same question, or another question does.
 
     The browser asks for more, by running the fragment that this is called in, as long as there are more to come, and
@@ -67,11 +69,18 @@ def send_marks(question: str, marks: Mapping[str, Mapping[str, Said]], waiting: 
         question: as the canvas was given it.
         marks: by the key of a row and that of a pane.
         waiting: whether more are to come.
+        sentences: by the key of a row, the sentence below it in place of the one that came with the maps.
     """
     described = {row: {pane: asdict(said) for pane, said in panes.items()} for row, panes in marks.items()}
     # The browser is told only of what differs from what it has, and would ask no more where nothing new was found.
     turn = time.monotonic() if waiting else 0.0
-    data = {"question": question, "marks": described, "waiting": waiting, "turn": turn}
+    data = {
+        "question": question,
+        "marks": described,
+        "sentences": dict(sentences or {}),
+        "waiting": waiting,
+        "turn": turn,
+    }
     _mount(key="late-marks", data=data, height=1, on_look_change=_run_again)
 
 

@@ -14,7 +14,8 @@ from explain.faithfulness.measures.base import Examined, measure
     "of both correlations with this map: 1 is the same map.",
     compared="maps of pairs of different pictures",
     cannot="A map that differs between classes may still be wrong about both.",
-    paper="Sixt, Granz and Landgraf, When Explanations Lie, ICML 2020, arXiv 1912.09818",
+    paper="Sixt, Granz and Landgraf, When Explanations Lie, ICML 2020, arXiv 1912.09818; class sensitivity of Rebuffi "
+    "et al., There and Back Again, CVPR 2020, arXiv 2004.02866",
 )
 def other_classes(tested: Examined) -> float:
     """The lower of the likenesses; see `explain.faithfulness.likeness`."""

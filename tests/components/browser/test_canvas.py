@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import streamlit as st
-from playwright.sync_api import Locator, Page, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, WebSocket, expect
 
 from components.browser.canvas import Drawn, _read_view, read_drawn
 from explain.maps.heatmap import describe_peak
@@ -19,6 +19,7 @@ from explain.methods.base import Painting
 from explain.pictures.geometry import Box
 
 HEIGHT, WIDTH = 210, 300
+SIZE: ViewportSize = {"width": 1400, "height": 1000}
 BOXES = {
     "crop": Box(45.0, 0.0, 255.0, 210.0),
     "pad": Box(-20.5, -30.0, 340.25, 230.0),
@@ -32,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from components.browser.canvas import Choice, Pane, Row, canvas
+from components.browser.canvas import Choice, Outline, Pane, Row, canvas
 from explain.maps.render import RenderSettings
 from explain.pictures.geometry import Box
 
@@ -53,6 +54,8 @@ def show():
             *("crop", "Grad-CAM", "Cropped.", "12 ms", ("Mind the gap.",), inputs["crop"], BOXES["crop"]),
             alt="A cat",
             unit="grad-cam",
+            outlines=[Outline("", [[(30.0, 20.0), (90.0, 20.0), (60.0, 70.0)]])],
+            outlined="High in 7 % of the picture",
         ),
         Pane("pad", "CF-CAM", "Padded.", "48 ms", (), inputs["pad"] * strength, BOXES["pad"], strength=0.5),
         Pane("blank", "Eigen-CAM", "Blank.", "3 ms", (), np.zeros((4, 4), np.float32), BOXES["blank"]),
@@ -60,7 +63,7 @@ def show():
         Pane("none", "Prompt-CAM " * 9, "", message="Needs a ViT with prompts.", action=("Use photo-vit", "photo-vit")),
         Pane("broken", "Broken", values=broken),
     ]
-    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %")]
+    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %", sentence="Cat, 93 %.")]
     large = np.repeat(np.repeat(inputs["pixels"], 10, axis=0), 10, axis=1)
     twice = Pane("crop", "Grad-CAM", values=2 * inputs["crop"], unit="grad-cam")
     rows.append(Row("large", "scan.png", large, "b" * 64, [twice]))
@@ -97,14 +100,6 @@ def address(
     return serve(folder / "app.py")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def patience() -> Iterator[None]:
-    """A busy machine is slow, not wrong."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 class Traffic(list[int]):
     """Sizes in bytes of what went over the page's web sockets, both ways."""
 
@@ -120,14 +115,37 @@ def traffic(page: Page) -> Traffic:
     return sizes
 
 
-@pytest.fixture
-def grid(page: Page, traffic: Traffic, address: str) -> Locator:
+def open_grid(page: Page, address: str) -> Locator:
     """The painted canvas."""
     page.goto(address)
     grid = page.get_by_test_id("canvas-grid")
-    expect(grid).not_to_have_attribute("data-version", "0", timeout=60_000)
+    expect(grid).not_to_have_attribute("data-version", "0")
     expect(grid.locator(".loading")).to_have_count(0)
     return grid
+
+
+@pytest.fixture
+def fresh_grid(page: Page, traffic: Traffic, address: str) -> Locator:
+    """A canvas on a page of the test's own, whose traffic and requests are counted from the first."""
+    return open_grid(page, address)
+
+
+@pytest.fixture(scope="module")
+def shared_grid(chromium: Browser, address: str) -> Iterator[Locator]:
+    """The canvas of the tests that ask nothing of Python: opening a page costs seconds."""
+    context = chromium.new_context(viewport=SIZE)
+    yield open_grid(context.new_page(), address)
+    context.close()
+
+
+@pytest.fixture
+def grid(shared_grid: Locator) -> Locator:
+    """The shared canvas as it was at first."""
+    shared_grid.page.set_viewport_size(SIZE)
+    choose(shared_grid, RenderSettings())
+    shared_grid.page.mouse.move(1, 1)
+    find_canvas(shared_grid, "plain").scroll_into_view_if_needed()
+    return shared_grid
 
 
 def find_pane(grid: Locator, key: str, row: str = "small") -> Locator:
@@ -214,8 +232,9 @@ def test_a_grey_picture_has_lines_of_equal_value_unless_another_style_is_chosen(
 
 
 def test_the_controls_cost_no_traffic_and_python_knows_after_the_hand_has_left(
-    page: Page, grid: Locator, traffic: Traffic
+    page: Page, fresh_grid: Locator, traffic: Traffic
 ) -> None:
+    grid = fresh_grid
     slider = grid.locator("[data-setting=opacity]")
     slider.hover()
     page.wait_for_timeout(300)
@@ -235,7 +254,8 @@ def test_the_controls_cost_no_traffic_and_python_knows_after_the_hand_has_left(
     expect(slider).to_have_value("0.2")
 
 
-def test_new_maps_are_painted_in_place(page: Page, grid: Locator, traffic: Traffic, requests: list[str]) -> None:
+def test_new_maps_are_painted_in_place(page: Page, fresh_grid: Locator, traffic: Traffic, requests: Any) -> None:
+    grid = fresh_grid
     for canvas in grid.locator("canvas[role=img]").all():
         canvas.evaluate("canvas => { canvas.kept = true; }")
     version, before = grid.get_attribute("data-version"), len(traffic)
@@ -251,29 +271,32 @@ def test_new_maps_are_painted_in_place(page: Page, grid: Locator, traffic: Traff
     )
     assert 0 < sum(traffic[before:]) < 100_000
     assert find_pane(grid, "pad").locator(".scale .number").all_inner_texts()[-1] != ""
+    assert requests.to_other_hosts == []
 
 
-def test_a_button_comes_back_once(page: Page, grid: Locator) -> None:
+def test_a_button_comes_back_once(page: Page, fresh_grid: Locator) -> None:
+    grid = fresh_grid
     grid.get_by_role("button", name="Use photo-vit").click()
     expect(page.get_by_text("pressed small none photo-vit")).to_be_visible()
     page.get_by_role("slider", name="strength").press("ArrowRight")
     expect(page.get_by_text("pressed small none photo-vit")).to_have_count(0)
 
 
-def test_a_choice_shows_its_share_and_comes_back(page: Page, grid: Locator) -> None:
+def test_a_choice_shows_its_share_and_comes_back(grid: Locator) -> None:
     chosen, other = grid.locator(".choice").all()
     expect(chosen).to_have_attribute("aria-pressed", "true")
     expect(chosen).to_contain_text("cat")
     expect(chosen).to_contain_text("93")
     expect(other).to_have_attribute("aria-pressed", "false")
     other.click()
-    expect(page.get_by_text("pressed small plain explain:5")).to_be_visible()
+    expect(grid.page.get_by_text("pressed small plain explain:5")).to_be_visible()
 
 
 @pytest.mark.parametrize(("x", "y"), [(150, 100), (60, 200), (20, 30), (290, 5)])
 def test_the_crosshair_reads_the_same_place_in_every_pane(
-    page: Page, grid: Locator, inputs: dict[str, np.ndarray], x: int, y: int
+    grid: Locator, inputs: dict[str, np.ndarray], x: int, y: int
 ) -> None:
+    page = grid.page
     frame = find_canvas(grid, "plain").bounding_box()
     assert frame is not None
     page.mouse.move(frame["x"] + (x + 0.5) * frame["width"] / WIDTH, frame["y"] + (y + 0.5) * frame["height"] / HEIGHT)
@@ -288,6 +311,7 @@ def test_the_crosshair_reads_the_same_place_in_every_pane(
 
 def test_the_crosshair_follows_the_arrow_keys(grid: Locator) -> None:
     canvas, readout = find_canvas(grid, "plain"), find_pane(grid, "plain").locator(".readout")
+    grid.page.keyboard.press("Tab")  # the frame round what has the focus is for who moves by keys
     canvas.focus()
     assert canvas.evaluate("canvas => getComputedStyle(canvas).outlineStyle") == "solid"
     canvas.press("Shift+ArrowRight")
@@ -305,6 +329,11 @@ def test_what_is_said_in_words(grid: Locator, inputs: dict[str, np.ndarray]) -> 
     expect(find_pane(grid, "crop")).to_contain_text("Mind the gap.")
     expect(find_pane(grid, "crop")).to_contain_text("12 ms")
     expect(find_pane(grid, "blank")).to_contain_text("0 everywhere")
+    expect(grid.locator("[data-row=small]").get_by_test_id("canvas-sentence")).to_have_text("Cat, 93 %.")
+    assert grid.get_by_test_id("canvas-sentence").evaluate_all("all => all.filter((one) => !one.hidden).length") == 1
+    expect(find_pane(grid, "crop")).to_contain_text("High in 7 % of the picture")
+    assert find_pane(grid, "crop").locator(".part").get_attribute("d") == "M30 20L90 20L60 70Z"
+    assert not find_pane(grid, "pad").locator(".part").count()
     expect(find_pane(grid, "none")).to_contain_text("Needs a ViT with prompts.")
     expect(find_pane(grid, "broken")).to_contain_text("values that are not numbers")
     expect(grid.locator("[data-row=small]")).to_contain_text("the model did not see it")
@@ -325,9 +354,9 @@ def test_a_large_picture_is_sharp_on_the_screen_and_says_that_it_was_reduced(gri
 
 
 @pytest.mark.parametrize("width", [1400, 800, 390])
-def test_nothing_sticks_out_at_any_width(page: Page, grid: Locator, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(200)
+def test_nothing_sticks_out_at_any_width(grid: Locator, width: int) -> None:
+    grid.page.set_viewport_size({"width": width, "height": 900})
+    grid.page.wait_for_timeout(200)
     widest = grid.evaluate(
         "grid => Math.max(...[...grid.querySelectorAll('*')].map(e => e.getBoundingClientRect().right))"
         " - grid.getBoundingClientRect().right"
@@ -343,10 +372,6 @@ def _frame(canvas: Locator) -> dict[str, Any]:
     frame = canvas.bounding_box()
     assert frame is not None
     return dict(frame)
-
-
-def test_nothing_is_fetched_from_another_host(grid: Locator, requests: Any) -> None:
-    assert requests.to_other_hosts == []
 
 
 def test_a_report_counts_unless_python_has_changed_its_mind() -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,19 @@ def test_a_figure_asked_for_within_a_blink_of_a_change_shows_the_change(monkeypa
     maps = Explanation(model, (explain("grad-cam"),))
     shown = Shown()
     shown.finish(RenderSettings(), maps, {})
+    begun, blinked = threading.Event(), []
+    # The blink lasts until the change has begun, and the wait until it has ended, however slow the machine is.
+    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda blink: blinked.append((blink, begun.wait(60)))))
+    monkeypatch.setattr(downloads, "_PATIENCE", 60)
     pressed = threading.Thread(target=shown.draw_figure, args=(["grad-cam"], "png"))
     pressed.start()
     shown.begin()
-    time.sleep(0.3)
+    begun.set()
+    time.sleep(0.1)
     assert not drawn
     shown.finish(RenderSettings(colour_table="turbo"), maps, {})
-    pressed.join(5)
+    pressed.join(60)
+    assert blinked == [(downloads._UNDER_WAY, True)] and downloads._UNDER_WAY > 0
     assert drawn == [RenderSettings(colour_table="turbo")]
 
 

@@ -28,6 +28,7 @@ from explain.methods import all_methods
 from explain.passes.count import Passes
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
+from explain.report.sentence import write_sentence
 
 PIXELS = np.zeros((40, 60, 3), dtype=np.uint8)
 PICTURE = Picture("cat.png", PIXELS, PIXELS, "d1", ("Turned upright.",))
@@ -207,3 +208,11 @@ def test_a_picture_measured_to_be_unlike_is_met_with_the_sentence_unless_its_kin
     assert row.remedy is None, "who named references has loaded a model already"
     (row,) = rows(explained(heat("grad-cam")))
     assert (row.caution, row.measured) == ("", None)
+
+
+def test_a_sentence_of_what_was_measured_stands_below_the_picture() -> None:
+    (row,) = rows(explained(heat("grad-cam"), heat("eigen-cam")), methods=("grad-cam", "eigen-cam"))
+    assert row.sentence == write_sentence(explained(heat("grad-cam"), heat("eigen-cam"))).text
+    assert row.sentence.startswith("The model says “dog” (70 %), next “cat” (20 %). Grad-CAM is high (above ")
+    (failed,) = rows(Failure(PICTURE, "It could not be read."))
+    assert failed.sentence == ""

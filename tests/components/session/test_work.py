@@ -20,10 +20,10 @@ def test_a_result_and_an_error_come_back() -> None:
 
 def test_waiting_says_whether_the_end_has_come() -> None:
     go = threading.Event()
-    work = Work(lambda _: go.wait(10))
+    work = Work(lambda _: go.wait(60))
     assert not work.wait(0.05)
     go.set()
-    assert work.wait(10)
+    assert work.wait(60)
 
 
 def test_what_was_reported_last_can_be_read() -> None:
@@ -32,7 +32,7 @@ def test_what_was_reported_last_can_be_read() -> None:
         work.report("second", 0.6)
 
     work = Work(report)
-    work.wait(10)
+    work.wait(60)
     assert work.progress == (0.6, "second")
 
 
@@ -57,7 +57,7 @@ def run_page(*seconds: float) -> AppTest:
                 st.markdown("done")
         st.session_state["cancelled"] = work.cancel.is_set()
 
-    return AppTest.from_function(page, args=(seconds,), default_timeout=20).run()
+    return AppTest.from_function(page, args=(seconds,), default_timeout=60).run()
 
 
 @pytest.mark.parametrize("seconds", [(0.0,), (0.5,), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)])

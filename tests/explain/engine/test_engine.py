@@ -403,7 +403,7 @@ def test_asking_the_same_of_a_slow_method_at_once_runs_it_once(
 
     def run(capture: LayerCapture, _settings: Settings) -> MethodResult:
         calls.append(1)
-        assert served.wait(20), "the model was held while the method did not use it"
+        assert served.wait(120), "the model was held while the method did not use it"
         scores = capture.runner.scores(lambda rows: capture.runner.picture.repeat(len(rows), 1, 1, 1), 5)
         return MethodResult(scores[:4].reshape(2, 2))
 

@@ -57,19 +57,26 @@ def fuse_plainly(maps: list[np.ndarray], fusion: str) -> np.ndarray:
     for row in range(rows):
         for column in range(columns):
             here = [values[row, column] for values in laid]
-            out[row, column] = {"mean": sum(here) / len(here), "max": max(here), "product": np.prod(here)}[fusion]
+            rising = [value ** (2 * place / (len(here) * (len(here) + 1))) for place, value in enumerate(here, 1)]
+            out[row, column] = {
+                "mean": sum(here) / len(here),
+                "max": max(here),
+                "product": np.prod(here),
+                "geometric": np.prod([value ** (1 / len(here)) for value in here]),
+                "rising": np.prod(rising),
+            }[fusion]
     return out
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("fusion", ["mean", "max", "product"])
+@pytest.mark.parametrize("fusion", ["mean", "max", "product", "geometric", "rising"])
 @pytest.mark.parametrize("grids", [[(4, 4), (8, 8)], [(7, 5), (14, 10), (3, 2)], [(6, 6), (6, 6)]])
 def test_fusion_follows_its_definition(grids: list[tuple[int, int]], fusion: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     maps = [rng.normal(size=grid).astype(np.float32) * 10.0**power for power, grid in enumerate(grids)]
     fused = fuse_values(maps, fusion)
     assert fused.dtype == np.float32
-    assert np.allclose(fused, fuse_plainly(maps, fusion), atol=1e-5)
+    assert np.allclose(fused, fuse_plainly(maps, fusion), atol=1e-4 if fusion == "rising" else 1e-5)
     assert fused.min() >= 0 and fused.max() <= 1
 
 
@@ -118,3 +125,13 @@ def test_a_map_that_is_not_finite_is_not_hidden_in_others() -> None:
     broken = make_map(np.full((2, 2), np.nan), "a")
     whole = make_map(np.ones((2, 2)), "b")
     assert fuse([broken, whole], "mean") == (broken, whole)
+
+
+def test_later_layers_of_the_network_count_more_in_whatever_order_they_are_asked() -> None:
+    rng = np.random.default_rng(0)
+    early, late = (make_map(rng.random((4, 4)), layer) for layer in ("z early", "a late"))
+    expected = fuse_values([early.values, late.values], "rising")
+    for asked in ([early, late], [late, early]):
+        (fused,) = fuse(asked, "rising", ["z early", "a late"])
+        assert np.array_equal(fused.values, expected) and fused.layer == " + ".join(one.layer for one in asked)
+    assert not np.allclose(expected, fuse_values([late.values, early.values], "rising"))

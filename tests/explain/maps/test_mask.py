@@ -121,7 +121,7 @@ def test_the_outline_goes_around_the_mask_and_its_holes() -> None:
 
 def test_a_large_picture_has_a_mask_of_its_own_size() -> None:
     size = (1500, 3000)
-    assert reduce_size(size) == (512, 1024)
+    assert reduce_size(size) == (256, 512)
     mask = find_mask(np.eye(4, dtype=np.float32), Box.whole(size), size, MaskSettings(share=0.5))
     whole = mask.enlarge()
     assert whole.shape == size and whole.mean() == pytest.approx(mask.area, abs=1e-3)

@@ -36,7 +36,12 @@ _FAST: dict[str, list[dict[str, Any]]] = {
     "fullgrad": [{}, {"signs": "kept"}],
     "score-cam": [{}, {"weights": "increase", "channels": 3}],
     "kpca-cam": [{}, {"kernel": "rbf"}],
-    "normgrad": [{}, {"inserted": "scaling"}],
+    "normgrad": [
+        {},
+        {"inserted": "scaling"},
+        {"inserted": "wide convolution"},
+        {"inserted": "wide convolution", "positive": True},
+    ],
     "shapley-cam": [{}, {"utility": "residual softmax"}],
 }
 """Settings that every branch with places in it runs by, and few passes."""

@@ -359,5 +359,5 @@ def test_listing_prompts_needs_no_torch() -> None:
         "import sys, explain.models.prompt_library as l; l.list_prompts(); l.suggest_name('x'); "
         "print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "False", done.stderr

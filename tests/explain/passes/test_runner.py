@@ -1,7 +1,6 @@
 """More passes of the network: in chunks, in turns, to be stopped, and leaving everything as it was."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -135,7 +134,13 @@ def test_two_who_ask_the_same_share_one_computation(engine: Engine, model: Loade
 
 def test_others_are_answered_meanwhile(engine: Engine, model: LoadedModel, picture: Picture) -> None:
     other = bundled_pictures()[1].path
-    started, cancel, ended = threading.Event(), threading.Event(), threading.Event()
+    started, cancel, ended, answered = (threading.Event() for _ in range(4))
+
+    def go_slowly(share: float, _text: str) -> None:
+        if share:
+            started.set()
+        if share > 0.9:  # a quick machine does not come to an end before the others had their turn
+            answered.wait(60)
 
     def ask_slowly() -> None:
         try:
@@ -144,7 +149,7 @@ def test_others_are_answered_meanwhile(engine: Engine, model: LoadedModel, pictu
                 model,
                 ["rise"],
                 settings={"rise": {"masks": 8000}},
-                progress=lambda share, _text: started.set() if share else None,
+                progress=go_slowly,
                 cancel=cancel,
             )
         finally:
@@ -154,15 +159,13 @@ def test_others_are_answered_meanwhile(engine: Engine, model: LoadedModel, pictu
         slow = pool.submit(ask_slowly)
         assert started.wait(60)
         try:
-            began = time.monotonic()
             for _ in range(3):
                 engine.explain(other, model, ["grad-cam"])
-            waited = time.monotonic() - began
             assert not ended.is_set()
         finally:
             cancel.set()
+            answered.set()
         assert isinstance(slow.exception(60), Cancelled)
-    assert waited < 30
 
 
 @pytest.mark.parametrize("method", OWN_PASSES, ids=lambda method: method.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def test_a_damaged_frame_costs_a_sentence_and_not_the_process(process: DecoderPr
 def test_a_decoder_that_takes_too_long_is_ended(process: DecoderProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, frame = frame_of("MR_small_jpeg_ls_lossless.dcm")
     process.decode(dataset, frame)
-    monkeypatch.setattr(decoder_process, "_SECONDS", 0.0)
+    assert process._process is not None
+    process._process.send_signal(signal.SIGSTOP)  # it would answer within a millisecond
+    monkeypatch.setattr(decoder_process, "_SECONDS", 0.1)
     with pytest.raises(ValueError, match="cannot be decoded"):
         process.decode(dataset, frame)
     monkeypatch.undo()

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -51,20 +54,50 @@ def test_a_run_is_running_while_its_process_is_there(phase: Phase) -> None:
     assert state.is_running == (phase in {"preparing", "training", "paused"})
 
 
-def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(one_thread: None) -> None:
+# The process of a run that goes no further than its second epoch until it is paused, however late that is looked at.
+AWAITING_THE_PAUSE = """
+import time
+from explain.training import worker
+from explain.training.outcome import Epoch
+
+hear = worker.Words.hear
+
+
+def hear_and_wait(words, said, share):
+    hear(words, said, share)
+    if isinstance(said, Epoch) and said.number == 2:
+        end = time.monotonic() + 300
+        while not words._path.with_name("pause").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(2 * worker._SECONDS_BETWEEN_LOOKS)  # it looks no more often
+
+
+worker.Words.hear = hear_and_wait
+worker.main()
+"""
+
+
+def start_awaiting_the_pause(words: list[str], **given: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", AWAITING_THE_PAUSE, words[-1]], **given)
+
+
+def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(
+    one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = make_two_colours()
-    recipe = RECIPE.model_copy(update={"epochs": 40, "folds": 0})
-    run = TrainingRun.start(dataset, VIT, recipe, "My prompts")
+    recipe = RECIPE.model_copy(update={"epochs": 12, "folds": 0})
+    with monkeypatch.context() as patch:
+        own = SimpleNamespace(Popen=start_awaiting_the_pause, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+        patch.setattr(training_run, "subprocess", own)
+        run = TrainingRun.start(dataset, VIT, recipe, "My prompts")
     assert run.state().phase in ("preparing", "training")
     state = wait(run, lambda state: len(state.epochs) >= 2)
-    assert state.phase == "training" and state.name == "My prompts" and state.epochs_planned == 40
+    assert state.phase == "training" and state.name == "My prompts" and state.epochs_planned == 12
     assert 0 < state.share < 1 and state.seconds_left is not None and state.seconds_left > 0
     run.pause()
     assert run.state().phase == "paused"
-    time.sleep(0.3)  # it waits after the batch at hand
-    before = len(run.state().epochs)
-    time.sleep(0.3)
-    assert len(run.state().epochs) == before < 40
+    time.sleep(0.6)  # it waits after the batch at hand
+    assert len(run.state().epochs) == 2
 
     os.kill(int((run.folder / "alive").read_text()), signal.SIGKILL)
     again = TrainingRun.find(run.token)
@@ -77,7 +110,7 @@ def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(one_thre
     again.resume()
     state = wait(again, lambda state: state.phase not in ("preparing", "training"))
     assert (state.phase, state.name, state.share, state.message) == ("done", "my-prompts", 1.0, "")
-    assert [epoch.number for epoch in state.epochs] == list(range(1, 41))
+    assert [epoch.number for epoch in state.epochs] == list(range(1, 13))
     assert state.report is not None and state.report.epochs == state.epochs
 
     trained = train_prompts(load_model(VIT), dataset, recipe)
