@@ -119,6 +119,7 @@ ELSEWHERE = {
     "components/session/carried.py": "tests/pages/test_clusters.py",
     "components/session/engine.py": "tests/test_app.py",
     "components/session/front_door.py": "tests/browser/test_dashboard.py",
+    "components/studio/attention.py": "tests/pages/test_attention.py",
     "components/studio/channel_charts.py": "tests/components/studio/test_channels.py",
     "components/studio/groups.py": "tests/pages/test_studio.py",
     "components/studio/map_region.py": "tests/pages/test_without_it.py",

@@ -47,6 +47,8 @@ class Frozen:
 
     def name(self, pictures: Tensor) -> Tensor:
         """The score of each class, `(B, classes)`; differentiable to the pictures."""
+        if pictures.device.type == "cpu":  # convolutions are a sixth quicker in this order of memory
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
         numbers = read_scores(self.loaded.module(pictures), len(pictures))
         return read_answers(numbers, self.loaded.outputs).float()
 
