@@ -127,7 +127,7 @@ def _compare(
             rows = build_column_rows(columns, question.asked, difference)
         below, asks = "agreement-matrix" if agree else "", key if check.shows_marks else ""
         answer = canvas(rows, get_view(), key=GRID, drawing=True, news=True, below=below, question=asks)
-        show_stack(engine, question, settings, answered)
+        show_stack(engine, question, settings, answered, answer.view)
         if question.comparison.by == "models":
             say_missing_by_model(columns, question.methods)
         else:

@@ -36,9 +36,31 @@ from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
+from components.collections.views import (
+    COLOUR,
+    COLOURED,
+    GROUP,
+    LABEL,
+    METHOD,
+    MOST_GROUPS,
+    MOST_PAGES,
+    PAGE,
+    PREDICTED,
+    RIGHT,
+    RIGHTS,
+    RISING,
+    SORT,
+    STRATEGY,
+    VERDICT,
+    VIEW,
+    VIEWS,
+)
+from components.collections.views import RUN as COLLECTION
+from components.collections.views import TARGET as MAPS_OF
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
+from components.maps.wanted import WANTINGS, WANTS, WANTS_CHANNEL
 from components.page.presenter import PRESENTING
 from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
@@ -193,7 +215,7 @@ def _read_digest(values: Sequence[str]) -> str:
 def _read_count(most: int) -> Callable[[Sequence[str]], int]:
     def read(values: Sequence[str]) -> int:
         text = _read_one(values)
-        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= most):
             raise ValueError("the number is out of its bounds")
         return int(text)
 
@@ -204,6 +226,13 @@ def _read_number(values: Sequence[str]) -> int:
     text = _read_one(values)
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
         raise ValueError("a slice is its number")
+    return int(text)
+
+
+def _read_index(values: Sequence[str]) -> int:
+    text = _read_one(values)
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise ValueError("an index counts from 0")
     return int(text)
 
 
@@ -596,6 +625,8 @@ PARTS: Sequence[Part] = (
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
     Entry("cell", CELL, None, _read_place, lambda place: [f"{share:g}" for share in place]),
+    Entry("wants", WANTS, "nothing", _read_option(WANTINGS)),
+    Entry("channel", WANTS_CHANNEL, 0, _read_index),
     _Settings(),
     _View(),
     Entry("view", STUDIO_VIEW, "train", _read_option(STUDIO_VIEWS)),
@@ -607,6 +638,20 @@ PARTS: Sequence[Part] = (
     Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
+    Entry("collection", COLLECTION, None, _read_one),
+    Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
+    Entry("map", METHOD, None, _read_option(all_methods())),
+    Entry("answer", RIGHT, "all", _read_option(RIGHTS)),
+    Entry("predicted", PREDICTED, "", _read_one),
+    Entry("labelled", LABEL, "", _read_one),
+    Entry("group", GROUP, "", _read_one),
+    Entry("verdict", VERDICT, "", _read_one),
+    Entry("sorted", SORT, "", _read_one),
+    Entry("rising", RISING, False, _read_flag, _write_flag),
+    Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
+    Entry("maps-of", MAPS_OF, "", _read_one),
+    Entry("strategy", STRATEGY, 1, _read_count(MOST_GROUPS)),
+    Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),
     Entry("kept", CHANNEL_READING, "removal", _read_option(CHANNEL_READINGS)),

@@ -11,6 +11,7 @@ import typer
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import find_bundled, read_parts
 from explain.commands.channels import Within, print_channels
+from explain.commands.expectation import compare_with_expected, print_agreement
 from explain.commands.flags import (
     CHECKPOINT,
     Json,
@@ -70,6 +71,10 @@ def effects(
     beside: Annotated[
         list[Path] | None, typer.Option(help="With --by-channel: pictures whose mean is taken; several.")
     ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(help="A CSV of classes × regions with + or -: which do otherwise; or traits, of drawn birds."),
+    ] = None,
     model: ModelName = FIRST_MODEL,
     target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
     white: White = None,
@@ -110,10 +115,17 @@ def effects(
     if not regions:
         raise ExplainError("Say what is taken away: --region NAME=LEFT,TOP,RIGHT,BOTTOM, --grid 2, --parts or --map.")
     measured = engine.measure_effects(opened, loaded, regions, target, progress=say_progress)
+    found = None if expect is None else compare_with_expected(engine, opened, loaded, measured, (regions, expect))
     if as_json:
-        print(json.dumps(measured.as_data(), indent=1, ensure_ascii=False))
-    else:
-        _print_effects(measured)
+        data = measured.as_data()
+        if found is not None:
+            data |= {"expected": found[0].as_data(), "layers": [look.as_data() for look in found[1]]}
+        print(json.dumps(data, indent=1, ensure_ascii=False))
+        return
+    _print_effects(measured)
+    if found is not None:
+        print_agreement(*found)
+    print("Not for diagnostic use.")
 
 
 def _read_region(text: str) -> tuple[str, Region]:
@@ -173,4 +185,3 @@ def _print_effects(measured: Effects) -> None:
     print("* at none of the other places does a hole of its shape do as much, however it is filled")
     for sentence in (measured.sentence, *measured.notes):
         print(sentence)
-    print("Not for diagnostic use.")

@@ -54,6 +54,7 @@ from explain.report.export import Report, save
 from explain.report.language_model import HEADING, open_language_model
 from explain.report.mask_files import MaskFiles
 from explain.report.masks import find_masks
+from explain.report.one_page.stack import ExplainedStack
 from explain.report.replay import replay_manifest
 from explain.report.sentence import write_sentence
 from explain.storage import check_folder, expand_home, read_file
@@ -204,8 +205,9 @@ def show(
             return _choose_masks(answer_to_slice, masks)
 
         with Report(out, chosen_view, file, names, [*take_away.takers, *takers]) as folder:
-            problems = show_stack(whole, answers, tell, folder)
-        also = f", the stack in {TABLE}{take_away.write()}"
+            answered, problems = show_stack(whole, answers, tell, folder)
+        explained = ExplainedStack(loaded, volume, answered, score, engine.description, plane, window)
+        also = f", the stack in {TABLE}{take_away.write_stack(explained)}"
         _finish(engine, out, problems, len(whole.volume.list_there(plane)), also)
         return
     left_out: list[str] = []

@@ -46,7 +46,14 @@ def write_command(explanation: Explanation, entry: PictureExplanation, whole: bo
     words += ["--without"] if entry.effects else []
     if entry.masks is not None:
         words += [word for name, value in entry.masks.model_dump().items() for word in ("--mask", f"{name}={value}")]
-    return shlex.join(words)
+    return " ".join(map(_quote, words))
+
+
+def _quote(word: str) -> str:
+    """A word as the shell takes it; one with an apostrophe, such as a window's, in double quotes, to be legible."""
+    if "'" in word and not set(word) & set('"$`\\!'):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 def can_be_made_again(explanation: Explanation, entry: PictureExplanation) -> str:
