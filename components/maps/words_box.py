@@ -25,13 +25,15 @@ def show_words(pictures: Sequence[Picture]) -> None:
         for picture in pictures:
             st.markdown(f"**{escape(picture.name)}**")
             pressed = st.button("Ask it about this picture", key=f"words-{picture.digest}")
+            place = Place(f"words-of-{picture.digest}")
             if pressed and picture.digest not in said:
                 try:
-                    said[picture.digest] = Place("words").watch(_write(folder, picture), "Writing …")
+                    said[picture.digest] = place.watch(_write(folder, picture), "Writing …")
                 except ExplainError as error:
                     st.warning(str(error))
             if picture.digest in said:
-                st.text(said[picture.digest])
+                with place.container():
+                    st.text(said[picture.digest])
         st.caption("It was shown the picture alone: no class, no map. It may be wrong, and explains nothing.")
 
 
