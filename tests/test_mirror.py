@@ -111,6 +111,7 @@ ELSEWHERE = {
     "components/maps/masks.py": "tests/pages/test_compare.py",
     "components/maps/method_cards.py": "tests/pages/test_methods.py",
     "components/maps/sections.py": "tests/pages/test_compare.py",
+    "components/maps/words_box.py": "tests/pages/test_compare.py",
     "components/maps/wanted.py": "tests/pages/test_layers.py",
     "components/maps/waiting.py": "tests/pages/test_compare.py",
     "components/page/tour_steps.py": "tests/components/page/test_tour.py",
