@@ -33,7 +33,7 @@ ROOMS = {
         {"words", "browser", "session"},
         {"choices"},
         {"maps"},
-        {"studio"},
+        {"studio", "collections"},
         {"truth"},
         {"page"},
         {"__init__"},

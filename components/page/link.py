@@ -28,6 +28,7 @@ from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
 from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, VERDICTS, WITH, CompareBy
 from components.choices.file_form import read_numbers
 from components.choices.layer import AUTO, LAYER
+from components.choices.mask import MASK, MASKED
 from components.choices.methods import METHODS, name_settings
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
@@ -35,6 +36,27 @@ from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
+from components.collections.views import (
+    COLOUR,
+    COLOURED,
+    GROUP,
+    LABEL,
+    METHOD,
+    MOST_GROUPS,
+    MOST_PAGES,
+    PAGE,
+    PREDICTED,
+    RIGHT,
+    RIGHTS,
+    RISING,
+    SORT,
+    STRATEGY,
+    VERDICT,
+    VIEW,
+    VIEWS,
+)
+from components.collections.views import RUN as COLLECTION
+from components.collections.views import TARGET as MAPS_OF
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
@@ -64,6 +86,7 @@ from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
 from explain.faithfulness.shapley import MOST_SHARED
+from explain.maps.mask import MaskSettings
 from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
@@ -193,7 +216,7 @@ def _read_digest(values: Sequence[str]) -> str:
 def _read_count(most: int) -> Callable[[Sequence[str]], int]:
     def read(values: Sequence[str]) -> int:
         text = _read_one(values)
-        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= most):
             raise ValueError("the number is out of its bounds")
         return int(text)
 
@@ -501,6 +524,23 @@ class _Settings:
         return misread
 
 
+class _Mask:
+    """What differs from the default of how maps become masks: `mask.share=0.3`."""
+
+    def write(self) -> Words:
+        defaults = MaskSettings().model_dump()
+        values = {name: st.session_state.get(f"{MASK}.{name}", default) for name, default in defaults.items()}
+        return {f"{MASK}.{name}": [_write_value(values[name])] for name in defaults if values[name] != defaults[name]}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        defaults = MaskSettings().model_dump()
+        given = {name: words[f"{MASK}.{name}"] for name in defaults if f"{MASK}.{name}" in words}
+        values, refused = _validate(MaskSettings, given)
+        for name, default in defaults.items():
+            _choose(f"{MASK}.{name}", values[name], default)
+        return [f"{MASK}.{name}" for name in refused]
+
+
 class _View:
     """How maps are put on the pictures: all that the grid declares, as it last told. Words of before there were styles
     name none, and mean what they meant.
@@ -579,6 +619,8 @@ PARTS: Sequence[Part] = (
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
     Entry("verdicts", VERDICTS, None, _read_switch, lambda on: ["1" if on else "0"]),
+    Entry("masks", MASKED, False, _read_flag, _write_flag),
+    _Mask(),
     Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
@@ -597,6 +639,20 @@ PARTS: Sequence[Part] = (
     Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
+    Entry("collection", COLLECTION, None, _read_one),
+    Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
+    Entry("map", METHOD, None, _read_option(all_methods())),
+    Entry("answer", RIGHT, "all", _read_option(RIGHTS)),
+    Entry("predicted", PREDICTED, "", _read_one),
+    Entry("labelled", LABEL, "", _read_one),
+    Entry("group", GROUP, "", _read_one),
+    Entry("verdict", VERDICT, "", _read_one),
+    Entry("sorted", SORT, "", _read_one),
+    Entry("rising", RISING, False, _read_flag, _write_flag),
+    Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
+    Entry("maps-of", MAPS_OF, "", _read_one),
+    Entry("strategy", STRATEGY, 1, _read_count(MOST_GROUPS)),
+    Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),
     Entry("kept", CHANNEL_READING, "removal", _read_option(CHANNEL_READINGS)),

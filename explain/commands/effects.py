@@ -19,6 +19,7 @@ from explain.commands.flags import (
     White,
     app,
     keep_recipe,
+    read_mask,
     read_model,
     read_numbers,
     with_flags,
@@ -27,7 +28,8 @@ from explain.commands.progress_lines import say_progress
 from explain.engine.engine import Engine
 from explain.errors import ExplainError, PictureError
 from explain.faithfulness.effects import Effects
-from explain.faithfulness.holes import cut_grid, mask_above
+from explain.faithfulness.holes import cut_grid
+from explain.maps.mask import MaskSettings
 from explain.models.loaded import LoadedModel
 from explain.percent import write_percent
 from explain.pictures.decode import decode
@@ -35,6 +37,7 @@ from explain.pictures.geometry import find_box
 from explain.pictures.painting import paint_over
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region, join_regions
+from explain.report.masks import find_shown_mask
 from explain.storage import read_file
 
 _LONGEST_NAME = 24
@@ -52,6 +55,9 @@ def effects(
     parts: Annotated[bool, typer.Option("--parts", help="The parts of a bundled drawn bird.")] = False,
     map_: Annotated[str | None, typer.Option("--map", help="Where the map of this method is high.")] = None,
     above: Annotated[float, typer.Option(help="With --map: from which share of the map's highest value on.")] = 0.5,
+    mask: Annotated[
+        list[str] | None, typer.Option(help="With --map: SETTING=VALUE of the mask, e.g. pieces=largest; several.")
+    ] = None,
     by_channel: Annotated[
         bool, typer.Option("--by-channel", help="What each channel of a layer does; regions painted over make a twin.")
     ] = False,
@@ -90,7 +96,7 @@ def effects(
     if parts:
         regions |= _find_parts(opened)
     if map_ is not None:
-        regions |= _find_high(engine, opened, loaded, target, map_, above)
+        regions |= _find_high(engine, opened, loaded, target, map_, read_mask([f"share={above}", *(mask or [])]))
     if by_channel:
         others = [
             decode(read_file(path), path.name, white=white) for path in (*([twin] if twin else []), *(beside or []))
@@ -148,13 +154,14 @@ def _find_parts(picture: Picture) -> dict[str, Region]:
 
 
 def _find_high(
-    engine: Engine, picture: Picture, loaded: LoadedModel, target: str, method: str, above: float
+    engine: Engine, picture: Picture, loaded: LoadedModel, target: str, method: str, settings: MaskSettings
 ) -> dict[str, Region]:
     entry = engine.explain(picture, loaded, [method], target=target).pictures[0]
     if not entry.maps:
         raise ExplainError(next(iter(entry.unavailable.values())))
     heatmap = entry.maps[0]
-    return {f"where {method} is high": mask_above(heatmap.values, heatmap.box, picture.size, above)}
+    mask = find_shown_mask(picture, heatmap, settings)
+    return {f"where {method} is high": mask.enlarge()}
 
 
 def _print_effects(measured: Effects) -> None:

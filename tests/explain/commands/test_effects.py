@@ -53,8 +53,11 @@ def test_it_says_what_happens_without_channels(run: Run) -> None:
     assert "2 pictures" in printed
     status, printed, _ = run(f"effects {find('cat')} --by-channel --model photo-cnn --beside {find('hens')} --json")
     data = json.loads(printed)
-    assert status == 0 and data["paths"] is None and len(data["channels"]["gradcam_weights"]) == 320
+    assert status == 0 and data["paths"] is data["patches"] is None and len(data["channels"]["gradcam_weights"]) == 320
     assert [*data["channels"]["set_to"]] == ["mean", "zero"]
+    asked = f"effects {find('cat')} --by-channel --layer blocks.5.norm1 --model photo-vit --beside {find('hens')}"
+    status, printed, _ = run(f"{asked} --twin {find('horses')}")
+    assert status == 0 and "Of 30 heads and MLPs" in printed and "from the other picture" in printed
 
 
 def test_it_says_what_does_otherwise_than_expected(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
