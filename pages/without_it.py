@@ -44,7 +44,7 @@ from explain.methods import get_method
 from explain.pictures.geometry import find_box
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region
-from pages.without_views import channels
+from pages.without_views import channels, expected
 
 if TYPE_CHECKING:
     from explain.faithfulness.effects import Effects
@@ -59,8 +59,8 @@ def show_page() -> None:
 @st.fragment
 @show_faults
 def _show(subject: Subject) -> None:
-    if pick_view() == "channels":
-        channels.show_view(subject)
+    if (view := pick_view()) != "regions":
+        {"channels": channels, "expected": expected}[view].show_view(subject)
         return
     follow_button(read_event(CANVAS), subject.model)
     with st.container(key="effects-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):

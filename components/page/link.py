@@ -66,6 +66,7 @@ from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
 from components.studio.channels import CHANNEL_READING, CHANNEL_READINGS, PATHS_FROM, TWIN, WAY, WAYS
 from components.studio.effects import CUT, CUTS, DRAWN, FIRST_CUT, READING, READINGS, SOURCE, SOURCES
+from components.studio.expectation import EXPECTED, EXPECTED_OF, EXPECTED_OFS, read_rows, write_rows
 from components.studio.views import (
     FIRST_TRAITS,
     MOST_TRAITS,
@@ -657,6 +658,8 @@ PARTS: Sequence[Part] = (
     Entry("kept", CHANNEL_READING, "removal", _read_option(CHANNEL_READINGS)),
     Entry("twin", TWIN, None, _read_one),
     Entry("paths-from", PATHS_FROM, None, _read_one),
+    Entry("expecting", EXPECTED_OF, "parts", _read_option(EXPECTED_OFS)),
+    Entry("expect", EXPECTED, {}, read_rows, write_rows),
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),

@@ -1,9 +1,14 @@
 """The benchmark of causes: its counting."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
-from benchmarks.causes import count, find_first, remove_by_whole_passes
+from benchmarks.causes import count, find_first, measure_drawings, remove_by_whole_passes
+from explain.bundled.pictures import bundled_pictures
+from explain.engine.engine import Engine
 from explain.faithfulness.channels import remove_each
 from explain.faithfulness.effects import Answered, Change, Effect, Effects
 from explain.passes.runner import Runner
@@ -30,3 +35,22 @@ def test_what_tails_are_timed_against_gives_the_same_scores() -> None:
     quick = remove_each(Runner(model.module, tensor, layer, 0, "logit"), torch.zeros(layer.channels, 1, 1))
     assert len(slow) == layer.channels and np.abs(quick[:-1] - slow).max() < 1e-3
     assert np.abs(slow - quick[-1]).max() > 0.1 and not model.module.get_submodule(layer.name)._forward_hooks
+
+
+def test_drawings_are_timed_beside_real_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, engine = build_model("cnn"), Engine("cpu")
+    monkeypatch.setattr("benchmarks.causes.bundled_pictures", lambda: bundled_pictures()[:2])
+    monkeypatch.setattr(engine, "load", lambda _: model)
+    draw = engine.draw
+    asked = []
+
+    def draw_quickly(loaded: Any, target: int, **given: Any) -> Any:
+        asked.append((target, given))
+        return draw(loaded, target, settings={"steps": 8, "crops": 1})
+
+    monkeypatch.setattr(engine, "draw", draw_quickly)
+    figures = measure_drawings(engine)
+    # As a person starts with, but for the one that warms up.
+    assert asked == [(0, {"settings": {"steps": 8}, "seed": 1}), *((number, {}) for number in range(6))]
+    assert set(figures) == {"drawing_s", "drawing_probability", "best_real_probability", "drawings_above_real"}
+    assert 0 <= figures["drawings_above_real"] <= 6 and 0 < figures["drawing_probability"] <= 1

@@ -89,6 +89,8 @@ VIEW = {
     "region": ["10,20,30,20,30,44", "-1,0,5,0,5,9,-1,9"],
     "above": ["70"],
     "reading": ["share"],
+    "expecting": ["drawn"],
+    "expect": ["+crest@crested finch", "0eye ring@crested finch", "-100%25 %40 home@cat%2C dog"],
     "collection": ["0123456789abcdef"],
     "shown": ["map-of-maps"],
     "map": ["eigen-cam"],
