@@ -143,6 +143,11 @@ def show_four_methods(page: Page) -> None:
     """One row of picture and four maps."""
     upload(page, 1)
     await_maps(page, "cf-cam", 1)
+    choose_four_methods(page)
+
+
+def choose_four_methods(page: Page) -> None:
+    """Beside the first three methods of the front also HiRes-CAM."""
     press_method(page, "Prompt-CAM", chosen=False)
     page.get_by_role("button", name=re.compile(r"^(apps )?All \d+ methods")).click()
     page.get_by_role("button", name="HiRes-CAM", exact=True).click()

@@ -177,18 +177,22 @@ def measure_browser(folder: Path, repeats: int) -> Figures:
         page = open_page(browser, dashboard.url, 1400, 1000)
         for title in ("Eigen-CAM", "Prompt-CAM"):
             press_method(page, title, chosen=False)
-        field = page.get_by_test_id("stFileUploader").first.locator("input[type=file]")
-        field.set_input_files(sorted(folder.iterdir()))
-        row = page.locator(".st-key-grid .row")
-        expect(row).to_have_attribute("data-slice", str(COUNT // 2), timeout=PATIENCE)
-        await_maps(page, "cf-cam", 1)
-        page.locator(".st-key-stack-begin button").click()
-        expect(page.locator(".st-key-stack-csv")).to_be_visible(timeout=PATIENCE)
-        settle(page)
+        explain_series(page, folder)
         details = {"scroll": measure_scrolling(page, repeats), "window": measure_windowing(page, repeats)}
         details["slider"] = measure_sliders(page, repeats)
         page.context.close()
     return details
+
+
+def explain_series(page: Page, folder: Path) -> None:
+    """Upload a series, and have all of its slices explained."""
+    page.get_by_test_id("stFileUploader").first.locator("input[type=file]").set_input_files(sorted(folder.iterdir()))
+    row = page.locator(".st-key-grid .row")
+    expect(row).to_have_attribute("data-slice", str(COUNT // 2), timeout=PATIENCE)
+    await_maps(page, "cf-cam", 1)
+    page.locator(".st-key-stack-begin button").click()
+    expect(page.locator(".st-key-stack-csv")).to_be_visible(timeout=PATIENCE)
+    settle(page)
 
 
 def record(page: Page, move: Callable[[], None]) -> Figures:

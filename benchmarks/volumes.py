@@ -13,6 +13,13 @@ Parts:
   of the lesion. **Chance** is what any cell has, **centre** is what a map has that always points at the middle.
   `phantom_blanked`: the mean probability of the true class as it is, with the lesion taken out (the same phantom drawn
   without), and with as large a part of the other organ painted over by the values round it.
+- `planes`: `planes_frame_ms`, in a real browser: on the series of `benchmarks.scans`, explained in all its slices,
+  stand a picture and four maps in a row, and below them the three planes. The crosshair is dragged through a plane, so
+  that slice, maps and the other planes follow. The work of a frame, from its start until scripts, style, layout and
+  paint are done: of each plane the 95th of a hundred, and of those the longest. At most 33.
+- `report`: `report_pdf_s`, how long the report takes as PDF, from the finished answer to the file: of a slice of the
+  same series with four maps, the first of its process, and of a volume of as many voxels in three planes with four maps
+  each. The longer of both; at most 3.
 """
 
 from __future__ import annotations
@@ -21,6 +28,7 @@ import argparse
 import copy
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -32,7 +40,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from playwright.sync_api import Locator
 
+from benchmarks.browser import choose_four_methods, find_point, open_page, settle
+from benchmarks.scans import COUNT, explain_series, join, open_series, record, write_series
 from explain.bundled.phantoms.draw import SPACING, Phantom, draw_phantom
 from explain.bundled.phantoms.kinds import KINDS
 from explain.engine.engine import Engine
@@ -41,14 +52,17 @@ from explain.methods import all_methods
 from explain.models.architectures import build_architecture, default_preprocessing, parse_architecture
 from explain.models.loaded import LoadedModel
 from explain.models.volume_architectures import has_monai
+from explain.report.one_page.writing import encode_report
 from explain.volumes.from_array import build_volume
 from explain.volumes.model_input import prepare_volume
 from explain.volumes.volume import Volume
+from tests.support.dashboard import launch_chromium, serve_dashboard
 
-PARTS = ("floor", "monai", "phantoms")
+PARTS = ("floor", "monai", "phantoms", "planes", "report")
 NETWORK, LAYER, SIDES = "torchvision/r3d_18", "layer4", (16, 112, 112)
 MODEL = "phantom-3d"
 METHODS = ("grad-cam", "hires-cam", "layer-cam", "grad-cam++", "xgrad-cam", "finer-cam", "cf-cam", "eigen-cam")
+FOUR = ("grad-cam", "eigen-cam", "cf-cam", "hires-cam")
 FIRST_SEED = 20_000_000
 """Of the phantoms: neither training nor its test drew them."""
 
@@ -252,6 +266,53 @@ def measure_phantoms(volumes: int, layer: str = "auto", methods: Sequence[str] =
     }
 
 
+def measure_planes(repeats: int = 4) -> dict[str, Any]:
+    """See the module, `planes`."""
+    with tempfile.TemporaryDirectory() as place, launch_chromium() as browser, serve_dashboard() as dashboard:
+        folder = write_series(Path(place) / "series", COUNT)
+        page = open_page(browser, dashboard.url, 1900, 1300)  # what is not on the screen is not painted
+        choose_four_methods(page)
+        explain_series(page, folder)
+        page.locator(".st-key-grid [data-stack=planes]").click()
+        settle(page)
+        frames = {}
+        for plane in ("axial", "coronal", "sagittal"):
+            canvas = page.locator(f".st-key-grid [data-plane={plane}] canvas")
+
+            def drag(canvas: Locator = canvas) -> None:
+                page.mouse.move(*find_point(canvas, 0.45, 0.45))
+                page.mouse.down()
+                page.mouse.move(*find_point(canvas, 0.55, 0.55), steps=25)
+                page.mouse.move(*find_point(canvas, 0.45, 0.45), steps=25)
+                page.mouse.up()
+
+            record(page, drag)  # what comes into view for the first time is fetched and unpacked
+            frames[plane] = join([record(page, drag) for _ in range(repeats)])["work"]
+    shares = {plane: [round(float(np.percentile(work, at)), 1) for at in (50, 95)] for plane, work in frames.items()}
+    return {
+        "planes_frame_ms": max(last for _, last in shares.values()),
+        "p50_and_p95_by_plane": shares,
+        "frames": {plane: len(work) for plane, work in frames.items()},
+    }
+
+
+def measure_report() -> dict[str, Any]:
+    """See the module, `report`."""
+    engine = Engine(device="cpu")
+    with tempfile.TemporaryDirectory() as place:
+        series = open_series(write_series(Path(place) / "series", COUNT))
+        answers = {
+            "slice": engine.explain(series.slice(COUNT // 2), "photo-cnn", FOUR),
+            "volume": engine.explain_volume(series, MODEL, FOUR),
+        }
+        taken = {}
+        for name, answer in answers.items():
+            started = time.perf_counter()
+            encode_report(answer, "pdf")
+            taken[name] = round(time.perf_counter() - started, 2)
+    return {"report_pdf_s": max(taken.values()), "seconds": taken}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the parts that are named, or all, print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -267,6 +328,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "floor": measure_floor,
         "monai": measure_monai,
         "phantoms": lambda: measure_phantoms(options.volumes, options.layer),
+        "planes": measure_planes,
+        "report": measure_report,
     }
     figures: dict[str, Any] = {}
     for part in options.parts or PARTS:

@@ -30,6 +30,7 @@ from explain.engine.explanation import PictureExplanation, format_value
 from explain.engine.slices import Course, SliceAnswer, follow_maps
 from explain.errors import Cancelled, ExplainError
 from explain.maps.heatmap import find_strength
+from explain.maps.render import RenderSettings
 from explain.maps.volume_map import ENDS
 from explain.methods import get_method
 from explain.percent import write_percent
@@ -189,7 +190,13 @@ class StackRun:
             self.problem = "The series could not be explained. The reason is in the server's log."
 
 
-def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settings], answered: Answered) -> None:
+def show_stack(
+    engine: Engine,
+    question: Question,
+    settings: Mapping[str, Settings],
+    answered: Answered,
+    view: RenderSettings,
+) -> None:
     """What there is of the series that is open, where a slice of it is among the pictures; nothing where none is.
 
     Args:
@@ -197,6 +204,7 @@ def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settin
         question: what is asked of the pictures.
         settings: by method.
         answered: what came of it.
+        view: how maps are drawn.
     """
     _follow_choice()
     scans = get_scans()
@@ -219,7 +227,7 @@ def show_stack(engine: Engine, question: Question, settings: Mapping[str, Settin
         if run is None:
             _offer(engine, ask, entry)
         elif run.is_over():
-            _show(ask, run)
+            _show(engine, ask, run, view)
         else:
             _follow(engine, ask, run)
 
@@ -342,7 +350,7 @@ def _follow_choice() -> None:
         st.rerun()
 
 
-def _show(ask: Ask, run: StackRun) -> None:
+def _show(engine: Engine, ask: Ask, run: StackRun, view: RenderSettings) -> None:
     """What came of it."""
     done, count = len(run.answers), len(ask.there)
     _show_strip(ask, run)
@@ -359,6 +367,16 @@ def _show(ask: Ask, run: StackRun) -> None:
                 icon=":material/download:",
                 help="A line a slice, as CSV: probability, likeliest class, and how strong each map is.",
             )
+            st.download_button(
+                "Report of the series",
+                lambda: _write_report(engine, ask, answers, view),
+                "series.pdf",
+                "application/pdf",
+                key="stack-report",
+                on_click="ignore",
+                icon=":material/description:",
+                help="Two pages as PDF: the slice on which the class is surest, then this strip and slices with maps.",
+            )
             if ask.volume.geometry is not None:
                 st.download_button(
                     "Maps as NIfTI",
@@ -373,6 +391,26 @@ def _show(ask: Ask, run: StackRun) -> None:
         if done < count:
             st.button("Go on", key="stack-again", on_click=run.go_on, icon=":material/play_arrow:")
             st.caption(escape(run.problem) or f"Stopped after {done:,} of {count:,} slices.")
+
+
+def _write_report(engine: Engine, ask: Ask, answers: Sequence[SliceAnswer], view: RenderSettings) -> bytes:
+    """The report of all slices, as PDF."""
+    from explain.report.one_page.stack import ExplainedStack
+    from explain.report.one_page.writing import encode_report
+
+    question, section = ask.question, ask.section
+    plane, window = section.plane, section.window or None
+    stack = ExplainedStack(
+        question.model,
+        ask.volume,
+        answers,
+        question.score,
+        engine.description,
+        plane,  # type: ignore[arg-type]
+        window,
+        section.inverted,
+    )
+    return encode_report(stack, "pdf", view)
 
 
 def _write_nifti(ask: Ask, answers: Sequence[SliceAnswer]) -> bytes:

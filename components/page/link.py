@@ -28,6 +28,7 @@ from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
 from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, VERDICTS, WITH, CompareBy
 from components.choices.file_form import read_numbers
 from components.choices.layer import AUTO, LAYER
+from components.choices.mask import MASK, MASKED
 from components.choices.methods import METHODS, name_settings
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
@@ -59,6 +60,7 @@ from components.collections.views import TARGET as MAPS_OF
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
+from components.maps.wanted import WANTINGS, WANTS, WANTS_CHANNEL
 from components.page.presenter import PRESENTING
 from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
@@ -83,6 +85,7 @@ from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
 from explain.faithfulness.shapley import MOST_SHARED
+from explain.maps.mask import MaskSettings
 from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
@@ -223,6 +226,13 @@ def _read_number(values: Sequence[str]) -> int:
     text = _read_one(values)
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
         raise ValueError("a slice is its number")
+    return int(text)
+
+
+def _read_index(values: Sequence[str]) -> int:
+    text = _read_one(values)
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise ValueError("an index counts from 0")
     return int(text)
 
 
@@ -513,6 +523,23 @@ class _Settings:
         return misread
 
 
+class _Mask:
+    """What differs from the default of how maps become masks: `mask.share=0.3`."""
+
+    def write(self) -> Words:
+        defaults = MaskSettings().model_dump()
+        values = {name: st.session_state.get(f"{MASK}.{name}", default) for name, default in defaults.items()}
+        return {f"{MASK}.{name}": [_write_value(values[name])] for name in defaults if values[name] != defaults[name]}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        defaults = MaskSettings().model_dump()
+        given = {name: words[f"{MASK}.{name}"] for name in defaults if f"{MASK}.{name}" in words}
+        values, refused = _validate(MaskSettings, given)
+        for name, default in defaults.items():
+            _choose(f"{MASK}.{name}", values[name], default)
+        return [f"{MASK}.{name}" for name in refused]
+
+
 class _View:
     """How maps are put on the pictures: all that the grid declares, as it last told. Words of before there were styles
     name none, and mean what they meant.
@@ -591,11 +618,15 @@ PARTS: Sequence[Part] = (
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
     Entry("verdicts", VERDICTS, None, _read_switch, lambda on: ["1" if on else "0"]),
+    Entry("masks", MASKED, False, _read_flag, _write_flag),
+    _Mask(),
     Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
     Entry("cell", CELL, None, _read_place, lambda place: [f"{share:g}" for share in place]),
+    Entry("wants", WANTS, "nothing", _read_option(WANTINGS)),
+    Entry("channel", WANTS_CHANNEL, 0, _read_index),
     _Settings(),
     _View(),
     Entry("view", STUDIO_VIEW, "train", _read_option(STUDIO_VIEWS)),

@@ -15,7 +15,7 @@ import numpy as np
 from explain.collections.gathered import Gathered
 from explain.collections.reading import PictureReader
 from explain.errors import Cancelled, ExplainError, PictureError
-from explain.faithfulness.holes import mask_above
+from explain.maps.mask import MaskSettings, find_mask
 from explain.percent import write_percent
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _hide(
             picture = reader.open(row)
         except PictureError:
             continue
-        place = mask_above(mean, kept.box, picture.size, ABOVE)
+        place = find_mask(mean, kept.box, picture.size, MaskSettings(share=ABOVE)).enlarge()
         target = str(run.read_rows([row])[0]["target"])
         effect = engine.measure_effects(
             picture, run.manifest.model, {"place": place}, run.manifest.labels.index(target), cancel=cancel

@@ -56,7 +56,7 @@ def show_stack(
     answers: Iterator[SliceAnswer],
     tell: Callable[[Picture, SliceAnswer], Explanation],
     report: Report,
-) -> list[str]:
+) -> tuple[list[SliceAnswer], list[str]]:
     """Explain the slices, write each with its maps and the table, and print what there is along the stack. Stopped by
     Ctrl+C, what was answered until then is written.
 
@@ -67,7 +67,7 @@ def show_stack(
         report: where to.
 
     Returns:
-        Why slices were left out, in sentences.
+        What was answered, and why slices were left out, in sentences.
 
     Raises:
         ExplainError: none could be explained.
@@ -102,7 +102,7 @@ def show_stack(
     if len(found) < len(wanted):
         left_out.append(f"Stopped: {len(wanted) - len(found)} slices were not explained.")
         print(left_out[-1], file=sys.stderr)
-    return left_out
+    return found, left_out
 
 
 def _describe(answer: SliceAnswer) -> str:

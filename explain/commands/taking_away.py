@@ -14,15 +14,13 @@ from explain.maps.render import RenderSettings
 from explain.pictures.picture import Picture
 from explain.report.export import Taker
 from explain.report.one_page.panes import Regions
+from explain.report.one_page.stack import ExplainedStack
 from explain.report.one_page.volume import describe_volume_page
 from explain.report.one_page.writing import OnePageReport, ReportKind, read_report_path
 from explain.report.scans.volumes import export_volume
 from explain.report.scans.writing import ScanExport, ScanKind, list_originals, read_kinds
 from explain.storage import check_folder, refusing_to_write
 from explain.volumes.volume import Volume
-
-_KEY_SLICES = 3
-"""Slices of a whole stack that have a page in its report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +77,11 @@ class TakeAway:
         place = None if report is None else read_report_path(report)
         if place is not None:
             check_folder(place[0].parent)
-        page = None if place is None else OnePageReport(view, _find_regions(volume), _KEY_SLICES if stack else None)
+        page = None if place is None else OnePageReport(view, _find_regions(volume))
         originals = list_originals([] if volume is None else [volume])
         exported = [ScanExport(kinds, originals, for_archive, view)] if kinds else []
-        return cls((*([] if page is None else [page]), *exported), page, place, kinds, for_archive, view)
+        # A stack has one page, once all of it is answered.
+        return cls((*([] if page is None or stack else [page]), *exported), page, place, kinds, for_archive, view)
 
     def write_volume(self, answer: VolumeExplanation, out: Path, window: str | None = None) -> str:
         """Write what was asked for of a volume that was explained whole; and say where to, as the end of a sentence.
@@ -100,6 +99,16 @@ class TakeAway:
             write_files(out, export_volume(answer, self.kinds, originals, self.for_archive, self.view, window))
         if self.page is not None:
             self.page.pages.append(describe_volume_page(answer, self.view, window))
+        return self.write()
+
+    def write_stack(self, stack: ExplainedStack) -> str:
+        """The same of a stack, whose maps were exported slice by slice.
+
+        Raises:
+            ExplainError: there are no maps, or something cannot be written.
+        """
+        if self.page is not None:
+            self.page.take_stack(stack)
         return self.write()
 
     def write(self) -> str:

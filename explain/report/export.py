@@ -237,7 +237,8 @@ def name_overlays(index: int, entry: PictureExplanation, shown: Iterable[str]) -
         shown: keys of the maps that can be drawn.
     """
     wanted = set(shown)
-    start = f"{index + 1:02d}-{make_file_name(Path(entry.picture.name).stem)}"
+    name = entry.picture.name
+    start = f"{index + 1:02d}-{make_file_name(name if entry.picture.section else Path(name).stem)}"
     named: dict[str, tuple[str, Heatmap]] = {}
     for heatmap in entry.maps:
         if heatmap.key not in wanted:

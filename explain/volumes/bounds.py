@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from explain.errors import PictureError
 
@@ -16,11 +18,18 @@ MOST_VOXELS = 400_000_000
 """The most numbers of one stack."""
 
 
-def check_voxels(shape: Sequence[int]) -> None:
-    """Refuse absurd stacks, by what headers say.
+_COPIES = 2
+"""Of its numbers while a stack is read: slice by slice, and as one."""
+
+_MEMINFO, _LIMIT = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+
+
+def check_voxels(shape: Sequence[int], bytes_each: int = 1) -> None:
+    """Refuse absurd stacks, and those for which there is no memory, by what headers say.
 
     Args:
         shape: of the numbers.
+        bytes_each: of each number.
 
     Raises:
         PictureError: there are none, or too many.
@@ -35,6 +44,23 @@ def check_voxels(shape: Sequence[int]) -> None:
             f"The stack of {' × '.join(f'{side:,}' for side in shape)} voxels is too large: at most "
             f"{MOST_VOXELS // 1_000_000} million are read. Give a part of it."
         )
+    needed, free = _COPIES * count * bytes_each, find_free_memory()
+    if free is not None and needed > free:
+        raise PictureError(
+            f"The stack of {' × '.join(f'{side:,}' for side in shape)} voxels takes {needed / 1e6:,.0f} MB of memory "
+            f"to be read, and {free / 1e6:,.0f} MB are free. Give a part of it, or close other programs."
+        )
+
+
+def find_free_memory() -> int | None:
+    """Bytes that this process may still take, by what Linux says; None where nobody says it."""
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        (line,) = [one for one in _MEMINFO.read_text().splitlines() if one.startswith("MemAvailable:")]
+        found.append(int(line.split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # of a container; without a limit it says "max"
+        found.append(int(_LIMIT.read_text()))
+    return min(found, default=None)
 
 
 def say_too_many_files() -> str:

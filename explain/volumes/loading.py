@@ -57,13 +57,13 @@ def load_stack(stack: Stack, name: str, read: Read, segmentations: Sequence[Segm
     first = stack.there[0]
     depth = len(stack.frames)
     shape = (depth, *first.size) if first.colours == 1 else (depth, *first.size, 3)
-    check_voxels(shape)
+    check_voxels(shape, -(-first.bits // 8))
     numbers, problems = _read_all(stack, shape, read, watch)
     present = np.array([frame is not None and at in numbers for at, frame in enumerate(stack.frames)])
     if not numbers:
         raise PictureError(next(iter(problems.values()), "None of its slices can be read."))
     kind = np.result_type(*{one.dtype for one in numbers.values()})
-    stored = np.zeros(shape, kind)
+    stored = guard(lambda: np.zeros(shape, kind))
     for at, one in numbers.items():
         stored[at] = one
     stored.setflags(write=False)

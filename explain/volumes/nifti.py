@@ -63,7 +63,11 @@ class NiftiHeader:
     @property
     def bytes_per_voxel(self) -> int:
         """Bytes of a number, or of a colour."""
-        return {"rgb": 3, "rgba": 4}.get(self.type) or np.dtype(self.type).itemsize
+        return _count_bytes(self.type)
+
+
+def _count_bytes(kind: str) -> int:
+    return {"rgb": 3, "rgba": 4}.get(kind) or np.dtype(kind).itemsize
 
 
 def is_nifti(data: bytes) -> bool:
@@ -180,7 +184,7 @@ def _check_shape(dims: tuple[int, ...], kind: int, intent: int) -> tuple[int, in
             "The NIfTI file holds several numbers for each voxel (vectors, or five dimensions). Save one of them."
         )
     sides = [*dims[1 : count + 1], 1, 1, 1][:4]
-    check_voxels(sides[:3])
+    check_voxels(sides[2::-1], _count_bytes(_TYPES[kind]))
     return sides[0], sides[1], sides[2], sides[3]
 
 

@@ -66,7 +66,14 @@ def test_the_whole_series(open_dashboard: Callable[..., Any]) -> None:
     assert [value is None for value in shown["lanes"][0]["values"]] == [at == 3 for at in range(7)]
     assert shown["lanes"][0]["values"][2] == round(run.answers[2].probability, 4)
     offered = {button.key for button in dashboard.test.get("download_button")}
-    assert {"stack-csv", "stack-nifti", "download-report", "download-nifti", "download-dicom"} <= offered
+    assert {
+        "stack-csv",
+        "stack-report",
+        "stack-nifti",
+        "download-report",
+        "download-nifti",
+        "download-dicom",
+    } <= offered
 
     # The browser gets the maps of slices that are explained, and one scale for all of them.
     told = dashboard.rows[0]["stack"]

@@ -51,6 +51,12 @@ def test_where_a_map_is_high_is_a_region(open_dashboard: Callable[..., Any]) -> 
     assert not dashboard.test.error and "where Grad-CAM is high" in read(dashboard)
     assert dashboard.pane("map")["map"] is not None
     assert dashboard.words["above"] == "80"
+    larger = dashboard.pane("map")
+    dashboard.test.checkbox(key="mask.edges").set_value(True).run()
+    assert not dashboard.test.error and dashboard.words["mask.edges"] == "true"
+    dashboard.test.selectbox(key="mask.threshold").set_value("otsu").run()
+    otsu = dashboard.row(dashboard.rows[0]["label"])["outlines"]
+    assert otsu and larger["map"] == dashboard.pane("map")["map"]
 
 
 def test_channels_are_taken_away_and_paths_followed_as_the_link_says(

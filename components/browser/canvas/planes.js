@@ -32,6 +32,13 @@ class Planes {
     this.stack.change("page");
   }
 
+  // They were open in the grid before this one; the page is told of them anew.
+  restore(cross) {
+    this.open = true;
+    this.stack.cross = cross;
+    this.stack.rest();
+  }
+
   update() {
     const { planes, block } = this.stack.described;
     this.element.hidden = !this.open || planes.length < 2;

@@ -6,7 +6,8 @@ const CINE = 100; // milliseconds from slice to slice, of a series that is no cl
 const GENTLE = 500; // the same for those whose system asks for less motion
 const HURRY = 3; // slices before the end of those sent ahead, at which more are asked for
 
-// By series, what was in view and what the page showed then: one grid follows another while slow maps are made.
+// By series, what was in view, what the page showed then, and its planes: one grid follows another while slow maps are
+// made.
 const lastSeen = new Map();
 
 class Stack {
@@ -22,6 +23,8 @@ class Stack {
     this.playing = null;
     this.cross = null;
     this.planes = new Planes(this);
+    const seen = lastSeen.get(volume);
+    if (seen?.planes) this.planes.restore(seen.cross);
   }
 
   get rows() {
@@ -296,7 +299,7 @@ class Stack {
 
   change(kind) {
     this.changed = kind === "page" ? (this.changed ?? kind) : kind;
-    lastSeen.set(this.volume, { at: this.at, given: this.given });
+    lastSeen.set(this.volume, { at: this.at, given: this.given, planes: this.planes.open, cross: this.cross });
     this.grid.requestPaint();
   }
 

@@ -42,9 +42,18 @@ def write_command(explanation: Explanation, entry: PictureExplanation, whole: bo
         words += ["--slice", str(picture.section.index + 1)]
         words += ["--plane", picture.section.plane] if picture.section.plane != "stack" else []
         words += ["--window", picture.section.window] if picture.section.window else []
-    if entry.verdicts:
-        words.append("--verdicts")
-    return shlex.join(words)
+    words += ["--verdicts"] if entry.verdicts else []
+    words += ["--without"] if entry.effects else []
+    if entry.masks is not None:
+        words += [word for name, value in entry.masks.model_dump().items() for word in ("--mask", f"{name}={value}")]
+    return " ".join(map(_quote, words))
+
+
+def _quote(word: str) -> str:
+    """A word as the shell takes it; one with an apostrophe, such as a window's, in double quotes, to be legible."""
+    if "'" in word and not set(word) & set('"$`\\!'):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 def can_be_made_again(explanation: Explanation, entry: PictureExplanation) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from explain.bundled.models import find_bundled_model
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
+from explain.engine.whole_volumes import UNJUDGED
 from explain.errors import ExplainError, make_printable
 from explain.faithfulness.verdict import SIGNS, Verdict
 from explain.maps.agreement import describe_agreement, rank_correlations
@@ -34,6 +35,7 @@ from explain.report.one_page.panes import (
     draw_picture,
     join_titles,
 )
+from explain.report.one_page.strip import Lane
 from explain.report.sentence import write_sentence
 
 UNKNOWN_TRAINING = "Nobody has told what it learned from. Ask whoever trained it."
@@ -68,6 +70,33 @@ class Said:
 
 
 @dataclass(frozen=True, eq=False)
+class Sheet:
+    """A series as a whole, which follows the page of one of its slices.
+
+    Attributes:
+        title: what the series is called.
+        said: what is to be seen on it, in sentences.
+        lanes: what goes along its slices, as bars.
+        count: how many slices it has.
+        missing: those that are not there, from 0.
+        keys: those that are shown, from 0.
+        panes: a row for each of these: the slice, then its maps.
+        columns: how many panes a row has.
+        legend: what bars, colours, hatching and the scale are.
+    """
+
+    title: str
+    said: tuple[Said, ...]
+    lanes: tuple[Lane, ...]
+    count: int
+    missing: tuple[int, ...]
+    keys: tuple[int, ...]
+    panes: tuple[Pane, ...]
+    columns: int
+    legend: str
+
+
+@dataclass(frozen=True, eq=False)
 class Page:
     """What stands on one page, from top to bottom.
 
@@ -85,6 +114,7 @@ class Page:
             known, what no map can say, how they were made.
         proof: digests, versions, the day.
         command: the line that makes the maps again, and what it lacks, which may be nothing.
+        series: what follows on a sheet of its own; None for a picture that stands alone.
     """
 
     cautions: tuple[str, ...]
@@ -99,6 +129,7 @@ class Page:
     sections: tuple[tuple[str, tuple[Said, ...]], ...]
     proof: Facts
     command: tuple[str, str]
+    series: Sheet | None = None
 
 
 def describe_page(
@@ -128,6 +159,7 @@ def describe_page(
         reasons = " ".join(dict.fromkeys(entry.unavailable.values()))
         raise ExplainError(f"There is nothing to report of “{entry.picture.name}”: no map was made. {reasons}".strip())
     shown, regions = maps[:MOST_MAPS], regions or {}
+    whole = explanation.model.reads_volumes
     panes = [draw_map(entry, one, title_map(entry, one), ends[one.key], view, regions) for one in shown]
     panes = [draw_picture(entry.picture, regions), *panes]
     known = (*_say_warnings(entry, shown, len(maps)), *_say_agreement(entry, shown))
@@ -143,13 +175,13 @@ def describe_page(
         legend=describe_legend(panes, _is_hatched(entry.picture, shown)),
         sections=(
             *_say_in_a_sentence(entry),
-            ("What was measured of the maps", _say_measured(entry, shown)),
+            ("What was measured of the maps", _say_measured(entry, shown, whole)),
             *((("What else to know", known),) if known else ()),
-            ("What no map says", _say_limits(entry.picture, shown)),
+            ("What no map says", _say_limits(entry.picture, shown, whole)),
             ("How it was made", (Said(_describe_making(explanation, entry)),)),
         ),
         proof=_describe_proof(explanation, entry),
-        command=(write_command(explanation, entry), can_be_made_again(explanation, entry)),
+        command=(write_command(explanation, entry, whole), can_be_made_again(explanation, entry)),
     )
 
 
@@ -235,10 +267,10 @@ def _say_in_a_sentence(entry: PictureExplanation) -> tuple[tuple[str, tuple[Said
     return (("In a sentence", (Said(text),)),) if text else ()
 
 
-def _say_measured(entry: PictureExplanation, shown: Sequence[Heatmap]) -> tuple[Said, ...]:
+def _say_measured(entry: PictureExplanation, shown: Sequence[Heatmap], whole: bool) -> tuple[Said, ...]:
     """What the checks say, equal sentences once; the gravest word first."""
     if not entry.verdicts:
-        return (Said("Nothing: whether the maps may be believed was not checked."),)
+        return (Said(UNJUDGED if whole else "Not checked: whether the maps may be believed."),)
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     missing: dict[str, list[str]] = defaultdict(list)
     for heatmap in shown:
@@ -276,14 +308,16 @@ def _say_agreement(entry: PictureExplanation, shown: Sequence[Heatmap]) -> tuple
     return (Said(f"{said} 1 is the same order of places. Agreement is no proof that either is right.", "Agreement"),)
 
 
-def _say_limits(picture: Picture, shown: Sequence[Heatmap]) -> tuple[Said, ...]:
+def _say_limits(picture: Picture, shown: Sequence[Heatmap], whole: bool) -> tuple[Said, ...]:
     grids = join_titles(list(dict.fromkeys(describe_grid(one.values.shape) for one in shown)))
     patient = ", nor what the patient has" if picture.modality is not None else ""
     limits = [
         f"A map shows what the model responds to. It does not show whether the model is right{patient}.",
         f"A map is as coarse as its cells, here {grids}. Nothing marked is not the same as nothing there.",
     ]
-    if picture.section is not None:
+    if whole:
+        limits.append("The model saw the whole volume at once: this slice shows where its maps are cut.")
+    elif picture.section is not None:
         limits.append("The model saw this slice alone, and nothing of those beside it.")
     return tuple(map(Said, limits))
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from explain.maps.figure import DISCLAIMER
 from explain.maps.render import encode_png
-from explain.report.one_page.content import Facts, Page, Said
+from explain.report.one_page.content import Facts, Page, Said, Sheet
 from explain.report.one_page.panes import Bar, Pane, count_columns
+from explain.report.one_page.strip import draw_strip
 
 _STYLES = """
 :root { color-scheme: light; --ink: #171a1f; --muted: #585f6a; --amber: #924000; --rule: #d5d9df; }
@@ -57,6 +58,10 @@ figcaption h3 { font-size: 12px; margin: 2px 0; }
 .bar { width: 100%; height: 6px; display: block; }
 .ends { display: flex; justify-content: space-between; color: var(--muted); font-size: 11px; }
 .verdict { font-weight: 700; }
+.series { margin-top: 32px; }
+.series h2 { font-size: 16px; margin: 0; }
+.series ul { margin-top: 8px; }
+.strip { display: block; width: 100%; height: auto; margin-top: 10px; font-family: inherit; }
 .note { color: var(--muted); margin-top: 6px; }
 .fine { font-size: 11px; }
 code { font: 11px/1.4 "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
@@ -65,11 +70,15 @@ code { font: 11px/1.4 "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-w
 @page { size: A4; margin: 10mm; }
 @media print { body { font-size: 8.6px; } main { max-width: none; margin: 0; padding: 0; }
   article + article { break-before: page; margin: 0; padding: 0; border: 0; }
+  .series { break-before: page; margin: 0; } .series h2 { font-size: 14px; }
   figure { break-inside: avoid; } h1 { font-size: 14px; } h2, figcaption h3 { font-size: 9.5px; }
   .banner { font-size: 11px; } .caution { font-size: 11px; padding: 4px 8px; margin-bottom: 6px; }
   dt, .ends, .fine, code { font-size: 7.8px; } .columns { margin-top: 7px; gap: 7px 14px; } .panes { margin-top: 8px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
+
+_STRIP = 535.0
+"""Points across a strip: as on paper."""
 
 
 def write_html(pages: Sequence[Page]) -> bytes:
@@ -101,17 +110,49 @@ def _write_page(page: Page, number: int) -> str:
             f"<section><h2>The picture</h2>{_write_facts(page.picture)}</section>",
             f"<section><h2>The model</h2>{_write_facts(page.model)}</section>",
             "</div>",
-            f'<div class="panes" style="grid-template-columns: repeat({columns}, minmax(0, 1fr))">',
-            *map(_write_pane, page.panes),
-            "</div>",
+            _write_panes(page.panes, columns),
             f'<p class="note">{escape(page.legend)}</p>' if page.legend else "",
             '<div class="flow">',
             *(f"<h2>{escape(title)}</h2><ul>{_list(map(_write_said, lines))}</ul>" for title, lines in page.sections),
             "</div>",
             f'<dl class="proof fine">{_list_facts(page.proof)}<dt>To make it again</dt>'
             f"<dd>{escape(lacks)} <code>{escape(command)}</code></dd></dl>",
+            "" if page.series is None else _write_series(page.series, number),
             "</article>",
         ]
+    )
+
+
+def _write_series(sheet: Sheet, number: int) -> str:
+    return "\n".join(
+        [
+            f'<section class="series" aria-labelledby="series-{number}">',
+            f'<header><h2 id="series-{number}">{escape(sheet.title)}</h2><p class="banner">{DISCLAIMER}</p></header>',
+            f"<ul>{_list(map(_write_said, sheet.said))}</ul>",
+            _write_strip(sheet),
+            _write_panes(sheet.panes, sheet.columns),
+            f'<p class="note">{escape(sheet.legend)}</p>',
+            "</section>",
+        ]
+    )
+
+
+def _write_strip(sheet: Sheet) -> str:
+    """The strip, whose words stand above it."""
+    drawing = draw_strip(sheet.lanes, sheet.count, sheet.missing, sheet.keys, _STRIP)
+    rects = (
+        f'<rect x="{one.x:.2f}" y="{one.y:.2f}" width="{one.width:.2f}" height="{one.height:.2f}" fill="{one.colour}"/>'
+        for one in drawing.rects
+    )
+    texts = (
+        f'<text x="{one.x:.1f}" y="{one.y:.1f}" font-size="{one.size}" text-anchor="{one.anchor}" fill="{one.colour}" '
+        f'font-weight="{700 if one.bold else 400}">{escape(one.words)}</text>'
+        for one in drawing.texts
+    )
+    said = f"Bars for each of {sheet.count:,} slices: {', '.join(lane.title for lane in sheet.lanes)}."
+    return (
+        f'<svg class="strip" viewBox="0 0 {drawing.width:.0f} {drawing.height:.0f}" role="img" '
+        f'aria-label="{escape(said)}">{"".join(rects)}{"".join(texts)}</svg>'
     )
 
 
@@ -135,6 +176,11 @@ def _write_answers(page: Page) -> str:
         for answer in page.answers
     ]
     return f'<ol class="answers">{_list(lines)}</ol><p class="note">{escape(page.explained)}</p>'
+
+
+def _write_panes(panes: Sequence[Pane], columns: int) -> str:
+    written = "\n".join(map(_write_pane, panes))
+    return f'<div class="panes" style="grid-template-columns: repeat({columns}, minmax(0, 1fr))">\n{written}\n</div>'
 
 
 def _write_pane(pane: Pane) -> str:

@@ -25,8 +25,9 @@ from reportlab.platypus import Paragraph
 
 from explain.maps.figure import DISCLAIMER
 from explain.maps.sheet import Block, Letters, Words, measure_width, write_sheet
-from explain.report.one_page.content import Answer, Facts, Page, Said
+from explain.report.one_page.content import Answer, Facts, Page, Said, Sheet
 from explain.report.one_page.panes import Pane, list_columns
+from explain.report.one_page.strip import draw_strip
 
 _FONTS = Path(__file__).resolve().parents[3] / "assets" / "fonts"
 _PLAIN, _BOLD = "DejaVuSansCondensed", "DejaVuSansCondensed-Bold"
@@ -70,7 +71,7 @@ def write_pdf(pages: Sequence[Page]) -> bytes:
     canvas.setAuthor("CAMscope")
     canvas.setCreator("CAMscope")
     for page in pages:
-        for sheet in _lay_page(page):
+        for sheet in [*_lay_page(page), *([] if page.series is None else [_lay_series(page.series)])]:
             sheet.draw(canvas, _MARGIN, _MARGIN + _HEIGHT)
             canvas.showPage()
     canvas.save()
@@ -93,17 +94,45 @@ def _lay_page(page: Page) -> list[_Block]:
     for size, part in _TRIES:
         head, tail = _lay_head(page, size), _lay_tail(page, size)
         for columns in [page.columns] if page.columns else list_columns(len(page.panes), _MOST_BESIDE):
-            panes = _lay_panes(page, columns, size, part)
+            panes = _lay_panes(page.panes, columns, size, part)
             whole = _stack([head, panes, tail], 0.9 * size)
             if whole.height <= _HEIGHT:
                 return [whole]
     size, part = _OVER_TWO
-    panes = _lay_panes(page, page.columns or min(len(page.panes), _MOST_BESIDE), size, part)
+    panes = _lay_panes(page.panes, page.columns or min(len(page.panes), _MOST_BESIDE), size, part)
     return [_stack([_lay_head(page, size), panes], 0.9 * size), _lay_tail(page, size)]
 
 
+def _lay_series(sheet: Sheet) -> _Block:
+    """The series on a sheet: panes take what room words and strip leave."""
+    for size, part in (*_TRIES, (6.0, 0.5)):
+        words = _stack([_write_said(said, _WIDTH, size) for said in sheet.said], 2)
+        panes = _lay_panes(sheet.panes, sheet.columns, size, part)
+        legend = _write(sheet.legend, _WIDTH, size, colour=_MUTED)
+        whole = _stack([_lay_heading(sheet.title, size), words, _lay_strip(sheet), panes, legend], size)
+        if whole.height <= _HEIGHT:
+            break
+    return whole
+
+
+def _lay_strip(sheet: Sheet) -> _Block:
+    drawing = draw_strip(sheet.lanes, sheet.count, sheet.missing, sheet.keys, _WIDTH)
+
+    def draw(canvas: Canvas, left: float, top: float) -> None:
+        for rect in drawing.rects:
+            canvas.setFillColor(rect.colour)
+            canvas.rect(left + rect.x, top - rect.y - rect.height, rect.width, rect.height, stroke=0, fill=1)
+        place = {"start": canvas.drawString, "middle": canvas.drawCentredString, "end": canvas.drawRightString}
+        for text in drawing.texts:
+            canvas.setFont(_BOLD if text.bold else _PLAIN, text.size)
+            canvas.setFillColor(text.colour)
+            place[text.anchor](left + text.x, top - text.y, text.words)
+
+    return _Block(_WIDTH, drawing.height, draw)
+
+
 def _lay_head(page: Page, size: float) -> _Block:
-    return _stack([_lay_cautions(page, size), _lay_heading(page, size), _lay_columns(page, size)], 0.9 * size)
+    return _stack([_lay_cautions(page, size), _lay_heading(page.name, size), _lay_columns(page, size)], 0.9 * size)
 
 
 def _lay_tail(page: Page, size: float) -> _Block:
@@ -128,9 +157,9 @@ def _lay_cautions(page: Page, size: float) -> _Block:
     return _Block(_WIDTH, words.height + 10, draw)
 
 
-def _lay_heading(page: Page, size: float) -> _Block:
+def _lay_heading(title: str, size: float) -> _Block:
     room = pdfmetrics.stringWidth(DISCLAIMER, _BOLD, size + 2) + _GAP
-    name = _write(page.name, _WIDTH - room, size + 5, bold=True)
+    name = _write(title, _WIDTH - room, size + 5, bold=True)
 
     def draw(canvas: Canvas, left: float, top: float) -> None:
         name.draw(canvas, left, top)
@@ -188,10 +217,10 @@ def _lay_facts(title: str, facts: Facts, width: float, size: float) -> _Block:
     return _stack(lines, 2)
 
 
-def _lay_panes(page: Page, columns: int, size: float, part: float) -> _Block:
+def _lay_panes(panes: Sequence[Pane], columns: int, size: float, part: float) -> _Block:
     gap = 8.0
     cell = (_WIDTH - (columns - 1) * gap) / columns
-    blocks = [_lay_pane(pane, cell, size, part) for pane in page.panes]
+    blocks = [_lay_pane(pane, cell, size, part) for pane in panes]
     rows = [_put_beside(blocks[first : first + columns], gap) for first in range(0, len(blocks), columns)]
     return _stack(rows, gap)
 

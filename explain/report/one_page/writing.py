@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,6 +16,7 @@ from explain.pictures.picture import Picture
 from explain.report.comparison import find_ranges
 from explain.report.one_page.content import Page, describe_page
 from explain.report.one_page.panes import Regions
+from explain.report.one_page.stack import ExplainedStack, describe_stack_page
 from explain.report.one_page.volume import describe_volume_page
 from explain.storage import expand_home, refusing_to_write
 
@@ -33,8 +33,6 @@ class OnePageReport:
     Args:
         view: how maps are drawn.
         find_regions: gives the drawn or given regions of a picture, by their names.
-        surest: of a stack, how many of its slices have a page: those on which the class is surest. By default all
-            pictures have one, as far as there is room.
 
     Attributes:
         pages: so far.
@@ -46,13 +44,9 @@ class OnePageReport:
         self,
         view: RenderSettings | None = None,
         find_regions: Callable[[Picture], Regions] | None = None,
-        surest: int | None = None,
     ) -> None:
         self._view = view or RenderSettings()
         self._find_regions = find_regions
-        self._surest = surest
-        self._waiting: list[tuple[float, int, Callable[[str], None]]] = []
-        self._count = 0
         self.pages: list[Page] = []
         self.left_out = 0
         self.problems: list[str] = []
@@ -66,39 +60,29 @@ class OnePageReport:
         file: Path | None = None,
     ) -> dict[str, bytes]:
         """Add a page; nothing goes into a folder."""
-        self._count += 1
-        if self._surest is None:
-            self._add(explanation, entry, ends)
-            return {}
-        sure = next((one.probability or 0.0 for one in entry.predictions if one.index in entry.targets), 0.0)
-        self._waiting.append((sure, number, partial(self._add, explanation, entry, ends)))
-        self._waiting = sorted(self._waiting, key=lambda waiting: waiting[:2], reverse=True)[: self._surest]
-        return {}
-
-    def finish(self) -> dict[str, bytes]:
-        """Make the pages that waited, in the order of their slices."""
-        for _, _, add in sorted(self._waiting, key=lambda waiting: waiting[1]):
-            add(f"One of the {len(self._waiting)} of {self._count} slices on which the class is surest.")
-        self._waiting = []
-        return {}
-
-    def _add(
-        self,
-        explanation: Explanation,
-        entry: PictureExplanation,
-        ends: Mapping[str, tuple[float, float]],
-        note: str = "",
-    ) -> None:
         if len(self.pages) >= MOST_PAGES:
             self.left_out += 1
-            return
+            return {}
         regions = None if self._find_regions is None else self._find_regions(entry.picture)
         try:
-            self.pages.append(describe_page(explanation, entry, ends, self._view, regions, note))
+            self.pages.append(describe_page(explanation, entry, ends, self._view, regions))
         except PictureError:
             raise
         except ExplainError as error:
             self.problems.append(str(error))
+        return {}
+
+    def take_stack(self, stack: ExplainedStack) -> None:
+        """Add the page of a stack, which is followed by its strip and key slices.
+
+        Raises:
+            ExplainError: there is no map to report.
+        """
+        self.pages.append(describe_stack_page(stack, self._view, self._find_regions))
+
+    def finish(self) -> dict[str, bytes]:
+        """Nothing goes into a folder."""
+        return {}
 
     def encode(self, kind: ReportKind) -> bytes:
         """The report as a file.
@@ -119,13 +103,13 @@ class OnePageReport:
 
 
 def encode_report(
-    explanation: Explanation | VolumeExplanation,
+    explanation: Explanation | VolumeExplanation | ExplainedStack,
     kind: ReportKind,
     view: RenderSettings | None = None,
     names: Names = "auto",
     regions: Mapping[str, Regions] | None = None,
 ) -> bytes:
-    """A report of all pictures of an answer, or of a volume; see `save_report`.
+    """A report of all pictures of an answer, of a volume, or of a stack; see `save_report`.
 
     Raises:
         ExplainError: there is nothing to report.
@@ -135,6 +119,9 @@ def encode_report(
         volume_report.pages = [describe_volume_page(explanation, view or RenderSettings())]
         return volume_report.encode(kind)
     report = OnePageReport(view, lambda picture: (regions or {}).get(picture.digest, {}))
+    if isinstance(explanation, ExplainedStack):
+        report.take_stack(explanation)
+        return report.encode(kind)
     ranges = find_ranges(explanation.pictures, view or RenderSettings())
     for number, (entry, ends) in enumerate(zip(explanation.pictures, ranges, strict=True), 1):
         named = replace(entry, picture=hide_name(entry.picture, number, names))
@@ -143,7 +130,7 @@ def encode_report(
 
 
 def save_report(
-    explanation: Explanation | VolumeExplanation,
+    explanation: Explanation | VolumeExplanation | ExplainedStack,
     file: str | Path,
     view: RenderSettings | None = None,
     names: Names = "auto",
@@ -152,7 +139,7 @@ def save_report(
     """Write the one-page report, a page a picture, into `report.pdf` or `report.html`.
 
     Args:
-        explanation: what the engine answered for pictures, or for a volume.
+        explanation: what the engine answered for pictures, for a volume, or slice by slice for a stack.
         file: where to; its ending says as what.
         view: how maps are drawn.
         names: whose file names are hidden.

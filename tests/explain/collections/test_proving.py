@@ -63,10 +63,10 @@ def test_a_tag_that_decides_is_shown_to_and_another_place_is_not(run: Gathered, 
     assert not elsewhere.shown and "is not shown" in elsewhere.sentence and elsewhere.outside is None
     # The numbers are those of the engine's own measurement.
     picture = reader.open(rows[0])
-    from explain.faithfulness.holes import mask_above
+    from explain.maps.mask import MaskSettings, find_mask
     from explain.pictures.geometry import Box
 
-    place = mask_above(draw_corner(), Box.whole((64, 64)), picture.size, 0.5)
+    place = find_mask(draw_corner(), Box.whole((64, 64)), picture.size, MaskSettings(share=0.5)).enlarge()
     change = engine.measure_effects(picture, "shortcut-tag", {"place": place}, 3).regions[0].probability
     one = prove(engine, run, reader, draw_corner(), rows[:1], [])
     assert change is not None and one.fall == pytest.approx(float(change.removal.mean()))

@@ -68,10 +68,11 @@ def test_stopped_what_is_there_is_written(tmp_path: Path, capsys: pytest.Capture
     added: list[tuple[object, object]] = []
     report: Any = SimpleNamespace(folder=tmp_path, add=lambda one, scales: added.append((one, scales)))
     stack = WholeStack(make_stack(), "stack", None, 3)
-    left_out = show_stack(stack, answers(), lambda picture, _: picture.name, report)  # type: ignore[arg-type, return-value]
+    found, left_out = show_stack(stack, answers(), lambda picture, _: picture.name, report)  # type: ignore[arg-type, return-value]
     assert added == [("CT, 6 slices, no. 3", {"grad-cam": (1, 1)}), ("CT, 6 slices, no. 4", {"grad-cam": (1, 1)})]
     with (tmp_path / "stack.csv").open() as file:
         assert [row["slice"] for row in csv.DictReader(file) if row["class"]] == ["3", "4"]
     said = capsys.readouterr()
+    assert [one.index for one in found] == [3, 2]
     assert left_out == ["Stopped: 4 slices were not explained."] and left_out[0] in said.err
     assert "2 of 7 slices explained for “cat”" in said.out

@@ -40,13 +40,16 @@ def test_a_slice_is_taken_away_without_a_name(run: Run, series: Path, tmp_path: 
     assert "CT, 6 slices, no. 3" in page.get_textpage().get_text_range()
 
 
-def test_a_stack_has_its_surest_slices_on_paper_and_all_maps_as_one(run: Run, series: Path, tmp_path: Path) -> None:
+def test_a_stack_has_its_surest_slice_and_its_strip_on_paper_and_all_maps_as_one(
+    run: Run, series: Path, tmp_path: Path
+) -> None:
     out, report = tmp_path / "out", tmp_path / "one.html"
     line = f"show '{series}' --stack --model photo-cnn --methods grad-cam --out '{out}' --report '{report}'"
     assert run(f"{line} --export dicom --for-archive")[0] == 0
-    assert (
-        report.read_text().count("<article") == 3 and "of 6 slices on which the class is surest" in report.read_text()
-    )
+    written = report.read_text()
+    assert written.count("<article") == 1 and "Of 6 slices it is the one on which the class is surest" in written
+    assert "The whole series: CT, 6 slices" in written and written.count("<figure>") == 2 + 4 * 2
+    assert sorted(path.name for path in out.glob("01-*.png")) == ["01-CT-6-slices-no.-1-grad-cam-stages.1-0.png"]
     (made,) = out.glob("*.map.dcm")
     dataset = pydicom.dcmread(io.BytesIO(made.read_bytes()))
     assert made.name.startswith("slice-1-to-6-") and dataset.NumberOfFrames == 6

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from explain.engine.engine import Engine
-from explain.errors import ExplainError, ModelError, PictureError
+from explain.errors import DeviceError, ExplainError, ModelError, PictureError
 from explain.methods import all_methods
 from explain.models.loaded import LoadedModel
 from explain.volumes.from_array import build_volume
@@ -169,6 +169,21 @@ def test_a_network_that_does_not_fit_its_input_gets_a_sentence(engine: Engine) -
         engine.load(_Finder(), preprocessing=told)
     with pytest.raises(ModelError, match="'depth': … where it reads volumes"):
         engine.load(_Finder(), preprocessing={"input_size": (16, 16), "channels": 1})
+
+
+def test_a_network_that_has_no_memory_for_it_says_so(engine: Engine) -> None:
+    class Greedy(_Finder):
+        greedy = False
+
+        def forward(self, volumes: torch.Tensor) -> torch.Tensor:
+            if self.greedy:
+                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 99 bytes.")
+            return super().forward(volumes)
+
+    loaded = engine.load(Greedy(), preprocessing=_PREPROCESSING, labels=["nothing", "something"])
+    loaded.module.greedy = True  # type: ignore[assignment]
+    with pytest.raises(DeviceError, match="memory"):
+        engine.explain_volume(_draw()[0], loaded, "grad-cam")
 
 
 def test_a_slice_has_the_cut_of_the_whole(engine: Engine, finder: LoadedModel) -> None:

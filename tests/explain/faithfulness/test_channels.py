@@ -12,7 +12,7 @@ from explain.faithfulness.effects import Answered
 def make(removal: list[float], claims: list[float]) -> Channels:
     shift = Shift(np.array(removal), np.zeros(len(removal)), 1.0)
     replaced = {"mean": Replaced(shift, shift, {1: "dog"}, np.array(claims))}
-    return Channels(Answered("cat", 4.0, 0.9, "cat"), "layer4", np.ones(3), np.ones(3), replaced, 16)
+    return Channels(Answered("cat", 4.0, 0.9, "cat"), "layer4", np.ones(3), np.ones((3, 2, 2)), replaced, 16)
 
 
 def test_a_channel_is_taken_from_all_and_added_to_none() -> None:

@@ -39,7 +39,7 @@ def test_verdicts_stand_there_as_they_were_made_and_once(scan: Explanation) -> N
     )
     entry = replace(scan.pictures[0], verdicts={})
     unmeasured = dict(describe(replace(scan, pictures=(entry,))).sections)["What was measured of the maps"]
-    assert unmeasured[0].sentence.startswith("Nothing: ")
+    assert unmeasured[0].sentence.startswith("Not checked: ")
 
 
 def test_a_picture_unlike_the_others_begins_with_that(scan: Explanation) -> None:

@@ -72,19 +72,6 @@ def test_more_pictures_than_pages_are_counted(photo: Explanation, monkeypatch: p
     assert len(report.pages) == 2 and report.left_out == 2
 
 
-def test_of_a_stack_the_surest_slices_have_a_page(photo: Explanation) -> None:
-    report, one = OnePageReport(surest=2), keep_one_map(photo)
-    entry = one.pictures[0]
-    ends = find_ranges(one.pictures, RenderSettings())[0]
-    for number, sure in enumerate((0.1, 0.9, 0.2, 0.8), 1):
-        predictions = (replace(entry.predictions[0], index=0, probability=sure),)
-        named = replace(entry, predictions=predictions, picture=replace(entry.picture, name=f"slice {number}"))
-        assert report.take(one, named, ends, number) == {} and report.pages == []
-    assert report.finish() == {}
-    assert [page.name for page in report.pages] == ["slice 2", "slice 4"]
-    assert dict(report.pages[0].picture)["Why this slice"].startswith("One of the 2 of 4 slices")
-
-
 def test_a_picture_without_a_map_is_left_out_with_the_reason(photo: Explanation) -> None:
     report, one = OnePageReport(), keep_one_map(photo)
     report.take(one, replace(one.pictures[0], maps=()), {}, 1)
