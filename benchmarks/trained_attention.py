@@ -15,12 +15,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from explain.datasets.sample import PICTURES, choose_pictures
 from explain.models.attention_report import AttentionReport
 from explain.models.load import load_model
 from explain.models.request import ModelRequest
 from explain.training.attention_loop import train_attention
 from explain.training.attention_recipe import choose_attention_recipe
-from explain.training.making.attention import PICTURES, choose_pictures
 from explain.training.outcome import Epoch, Preparing
 
 JUDGING = 300

@@ -142,7 +142,7 @@ def build_rows(figures: Sequence[MapFigures]) -> list[dict[str, str]]:
             "Rises": write_percent(row.increase / 100),
             "Insertion": f"{row.insertion:.3f}",
             "Deletion": f"{row.deletion:.3f}",
-            "Other class": "one map for all" if row.likeness is None else f"{row.likeness:.2f}",
+            "Other class": "not measured" if row.likeness is None else f"{row.likeness:.2f}",
         }
         for row in figures
     ]

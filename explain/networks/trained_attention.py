@@ -12,9 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LARGEST_GRID = 56
-"""Cells along each side of the maps, at most."""
-
 
 class TrainedAttention(nn.Module):
     """Maps of all classes from features of several layers, in one forward pass.
@@ -25,7 +22,7 @@ class TrainedAttention(nn.Module):
     Args:
         channels: of each layer, in the order in which their features are given.
         classes: how many maps.
-        grid: of the maps, `(h, w)`: the first layer's, see `choose_grid`.
+        grid: of the maps, `(h, w)`: the first layer's, see `explain.networks.attention_layers.choose_grid`.
     """
 
     def __init__(self, channels: Sequence[int], classes: int, grid: Sequence[int]) -> None:
@@ -53,11 +50,6 @@ class TrainedAttention(nn.Module):
         if maps.shape[2:] == self.grid:
             return maps
         return functional.interpolate(maps, self.grid, mode="bilinear", align_corners=False)
-
-
-def choose_grid(grid: Sequence[int]) -> tuple[int, ...]:
-    """The grid of the maps, where the first layer has this one: the same, but for sides that are too long."""
-    return tuple(min(side, LARGEST_GRID) for side in grid)
 
 
 def enlarge_masks(masks: Tensor, size: Sequence[int]) -> Tensor:

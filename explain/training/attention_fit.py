@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from explain.errors import ExplainError
+from explain.networks.attention_layers import choose_grid
 from explain.networks.meaning import read_answers
 from explain.networks.output import first_tensor, read_scores
-from explain.networks.trained_attention import TrainedAttention, choose_grid
+from explain.networks.trained_attention import TrainedAttention
 from explain.training.attention_loss import find_loss, make_reference, mask_pictures, take_own
 from explain.training.attention_recipe import AttentionRecipe, find_cycle_rate
 from explain.training.outcome import Epoch

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from explain.models.attention_library import LIBRARY, AttentionCard, complete_card, save_attention
-from explain.networks.trained_attention import choose_grid
+from explain.networks.attention_layers import choose_grid
 from explain.training.attention_loop import train_attention
 from explain.training.outcome import Tell, TrainedMaps
 from explain.training.saving import training_here

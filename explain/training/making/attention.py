@@ -7,7 +7,6 @@ is written to `assets/attention/`.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +14,8 @@ import torch
 import typer
 
 from explain.bundled.models import ATTENTION_FOLDER
-from explain.datasets.dataset import DataSet, Example, Split
-from explain.datasets.reading import TOGETHER
+from explain.datasets.dataset import DataSet
+from explain.datasets.sample import PICTURES, choose_pictures
 from explain.models.library import pack
 from explain.models.load import load_model
 from explain.models.request import ModelRequest
@@ -25,19 +24,7 @@ from explain.training.attention_recipe import AttentionRecipe
 from explain.training.attention_saving import describe_attention
 from explain.training.outcome import Epoch, Preparing
 
-PICTURES, JUDGING = 2_000, 100
-
-
-def choose_pictures(data: Path, learning: int, judging: int) -> DataSet:
-    """So many of each split, the first by digest: as good as a draw, and the same wherever it is made."""
-    chosen: list[Example] = []
-    splits: tuple[tuple[Split, str, int], ...] = (("train", "train", learning), ("val", "test", judging))
-    for split, folder, count in splits:
-        found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in (data / folder).glob("*/*.jpg")}
-        chosen += [
-            Example(found[digest].name, digest, 0, split, found[digest].read_bytes) for digest in sorted(found)[:count]
-        ]
-    return DataSet((TOGETHER,), tuple(chosen), divided=True)
+JUDGING = 100
 
 
 def make(dataset: DataSet, model: str, out: Path, recipe: AttentionRecipe) -> Path:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from explain.networks.trained_attention import LARGEST_GRID, TrainedAttention, choose_grid
+from explain.networks.trained_attention import TrainedAttention
 
 
 def normalise(values: np.ndarray, norm: nn.BatchNorm2d, training: bool) -> np.ndarray:
@@ -59,7 +59,3 @@ def test_it_is_the_published_module(classes: int) -> None:
             assert np.allclose(model(features).numpy(), expected, atol=1e-12)
     count = sum(parameter.numel() for parameter in model.parameters())
     assert count == (3 * 3 + 3 * 3) + (5 * 5 + 3 * 5) + classes * (3 + 5 + 1)
-
-
-def test_a_fine_grid_is_bounded() -> None:
-    assert choose_grid((112, 28)) == (LARGEST_GRID, 28)

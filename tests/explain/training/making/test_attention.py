@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from explain.bundled.models import ATTENTION_FOLDER
+from explain.datasets.sample import choose_pictures
 from explain.methods.rise import RiseSettings
 from explain.models.attention_library import AttentionCard, find_attention, load_attention
 from explain.models.library import read_kept_card
 from explain.models.load import load_model
 from explain.models.request import ModelRequest
 from explain.training.attention_recipe import AttentionRecipe
-from explain.training.making.attention import choose_pictures, make
+from explain.training.making.attention import make
 
 
 @pytest.fixture
