@@ -41,6 +41,12 @@ def without_it() -> None:
     show_page()
 
 
+def collection() -> None:
+    from pages.collection import show_page
+
+    show_page()
+
+
 def studio() -> None:
     from pages.studio import show_page
 
@@ -88,6 +94,7 @@ def show_app() -> None:
             st.Page(layers, title="Layers", icon=":material/layers:"),
             st.Page(clusters, title="Clusters", icon=":material/bubble_chart:"),
             st.Page(without_it, title="Without it", icon=":material/content_cut:"),
+            st.Page(collection, title="Collection", icon=":material/grid_view:"),
             st.Page(studio, title="Studio", icon=":material/school:"),
             st.Page(truth, title="Truth", icon=":material/balance:"),
             st.Page(methods, title="Methods", icon=":material/menu_book:"),

@@ -15,12 +15,12 @@ from components.choices.methods import find_obstacles, follow_settings, pick_met
 from components.choices.model import find_prompted_for, list_knowing
 from components.choices.series import get_scans
 from components.maps.buttons import follow_hand
-from components.maps.curves import show_curves
 from components.maps.downloads import Shown, offer_downloads
 from components.maps.eps_strip import EpsStrip
 from components.maps.missing import say_left_out, say_missing, say_missing_by_model
 from components.maps.question import Question, explain_models, gather, judge, list_columns, name_columns
 from components.maps.rows import GRID, Answered, build_column_rows, build_rows, list_model_columns
+from components.maps.sections import show_sections
 from components.maps.stack import lay_answers, show_stack
 from components.maps.verdicts import Check, drop_verdicts, follow_verdicts, pick_check
 from components.maps.waiting import say_stopped, show_pictures, watch_answers
@@ -137,7 +137,7 @@ def _compare(
             from components.maps.agreement import show_agreement  # by Plotly, which takes longest of all to import
 
             show_agreement(rows)
-        show_curves(engine, question, settings, key)
+        show_sections(engine, question, settings, key, answered)
         shown.finish(answer.view, gather(question, answered, engine.description), answered.loans)
         if shown.explanation is not None and shown.offered is False:
             st.rerun()  # what had been stopped went on: the page lacks the buttons

@@ -26,6 +26,8 @@ from components.maps.layers import (
     show_channels,
     show_network,
 )
+from components.maps.wanted import pick_wish, show_wanted
+from components.page.link import keep_link
 from components.page.subject import Subject, show_subject
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
@@ -90,11 +92,12 @@ def _show(subject: Subject) -> None:
         cell = find_cell(maps[layer.name].values)
         _show_map(maps[layer.name], prepare_ground(picture, LARGE), ask.capture(layer.name), cell, signed)
         _show_channels(ask, layer, cell, ground, entry.labels[0])
+        _show_wanted(subject, layer, entry.targets[0])
 
 
 def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
     """The method's map of each layer. Grad-CAM is asked too, so that the gradients of all layers are there at once."""
-    explanation = ask.subject.engine.explain(
+    return ask.subject.engine.explain(
         ask.picture,
         ask.subject.model,
         list(dict.fromkeys([ask.method, "grad-cam"])),
@@ -104,8 +107,7 @@ def _explain(ask: Ask, work: Work[PictureExplanation]) -> PictureExplanation:
         ask.subject.score,
         progress=lambda share, text: work.report(text, share),
         cancel=work.cancel,
-    )
-    return explanation.pictures[0]
+    ).pictures[0]
 
 
 def _show_map(heatmap: Heatmap, ground: Ground, capture: LayerCapture, cell: tuple[int, int], signed: bool) -> None:
@@ -135,6 +137,13 @@ def _show_channels(ask: Ask, layer: Layer, cell: Cell, ground: Ground, label: st
     assert ranking is not None  # it weighs channels
     box = find_box(ask.picture.size, ask.subject.model.preprocessing)
     show_channels(ranking, method, label, cell, Footing(layer.name, ground, box))
+
+
+@st.fragment
+@show_faults
+def _show_wanted(subject: Subject, layer: Layer, target: int) -> None:
+    """What the class, or one of the layer's channels, wants to see."""
+    show_wanted(subject.engine, subject.model, pick_wish(layer, target), keep_link)
 
 
 if __name__ == "__main__":

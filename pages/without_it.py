@@ -13,6 +13,7 @@ from components.choices.methods import find_obstacles, read_settings
 from components.choices.one_method import list_quick_methods, pick_method
 from components.choices.one_picture import pick_one
 from components.maps.buttons import follow_button
+from components.maps.rows import find_known_mask
 from components.maps.waiting import say_stopped
 from components.page.link import get_view, keep_link
 from components.page.presenter import PRESENTING
@@ -29,22 +30,21 @@ from components.studio.effects import (
     list_cells,
     make_key,
     offer_way_back,
-    pick_cut,
     pick_reading,
     pick_source,
 )
+from components.studio.map_region import pick_map_region
 from components.studio.parts import find_parts
 from components.studio.views import CHART
 from components.studio.without import pick_view
 from components.words import escape
 from explain.errors import ExplainError
-from explain.faithfulness.holes import mask_above
 from explain.maps.heatmap import Heatmap
 from explain.methods import get_method
 from explain.pictures.geometry import find_box
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region
-from pages.without_views import channels
+from pages.without_views import channels, expected
 
 if TYPE_CHECKING:
     from explain.faithfulness.effects import Effects
@@ -59,8 +59,8 @@ def show_page() -> None:
 @st.fragment
 @show_faults
 def _show(subject: Subject) -> None:
-    if pick_view() == "channels":
-        channels.show_view(subject)
+    if (view := pick_view()) != "regions":
+        {"channels": channels, "expected": expected}[view].show_view(subject)
         return
     follow_button(read_event(CANVAS), subject.model)
     with st.container(key="effects-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -70,7 +70,7 @@ def _show(subject: Subject) -> None:
         regions, heatmap = dict[str, Region](), None
         if source == "map":
             method = pick_method(list_quick_methods(find_obstacles(subject.model)))
-            cut = pick_cut()
+            how = pick_map_region()
         elif source == "drawn":
             regions = follow_drawn(picture)
             offer_way_back()
@@ -83,7 +83,7 @@ def _show(subject: Subject) -> None:
     place = Place("without")
     if source == "map":
         heatmap = place.watch(Work(lambda work: _draw_map(subject, picture, method, work)), "Explaining …")
-        high = mask_above(heatmap.values, heatmap.box, picture.size, cut)
+        high = find_known_mask(picture, heatmap, how).enlarge()
         regions = {f"where {get_method(method).title} is high": high}
     with st.container(key="effects-row", horizontal=True, gap="medium"):
         with st.container(width=540):

@@ -8,6 +8,7 @@ from typing import get_args
 import streamlit as st
 
 from components.browser.live_slider import follow_sliders
+from components.choices.mask import MASKED, SHARE
 from components.choices.settings import get_settings, show_presets, show_setting, split_names
 from components.session.carried import SETTING
 from components.session.engine import start_engine
@@ -198,10 +199,11 @@ def name_pane_settings(method: str) -> str:
 
 
 def follow_settings(methods: Sequence[str]) -> None:
-    """Let the sliders of methods that need no pass of their own speak while they are dragged. Call it last."""
+    """Let the sliders of methods without passes of their own, and of masks, speak while dragged. Call it last."""
     quick = [method for method in map(get_method, methods) if "runner" not in method.needs]
     follow_sliders(
         [f"{name_settings(method.name)}.{name}" for method in quick for name in split_names(method.settings)[0]]
+        + ([SHARE] if st.session_state.get(MASKED) else [])
     )
 
 

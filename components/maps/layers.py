@@ -12,6 +12,7 @@ from components.browser.cards import Card, cards
 from components.browser.network import network
 from components.choices.layer import choose_layer
 from components.maps.frames import Ground, describe_range, draw_frame
+from components.maps.wanted import choose_channel
 from components.words import escape, format_answer
 from explain.engine.explanation import PictureExplanation
 from explain.maps.channels import Channel, Ranking
@@ -138,7 +139,7 @@ def describe_channels(ranking: Ranking, method: Method, place: Cell) -> str:
     return (
         f"By what each adds to {method.title} at row {place[0] + 1}, column {place[1] + 1}{filtered}: weight times "
         f"activation there. Of {ranking.count} channels {raise_} add something and {lower} take something away. "
-        "Orange: the channel responds; blue: it is below zero."
+        "Orange: the channel responds; blue: it is below zero. Press one to see below what it wants."
     )
 
 
@@ -175,7 +176,7 @@ def show_channels(ranking: Ranking, method: Method, label: str, cell: Cell, foot
             st.caption("None at this cell.")
             continue
         items = [_build_channel_card(channel, ranking.strength, footing) for channel in channels]
-        cards(items, f"channels-{key}", side, width=112)
+        cards(items, f"channels-{key}", side, width=112, on_press=choose_channel)
 
 
 def _build_channel_card(channel: Channel, strength: float, footing: Footing) -> Card:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.combination import Combination
 from components.choices.comparison import Comparison
+from components.choices.mask import read_shown_masks
 from components.choices.references import make_references_key
 from components.choices.slice_in_view import find_stacks
 from components.maps.rows import (
@@ -84,7 +85,8 @@ class Question:
         # Of columns that are models, each answers for itself.
         cautions = NO_CAUTIONS if self.comparison.by == "models" else self.cautions
         stacks = find_stacks(self.pictures, GRID)
-        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions, stacks)
+        masks = read_shown_masks() if self.comparison.by == "methods" else None
+        return Asked(self.methods, self.usable, self.model.request.name, self.score, cautions, stacks, masks)
 
     @property
     def cannot(self) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from components.browser.canvas import Choice, Pane, Row
+import streamlit as st
+
+from components.browser.canvas import Choice, Outline, Pane, Row
 from components.browser.canvas.stack import Stack
 from components.choices.caution import NO_CAUTIONS, Caution
 from components.choices.methods import has_settings, name_pane_settings
@@ -16,6 +19,7 @@ from explain.engine.explanation import PictureExplanation
 from explain.faithfulness.unlike import NOT_MEASURED
 from explain.maps.agreement import subtract
 from explain.maps.heatmap import Heatmap, describe_faintness, find_peaks, find_strength
+from explain.maps.mask import Mask, MaskSettings
 from explain.methods import get_method
 from explain.networks.layer import describe_grid
 from explain.networks.meaning import Outputs
@@ -23,6 +27,7 @@ from explain.passes.count import Passes
 from explain.passes.look import Score
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
+from explain.report.masks import find_masks, find_shown_mask
 from explain.report.sentence import write_sentence
 
 GRID = "canvas"
@@ -87,6 +92,7 @@ class Asked:
         score: what of the class is explained.
         cautions: what must be said first, by the digest of the picture.
         stacks: the series of slices among the pictures, by digest.
+        masks: how maps become masks, where those are drawn on them.
     """
 
     methods: Sequence[str]
@@ -95,6 +101,7 @@ class Asked:
     score: Score = "logit"
     cautions: Mapping[str, Caution] = field(default_factory=lambda: NO_CAUTIONS)
     stacks: Mapping[str, Stack] = field(default_factory=dict)
+    masks: MaskSettings | None = None
 
 
 def build_rows(
@@ -327,9 +334,9 @@ def _build_row(entry: PictureExplanation, asked: Asked, loan: Loan | None, comin
     lent = {} if loan is None else {heatmap.method: heatmap for heatmap in loan.entry.maps}
     for name in asked.methods:
         if name in maps:
-            panes.append(_build_map_pane(entry, maps[name]))
+            panes.append(_outline(_build_map_pane(entry, maps[name]), maps[name], entry, asked.masks))
         elif loan is not None and name in lent:
-            panes.append(_build_lent_pane(loan, lent[name]))
+            panes.append(_outline(_build_lent_pane(loan, lent[name]), lent[name], loan.entry, asked.masks))
         elif name in asked.usable:
             panes.append(_build_missing_pane(entry, name, coming.get(name, "This map is missing.")))
     return Row(
@@ -342,6 +349,27 @@ def _build_row(entry: PictureExplanation, asked: Asked, loan: Loan | None, comin
         notes=(describe_picture(entry.picture), *_say_likeness(entry)),
         sentence=write_sentence(entry).text,
     )
+
+
+def _outline(pane: Pane, heatmap: Heatmap, entry: PictureExplanation, settings: MaskSettings | None) -> Pane:
+    """The pane with the outline of where its map is high, where that is drawn."""
+    if settings is None or heatmap.blank:
+        return pane
+    found = find_masks(replace(entry, maps=(heatmap,)), settings, find_known_mask)
+    lines = [f"{one.sentence}." for one in found]
+    return replace(pane, outlines=[Outline("", one.mask.outline()) for one in found], outlined=" ".join(lines))
+
+
+def find_known_mask(picture: Picture, heatmap: Heatmap, settings: MaskSettings) -> Mask:
+    """Where a map of a picture is high, found once: edges take a while to follow."""
+    digest = hashlib.sha256(heatmap.values.tobytes()).hexdigest()
+    return _find_mask(picture, heatmap, settings, f"{picture.digest} {digest} {heatmap.box} {settings!r}")
+
+
+@st.cache_resource(max_entries=128, ttl="1h", show_spinner=False)
+def _find_mask(_picture: Picture, _heatmap: Heatmap, _settings: MaskSettings, key: str) -> Mask:
+    """By what it depends on; neither picture nor map is kept."""
+    return find_shown_mask(_picture, _heatmap, _settings)
 
 
 def _build_picture_pane(entry: PictureExplanation) -> Pane:

@@ -28,6 +28,7 @@ from components.choices.combination import AUGMENTATION, FUSED, FUSION, FUSIONS
 from components.choices.comparison import AGREEMENT, BY, DIFFERENCE, VERDICTS, WITH, CompareBy
 from components.choices.file_form import read_numbers
 from components.choices.layer import AUTO, LAYER
+from components.choices.mask import MASK, MASKED
 from components.choices.methods import METHODS, name_settings
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
@@ -35,14 +36,37 @@ from components.choices.own_file import await_file
 from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
+from components.collections.views import (
+    COLOUR,
+    COLOURED,
+    GROUP,
+    LABEL,
+    METHOD,
+    MOST_GROUPS,
+    MOST_PAGES,
+    PAGE,
+    PREDICTED,
+    RIGHT,
+    RIGHTS,
+    RISING,
+    SORT,
+    STRATEGY,
+    VERDICT,
+    VIEW,
+    VIEWS,
+)
+from components.collections.views import RUN as COLLECTION
+from components.collections.views import TARGET as MAPS_OF
 from components.maps.curves import OPENED
 from components.maps.layers import CELL, SIGNED
 from components.maps.rows import GRID
+from components.maps.wanted import WANTINGS, WANTS, WANTS_CHANNEL
 from components.page.presenter import PRESENTING
 from components.page.tour_steps import STEPS, TOUR
 from components.session.carried import PROBABILITY
 from components.studio.channels import CHANNEL_READING, CHANNEL_READINGS, PATHS_FROM, TWIN, WAY, WAYS
 from components.studio.effects import CUT, CUTS, DRAWN, FIRST_CUT, READING, READINGS, SOURCE, SOURCES
+from components.studio.expectation import EXPECTED, EXPECTED_OF, EXPECTED_OFS, read_rows, write_rows
 from components.studio.views import (
     FIRST_TRAITS,
     MOST_TRAITS,
@@ -62,6 +86,7 @@ from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
 from explain.errors import ModelError
 from explain.faithfulness.shapley import MOST_SHARED
+from explain.maps.mask import MaskSettings
 from explain.maps.render import BEFORE_STYLES
 from explain.methods import all_methods
 from explain.models.labels import KNOWN_SETS
@@ -191,7 +216,7 @@ def _read_digest(values: Sequence[str]) -> str:
 def _read_count(most: int) -> Callable[[Sequence[str]], int]:
     def read(values: Sequence[str]) -> int:
         text = _read_one(values)
-        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 7 and 1 <= int(text) <= most):
             raise ValueError("the number is out of its bounds")
         return int(text)
 
@@ -202,6 +227,13 @@ def _read_number(values: Sequence[str]) -> int:
     text = _read_one(values)
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) > 0):
         raise ValueError("a slice is its number")
+    return int(text)
+
+
+def _read_index(values: Sequence[str]) -> int:
+    text = _read_one(values)
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise ValueError("an index counts from 0")
     return int(text)
 
 
@@ -492,6 +524,23 @@ class _Settings:
         return misread
 
 
+class _Mask:
+    """What differs from the default of how maps become masks: `mask.share=0.3`."""
+
+    def write(self) -> Words:
+        defaults = MaskSettings().model_dump()
+        values = {name: st.session_state.get(f"{MASK}.{name}", default) for name, default in defaults.items()}
+        return {f"{MASK}.{name}": [_write_value(values[name])] for name in defaults if values[name] != defaults[name]}
+
+    def read(self, words: Mapping[str, Sequence[str]]) -> list[str]:
+        defaults = MaskSettings().model_dump()
+        given = {name: words[f"{MASK}.{name}"] for name in defaults if f"{MASK}.{name}" in words}
+        values, refused = _validate(MaskSettings, given)
+        for name, default in defaults.items():
+            _choose(f"{MASK}.{name}", values[name], default)
+        return [f"{MASK}.{name}" for name in refused]
+
+
 class _View:
     """How maps are put on the pictures: all that the grid declares, as it last told. Words of before there were styles
     name none, and mean what they meant.
@@ -570,11 +619,15 @@ PARTS: Sequence[Part] = (
     Entry("less", f"{DIFFERENCE}-b", None, _read_one),
     Entry("agreement", AGREEMENT, False, _read_flag, _write_flag),
     Entry("verdicts", VERDICTS, None, _read_switch, lambda on: ["1" if on else "0"]),
+    Entry("masks", MASKED, False, _read_flag, _write_flag),
+    _Mask(),
     Entry("curves", OPENED, False, _read_flag, _write_flag),
     Entry("one", ONE_PICTURE, None, _read_digest),
     Entry("look", ONE_METHOD, None, _read_option(all_methods())),
     Entry("signed", SIGNED, False, _read_flag, _write_flag),
     Entry("cell", CELL, None, _read_place, lambda place: [f"{share:g}" for share in place]),
+    Entry("wants", WANTS, "nothing", _read_option(WANTINGS)),
+    Entry("channel", WANTS_CHANNEL, 0, _read_index),
     _Settings(),
     _View(),
     Entry("view", STUDIO_VIEW, "train", _read_option(STUDIO_VIEWS)),
@@ -586,11 +639,27 @@ PARTS: Sequence[Part] = (
     Entry("region", DRAWN, [], _read_regions, lambda regions: [_write_corners(corners) for corners in regions]),
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
+    Entry("collection", COLLECTION, None, _read_one),
+    Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
+    Entry("map", METHOD, None, _read_option(all_methods())),
+    Entry("answer", RIGHT, "all", _read_option(RIGHTS)),
+    Entry("predicted", PREDICTED, "", _read_one),
+    Entry("labelled", LABEL, "", _read_one),
+    Entry("group", GROUP, "", _read_one),
+    Entry("verdict", VERDICT, "", _read_one),
+    Entry("sorted", SORT, "", _read_one),
+    Entry("rising", RISING, False, _read_flag, _write_flag),
+    Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
+    Entry("maps-of", MAPS_OF, "", _read_one),
+    Entry("strategy", STRATEGY, 1, _read_count(MOST_GROUPS)),
+    Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),
     Entry("kept", CHANNEL_READING, "removal", _read_option(CHANNEL_READINGS)),
     Entry("twin", TWIN, None, _read_one),
     Entry("paths-from", PATHS_FROM, None, _read_one),
+    Entry("expecting", EXPECTED_OF, "parts", _read_option(EXPECTED_OFS)),
+    Entry("expect", EXPECTED, {}, read_rows, write_rows),
     Entry("truth", TRUTH_VIEW, "shortcuts", _read_option(TRUTH_VIEWS)),
     Entry("world", WORLD, "", _read_option([plan.name for plan in PLANS])),
     Entry("siblings", PAIR, FIRST_PAIR, _read_option(list_pairs())),

@@ -25,6 +25,7 @@ _PAGES: Mapping[str, str] = {
     "layers": "Layers",
     "clusters": "Clusters",
     "without_it": "Without it",
+    "collection": "Collection",
     "studio": "Studio",
     "truth": "Truth",
     "methods": "Methods",

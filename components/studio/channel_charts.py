@@ -13,6 +13,7 @@ from components.studio.charts import AGAINST, FOR
 
 if TYPE_CHECKING:
     from explain.faithfulness.channels import Channels, Paths
+    from explain.faithfulness.patching import Patches
 
 _ZERO_LINE = "rgba(128,128,128,0.9)"
 _WIDEST = 7.0  # pixels of the strongest path
@@ -26,13 +27,12 @@ def draw_channels(channels: Channels, shown: ChannelsShown, enlarged: bool = Fal
         shown: which numbers; probabilities are in per cent.
         enlarged: to be read from afar.
     """
-    values = getattr(shown.find_shift(channels), shown.reading)
-    strongest = np.argsort(-np.abs(values), kind="stable")[:MOST_BARS][::-1]
-    scale = 100.0 if shown.by_probability else 1.0
+    values = shown.find_values(channels)
+    strongest = shown.find_strongest(channels, MOST_BARS)[::-1]
     rows = [*range(len(strongest))]
     figure = go.Figure()
     figure.add_bar(
-        x=scale * values[strongest],
+        x=values[strongest],
         y=rows,
         orientation="h",
         width=0.62,
@@ -92,7 +92,7 @@ def draw_claims(channels: Channels, shown: ChannelsShown, enlarged: bool = False
         hovertemplate="channel %{customdata}: says %{x:.3f}, does %{y:.3f}<extra></extra>",
     )
     order = f", rank correlation {of.agreement:.2f}" if np.isfinite(of.agreement) else ""
-    _lay_out(figure, f"All {len(of.claims)} channels{order}", 330, enlarged)
+    _lay_out(figure, f"All {len(of.claims)} channels{order}", 480 if enlarged else 330, enlarged)
     figure.update_xaxes(title="What Grad-CAM's weight says")
     figure.update_yaxes(title="How far the score falls")
     return figure
@@ -139,6 +139,40 @@ def draw_paths(paths: Paths, enlarged: bool = False) -> go.Figure:
     _lay_out(figure, f"From {paths.layers[0]} (left) to {paths.layers[1]} (right)", 360, enlarged)
     figure.update_xaxes(range=[-0.18, 1.18], visible=False, fixedrange=True)
     figure.update_yaxes(range=[-0.07, 1.07], visible=False, fixedrange=True)
+    return figure
+
+
+def draw_patches(patches: Patches, enlarged: bool = False) -> go.Figure:
+    """The heads and MLPs that carry most of what differs between two pictures, as signed bars, the strongest on top.
+
+    Args:
+        patches: what was measured.
+        enlarged: to be read from afar.
+    """
+    strongest = patches.rank()[:MOST_BARS][::-1]
+    falls = patches.falls[strongest]
+    rows = [*range(len(strongest))]
+    figure = go.Figure()
+    figure.add_bar(
+        x=falls,
+        y=rows,
+        orientation="h",
+        width=0.62,
+        marker={
+            "color": [FOR if fall >= 0 else AGAINST for fall in falls],
+            "opacity": [1.0 if patches.measured[part] else 0.5 for part in strongest],
+        },
+        customdata=[patches.names[part] for part in strongest],
+        hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
+    )
+    _lay_out(figure, "How far the score falls with a part of the other picture", 96 + 25 * len(rows), enlarged)
+    figure.update_xaxes(zeroline=True, zerolinecolor=_ZERO_LINE, zerolinewidth=1.5)
+    figure.update_yaxes(
+        tickvals=rows,
+        ticktext=[patches.names[part] for part in strongest],
+        range=[-0.6, len(rows) - 0.4],
+        showgrid=False,
+    )
     return figure
 
 

@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import streamlit as st
 
+from components.browser.cards import Card
 from components.choices.dropdown import dropdown
 from components.choices.view import pick_one
+from components.maps.frames import SMALL, draw_frame, prepare_ground
 from components.studio.effects import DRAWN
 from explain.faithfulness.channels import Way
 from explain.faithfulness.references import describe_unlikeness
+from explain.pictures.geometry import Box
 from explain.pictures.painting import paint_over
 from explain.pictures.picture import Picture
 from explain.pictures.region import join_regions
@@ -34,6 +38,9 @@ WAYS: dict[Way, str] = {"mean": "Their mean", "zero": "Zero", "twin": "The other
 CHANNEL_READINGS: dict[ChannelReading, str] = {"removal": "Removed", "alone": "Kept alone"}
 MOST_BARS = 14
 """Channels that bars are drawn of."""
+
+MOST_CARDS = 7
+"""Channels of which it is shown where they respond."""
 
 PAINTED = "painted"
 """In place of a digest: the other picture is this one with the regions drawn painted over."""
@@ -55,6 +62,16 @@ class ChannelsShown:
     way: Way
     reading: ChannelReading
     by_probability: bool
+
+    def find_values(self, channels: Channels) -> np.ndarray:
+        """What each channel does to that number, `(C,)`; a probability in per cent."""
+        values: np.ndarray = getattr(self.find_shift(channels), self.reading)
+        return 100 * values if self.by_probability else values
+
+    def find_strongest(self, channels: Channels, count: int) -> np.ndarray:
+        """The channels that do most to it, the first first."""
+        order: np.ndarray = np.argsort(-np.abs(self.find_values(channels)), kind="stable")
+        return order[:count]
 
     def find_shift(self, channels: Channels) -> Shift:
         """What the channels do to that number."""
@@ -156,6 +173,27 @@ def make_channels_key(model: LoadedModel, target: int | None, picture: Picture, 
     """Equal for the same question, and for no other."""
     asked = f"{model.fingerprint} {target} {picture.digest} {sorted(named.items())}"
     return f"channels {hashlib.sha256(asked.encode()).hexdigest()}"
+
+
+def build_channel_cards(channels: Channels, shown: ChannelsShown, picture: Picture, box: Box) -> list[Card]:
+    """The picture, and where the channels that do most respond on it.
+
+    Args:
+        channels: what was measured.
+        shown: the numbers that are shown.
+        picture: of which it was measured.
+        box: the rectangle of it that the model sees.
+    """
+    ground = prepare_ground(picture, SMALL)
+    nothing = np.zeros((1, 1), dtype=np.float32)
+    items = [Card("picture", picture.name, ("as it is",), [draw_frame(ground, nothing, box, picture.name)])]
+    values = shown.find_values(channels)
+    unit = " %" if shown.by_probability else ""
+    for channel in shown.find_strongest(channels, MOST_CARDS):
+        alt = f"Channel {channel} of {channels.layer}"
+        frame = draw_frame(ground, channels.maps[channel], box, alt, signed=True)
+        items.append(Card(str(channel), f"Channel {channel}", (f"{values[channel]:+.3f}{unit}",), [frame]))
+    return items
 
 
 def describe_bars(channels: Channels, shown: ChannelsShown) -> str:

@@ -1,4 +1,4 @@
-"""The views of the page Without it: without regions of the picture, or without channels of a layer."""
+"""The views of the page Without it: without regions of the picture, without channels of a layer, what was expected."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import Literal
 
 from components.choices.view import pick_one_view
 
-WithoutView = Literal["regions", "channels"]
+WithoutView = Literal["regions", "channels", "expected"]
 
 WITHOUT_VIEW = "without-view"
 """Key of the session's state."""
 
-WITHOUT_VIEWS: dict[WithoutView, str] = {"regions": "Regions", "channels": "Channels and paths"}
+WITHOUT_VIEWS: dict[WithoutView, str] = {
+    "regions": "Regions",
+    "channels": "Channels and paths",
+    "expected": "What you would expect",
+}
 
 
 def pick_view() -> WithoutView:

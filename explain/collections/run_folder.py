@@ -24,7 +24,7 @@ from explain.storage import write_atomically
 
 RESULTS, MAPS, THUMBNAILS = "results", "maps", "thumbs"
 _DIGITS = 24
-_ROWS_TOGETHER = 1024
+ROWS_TOGETHER = 1024
 """Of a Parquet file: what must be read to have one map."""
 
 DEATHS = 3
@@ -88,6 +88,11 @@ class RunFolder:
     def index(self) -> Path:
         """Which picture belongs to which shard, `id` and `shard`."""
         return self.path / "index.parquet"
+
+    @property
+    def gathered(self) -> Path:
+        """A copy of all results in one file; see `explain.collections.gathered`."""
+        return self.path / "gathered.arrow"
 
     @property
     def lock(self) -> Path:
@@ -219,7 +224,7 @@ class RunFolder:
 
     def _write_table(self, path: Path, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_TOGETHER)
+        pq.write_table(table, sink, compression="zstd", row_group_size=ROWS_TOGETHER)
         self._write(path, sink.getvalue().to_pybytes())
 
     def _write(self, path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What `effects --by-channel` prints: the channels of a layer, and paths between two."""
+"""What `effects --by-channel` prints: the channels of a layer, paths between two, and heads and MLPs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 from explain.commands.progress_lines import say_progress
 from explain.engine.engine import Engine
 from explain.faithfulness.channels import WAYS, Channels, Paths
+from explain.faithfulness.patching import Patches
 from explain.models.loaded import LoadedModel, get_layer
+from explain.passes.patching import list_parts
 from explain.percent import write_percent
 from explain.pictures.picture import Picture
 
@@ -26,7 +28,7 @@ class Within:
         layer: its name.
         paths_from: name of an earlier layer from which paths lead to it; None for no paths.
         target: index or label of the class, or `auto`.
-        twin: the picture whose values channels are set to.
+        twin: the picture whose values channels are set to; heads and MLPs too, where the model has some.
         beside: pictures whose mean is taken.
     """
 
@@ -48,13 +50,19 @@ def print_channels(engine: Engine, picture: Picture, loaded: LoadedModel, asked:
         paths = engine.measure_paths(
             picture, loaded, (asked.paths_from, at), asked.target, asked.beside, progress=say_progress
         )
+    patches = None
+    if asked.twin is not None and list_parts(loaded.module):
+        patches = engine.measure_patches(picture, loaded, asked.twin, asked.target, progress=say_progress)
     if as_json:
-        data = {"channels": measured.as_data(), "paths": None if paths is None else paths.as_data()}
+        parts = {"channels": measured, "paths": paths, "patches": patches}
+        data = {name: None if one is None else one.as_data() for name, one in parts.items()}
         print(json.dumps(data, indent=1, ensure_ascii=False))
         return
     _print_table(measured)
     if paths is not None:
         _print_paths(paths)
+    if patches is not None:
+        _print_patches(patches)
     print("Not for diagnostic use.")
 
 
@@ -82,3 +90,12 @@ def _print_paths(paths: Paths) -> None:
     for row, column in [(row, column) for row, column in order if paths.drawn[row, column]][:_MOST_PRINTED]:
         print(f"{paths.sources[row]:>24} → {paths.sinks[column]:<24} {paths.effects[row, column]:>16.3f}")
     print(paths.sentence)
+
+
+def _print_patches(patches: Patches) -> None:
+    """The heads and MLPs that carry most of what differs."""
+    print(f"{'from the other picture':>24} {'score falls by':>16}")
+    for part in patches.rank()[:_MOST_PRINTED]:
+        estimated = "" if patches.measured[part] else " (estimated)"
+        print(f"{patches.names[part]:>24} {patches.falls[part]:>16.3f}{estimated}")
+    print(patches.sentence)

@@ -11,6 +11,7 @@ import typer
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import find_bundled, read_parts
 from explain.commands.channels import Within, print_channels
+from explain.commands.expectation import compare_with_expected, print_agreement
 from explain.commands.flags import (
     CHECKPOINT,
     Json,
@@ -18,6 +19,7 @@ from explain.commands.flags import (
     White,
     app,
     keep_recipe,
+    read_mask,
     read_model,
     read_numbers,
     with_flags,
@@ -26,7 +28,8 @@ from explain.commands.progress_lines import say_progress
 from explain.engine.engine import Engine
 from explain.errors import ExplainError, PictureError
 from explain.faithfulness.effects import Effects
-from explain.faithfulness.holes import cut_grid, mask_above
+from explain.faithfulness.holes import cut_grid
+from explain.maps.mask import MaskSettings
 from explain.models.loaded import LoadedModel
 from explain.percent import write_percent
 from explain.pictures.decode import decode
@@ -34,6 +37,7 @@ from explain.pictures.geometry import find_box
 from explain.pictures.painting import paint_over
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region, join_regions
+from explain.report.masks import find_shown_mask
 from explain.storage import read_file
 
 _LONGEST_NAME = 24
@@ -51,6 +55,9 @@ def effects(
     parts: Annotated[bool, typer.Option("--parts", help="The parts of a bundled drawn bird.")] = False,
     map_: Annotated[str | None, typer.Option("--map", help="Where the map of this method is high.")] = None,
     above: Annotated[float, typer.Option(help="With --map: from which share of the map's highest value on.")] = 0.5,
+    mask: Annotated[
+        list[str] | None, typer.Option(help="With --map: SETTING=VALUE of the mask, e.g. pieces=largest; several.")
+    ] = None,
     by_channel: Annotated[
         bool, typer.Option("--by-channel", help="What each channel of a layer does; regions painted over make a twin.")
     ] = False,
@@ -63,6 +70,10 @@ def effects(
     ] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="With --by-channel: pictures whose mean is taken; several.")
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(help="A CSV of classes × regions with + or -: which do otherwise; or traits, of drawn birds."),
     ] = None,
     model: ModelName = FIRST_MODEL,
     target: Annotated[str, typer.Option(help="Class index or label, or auto for the likeliest.")] = "auto",
@@ -85,29 +96,37 @@ def effects(
     if parts:
         regions |= _find_parts(opened)
     if map_ is not None:
-        regions |= _find_high(engine, opened, loaded, target, map_, above)
+        regions |= _find_high(engine, opened, loaded, target, map_, read_mask([f"share={above}", *(mask or [])]))
     if by_channel:
-        others = [
-            decode(read_file(path), path.name, white=white) for path in (*([twin] if twin else []), *(beside or []))
-        ]
-        made = (
-            others.pop(0)
-            if twin
-            else paint_over(opened, join_regions(regions.values(), opened.size))
-            if regions
-            else None
-        )
-        print_channels(engine, opened, loaded, Within(layer, paths_from, target, made, others), as_json)
+        others = [decode(read_file(path), path.name, white=white) for path in beside or []]
+        within = Within(layer, paths_from, target, _find_twin(opened, twin, regions, white), others)
+        print_channels(engine, opened, loaded, within, as_json)
         return
     if layer != "auto" or paths_from or twin or beside:
         raise ExplainError("--layer, --paths-from, --twin and --beside are about channels: say --by-channel too.")
     if not regions:
         raise ExplainError("Say what is taken away: --region NAME=LEFT,TOP,RIGHT,BOTTOM, --grid 2, --parts or --map.")
     measured = engine.measure_effects(opened, loaded, regions, target, progress=say_progress)
+    found = None if expect is None else compare_with_expected(engine, opened, loaded, measured, (regions, expect))
     if as_json:
-        print(json.dumps(measured.as_data(), indent=1, ensure_ascii=False))
-    else:
-        _print_effects(measured)
+        data = measured.as_data()
+        if found is not None:
+            data |= {"expected": found[0].as_data(), "layers": [look.as_data() for look in found[1]]}
+        print(json.dumps(data, indent=1, ensure_ascii=False))
+        return
+    _print_effects(measured)
+    if found is not None:
+        print_agreement(*found)
+    print("Not for diagnostic use.")
+
+
+def _find_twin(picture: Picture, file: Path | None, regions: dict[str, Region], white: int | None) -> Picture | None:
+    """The other picture: a file, or this one with regions painted over; None where neither is given."""
+    if file is not None and regions:
+        raise ExplainError("Give the other picture by --twin, or regions that are painted over in this one: not both.")
+    if file is not None:
+        return decode(read_file(file), file.name, white=white)
+    return paint_over(picture, join_regions(regions.values(), picture.size)) if regions else None
 
 
 def _read_region(text: str) -> tuple[str, Region]:
@@ -136,13 +155,14 @@ def _find_parts(picture: Picture) -> dict[str, Region]:
 
 
 def _find_high(
-    engine: Engine, picture: Picture, loaded: LoadedModel, target: str, method: str, above: float
+    engine: Engine, picture: Picture, loaded: LoadedModel, target: str, method: str, settings: MaskSettings
 ) -> dict[str, Region]:
     entry = engine.explain(picture, loaded, [method], target=target).pictures[0]
     if not entry.maps:
         raise ExplainError(next(iter(entry.unavailable.values())))
     heatmap = entry.maps[0]
-    return {f"where {method} is high": mask_above(heatmap.values, heatmap.box, picture.size, above)}
+    mask = find_shown_mask(picture, heatmap, settings)
+    return {f"where {method} is high": mask.enlarge()}
 
 
 def _print_effects(measured: Effects) -> None:
@@ -166,4 +186,3 @@ def _print_effects(measured: Effects) -> None:
     print("* at none of the other places does a hole of its shape do as much, however it is filled")
     for sentence in (measured.sentence, *measured.notes):
         print(sentence)
-    print("Not for diagnostic use.")

@@ -8,13 +8,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from explain.bundled.models import FIRST_MODEL, FIRST_VIT
 from explain.errors import ExplainError, StorageError
+from explain.maps.mask import MaskSettings
 from explain.maps.render import RenderSettings
 from explain.methods import get_method
 from explain.models.model_folder import open_model_folder
@@ -25,12 +26,15 @@ from explain.passes.maco import DrawingSettings
 from explain.pictures.geometry import Framing, Interpolation
 from explain.pictures.naming import Names
 from explain.pictures.scaling import MOST_WHITE
-from explain.settings import read_refusal
+from explain.settings import Settings, read_refusal
 from explain.storage import read_file, refusing_to_write
+from explain.training.attention_recipe import AttentionRecipe
 from explain.training.recipe import PromptRecipe
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
+
+S = TypeVar("S", bound=Settings)
 
 app = typer.Typer(
     add_completion=False,
@@ -108,10 +112,16 @@ CHECKPOINT = (
 )
 """What a checkpoint cannot say of itself; the arguments of `read_model`."""
 
-RECIPE = tuple(
-    _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
-    for name, info in PromptRecipe.model_fields.items()
-)
+
+def _declare_settings(kind: type[Settings]) -> tuple[inspect.Parameter, ...]:
+    """A flag for each setting of a training."""
+    return tuple(
+        _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
+        for name, info in kind.model_fields.items()
+    )
+
+
+RECIPE, ATTENTION = _declare_settings(PromptRecipe), _declare_settings(AttentionRecipe)
 
 DRAWING = tuple(
     _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
@@ -182,14 +192,27 @@ def read_view(values: list[str]) -> RenderSettings:
     Raises:
         ExplainError: there is no such setting, or a value is out of its bounds.
     """
+    return _read_declared("--view", RenderSettings, values)
+
+
+def read_mask(values: list[str]) -> MaskSettings:
+    """How maps become masks, from the SETTING=VALUE of `--mask`.
+
+    Raises:
+        ExplainError: there is no such setting, or a value is out of its bounds.
+    """
+    return _read_declared("--mask", MaskSettings, values)
+
+
+def _read_declared(flag: str, declared: type[S], values: list[str]) -> S:
     pairs = dict(text.partition("=")[::2] for text in values)
     try:
-        return RenderSettings.model_validate(pairs)
+        return declared.model_validate(pairs)
     except ValidationError as error:
         refusal = read_refusal(error)
-        known = ", ".join(RenderSettings.model_fields)
+        known = ", ".join(declared.model_fields)
         raise ExplainError(
-            f"--view does not take {refusal.field}={refusal.given}: {refusal.reason}. It takes: {known}."
+            f"{flag} does not take {refusal.field}={refusal.given}: {refusal.reason}. It takes: {known}."
         ) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from explain.commands.flags import (
     White,
     app,
     keep_recipe,
+    read_mask,
     read_model,
     read_settings,
     read_view,
@@ -30,6 +31,7 @@ from explain.commands.series import MIDDLE, are_volumes, list_indices, open_seri
 from explain.commands.stack import TABLE, WholeStack, show_stack
 from explain.commands.taking_away import TakeAway
 from explain.commands.whole_volumes import open_whole, write_volume
+from explain.commands.without import measure_without
 from explain.datasets.given import GivenFile, is_junk, say_too_large, walk_folder
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
@@ -39,6 +41,7 @@ from explain.errors import Cancelled, DeviceError, ExplainError, PictureError
 from explain.faithfulness.unlike import check_count
 from explain.faithfulness.verdict import SIGNS
 from explain.maps.fusion import Fusion
+from explain.maps.mask import MaskSettings
 from explain.methods import get_method
 from explain.models.loaded import get_layer
 from explain.networks.meaning import describe_assumption
@@ -48,6 +51,9 @@ from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.report.export import Report, save
+from explain.report.language_model import HEADING, open_language_model
+from explain.report.mask_files import MaskFiles
+from explain.report.masks import find_masks
 from explain.report.one_page.stack import ExplainedStack
 from explain.report.replay import replay_manifest
 from explain.report.sentence import write_sentence
@@ -94,7 +100,19 @@ def show(
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Also measure whether each map may be believed; takes seconds a picture.")
     ] = False,
+    without: Annotated[
+        bool,
+        typer.Option("--without", help="Also measure what happens without the place where the first map is high."),
+    ] = False,
+    words: Annotated[
+        Path | None,
+        typer.Option(help="Folder with an image-text model of transformers: also print what it says of each picture."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Also write a one-page report, FILE.pdf or FILE.html.")] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(help="Also write where each map is high: SETTING=VALUE, e.g. share=0.2 or threshold=otsu."),
+    ] = None,
     export: Annotated[
         str | None, typer.Option(help="Also write maps of scans as nifti, dicom, or both with a comma between.")
     ] = None,
@@ -119,14 +137,19 @@ def show(
     chosen = [name.strip() for name in methods.split(",") if name.strip()]
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
+    masks = None if mask is None else read_mask(mask)
+    describe = None if words is None else open_language_model(words).describe
     out = check_folder(out)
-    if stack and (verdicts or references is not None or (fusion, augmentation) != ("none", "none")):
-        raise ExplainError("--stack explains slices as they are: leave verdicts, references, fusion and views out.")
+    if stack and (verdicts or without or words or references is not None or (fusion, augmentation) != ("none", "none")):
+        raise ExplainError(
+            "--stack explains slices as they are: leave verdicts, effects, words, references, fusion, views out."
+        )
     asks_for_series = stack or slice_ is not None or plane != "stack" or window is not None or series != 1
     volume = open_series(pictures, series) if asks_for_series or are_volumes(pictures) else None
     indices = [] if volume is None else list_indices(volume, slice_ or MIDDLE, plane)
     files = [] if volume is not None else list_pictures(pictures, out)
     slices = [] if volume is None or stack else [volume.slice(at, plane, window) for at in indices]
+    takers = [] if masks is None else [MaskFiles()]
     take_away = TakeAway.ask(report, export, for_archive, chosen_view, volume, stack)
     engine = Engine()
     request, weights, file = read_model(model, **checkpoint)
@@ -143,8 +166,17 @@ def show(
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     if loaded.reads_volumes and not stack:
-        if verdicts or references is not None or (fusion, augmentation) != ("none", "none"):
-            raise ExplainError("A volume is explained as it is: leave verdicts, references, fusion and views out.")
+        if (
+            verdicts
+            or without
+            or words
+            or references is not None
+            or masks
+            or (fusion, augmentation) != ("none", "none")
+        ):
+            raise ExplainError(
+                "A volume is explained as it is: leave verdicts, effects, words, references, masks, fusion, views out."
+            )
         volume = volume or open_whole(pictures, series, request.name)
         answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say_progress)
         write_volume(answer, out, chosen_view, window, file)
@@ -171,9 +203,10 @@ def show(
         )
 
         def tell(picture: Picture, answer: SliceAnswer) -> Explanation:
-            return Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
+            answer_to_slice = Explanation(loaded, (answer.lay_on(picture),), score, device=engine.description)
+            return _choose_masks(answer_to_slice, masks)
 
-        with Report(out, chosen_view, file, names, take_away.takers) as folder:
+        with Report(out, chosen_view, file, names, [*take_away.takers, *takers]) as folder:
             answered, problems = show_stack(whole, answers, tell, folder)
         explained = ExplainedStack(loaded, volume, answered, score, engine.description, plane, window)
         also = f", the stack in {TABLE}{take_away.write_stack(explained)}"
@@ -186,7 +219,7 @@ def show(
         if len(files or slices) > 1:
             print(f"left out: {sentence}", file=sys.stderr)
 
-    with Report(out, chosen_view, file, names, take_away.takers) as folder:
+    with Report(out, chosen_view, file, names, [*take_away.takers, *takers]) as folder:
         count = len(files or slices)
         for start in range(0, count, engine.batch):
             part = slice(start, start + engine.batch)
@@ -194,12 +227,14 @@ def show(
                 ask,
                 progress=partial(say_progress, before=start / count, part=min(engine.batch, count - start) / count),
             )
+            ask_now = partial(_ask_on, ask_now, masks, engine if without else None)
             # What is read is not named here: it would be held while the next are read.
             _show_some(
                 *_read_some(files[part], slices[part], partial(decode, white=white), leave_out),
                 ask_now,
                 folder,
                 leave_out,
+                describe,
             )
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not folder.count:
@@ -313,6 +348,7 @@ def _show_some(
     ask: Callable[[Sequence[Picture]], Explanation],
     report: Report,
     leave_out: LeaveOut,
+    describe: Callable[[Picture], str] | None,
 ) -> None:
     """Explain some pictures together, write and print what is said of each. Nothing of them is held longer."""
     for explanation in _ask_about(pictures, ask, leave_out):
@@ -320,6 +356,23 @@ def _show_some(
         report.add(explanation, places)
         for number, entry in enumerate(explanation.pictures, first):
             _print_entry(entry, explanation.model.labels, report.name(entry.picture, number))
+            if describe is not None:
+                print(f"  {HEADING}:\n    {describe(entry.picture)}")
+
+
+def _ask_on(
+    ask: Callable[[Sequence[Picture]], Explanation],
+    masks: MaskSettings | None,
+    engine: Engine | None,
+    pictures: Sequence[Picture],
+) -> Explanation:
+    """The answer to some pictures, how maps become masks, and by the engine what happens without the place of one."""
+    answer = _choose_masks(ask(pictures), masks)
+    return answer if engine is None else measure_without(engine, answer)
+
+
+def _choose_masks(answer: Explanation, masks: MaskSettings | None) -> Explanation:
+    return replace(answer, pictures=tuple(replace(entry, masks=masks) for entry in answer.pictures))
 
 
 def _ask_about(
@@ -357,12 +410,15 @@ def _print_entry(entry: PictureExplanation, labels: tuple[str, ...], written: st
     for note in entry.picture.notes:
         print(f"  {note}")
     print(f"  explained: {', '.join(entry.labels)}, layer {', '.join(entry.layers)}")
+    found = {} if entry.masks is None else {one.heatmap.key: one for one in find_masks(entry, entry.masks)}
     for heatmap in entry.maps:
         low, high = heatmap.range
         title = get_method(heatmap.method).title
         if len(entry.layers) * len(entry.targets) > 1:
             title += f", {heatmap.layer}, {heatmap.label}"
         print(f"  {title:<12} {low:.3g} … {high:.3g}, {heatmap.seconds * 1000:.1f} ms", *heatmap.warnings, sep="  ")
+        if heatmap.key in found:
+            print(f"    {found[heatmap.key].sentence}")
         verdict = entry.verdicts.get(heatmap.key)
         for mark in verdict.marks if verdict else ():
             print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")

@@ -111,13 +111,13 @@ class ChannelMeter:
             stand_ins.append(_Instead("twin", other.activations[at.name], f"twin {twin.digest}"))
         tables = self._ask(sight, seen, at, stand_ins, watch)
         gradients, activations = seen.gradients[at.name, Ask(resolved, "logit")], seen.activations[at.name]
-        weights, means = (each.flatten(1).mean(1).cpu().double().numpy() for each in (gradients, activations))
+        weights = gradients.flatten(1).mean(1).cpu().double().numpy()
         replaced = {}
         for one, (removed, kept) in zip(stand_ins, tables, strict=True):
             taken = (activations - one.values).flatten(1).sum(1).cpu().double().numpy()
             replaced[one.way] = self._work_out(removed, kept, resolved, sight.loaded, weights * taken)
         whole = describe_answer(tables[0][0][-1], resolved, sight.loaded)
-        return Channels(whole, at.name, weights, means, replaced, pictures, notes)
+        return Channels(whole, at.name, weights, activations.cpu().numpy().copy(), replaced, pictures, notes)
 
     def trace(
         self,

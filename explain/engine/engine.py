@@ -25,6 +25,7 @@ from explain.engine.machine import Machine
 from explain.engine.measuring import Meter
 from explain.engine.memory import Memory, Seen
 from explain.engine.observer import Observer
+from explain.engine.patching import Patcher
 from explain.engine.question import DEFAULT_METHODS, Layers, Targets, build_question, find_obstacle, find_target
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer
@@ -66,8 +67,8 @@ _BATCH = 16  # on a device that works on pictures side by side
 class Engine:
     """Explains pictures, and volumes by `explain_volume` (see `VolumeExplainer.explain`); `measure_effects` asks what
     happens without a region (see `Remover`), `measure_channels` and `measure_paths` without channels of a layer (see
-    `ChannelMeter`), `draw` what a class wants to see (see `Visualiser`). Safe to share by threads; what it hands out is
-    never changed.
+    `ChannelMeter`), `measure_patches` with heads of another picture (see `Patcher`), `draw` what a class wants to see
+    (see `Visualiser`). Safe to share by threads; what it hands out is never changed.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -101,6 +102,7 @@ class Engine:
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
         channels = ChannelMeter(self._machine, self._memory, self._observer, self.load)
         self.measure_channels, self.measure_paths = channels.measure, channels.trace
+        self.measure_patches = Patcher(self._machine, self._memory, self._observer, self.load).measure
         self._visualiser = Visualiser(self._machine, self._memory, self._observer, self.load)
         self.draw, self.find_exemplars = self._visualiser.draw, self._visualiser.find_exemplars
         self._batch = batch

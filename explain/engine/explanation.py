@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from explain.faithfulness.effects import Effects
 from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
 from explain.faithfulness.verdict import Verdict
 from explain.maps.fusion import Fusion
 from explain.maps.heatmap import Heatmap
+from explain.maps.mask import MaskSettings
 from explain.networks.meaning import Outputs, find_probabilities
 from explain.passes.look import Score
 from explain.percent import write_percent
@@ -89,6 +91,9 @@ class PictureExplanation:
             and pixels tell of the kind, else that it was measured to be unlike.
         unlike: how unlike the pictures it is that the model learned from, or the references.
         verdicts: what is said of each map, by its key, where they were asked for.
+        effects: what happens without the place where a map is high, by the map's key, where that was measured; its only
+            region is that place.
+        masks: how its maps become masks, where that was chosen: for its sentence, its files and its manifest.
     """
 
     picture: Picture
@@ -103,6 +108,8 @@ class PictureExplanation:
     caution: str = ""
     unlike: Unlikeness = NOT_MEASURED
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    effects: Mapping[str, Effects] = field(default_factory=dict)
+    masks: MaskSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)

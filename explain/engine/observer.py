@@ -237,7 +237,7 @@ class Observer:
             if len(some) > 1 and pictures.device.type == "cpu":
                 # Several at once are a quarter quicker in this order of memory; one alone stays as it is, bit for bit.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
-            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, beside)
+            looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, None, beside)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

@@ -212,11 +212,11 @@ class Visualiser:
         asks = [] if goal.target is None else [Ask(goal.target)]
         with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
             seen, _ = self._observer.see(sight, [at], asks)
-            activations = seen.activations[at.name].double().cpu()
+            activations = seen.activations[at.name].cpu().double()
             if goal.target is None:
                 weights = activations.new_tensor(goal.direction)[:, None, None]
             else:
-                weights = seen.gradients[at.name, asks[0]].double().cpu()
+                weights = seen.gradients[at.name, asks[0]].cpu().double()
             assert seen.own_logits is not None
             answer = make_answer(seen.own_logits, goal, sight.loaded, float((weights * activations).sum(0).mean()))
         values = (weights * activations).sum(0).numpy()

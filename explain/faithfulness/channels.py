@@ -92,7 +92,7 @@ class Channels:
         whole: the answer to the picture as it is.
         layer: name of the layer.
         weights: Grad-CAM's, the mean of the score's gradient over the places, `(C,)`.
-        activations: mean of each channel over the places, `(C,)`.
+        maps: the activations, `(C, h, w)` float32.
         replaced: what becomes of the answer, by what channels are set to.
         pictures: over how many pictures the mean was taken.
         notes: what must be known to read the numbers, in sentences.
@@ -101,10 +101,16 @@ class Channels:
     whole: Answered
     layer: str
     weights: np.ndarray
-    activations: np.ndarray
+    maps: np.ndarray
     replaced: Mapping[Way, Replaced]
     pictures: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def activations(self) -> np.ndarray:
+        """Mean of each channel over the places, `(C,)`."""
+        means: np.ndarray = self.maps.reshape(len(self.maps), -1).mean(1, dtype=np.float64)
+        return means
 
     def rank(self, way: Way = "mean") -> np.ndarray:
         """The channels, the one whose removal changes the score most first, `(C,)`."""
@@ -114,11 +120,13 @@ class Channels:
     @property
     def sentence(self) -> str:
         """What came out, in two or three sentences."""
-        first = self.replaced["mean"]
-        channel = int(self.rank()[0])
+        way: Way = "mean" if self.pictures > 1 else "zero"  # of one picture alone its mean may well do nothing
+        first = self.replaced[way]
+        channel = int(self.rank(way)[0])
+        at = "its mean" if way == "mean" else "zero"
         text = (
-            f"Of the {len(self.weights)} channels of “{self.layer}”, number {channel} does most: with it at its "
-            f"mean the score of “{self.whole.label}” changes by {_write_change(-first.score.removal[channel])}"
+            f"Of the {len(self.weights)} channels of “{self.layer}”, number {channel} does most: with it at {at} the "
+            f"score of “{self.whole.label}” changes by {_write_change(-first.score.removal[channel])}"
         )
         if first.probability is not None and self.whole.probability is not None:
             left = self.whole.probability - float(first.probability.removal[channel])

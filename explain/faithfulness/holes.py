@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from explain.errors import PictureError
-from explain.maps.render import place
 from explain.pictures.geometry import Box, Preprocessing
 from explain.pictures.painting import Paint, paint_over
 from explain.pictures.picture import build_picture
@@ -201,24 +200,3 @@ def cut_grid(size: tuple[int, int], box: Box, count: int) -> dict[str, np.ndarra
         for row in range(count)
         for column in range(count)
     }
-
-
-def mask_above(values: np.ndarray, box: Box, size: tuple[int, int], threshold: float) -> np.ndarray:
-    """Where a map is high: above a share of its highest value, `(H, W)` bool of the picture.
-
-    Args:
-        values: the raw map, `(h, w)`, signed.
-        box: where it lies, in the picture's pixels.
-        size: height and width of the picture.
-        threshold: the share, 0…1.
-
-    Raises:
-        PictureError: nothing of the map is above zero, or the threshold is no share.
-    """
-    if not 0 < threshold < 1:
-        raise PictureError(f"A map is cut at a share of its highest value between 0 and 1, not at {threshold:g}.")
-    drawn = np.nan_to_num(place(np.maximum(values, 0), box, size))
-    if not np.isfinite(values).all() or drawn.max() <= 0:
-        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
-    high: np.ndarray = drawn > threshold * drawn.max()
-    return high

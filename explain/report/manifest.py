@@ -29,6 +29,7 @@ from explain.networks.meaning import Outputs
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.scaling import MOST_WHITE, RULES
+from explain.report.masks import MaskEntry, find_masks, write_mask
 from explain.report.sentence import SENTENCE_RULES, write_sentence
 from explain.settings import read_refusal
 from explain.volumes.planes import Plane
@@ -170,7 +171,8 @@ class VerdictEntry(_Entry):
 
 
 class MapEntry(_Entry):
-    """One map; `key` names it in the NPZ, `picture` is the digest of its picture, `verdict` is there if asked for.
+    """One map; `key` names it in the NPZ, `picture` is the digest of its picture, `verdict` and `mask` are there if
+    asked for.
 
     `box` is left, top, right, bottom in the picture's pixels; of a volume, whose digest `picture` is then, from where
     to where along slices, rows and columns, in voxels.
@@ -189,6 +191,7 @@ class MapEntry(_Entry):
     passes: PassesEntry
     warnings: tuple[str, ...]
     verdict: VerdictEntry | None = None
+    mask: MaskEntry | None = None
 
 
 class Manifest(_Entry):
@@ -252,10 +255,11 @@ def build_manifest(
                 sentence=_write_sentence(entry),
             )
         )
-        maps += [
-            _write_map(name_map(index, heatmap), digest, heatmap, heatmap.box, entry.verdicts.get(heatmap.key))
-            for heatmap in entry.maps
-        ]
+        found = [] if entry.masks is None else find_masks(entry, entry.masks)
+        high = {one.heatmap.key: write_mask(one) for one in found}
+        for heatmap in entry.maps:
+            made = _write_map(name_map(index, heatmap), digest, heatmap, heatmap.box, entry.verdicts.get(heatmap.key))
+            maps.append(made.model_copy(update={"mask": high.get(heatmap.key)}))
     return Manifest(
         pictures=tuple(pictures),
         model=_write_model(explanation.model, _point_to(model_file, folder)),

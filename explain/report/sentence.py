@@ -19,9 +19,10 @@ from explain.faithfulness.effects import Effects
 from explain.faithfulness.verdict import STILL_NAMED, Mark
 from explain.maps.agreement import rank_correlations
 from explain.maps.heatmap import Heatmap, name_place
-from explain.maps.mask import Mask, MaskSettings, find_mask
+from explain.maps.mask import Mask, MaskSettings
 from explain.methods import get_method
 from explain.percent import write_share
+from explain.report.masks import find_shown_mask
 
 SENTENCE_RULES = 1
 """Which template this is; a sentence by another one cannot be compared word by word."""
@@ -70,24 +71,20 @@ class Sentence:
         return " ".join(clause.text for clause in self.clauses)
 
 
-def write_sentence(
-    entry: PictureExplanation, settings: MaskSettings | None = None, effects: Effects | None = None
-) -> Sentence:
+def write_sentence(entry: PictureExplanation) -> Sentence:
     """Say in a sentence what was measured of a picture.
 
     Args:
-        entry: what the engine answered, with the verdicts there are by now; only settled ones are told.
-        settings: how the map becomes a mask; see `explain.maps.mask`.
-        effects: what happens without the place where the leading map is high, the first of its regions; where it was
-            not measured, what hiding says of that map.
+        entry: what the engine answered, with the verdicts there are by now; only settled ones are told. What happens
+            without the place is told of the leading map's effects, or else of its verdict.
     """
     lead = find_lead(entry)
-    found = None if lead is None else find_map_mask(entry, lead, settings)
+    found = None if lead is None else _find_mask(entry, lead)
     clauses: list[Clause | None] = [_say_answer(entry)]
     if lead is not None and found is not None:
         clauses.append(_say_place(entry, lead, found))
-        if effects is not None:
-            clauses.append(_say_without(effects))
+        if lead.key in entry.effects:
+            clauses.append(_say_without(entry.effects[lead.key]))
         else:
             verdict = entry.verdicts.get(lead.key)
             clauses += [_say_mark(mark, lead) for mark in verdict.marks] if verdict and verdict.settled else []
@@ -104,11 +101,10 @@ def find_lead(entry: PictureExplanation) -> Heatmap | None:
     return next(iter([*asking, *shown]), None)
 
 
-def find_map_mask(entry: PictureExplanation, heatmap: Heatmap, settings: MaskSettings | None = None) -> Mask | None:
+def _find_mask(entry: PictureExplanation, heatmap: Heatmap) -> Mask | None:
     """Where a map of a picture is high; None where it is high nowhere."""
-    picture = entry.picture
     try:
-        return find_mask(heatmap.values, heatmap.box, picture.size, settings, picture.pixels)
+        return find_shown_mask(entry.picture, heatmap, entry.masks or MaskSettings())
     except PictureError:
         return None
 
@@ -171,7 +167,8 @@ def _say_place(entry: PictureExplanation, lead: Heatmap, mask: Mask) -> Clause:
     method = get_method(lead.method)
     name = f"{method.title}, which does not ask for the class," if method.class_agnostic else method.title
     share, where = find_where(mask, _read_known_parts(entry))
-    parts: list[str | Figure] = [f"{name} is high in ", _percent(mask.area), " of the picture"]
+    high: list[str | Figure] = [f"{name} is high (above ", _percent(mask.share), " of its highest value) in "]
+    parts = [*high, _percent(mask.area), " of the picture"]
     millimetres = mask.measure_millimetres(entry.picture.placement)
     if millimetres is not None:
         assert entry.picture.placement is not None

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from components.browser.cards import cards
 from components.choices.caution import show_cautions
 from components.choices.one_picture import pick_one
 from components.maps.waiting import say_stopped
@@ -17,6 +14,7 @@ from components.page.subject import Subject
 from components.session.work import Place, Work, is_stopped
 from components.studio.channels import (
     ChannelsShown,
+    build_channel_cards,
     describe_bars,
     list_beside,
     make_channels_key,
@@ -27,24 +25,12 @@ from components.studio.channels import (
 )
 from components.studio.views import CHART
 from components.words import escape
-from explain.pictures.picture import Picture
-
-if TYPE_CHECKING:
-    from explain.faithfulness.channels import Channels, Paths
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """The question: a picture, the other picture, those whose mean is taken, and the earlier layer of paths."""
-
-    picture: Picture
-    twin: Picture | None
-    beside: Sequence[Picture]
-    earlier: str | None
+from explain.pictures.geometry import find_box
+from pages.without_views.asking import Asked, Found, measure
 
 
 def show_view(subject: Subject) -> None:
-    """Bars by channel, what Grad-CAM's weights say of all, and paths from an earlier layer."""
+    """Bars by channel, what Grad-CAM's weights say of all, paths from an earlier layer, and heads and MLPs."""
     with st.container(key="channels-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = pick_one(subject.pictures)
         twin = pick_twin(picture, subject.pictures)
@@ -53,7 +39,7 @@ def show_view(subject: Subject) -> None:
         earlier = pick_earlier(subject.model.layers, subject.layer)
     show_cautions([picture], subject.model)
     keep_link()
-    asked = _Asked(picture, twin, list_beside(picture, subject.pictures), earlier)
+    asked = Asked(picture, twin, list_beside(picture, subject.pictures), earlier)
     shown = ChannelsShown(way, reading, subject.score == "probability")
     key = make_channels_key(
         subject.model,
@@ -66,17 +52,22 @@ def show_view(subject: Subject) -> None:
         with place.container():
             say_stopped()
         return
-    work = Work(lambda work: _measure(subject, asked, work))
-    channels, paths = place.watch(work, "Changing channels …", stop_key=key)
+    work = Work(lambda work: measure(subject, asked, work))
+    found = place.watch(work, "Changing channels …", stop_key=key)
     with place.container():
-        _show(channels, shown, paths)
+        st.markdown(escape(found.channels.sentence))
+        box = find_box(picture.size, subject.model.preprocessing)
+        items = build_channel_cards(found.channels, shown, picture, box)
+        cards(items, "channels-cards", "Where the channels that do most respond", width=112)
+        st.caption("Where they respond: orange above zero, blue below. The number is that of the bars.")
+        _show(found, shown)
 
 
-def _show(channels: Channels, shown: ChannelsShown, paths: Paths | None) -> None:
-    from components.studio.channel_charts import draw_channels, draw_claims, draw_paths
+def _show(found: Found, shown: ChannelsShown) -> None:
+    from components.studio.channel_charts import draw_channels, draw_claims, draw_patches, draw_paths
 
+    channels, paths, patches = found.channels, found.paths, found.patches
     enlarged = bool(st.session_state.get(PRESENTING))
-    st.markdown(escape(channels.sentence))
     with st.container(key="channels-row", horizontal=True, gap="medium"):
         with st.container(width=480):
             st.plotly_chart(draw_channels(channels, shown, enlarged), key="channels-bars", config=CHART)
@@ -87,39 +78,17 @@ def _show(channels: Channels, shown: ChannelsShown, paths: Paths | None) -> None
                 "On the dotted line a channel does what Grad-CAM's weight says. Away from it, what follows is not as "
                 "simple as one weight a channel."
             )
-    if paths is not None:
-        st.markdown(escape(paths.sentence))
-        with st.container(width=620):
-            st.plotly_chart(draw_paths(paths, enlarged), key="channels-paths", config=CHART)
-            st.caption(
-                "A path: how far the score falls where only the channel on the right changes, to what it becomes with "
-                "the one on the left at its mean. The wider, the more. Hover over a path for its number."
-            )
-
-
-def _measure(
-    subject: Subject, asked: _Asked, work: Work[tuple[Channels, Paths | None]]
-) -> tuple[Channels, Paths | None]:
-    target = "auto" if subject.target is None else subject.target
-    share = 0.5 if asked.earlier else 1.0
-    channels = subject.engine.measure_channels(
-        asked.picture,
-        subject.model,
-        subject.layer,
-        target,
-        asked.beside,
-        asked.twin,
-        progress=lambda done, text: work.report(text, share * done),
-        cancel=work.cancel,
-    )
-    if asked.earlier is None:
-        return channels, None
-    return channels, subject.engine.measure_paths(
-        asked.picture,
-        subject.model,
-        (asked.earlier, subject.layer),
-        target,
-        asked.beside,
-        progress=lambda done, text: work.report(text, share + share * done),
-        cancel=work.cancel,
-    )
+    with st.container(key="paths-row", horizontal=True, gap="medium"):
+        if paths is not None:
+            with st.container(width=480):
+                st.markdown(escape(paths.sentence))
+                st.plotly_chart(draw_paths(paths, enlarged), key="channels-paths", config=CHART)
+                st.caption(
+                    "A path: how far the score falls where only the channel on the right changes, to what it becomes "
+                    "with the one on the left at its mean. The wider, the more. Hover over a path for its number."
+                )
+        if patches is not None:
+            with st.container(width=480):
+                st.markdown(escape(patches.sentence))
+                st.plotly_chart(draw_patches(patches, enlarged), key="channels-patches", config=CHART)
+                st.caption("A head or an MLP alone is given the values that it has in the other picture.")

@@ -25,8 +25,11 @@ from explain.bundled.pictures import bundled_pictures
 from explain.engine import judging
 from explain.engine.engine import Engine
 from explain.engine.masked import FILLS, FULL_LOOK
+from explain.maps.mask import MaskSettings
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from explain.report.language_model import HEADING
+from explain.report.masks import find_masks
 from explain.report.sentence import write_sentence
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
@@ -508,3 +511,48 @@ def test_curves_and_a_table_are_measured_once_the_section_is_opened(
     spent = engine.passes
     dashboard.open("curves")
     assert engine.passes == spent and dashboard.test.get("plotly_chart")
+
+
+def test_masks_are_outlined_on_the_maps_and_take_no_pass(open_dashboard: Callable[..., Any], engine: Engine) -> None:
+    words = {"model": "photo-cnn", "method": ["grad-cam", "layer-cam"], "verdicts": "0", "mask.share": "0.3"}
+    closed = open_dashboard(words)
+    assert closed.pane("grad-cam")["outlines"] == [] and closed.pane("grad-cam")["outlined"] == ""
+    before = engine.passes
+    dashboard = open_dashboard({**words, "masks": "1"})
+    assert dashboard.words["masks"] == "1" and dashboard.words["mask.share"] == "0.3"
+    picture = decode_example(bundled_pictures()[0].name)
+    entry = engine.explain(picture, "photo-cnn", ["grad-cam", "layer-cam"]).pictures[0]
+
+    def check(settings: MaskSettings) -> None:
+        for found in find_masks(entry, settings):
+            pane = dashboard.pane(found.heatmap.method)
+            assert pane["outlined"] == f"{found.sentence}." and pane["outlines"][0]["rings"]
+        (table,) = dashboard.test.table
+        assert [*table.value["Map"]] == ["Grad-CAM", "Layer-CAM"] and "Other methods" in table.value.columns
+
+    def set_value(widget: Any, value: Any) -> None:
+        dashboard.test.session_state["masks"] = True  # a browser keeps the section open, AppTest does not
+        widget.set_value(value).run()
+
+    check(MaskSettings(share=0.3))
+    set_value(dashboard.test.slider(key="mask.share"), 0.6)
+    check(MaskSettings(share=0.6))
+    set_value(dashboard.test.selectbox(key="mask.pieces"), "largest")
+    check(MaskSettings(share=0.6, pieces="largest"))
+    set_value(dashboard.test.selectbox(key="mask.threshold"), "otsu")
+    check(MaskSettings(share=0.6, pieces="largest", threshold="otsu"))
+    assert engine.passes == before and dashboard.words["mask.threshold"] == "otsu"
+    assert "mask.share" in open_dashboard({**words, "masks": "1", "mask.share": "7"}).sentences
+
+
+def test_a_language_models_words_have_a_box_of_their_own_where_a_folder_is_named(
+    open_dashboard: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = {"model": "photo-cnn", "method": ["grad-cam"], "verdicts": "0"}
+    assert HEADING not in [section.label for section in open_dashboard(words).test.expander]
+    monkeypatch.setenv("CAMSCOPE_WORDS", str(tmp_path))
+    dashboard = open_dashboard(words)
+    assert HEADING in [section.label for section in dashboard.test.expander]
+    button = next(button for button in dashboard.test.button if str(button.key).startswith("words-"))
+    button.click().run()
+    assert "holds no config.json" in dashboard.sentences and not dashboard.test.exception

@@ -11,7 +11,11 @@ import pytest
 from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
+from explain.engine import visualisation
 from explain.engine.engine import Engine
+from explain.engine.wanted import CAUTION
+from explain.passes.maco import DrawingSettings
+from explain.pictures.decode import decode
 
 
 def encode(pixels: np.ndarray) -> bytes:
@@ -233,3 +237,46 @@ def test_what_nobody_expected_is_one_calm_sentence(layers: Any, monkeypatch: pyt
     layers.test.run()
     assert "did not expect" in layers.sentences
     assert "secret" not in layers.sentences
+
+
+def test_what_a_class_and_a_channel_want_is_shown_real_places_first(
+    layers: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [decode(entry.path.read_bytes(), entry.title) for entry in bundled_pictures()[:3]]
+    monkeypatch.setattr("components.maps.wanted.list_known", lambda _: pictures)
+    monkeypatch.setattr(visualisation, "read_drawing_settings", lambda _: DrawingSettings(steps=8, crops=1))
+    assert "press a channel above" in layers.sentences
+    layers.pick("layers-wants", "class")
+    assert not layers.test.exception and not layers.test.error
+    found = engine.find_exemplars(pictures, "photo-cnn", "cat")
+    real = layers.component("cards", "wanted-places")["items"]
+    assert [item["title"] for item in real] == [one.picture.name for one in found.best]
+    assert read_image(real[0]["frames"][0]["image"]).shape == found.best[0].crop.shape
+    assert found.sentence in layers.sentences.replace("\\", "")
+    (item,) = layers.component("cards", "wanted-drawings")["items"]
+    drawing = engine.draw("photo-cnn", "cat", start=found.facets[0].mean)
+    assert drawing.answer.describe() in item["lines"][0] and found.best[0].answer.describe() in item["lines"][0]
+    said = " ".join(str(element.value) for element in layers.test.markdown).replace("\\", "")
+    assert drawing.write_sentence(found.best[0]) in said and CAUTION in said
+    small = drawing.pixels
+    large = read_image(item["frames"][0]["image"])
+    factor = len(large) // len(small)
+    middle = large[factor // 2 :: factor, factor // 2 :: factor].astype(int)
+    assert np.abs(middle - small).mean() < 8
+    assert layers.words["wants"] == "class"
+    card = layers.component("cards", "channels-raising")["items"][1]["key"]
+    # What pressing its card does.
+    layers.test.session_state["layers-wants"], layers.test.session_state["layers-wants-channel"] = "channel", int(card)
+    layers.test.run()
+    assert layers.words["wants"] == "channel" and layers.words["channel"] == card
+    assert f"channel {card} of" in layers.component("cards", "wanted-drawings")["items"][0]["frames"][0]["alt"]
+
+
+def test_a_stopped_drawing_shows_what_is_there(layers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [decode(entry.path.read_bytes(), entry.title) for entry in bundled_pictures()[:2]]
+    monkeypatch.setattr("components.maps.wanted.list_known", lambda _: pictures)
+    monkeypatch.setattr("components.maps.wanted.is_stopped", lambda key: True)
+    monkeypatch.setattr(visualisation, "read_drawing_settings", lambda _: DrawingSettings(steps=16, crops=1, rate=0.2))
+    layers.pick("layers-wants", "class")
+    assert not layers.test.exception and "Nothing is drawn yet" in layers.sentences
+    assert layers.test.button(key="wanted-go-on")

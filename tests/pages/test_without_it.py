@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from explain.bundled.pictures import bundled_pictures
+import pytest
+
+from explain.bundled.pictures import bundled_pictures, read_parts
 from explain.engine.engine import Engine
+from explain.engine.expecting import look_by_layer
+from explain.faithfulness.expectation import describe_layers
 from explain.passes.count import Passes
 from explain.pictures.decode import decode
+from pages.without_views import expected
 from tests.support.engine import spend
 
 EAR = {"model": "photo-cnn", "region": "135,60,271,60,271,150,135,150"}
@@ -51,6 +56,12 @@ def test_where_a_map_is_high_is_a_region(open_dashboard: Callable[..., Any]) -> 
     assert not dashboard.test.error and "where Grad-CAM is high" in read(dashboard)
     assert dashboard.pane("map")["map"] is not None
     assert dashboard.words["above"] == "80"
+    larger = dashboard.pane("map")
+    dashboard.test.checkbox(key="mask.edges").set_value(True).run()
+    assert not dashboard.test.error and dashboard.words["mask.edges"] == "true"
+    dashboard.test.selectbox(key="mask.threshold").set_value("otsu").run()
+    otsu = dashboard.row(dashboard.rows[0]["label"])["outlines"]
+    assert otsu and larger["map"] == dashboard.pane("map")["map"]
 
 
 def test_channels_are_taken_away_and_paths_followed_as_the_link_says(
@@ -69,3 +80,31 @@ def test_channels_are_taken_away_and_paths_followed_as_the_link_says(
     assert (dashboard.words["set-to"], dashboard.words["kept"]) == ("twin", "alone")
     assert dashboard.words["twin"] == "painted" and dashboard.words["paths-from"] == "stages.1.0"
     assert "Diamonds" not in dashboard.sentences
+
+
+def test_what_is_expected_of_parts_is_compared_with_what_they_do(
+    open_dashboard: Callable[..., Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = next(picture for picture in bundled_pictures() if picture.name == "crested-finch")
+    picture = decode(entry.path.read_bytes(), entry.title)
+    parts = {name: read_parts(entry)[name] for name in ("crest", "legs")}
+    monkeypatch.setattr(expected, "find_parts", lambda _: parts)
+    dashboard = open_dashboard({"model": "birds-cnn", "picture": picture.digest, "inside": "expected"}, "without_it")
+    assert not dashboard.test.exception and not dashboard.test.error
+    # At first what the traits of the drawn birds say.
+    assert "Misattributed: 0 of 1." in read(dashboard) and "expect" not in dashboard.words
+    effects = engine.measure_effects(picture, "birds-cnn", parts)
+    table, layers = (element.value for element in dashboard.test.table)
+    assert table["Score falls by"].tolist() == [f"{effects.regions[0].score.removal.mean():.2f}"]
+    looks = look_by_layer(engine, picture, "birds-cnn", parts["crest"])
+    assert layers["Cosine"].tolist() == [f"{look.cosine:.2f}" for look in looks]
+    assert describe_layers(looks) in read(dashboard)
+    # Filling in needs no pass, and is held by the link.
+    assert spend(engine, lambda: dashboard.pick("expected crested finch legs", "against")) == Passes()
+    assert "Misattributed: 1 of 2: “legs” has no effect." in read(dashboard)
+    assert dashboard.words["expect"] == ["+crest@crested finch", "-legs@crested finch"]
+    dashboard.pick("expected crested finch crest", "none")
+    dashboard.pick("expected crested finch legs", "none")
+    assert "at least one region" in dashboard.sentences and not dashboard.test.table
+    dashboard.pick("expected-regions", "drawn")
+    assert "Draw around places" in dashboard.sentences

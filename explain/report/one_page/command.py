@@ -42,8 +42,10 @@ def write_command(explanation: Explanation, entry: PictureExplanation, whole: bo
         words += ["--slice", str(picture.section.index + 1)]
         words += ["--plane", picture.section.plane] if picture.section.plane != "stack" else []
         words += ["--window", picture.section.window] if picture.section.window else []
-    if entry.verdicts:
-        words.append("--verdicts")
+    words += ["--verdicts"] if entry.verdicts else []
+    words += ["--without"] if entry.effects else []
+    if entry.masks is not None:
+        words += [word for name, value in entry.masks.model_dump().items() for word in ("--mask", f"{name}={value}")]
     return " ".join(map(_quote, words))
 
 

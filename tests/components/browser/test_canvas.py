@@ -63,7 +63,7 @@ def show():
         Pane("none", "Prompt-CAM " * 9, "", message="Needs a ViT with prompts.", action=("Use photo-vit", "photo-vit")),
         Pane("broken", "Broken", values=broken),
     ]
-    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %", sentence="It says cat (93 %).")]
+    rows = [Row("small", "cat.png", inputs["pixels"], "a" * 64, panes, "tabby cat 93 %", sentence="Cat, 93 %.")]
     large = np.repeat(np.repeat(inputs["pixels"], 10, axis=0), 10, axis=1)
     twice = Pane("crop", "Grad-CAM", values=2 * inputs["crop"], unit="grad-cam")
     rows.append(Row("large", "scan.png", large, "b" * 64, [twice]))
@@ -329,7 +329,7 @@ def test_what_is_said_in_words(grid: Locator, inputs: dict[str, np.ndarray]) -> 
     expect(find_pane(grid, "crop")).to_contain_text("Mind the gap.")
     expect(find_pane(grid, "crop")).to_contain_text("12 ms")
     expect(find_pane(grid, "blank")).to_contain_text("0 everywhere")
-    expect(grid.locator("[data-row=small]").get_by_test_id("canvas-sentence")).to_have_text("It says cat (93 %).")
+    expect(grid.locator("[data-row=small]").get_by_test_id("canvas-sentence")).to_have_text("Cat, 93 %.")
     assert grid.get_by_test_id("canvas-sentence").evaluate_all("all => all.filter((one) => !one.hidden).length") == 1
     expect(find_pane(grid, "crop")).to_contain_text("High in 7 % of the picture")
     assert find_pane(grid, "crop").locator(".part").get_attribute("d") == "M30 20L90 20L60 70Z"

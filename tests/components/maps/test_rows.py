@@ -213,6 +213,6 @@ def test_a_picture_measured_to_be_unlike_is_met_with_the_sentence_unless_its_kin
 def test_a_sentence_of_what_was_measured_stands_below_the_picture() -> None:
     (row,) = rows(explained(heat("grad-cam"), heat("eigen-cam")), methods=("grad-cam", "eigen-cam"))
     assert row.sentence == write_sentence(explained(heat("grad-cam"), heat("eigen-cam"))).text
-    assert row.sentence.startswith("The model says “dog” (70 %), next “cat” (20 %). Grad-CAM is high in ")
+    assert row.sentence.startswith("The model says “dog” (70 %), next “cat” (20 %). Grad-CAM is high (above ")
     (failed,) = rows(Failure(PICTURE, "It could not be read."))
     assert failed.sentence == ""

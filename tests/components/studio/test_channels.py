@@ -2,10 +2,20 @@
 
 import numpy as np
 
-from components.studio.channel_charts import draw_channels, draw_claims, draw_paths
-from components.studio.channels import MOST_BARS, ChannelsShown, describe_bars, list_beside, make_channels_key
+from components.studio.channel_charts import draw_channels, draw_claims, draw_patches, draw_paths
+from components.studio.channels import (
+    MOST_BARS,
+    MOST_CARDS,
+    ChannelsShown,
+    build_channel_cards,
+    describe_bars,
+    list_beside,
+    make_channels_key,
+)
 from explain.faithfulness.channels import Channels, Paths, Replaced, Shift
 from explain.faithfulness.effects import Answered
+from explain.faithfulness.patching import Patches
+from explain.pictures.geometry import Box
 from tests.support.engine import build_model, make_picture
 
 REMOVAL = np.random.default_rng(0).normal(size=40)
@@ -14,7 +24,7 @@ CHANNELS = Channels(
     Answered("cat", 4.0, 0.9, "cat"),
     "layer4",
     np.ones(40),
-    np.ones(40),
+    np.random.default_rng(1).normal(size=(40, 3, 3)).astype(np.float32),
     {"mean": Replaced(Shift(REMOVAL, -REMOVAL, 1.0), Shift(REMOVAL / 10, REMOVAL, 1.0), {}, CLAIMS)},
     16,
 )
@@ -52,6 +62,25 @@ def test_a_path_is_drawn_where_it_beats_random_pairs_the_wider_the_more() -> Non
     assert [edge.hovertemplate.split("<")[0] for edge in edges] == ["7 → 1: 0.500", "7 → 3: 1.000", "4 → 1: -2.000"]
     widths = [edge.line.width for edge in edges]
     assert widths == sorted(widths) and list(sources.text) == ["4", "7"] and list(sinks.text) == ["1", "3"]
+
+
+def test_heads_are_bars_and_what_is_estimated_is_pale() -> None:
+    names = tuple(f"block 0, head {number}" for number in range(20))
+    falls, measured = np.linspace(-1, 2, 20), np.arange(20) % 2 == 0
+    (bars,) = draw_patches(Patches(CHANNELS.whole, CHANNELS.whole, names, falls, 1.0, measured, 0.9)).data
+    assert len(bars.x) == MOST_BARS and bars.customdata[-1] == "block 0, head 19" and bars.x[-1] == 2
+    assert bars.marker.opacity[-1] == 0.5 and bars.marker.opacity[-2] == 1.0
+
+
+def test_cards_show_the_picture_and_where_the_channels_that_do_most_respond() -> None:
+    picture = make_picture()
+    whole, *items = build_channel_cards(CHANNELS, ChannelsShown("mean", "removal", False), picture, Box(0, 0, 50, 40))
+    strongest = sorted(range(40), key=lambda k: -abs(REMOVAL[k]))[:MOST_CARDS]
+    assert whole.title == picture.name and [card.key for card in items] == [str(k) for k in strongest]
+    assert (
+        items[0].lines == (f"{REMOVAL[strongest[0]]:+.3f}",)
+        and len({card.frames[0].image for card in items}) == MOST_CARDS
+    )
 
 
 def test_few_pictures_shown_leave_the_mean_to_examples() -> None:

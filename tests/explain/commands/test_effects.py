@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_what_cannot_be_asked_is_said(run: Run) -> None:
         ("--paths-from stages.0", "say --by-channel too"),
         ("--by-channel --paths-from stages.1", "does not come before"),
         ("--by-channel --twin nowhere.jpg", "nowhere.jpg"),
+        (f"--by-channel --twin {hens} --grid 2", "not both"),
     ):
         status, _, told = run(f"effects {hens} --model photo-cnn {asked}")
         assert status == 2 and said in told, asked
@@ -52,5 +54,25 @@ def test_it_says_what_happens_without_channels(run: Run) -> None:
     assert "2 pictures" in printed
     status, printed, _ = run(f"effects {find('cat')} --by-channel --model photo-cnn --beside {find('hens')} --json")
     data = json.loads(printed)
-    assert status == 0 and data["paths"] is None and len(data["channels"]["gradcam_weights"]) == 320
+    assert status == 0 and data["paths"] is data["patches"] is None and len(data["channels"]["gradcam_weights"]) == 320
     assert [*data["channels"]["set_to"]] == ["mean", "zero"]
+    asked = f"effects {find('cat')} --by-channel --layer blocks.5.norm1 --model photo-vit --beside {find('hens')}"
+    status, printed, _ = run(f"{asked} --twin {find('horses')}")
+    assert status == 0 and "Of 30 heads and MLPs" in printed and "from the other picture" in printed
+
+
+def test_it_says_what_does_otherwise_than_expected(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = lambda entry: {name: read_parts(entry)[name] for name in ("crest", "legs")}  # noqa: E731 - all take long
+    monkeypatch.setattr("explain.commands.effects.read_parts", two)
+    asked = f"effects {find('crested-finch')} --parts --model birds-cnn"
+    status, printed, _ = run(f"{asked} --expect traits")
+    assert status == 0 and "Misattributed: 0 of 1." in printed and "layers are more active" in printed
+    table = tmp_path / "mine.csv"
+    table.write_text("class,crest,legs\ncrested finch,-,+\n")
+    status, printed, _ = run(f"{asked} --expect {table} --json")
+    expected = json.loads(printed)["expected"]
+    assert {part["name"]: part["verdict"] for part in expected["parts"]} == {"crest": "wrong way", "legs": "no effect"}
+    assert expected["sentence"].startswith("Misattributed: 2 of 2") and len(json.loads(printed)["layers"]) == 5
+    table.write_text("class,crest\nsunny finch,+\n")
+    status, _, told = run(f"{asked} --expect {table}")
+    assert status == 2 and "expects nothing of “crested finch”" in told

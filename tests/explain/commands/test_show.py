@@ -250,3 +250,30 @@ def test_settings_reach_the_manifest(run: Run, cat: Path, tmp_path: Path) -> Non
     entry = json.loads((out / "manifest.json").read_text())["maps"][0]
     published = all_methods()["cf-cam"].presets["published"].model_dump(mode="json")
     assert entry["settings"] == {**published, "sigma": 2.0}
+
+
+def test_masks_are_written_printed_and_told(run: Run, tmp_path: Path) -> None:
+    hens = next(picture.path for picture in bundled_pictures() if picture.name == "hens")
+    asked = f"show {hens} --model photo-cnn --methods grad-cam,eigen-cam --out {tmp_path}"
+    status, printed, _ = run(f"{asked} --mask share=0.4 --mask pieces=largest")
+    assert status == 0 and printed.count("High in ") == 2 and "  The model says “" in printed
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["pictures"][0]["sentence"]["text"] in printed
+    (mask, other) = (entry["mask"] for entry in manifest["maps"])
+    assert mask["settings"] == {"threshold": "fixed", "share": 0.4, "pieces": "largest", "edges": False}
+    pixels = np.asarray(Image.open(next(tmp_path.glob("*grad-cam*.mask.png"))))
+    assert set(np.unique(pixels)) == {0, 255} and (pixels > 0).mean() == pytest.approx(mask["area"], abs=0.002)
+    assert [*mask["others"].values()] == [*other["others"].values()]
+    for wrong in ("share=2", "sharp=1", "threshold=high"):
+        status, _, said = run(f"{asked} --mask {wrong}")
+        assert status == 2 and said.startswith("--mask does not take ") and "threshold, share, pieces, edges" in said
+
+
+def test_what_happens_without_the_place_is_in_the_sentence(run: Run, tmp_path: Path) -> None:
+    bird = next(picture.path for picture in bundled_pictures() if picture.name == "barred-tit")
+    asked = f"show {bird} --model birds-cnn --methods grad-cam --out {tmp_path} --without"
+    status, printed, _ = run(f"{asked} --mask share=0.5")
+    assert status == 0 and "Painted over, “barred tit” is left with " in printed
+    assert "without 19 other places of its shape, with " in printed and "No place stands out." not in printed
+    told = json.loads((tmp_path / "manifest.json").read_text())["pictures"][0]["sentence"]
+    assert told["text"] in printed and any(figure == 0.5 for figure in told["figures"])

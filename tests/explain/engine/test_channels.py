@@ -27,7 +27,10 @@ TWIN = make_picture(7)
 
 @pytest.fixture(scope="module", params=["cnn", "vit without prompts"])
 def model(request: pytest.FixtureRequest) -> LoadedModel:
-    return build_model(request.param)
+    """One whose answers differ widely, so that what channels do is far more than rounding."""
+    model = build_model(request.param)
+    model.module.get_classifier().weight.mul_(1 if request.param == "cnn" else 40)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +112,7 @@ def test_it_equals_whole_passes_with_channels_changed_by_hooks(model: LoadedMode
             assert of.probability.removal[channel] == pytest.approx(chance(whole) - chance(gone), abs=1e-4)
             flipped = model.labels[int(gone.argmax())] if gone.argmax() != whole.argmax() else None
             assert of.flips.get(channel) == flipped
+        assert np.abs(of.score.removal).max() > 0.05
 
 
 def test_what_grad_cam_claims_is_its_weight_times_what_is_taken(cnn: LoadedModel, picture: Picture) -> None:

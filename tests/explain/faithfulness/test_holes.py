@@ -12,10 +12,9 @@ from explain.faithfulness.holes import (
     find_controls,
     find_seen,
     lay_on_input,
-    mask_above,
     open_hole,
 )
-from explain.pictures.geometry import Box, Preprocessing, find_box, prepare
+from explain.pictures.geometry import Preprocessing, find_box, prepare
 from explain.pictures.picture import build_picture
 
 SIZE = (48, 64)
@@ -118,14 +117,3 @@ def test_a_grid_covers_what_is_seen_once() -> None:
     assert (np.sum(laid, 0) == 1).all() and {int(one.sum()) for one in laid} == {64}
     with pytest.raises(PictureError, match="2 to 4"):
         cut_grid(SIZE, BOX, 5)
-
-
-def test_a_mask_of_a_map_is_where_it_is_high() -> None:
-    values = np.zeros((4, 4), dtype=np.float32)
-    values[0, 0] = 1
-    mask = mask_above(values, Box.whole((40, 40)), (40, 40), 0.5)
-    assert mask[:5, :5].all() and not mask[15:].any() and not mask[:, 15:].any()
-    with pytest.raises(PictureError, match="above zero"):
-        mask_above(-values, Box.whole((40, 40)), (40, 40), 0.5)
-    with pytest.raises(PictureError, match="between 0 and 1"):
-        mask_above(values, Box.whole((40, 40)), (40, 40), 1.5)

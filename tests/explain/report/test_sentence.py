@@ -60,7 +60,7 @@ def list_shares_of_ninths(high: np.ndarray) -> list[float]:
     return [count / sum(counts) for count in counts]
 
 
-def expect(entry: PictureExplanation, effects: Effects | None = None, share: float = 0.2) -> Iterator[str]:
+def expect(entry: PictureExplanation, share: float = 0.2) -> Iterator[str]:
     """The numbers that the sentence must have, from what the engine answered, in its order."""
     first, second = entry.predictions[:2]
     assert first.probability is not None and second.probability is not None
@@ -70,9 +70,9 @@ def expect(entry: PictureExplanation, effects: Effects | None = None, share: flo
         lead = next((one for one in shown if one.method != "eigen-cam"), shown[0])
         placed = np.nan_to_num(place(np.maximum(lead.values, 0), lead.box, entry.picture.size))
         high = placed / placed.max() > np.float32(share)
-        yield from (say_share(high.mean()), say_share(max(list_shares_of_ninths(high))))
-        if effects is not None:
-            yield from expect_effects(effects)
+        yield from (say_share(share), say_share(high.mean()), say_share(max(list_shares_of_ninths(high))))
+        if lead.key in entry.effects:
+            yield from expect_effects(entry.effects[lead.key])
         else:
             for mark in entry.verdicts[lead.key].marks if lead.key in entry.verdicts else ():
                 yield from expect_mark(mark)
@@ -120,10 +120,10 @@ def expect_effects(effects: Effects) -> Iterator[str]:
         yield from dict.fromkeys((say_share(min(beside)), say_share(max(beside))))
 
 
-def check(entry: PictureExplanation, effects: Effects | None = None, share: float = 0.2) -> str:
+def check(entry: PictureExplanation, share: float = 0.2) -> str:
     """Every number of the sentence is the engine's, every clause has one, and they are kept as they are."""
-    sentence = write_sentence(entry, MaskSettings(share=share), effects)
-    assert parse(sentence.text) == [*expect(entry, effects, share)], sentence.text
+    sentence = write_sentence(replace(entry, masks=MaskSettings(share=share)))
+    assert parse(sentence.text) == [*expect(entry, share)], sentence.text
     for clause in sentence.clauses:
         assert clause.figures and parse(clause.text) == parse(" ".join(figure.text for figure in clause.figures))
         for figure in clause.figures:
@@ -145,7 +145,9 @@ def with_verdict(entry: PictureExplanation, *marks: Mark, settled: bool = True) 
 
 def test_every_number_is_the_engines(entry: PictureExplanation) -> None:
     text = check(entry)
-    assert text.startswith("The model says “") and "Grad-CAM is high in " in text, "Eigen-CAM does not ask for a class"
+    assert text.startswith("The model says “") and "Grad-CAM is high (above 20 % of its highest value) in " in text, (
+        "Eigen-CAM does not ask for a class"
+    )
     assert "cropped away" in text and NOTHING_STANDS_OUT not in text
     check(entry, share=0.6)
 
@@ -173,15 +175,19 @@ def test_what_was_measured_without_the_place_is_told_beside_other_places(
     settings = MaskSettings(share=0.9, pieces="largest")
     mask = find_mask(lead.values, lead.box, entry.picture.size, settings)
     effects = engine.measure_effects(entry.picture, cnn, {"high": mask.enlarge()})
-    sentence = write_sentence(entry, settings, effects)
+    sentence = write_sentence(replace(entry, effects={lead.key: effects}, masks=settings))
     (clause,) = (clause for clause in sentence.clauses if clause.about == "without")
     assert parse(clause.text) == [*expect_effects(effects)]
     assert clause.text.startswith(NOTHING_STANDS_OUT) != effects.regions[0].score.stands_out
     large = engine.measure_effects(entry.picture, cnn, {"high": (4, 4, 44, 36)})
-    assert "too large to compare" in check(entry, large) and NOTHING_STANDS_OUT not in check(entry, large)
+    told = check(replace(entry, effects={lead.key: large}))
+    assert "too large to compare" in told and NOTHING_STANDS_OUT not in told
     by_score = replace(large, regions=[replace(large.regions[0], probability=None)])
     left = by_score.whole.score - by_score.regions[0].score.removal
-    assert f"is left with {left.min():.2f} to {left.max():.2f};" in write_sentence(entry, None, by_score).text
+    assert (
+        f"is left with {left.min():.2f} to {left.max():.2f};"
+        in write_sentence(replace(entry, effects={lead.key: by_score})).text
+    )
 
 
 def test_nothing_is_said_without_a_number(entry: PictureExplanation) -> None:
@@ -215,13 +221,13 @@ def test_places_are_known_parts_or_ninths() -> None:
 
 def test_millimetres_are_told_where_they_are_known(entry: PictureExplanation) -> None:
     placed = replace(entry, picture=replace(entry.picture, placement=Placement((2.0, 0.5), at_detector=True)))
-    area = write_sentence(entry).clauses[1].figures[0].value
+    area = write_sentence(entry).clauses[1].figures[1].value
     assert f"({area * 2000:,.0f} mm² at the detector)" in write_sentence(placed).text
 
 
 def test_a_method_that_does_not_ask_for_the_class_says_so(entry: PictureExplanation) -> None:
     alone = replace(entry, maps=tuple(one for one in entry.maps if one.method == "eigen-cam"))
-    assert "Eigen-CAM, which does not ask for the class, is high in " in check(alone)
+    assert "Eigen-CAM, which does not ask for the class, is high (above 20 % " in check(alone)
 
 
 def test_the_manifest_keeps_it_with_its_figures(engine: Engine, cnn: LoadedModel) -> None:

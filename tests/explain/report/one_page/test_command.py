@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from explain import Engine
+from explain.commands.flags import read_mask
 from explain.engine.explanation import Explanation
+from explain.maps.mask import MaskSettings
 from explain.models.request import ModelRequest
 from explain.report.one_page.command import PICTURE, can_be_made_again, write_command
 from explain.volumes.reading import read_volumes
@@ -39,6 +41,13 @@ def test_the_line_makes_the_same_maps(run: Callable[[str], tuple[int, str, str]]
         assert len(made.files) == 4
         for heatmap in answer.pictures[0].maps:
             np.testing.assert_array_equal(made[f"0/{heatmap.key}"], heatmap.values)
+
+
+def test_what_was_chosen_for_masks_is_on_the_line(scan: Explanation) -> None:
+    entry = replace(scan.pictures[0], masks=MaskSettings(share=0.35, pieces="largest", edges=True))
+    words = write_command(scan, entry).split()
+    given = [words[place + 1] for place, word in enumerate(words) if word == "--mask"]
+    assert read_mask(given) == entry.masks and "--without" not in words
 
 
 def test_what_no_line_makes_again_is_said(scan: Explanation, photo: Explanation) -> None:

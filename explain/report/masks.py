@@ -1,0 +1,119 @@
+"""Where the maps of a picture are high, with what stands beside each mask: its error bar, and in the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from explain.engine.explanation import PictureExplanation
+from explain.errors import PictureError
+from explain.maps.heatmap import Heatmap
+from explain.maps.mask import Mask, MaskSettings, compare_masks, find_mask
+from explain.percent import write_share
+from explain.pictures.picture import Picture
+
+Find = Callable[[Picture, Heatmap, MaskSettings], Mask]
+"""Finds the mask of a map."""
+
+
+@dataclass(frozen=True, eq=False)
+class MapMask:
+    """Where one map is high.
+
+    Attributes:
+        heatmap: the map.
+        mask: where it is high.
+        millimetres: the mask's area in mm²; None where nobody knows how large the picture's pixels are.
+        others: by the keys of the picture's other maps of the same class, the overlap with their masks, 0…1.
+    """
+
+    heatmap: Heatmap
+    mask: Mask
+    millimetres: float | None
+    others: Mapping[str, float]
+
+    @property
+    def sentence(self) -> str:
+        """How large it is, and how large with the threshold a little higher and lower."""
+        lower, higher = self.mask.areas_aside
+        area = "" if self.millimetres is None else f", {self.millimetres:,.0f} mm²"
+        between = f"{write_share(higher)} to {write_share(lower)}"
+        return (
+            f"High in {write_share(self.mask.area)} of the picture{area} ({between} with the threshold 5 points higher "
+            "or lower)"
+        )
+
+
+class MaskEntry(BaseModel):
+    """A mask as a manifest has it; see `explain.maps.mask.Mask` and `MapMask`.
+
+    `box` is left, top, right, bottom in the picture's pixels, `area` a share of the picture; `alike_aside` are the
+    overlaps with the masks at a lower and a higher threshold.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: MaskSettings
+    share: float
+    value: float
+    area: float
+    areas_aside: tuple[float, float]
+    millimetres: float | None
+    box: tuple[float, float, float, float]
+    alike_aside: tuple[float, float]
+    others: dict[str, float]
+    followed: bool
+
+
+def find_shown_mask(picture: Picture, heatmap: Heatmap, settings: MaskSettings) -> Mask:
+    """Where a map of a picture is high; see `find_mask`."""
+    return find_mask(heatmap.values, heatmap.box, picture.size, settings, picture.pixels)
+
+
+def find_masks(entry: PictureExplanation, settings: MaskSettings, find: Find = find_shown_mask) -> list[MapMask]:
+    """The masks of all maps of a picture that are high somewhere.
+
+    Args:
+        entry: what was answered of it.
+        settings: how a map becomes a mask.
+        find: finds one, or knows it.
+    """
+    found: list[tuple[Heatmap, Mask]] = []
+    for heatmap in entry.maps:
+        try:
+            found.append((heatmap, find(entry.picture, heatmap, settings)))
+        except PictureError:
+            continue  # high nowhere: its pane says so
+    alike = compare_masks([mask for _, mask in found])
+    return [
+        MapMask(
+            heatmap,
+            mask,
+            mask.measure_millimetres(entry.picture.placement),
+            {
+                other.key: float(alike[number, at])
+                for at, (other, _) in enumerate(found)
+                if at != number and other.target == heatmap.target
+            },
+        )
+        for number, (heatmap, mask) in enumerate(found)
+    ]
+
+
+def write_mask(found: MapMask) -> MaskEntry:
+    """A mask for the manifest."""
+    mask = found.mask
+    return MaskEntry(
+        settings=mask.settings,
+        share=mask.share,
+        value=mask.value,
+        area=mask.area,
+        areas_aside=mask.areas_aside,
+        millimetres=found.millimetres,
+        box=mask.box,
+        alike_aside=mask.alike_aside,
+        others=dict(found.others),
+        followed=mask.followed,
+    )

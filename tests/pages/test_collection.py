@@ -1,0 +1,148 @@
+"""The page “Collection”, driven without a browser: a run is opened, filtered, sorted and kept in the link."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.choices import chosen_model, pictures
+from components.collections import wall
+from components.collections.choosing import Opened
+from components.collections.scatter import read_row
+from explain.collections.gathered import Gathered
+from explain.collections.proving import Proof
+from explain.collections.reading import PictureReader
+from explain.collections.runs import FOLDER, list_runs
+from explain.errors import PictureError
+from explain.storage import VARIABLE
+from tests.support.collection_runs import draw_blob, write_run
+
+COUNT = 31
+
+
+@pytest.fixture
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+
+
+def list_cards(dashboard: Any) -> list[dict[str, Any]]:
+    """The cards of the wall."""
+    return next(
+        json.loads(element.proto.json)["items"]
+        for element in dashboard.test.get("bidi_component")
+        if element.proto.component_name == "camscope_cards"
+    )
+
+
+def say(dashboard: Any) -> str:
+    return " ".join(str(element.value) for element in [*dashboard.test.markdown, *dashboard.test.caption])
+
+
+@pytest.mark.usefixtures("_home")
+def test_a_run_is_filtered_and_sorted_and_the_link_holds_it(tmp_path: Path, open_dashboard: Callable[..., Any]) -> None:
+    write_run(tmp_path / FOLDER / "blobs", COUNT)
+    dashboard = open_dashboard({}, "collection")
+    assert not dashboard.test.exception and not dashboard.test.error
+    assert f"**{COUNT - 1}** of {COUNT} pictures" in say(dashboard) and "Page 1 of 2" in say(dashboard)
+    assert len(list_cards(dashboard)) == 24
+    dashboard.test.button(key="page-on").click().run()
+    assert len(list_cards(dashboard)) == COUNT - 1 - 24 and dashboard.words["page"] == "2"
+    dashboard.pick("collection-right", "wrong")
+    assert "**6** of 31 pictures" in say(dashboard) and "page" not in dashboard.words
+    dashboard.test.selectbox(key="collection-predicted").set_value("cat").run()
+    dashboard.test.selectbox(key="collection-sort").set_value("probability").run()
+    titles = [card["title"] for card in list_cards(dashboard)]
+    assert titles == ["000.png", "010.png", "020.png"]
+    first = list_cards(dashboard)[0]
+    assert first["lines"] == ["cat 100.0 %", "✕ labelled dog"] and first["frames"][0]["image"].startswith("data:image/")
+    words = {name: dashboard.words[name] for name in ("answer", "predicted", "sorted", "collection")}
+    assert words == {
+        "answer": "wrong",
+        "predicted": "cat",
+        "sorted": "probability",
+        "collection": list_runs()[0].key,
+    }
+    again = open_dashboard(words, "collection")
+    assert [card["title"] for card in list_cards(again)] == titles
+    dashboard.pick("collection-right", "failed")
+    assert "No picture of the run is like that" in " ".join(element.value for element in dashboard.test.info)
+    dashboard.test.selectbox(key="collection-predicted").set_value("").run()
+    assert list_cards(dashboard)[0]["lines"] == ["Failed. It is broken."]
+
+
+@pytest.mark.usefixtures("_home")
+def test_a_path_in_the_address_is_not_opened(tmp_path: Path, open_dashboard: Callable[..., Any]) -> None:
+    write_run(tmp_path / FOLDER / "blobs", 3)
+    write_run(tmp_path / "elsewhere" / "secret", 3)
+    dashboard = open_dashboard({"collection": str(tmp_path / "elsewhere" / "secret")}, "collection")
+    assert dashboard.words["collection"] == list_runs()[0].key
+    assert "secret" not in str(dashboard.test.selectbox(key="collection-run").options)
+
+
+@pytest.mark.usefixtures("_home")
+def test_a_picture_that_is_pressed_goes_to_compare_with_the_model_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Gathered(write_run(tmp_path / FOLDER / "blobs", 5).path)
+    state: dict[str, Any] = {}
+    for module in (wall, pictures, chosen_model):
+        monkeypatch.setattr(module.st, "session_state", state)
+    opened = Opened("key", run, PictureReader(run))
+    row = next(row for row in range(5) if run.read_rows([row])[0]["uri"] == "002.png")
+    wall.press(opened, row)
+    (digest,) = pictures.get_tray().shown
+    assert pictures.get_tray().own[digest].name == "002.png" and state[wall.OPENING]
+    assert chosen_model.get_choice().request.name == "photo-cnn"
+    (tmp_path / "collections" / "pictures" / "002.png").write_bytes(b"another")
+    with pytest.raises(PictureError, match="has changed since the run"):
+        wall.press(opened, row)
+
+
+@pytest.mark.usefixtures("_home")
+def test_points_and_a_lasso(tmp_path: Path, open_dashboard: Callable[..., Any]) -> None:
+    write_run(tmp_path / FOLDER / "blobs", 12)
+    dashboard = open_dashboard({"shown": "map-of-maps", "coloured": "correct"}, "collection")
+    assert not dashboard.test.error and len(dashboard.test.get("plotly_chart")) == 1
+    assert "near points have maps that are alike" in say(dashboard)
+    digest = Gathered(tmp_path / FOLDER / "blobs").digest
+    drawn = open_dashboard({}, "collection", {"collection-lasso": (digest, (1, 2))})
+    assert "**2** of 12 pictures" in say(drawn)
+    drawn.test.button(key="collection-all").click().run()
+    assert "**11** of 12 pictures" in say(drawn)
+    assert read_row({"customdata": 3}) == 3 and read_row({"customdata": [4]}) == 4
+    assert read_row({"customdata": True}) == read_row({}) == read_row("x") == -1
+
+
+@pytest.mark.usefixtures("_home")
+def test_strategies_are_cards_and_one_is_tested(
+    tmp_path: Path, open_dashboard: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corners = {number: (7, 7) if number % 12 == 0 else (3, 2 + number % 3) for number in range(121)}
+
+    def draw(number: int) -> np.ndarray:
+        return draw_blob(*corners[number]) + 0.05 * np.random.default_rng(number).random((8, 8)).astype(np.float32)
+
+    write_run(tmp_path / FOLDER / "blobs", 121, draw=draw, shard=64)
+    dashboard = open_dashboard({"shown": "strategies"}, "collection")
+    assert not dashboard.test.error
+    first = list_cards(dashboard)[0]
+    assert first["title"] == "⚑ Strategy 1" and len(first["frames"]) == 4
+    assert first["lines"][0].startswith("10 pictures · 8.3 % of the maps")
+    proof = Proof("cat", 8, 7, 0.6, 0.01, 0.02, 3)
+    monkeypatch.setattr("components.collections.strategies.prove", lambda *args: proof)
+    dashboard.test.button(key="strategy-test").click().run()
+    assert proof.sentence in " ".join(element.value for element in dashboard.test.warning).replace("\\", "")
+    dashboard.test.button(key="strategy-pictures").click().run()
+    assert "**10** of 121 pictures" in say(dashboard)
+
+
+@pytest.mark.usefixtures("_home")
+def test_without_a_run_the_page_says_how_to_make_one(open_dashboard: Callable[..., Any]) -> None:
+    dashboard = open_dashboard({}, "collection")
+    assert "There is no run yet" in " ".join(element.value for element in dashboard.test.info)
+    assert "python -m explain collect" in dashboard.test.code[0].value
