@@ -244,7 +244,7 @@ def test_windows_are_dragged_chosen_and_inverted(visit: Visit, volume: Volume) -
     visit.check(volume, FIRST, "72/770")
     visit.page.mouse.up(button="right")
     assert float(visit.page.get_by_test_id("canvas-grid").get_attribute("data-window-frame-ms") or 0) > 0
-    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: Own, centre 72, width 770", timeout=PATIENCE)
+    expect(visit.pane().locator(".row-notes")).to_contain_text("Window: own, centre 72, width 770", timeout=PATIENCE)
     visit.canvas().focus()
     visit.page.keyboard.press("w")
     visit.page.keyboard.press("3")
