@@ -41,7 +41,7 @@ ROOMS = {
 }
 """The floors of the rooms, from the ground up. Rooms of one floor do not know each other."""
 
-MAKERS = ("explain.bundled.making", "explain.worlds.making")
+MAKERS = ("explain.bundled.making", "explain.worlds.making", "explain.training.making")
 """The scripts that made the bundled weights and pictures. Tests hold them; nothing that runs knows them."""
 
 LONGEST = {"explain": 450, "pages": 150}

@@ -18,7 +18,13 @@ from components.session.front_door import link_to_page
 from components.session.work import Place, Work
 from components.words import escape
 from explain.bundled.caution import knows_scan
-from explain.bundled.models import FIRST_MODEL, BundledModel, bundled_models, bundled_volume_models
+from explain.bundled.models import (
+    EXAMPLE_SERIES,
+    FIRST_MODEL,
+    BundledModel,
+    bundled_models,
+    bundled_volume_models,
+)
 from explain.bundled.pictures import find_bundled
 from explain.errors import ModelError
 from explain.models.hub import HubModel, is_downloaded, search_hub
@@ -137,10 +143,11 @@ def pick_outputs(choice: ModelChoice, model: LoadedModel) -> None:
 
 
 def _list_bundled() -> None:
+    request, volumes = get_choice().request, {model.name: model for model in bundled_volume_models()}
+    has_series = get_scans().volume is not None
     # Those that read volumes are offered where a series is open.
-    beside = bundled_volume_models() if get_scans().volume is not None else []
+    beside = [model for name, model in volumes.items() if has_series or name == request.name]
     models = {model.name: model for model in (*bundled_models(), *beside)}
-    request = get_choice().request
     chosen = request.name if request.source == "bundled" and request.name in models else None
     dropdown(
         "Bundled model",
@@ -156,7 +163,18 @@ def _list_bundled() -> None:
         model = models[chosen]
         # Whoever shows it a radiograph must read this beside the answer.
         known = _list_classes(model.classes)
-        st.caption(f"{describe_bundled(model)} It knows only {known}, and finds one of them in any picture.")
+        shown = "volume" if chosen in volumes else "picture"
+        st.caption(f"{describe_bundled(model)} It knows only {known}, and finds one of them in any {shown}.")
+        if chosen in volumes and not has_series:
+            st.caption("It reads whole volumes and no pictures: upload a series or a NIfTI file above.")
+            st.button(
+                "Open the example series", key="example-series", icon=":material/view_in_ar:", on_click=_open_example
+            )
+
+
+def _open_example() -> None:
+    """Open the drawn series that the models of volumes know."""
+    get_scans().waiting = [(EXAMPLE_SERIES.name, EXAMPLE_SERIES.read_bytes())]
 
 
 def find_model_for(pictures: Sequence[Picture], labels: Sequence[str]) -> str | None:

@@ -80,7 +80,7 @@ def pick_run() -> Opened | None:
             "server starts.",
             icon=":material/grid_view:",
         )
-        st.code("python -m explain collect FOLDER --out ~/.local/share/camscope/collections/NAME", language="sh")
+        st.code(f"python -m explain collect FOLDER --out $CAMSCOPE_HOME/{FOLDER}/NAME", language="sh")
         return None
     if st.session_state.get(RUN) not in runs:
         st.session_state[RUN] = next(iter(runs))

@@ -9,6 +9,7 @@ from components.maps.curves import show_curves
 from components.maps.masks import show_masks
 from components.maps.question import Question
 from components.maps.rows import Answered
+from components.maps.words_box import show_words
 from explain.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,3 +31,4 @@ def show_sections(
     if question.comparison.by == "methods":
         show_masks(question, answered, engine.description)
     show_curves(engine, question, settings, key)
+    show_words(question.pictures)

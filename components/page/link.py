@@ -737,8 +737,9 @@ def show_link_notes() -> None:
     if scans.wanted is not None:
         with st.container(key="series-awaited", horizontal=True, vertical_alignment="center"):
             st.info(
-                f"This link shows a slice of a series that is not open here ({shorten(scans.wanted.volume)}). Upload "
-                "its files, or a zip of them, to see it.",
+                f"This link shows a slice of a series that is not open here ({shorten(scans.wanted.volume)}). "
+                f"{'Press Escape for the controls, and upload' if st.session_state.get(PRESENTING) else 'Upload'} its "
+                "files, or a zip of them, to see it.",
                 icon=":material/upload_file:",
             )
             st.button("Continue without it", key="series-forget", on_click=_forget_series, width="content")

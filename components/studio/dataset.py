@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
@@ -34,6 +35,10 @@ SOURCES: dict[Source, str] = {
     "zip": "A zip",
     "classes": "Class by class",
 }
+SOURCE_TOGETHER = "attention-source"
+SOURCES_TOGETHER: dict[Source, str] = {name: title for name, title in SOURCES.items() if name != "classes"}
+"""Where no classes are asked for."""
+
 SPECIES, EACH = "studio-species", "studio-each"
 FEWEST_SPECIES, MOST_SPECIES, FIRST_SPECIES = 2, 6, 4
 FEWEST_EACH, MOST_EACH, FIRST_EACH = 10, 100, 40
@@ -56,13 +61,13 @@ class Given:
     Attributes:
         key: changes with it.
         title: what it is called; the name of the training unless another is given.
-        read: makes a data set of it.
+        read: makes a data set of it, by class or with all pictures together.
         together: how it was told which pictures belong together, see `PromptRecipe.together`.
     """
 
     key: str
     title: str
-    read: Callable[[Work[DataSet]], DataSet]
+    read: Callable[[Work[DataSet], bool], DataSet]
     together: str = ""
 
 
@@ -120,20 +125,35 @@ def get_pile() -> Pile:
     return st.session_state[_STATE]
 
 
-def pick_dataset() -> tuple[Given, DataSet] | None:
-    """Offer the sources, read what is given, and show what was found; None until there is something."""
+def pick_dataset(by_class: bool = True) -> tuple[Given, DataSet] | None:
+    """Offer the sources, read what is given, and show what was found; None until there is something.
+
+    Args:
+        by_class: whether classes are to be told apart. If not, pictures may lie anywhere.
+    """
     source = pick_one(
         "Pictures to learn from",
-        SOURCE,
-        SOURCES,
+        SOURCE if by_class else SOURCE_TOGETHER,
+        SOURCES if by_class else SOURCES_TOGETHER,
         "Birds that are drawn here, to try it at once; or your own: a folder or a zip with a folder for each "
-        "class (or train and val with such folders in them), or files class by class.",
+        "class (or train and val with such folders in them), or files class by class."
+        if by_class
+        else "Birds that are drawn here, for a model that knows them; or your own: a folder or a zip of pictures of "
+        "the kind that the model knows.",
     )
-    pick = {"birds": _pick_birds, "folder": _pick_folder, "zip": _pick_zip, "classes": _pick_classes}[source]
-    given = pick()
+    pick: dict[Source, Callable[[], Given | None]] = {
+        "birds": _pick_birds,
+        "folder": lambda: _pick_folder(by_class),
+        "zip": lambda: _pick_zip(by_class),
+        "classes": _pick_classes,
+    }
+    given = pick[source]()
     place = Place("dataset")
     if given is None:
         return None
+    if not by_class:
+        given = replace(given, key=f"{given.key} together")
+    read = given.read
     pile = get_pile()
     if is_stopped(given.key):
         with place.container():
@@ -142,7 +162,7 @@ def pick_dataset() -> tuple[Given, DataSet] | None:
         return None
     if given.key not in pile.found and given.key not in pile.problem:
         try:
-            work = Work(given.read)
+            work: Work[DataSet] = Work(lambda work: read(work, by_class))
             pile.found = {given.key: place.watch(work, "Reading the pictures …", stop_key=given.key)}
         except Cancelled:
             raise
@@ -156,7 +176,7 @@ def pick_dataset() -> tuple[Given, DataSet] | None:
             st.error(pile.problem[given.key], icon=":material/error:")
             return None
         dataset = pile.found[given.key]
-        if source != "birds":
+        if by_class and source != "birds":
             grouped = pick_groups(dataset)
             if grouped is None:
                 return None
@@ -189,10 +209,10 @@ def _pick_birds() -> Given:
             width=245,
             help="More pictures take longer to learn from, and tell better how good the result is.",
         )
-    return Given(f"birds {species} {each}", "sample-birds", lambda work: _draw_birds(species, each, work))
+    return Given(f"birds {species} {each}", "sample-birds", partial(_draw_birds, species, each))
 
 
-def _draw_birds(species: int, each: int, work: Work[DataSet]) -> DataSet:
+def _draw_birds(species: int, each: int, work: Work[DataSet], by_class: bool) -> DataSet:
     from explain.bundled.birds.species import SPECIES as TABLE
 
     names = [row.name for row in TABLE[:species]]
@@ -202,7 +222,7 @@ def _draw_birds(species: int, each: int, work: Work[DataSet]) -> DataSet:
             raise Cancelled("Drawing the birds was stopped.")
         work.report("Drawing the birds", len(files) / (species * each))
         files.append(file)
-    return read_files(files, "sample birds", cancel=work.cancel)
+    return read_files(files, "sample birds", cancel=work.cancel, by_class=by_class)
 
 
 def draw_bird_files(species: Sequence[str], each: int, first_seed: int = 0) -> Iterator[tuple[str, bytes]]:
@@ -216,7 +236,7 @@ def draw_bird_files(species: Sequence[str], each: int, first_seed: int = 0) -> I
             yield f"{name}/{name.replace(' ', '-')}-{number + 1:03d}.png", encode_png(draw_bird(name, seed).pixels)
 
 
-def _pick_folder() -> Given | None:
+def _pick_folder(by_class: bool) -> Given | None:
     pile = get_pile()
     key = f"studio-folder-{pile.uploads}"
 
@@ -229,7 +249,7 @@ def _pick_folder() -> Given | None:
 
     if pile.folder is None:
         st.file_uploader(
-            "Folder with a folder of pictures for each class",
+            "Folder with a folder of pictures for each class" if by_class else "Folder of pictures",
             accept_multiple_files="directory",
             key=key,
             on_change=take,
@@ -240,14 +260,14 @@ def _pick_folder() -> Given | None:
     upload = pile.folder
     _show_upload(upload, f"{len(upload.files):,} files", "Another folder", lambda: setattr(pile, "folder", None))
 
-    def read(work: Work[DataSet]) -> DataSet:
+    def read(work: Work[DataSet], by_class: bool) -> DataSet:
         report = lambda share, text: work.report(text, share)  # noqa: E731
-        return read_files(upload.files, upload.name, report, work.cancel)
+        return read_files(upload.files, upload.name, report, work.cancel, by_class)
 
     return Given(f"folder {upload.number}", upload.name, read)
 
 
-def _pick_zip() -> Given | None:
+def _pick_zip(by_class: bool) -> Given | None:
     pile = get_pile()
     key = f"studio-zip-{pile.uploads}"
 
@@ -259,7 +279,7 @@ def _pick_zip() -> Given | None:
 
     if pile.archive is None:
         st.file_uploader(
-            "Zip with a folder of pictures for each class",
+            "Zip with a folder of pictures for each class" if by_class else "Zip of pictures",
             type=["zip"],
             key=key,
             on_change=take,
@@ -271,8 +291,8 @@ def _pick_zip() -> Given | None:
     data = upload.files[0][1]
     _show_upload(upload, f"{len(data) / 1e6:,.1f} MB", "Another zip", lambda: setattr(pile, "archive", None))
 
-    def read(work: Work[DataSet]) -> DataSet:
-        return read_zip(data, upload.name, lambda share, text: work.report(text, share), work.cancel)
+    def read(work: Work[DataSet], by_class: bool) -> DataSet:
+        return read_zip(data, upload.name, lambda share, text: work.report(text, share), work.cancel, by_class)
 
     return Given(f"zip {upload.number}", upload.name.rsplit(".", 1)[0], read)
 
@@ -332,8 +352,8 @@ def _pick_classes() -> Given | None:
     paths = list_paths(pile.classes)
     key = f"classes {pile.uploads} {[*pile.classes]}"
 
-    def read(work: Work[DataSet]) -> DataSet:
-        return read_files(paths, "your classes", lambda share, text: work.report(text, share), work.cancel)
+    def read(work: Work[DataSet], by_class: bool) -> DataSet:
+        return read_files(paths, "your classes", lambda share, text: work.report(text, share), work.cancel, by_class)
 
     return Given(key, "my-classes", read)
 
@@ -365,8 +385,9 @@ def show_dataset(dataset: DataSet) -> None:
 def describe_counts(dataset: DataSet) -> str:
     """How many pictures and classes, in one sentence."""
     learnt = len(dataset.list_split("train"))
+    of_classes = f" of {len(dataset.labels)} classes" if len(dataset.labels) > 1 else ""
     return (
-        f"{len(dataset.examples):,} pictures of {len(dataset.labels)} classes: {learnt:,} to learn from, "
+        f"{len(dataset.examples):,} pictures{of_classes}: {learnt:,} to learn from, "
         f"{len(dataset.examples) - learnt:,} kept back."
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from components.choices.settings import get_settings, show_setting, split_names
+from explain.settings import Settings
 from explain.training.folds import count_folds
 from explain.training.recipe import PromptRecipe, choose_recipe
 
@@ -34,27 +36,39 @@ def pick_recipe(dataset: DataSet, backbone: LoadedModel, chosen_for: str) -> Pro
     suited = choose_recipe(dataset, backbone)
     if st.session_state.get(_CHOSEN_FOR) != chosen_for:
         st.session_state[_CHOSEN_FOR] = chosen_for
-        _set(suited)
+        set_recipe(suited, _KEY)
     now = get_settings(PromptRecipe, _KEY)
     st.caption(f"On {backbone.request.name}: {describe_recipe(now)}. {describe_judging(dataset, now)}")
+    # What belongs together is told where the pictures are given, and tried on their names.
+    show_recipe(now, suited, _KEY, besides={"together"})
+    return get_settings(PromptRecipe, _KEY)
+
+
+def show_recipe(now: Settings, suited: Settings, key: str, besides: Collection[str] = ()) -> None:
+    """All settings of a training, folded away, and the way back to those that suit it.
+
+    Args:
+        now: as they are.
+        suited: as they were chosen.
+        key: of the session's state.
+        besides: names of settings that are not shown.
+    """
     # Not said in its label: with another label it would be another expander, and closed.
     with st.expander("Settings", icon=":material/tune:"):
-        for names in split_names(PromptRecipe):
+        for names in split_names(type(now)):
             with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-                # What belongs together is told where the pictures are given, and tried on their names.
-                for name in (name for name in names if name != "together"):
+                for name in (name for name in names if name not in besides):
                     with st.container(width=245):
-                        show_setting(PromptRecipe, name, _KEY, typed=True)
+                        show_setting(type(now), name, key, typed=True)
         if now != suited:
             st.button(
                 "As was chosen for these pictures",
-                key="recipe-again",
-                on_click=_set,
-                args=(suited,),
+                key=f"{key}-again",
+                on_click=set_recipe,
+                args=(suited, key),
                 icon=":material/undo:",
                 help="Every setting back to what suits this data set.",
             )
-    return get_settings(PromptRecipe, _KEY)
 
 
 def describe_recipe(recipe: PromptRecipe) -> str:
@@ -72,6 +86,7 @@ def describe_judging(dataset: DataSet, recipe: PromptRecipe) -> str:
     return f"{which} are named once, at the end, to judge it."
 
 
-def _set(recipe: PromptRecipe) -> None:
+def set_recipe(recipe: Settings, key: str) -> None:
+    """Have every setting's control say what a recipe says."""
     for name, value in recipe.model_dump().items():
-        st.session_state[f"{_KEY}.{name}"] = value
+        st.session_state[f"{key}.{name}"] = value

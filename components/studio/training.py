@@ -23,7 +23,7 @@ from explain.models.judged import say_share
 from explain.models.prompt_library import read_card
 from explain.percent import write_percent
 from explain.training.outcome import Report
-from explain.training.run import DAYS_KEPT, Phase, RunState, TrainingRun, sweep_runs
+from explain.training.run import DAYS_KEPT, Phase, RunState, TrainingRun, Trains, sweep_runs
 
 Colour = Literal["blue", "orange", "green", "red", "grey"]
 
@@ -35,6 +35,9 @@ LOOK_AGAIN = 1.0
 _PROBLEM, _AGAIN, _COMPARE, _DELETED = "training-problem", "training-again", "training-compare", "training-deleted"
 _MOST_WRONG = 24
 _MOST_BROUGHT = 4
+
+_NOTHING: dict[Trains, str] = {"prompts": "No prompts are", "attention": "Nothing is"}
+_NOTHING_WAS: dict[Trains, str] = {"prompts": "No prompts were", "attention": "Nothing was"}
 
 _PHASES: dict[Phase, tuple[str, Colour, str]] = {
     "preparing": ("Preparing", "blue", ":material/hourglass_top:"),
@@ -86,7 +89,9 @@ def show_progress(run: TrainingRun, state: RunState) -> None:
             said = "Go on from the last epoch that was kept."
             _offer("Resume", run.resume, "run-resume", ":material/play_arrow:", said, primary=True)
         if state.phase in ("preparing", "training", "paused", "interrupted"):
-            _offer("Cancel", run.cancel, "run-cancel", ":material/close:", "Stop for good. No prompts are kept.")
+            _offer(
+                "Cancel", run.cancel, "run-cancel", ":material/close:", f"Stop for good. {_NOTHING[state.trains]} kept."
+            )
         if not state.is_running and state.phase != "done":
             offer_to_leave()
             offer_to_delete(run)
@@ -112,7 +117,7 @@ def _say(state: RunState) -> None:
             icon=":material/power_off:",
         )
     elif state.phase == "cancelled":
-        st.info("Cancelled. No prompts were kept.", icon=":material/front_hand:")
+        st.info(f"Cancelled. {_NOTHING_WAS[state.trains]} kept.", icon=":material/front_hand:")
 
 
 def describe_progress(state: RunState) -> str:
@@ -228,7 +233,7 @@ def offer_prompts(run: TrainingRun, state: RunState, dataset: DataSet | None) ->
         )
         offer_files(state.name, "run")
         offer_to_leave()
-        offer_to_delete(run, state.name)
+        offer_to_delete(run, f"The prompts “{escape(state.name)}” stay: delete them on the Models page.")
     if st.session_state.pop(_COMPARE, False):
         st.switch_page(st.Page(lambda: None, title="Compare", default=True))
     st.caption(f"Kept as “{state.name}”: choose it under Prompts wherever there is a model to choose.")
@@ -245,13 +250,12 @@ def _find_what_is_gone(state: RunState) -> str | None:
     return None
 
 
-def offer_to_delete(run: TrainingRun, prompts: str | None = None) -> None:
-    """Delete a training that is over, with its pictures, once that is confirmed; `prompts` are named, and stay."""
+def offer_to_delete(run: TrainingRun, stays: str | None = None) -> None:
+    """Delete a training that is over, with its pictures, once that is confirmed; a sentence says what stays."""
     with st.popover("Delete", icon=":material/delete:", key="run-delete"):
-        stays = "" if prompts is None else f" The prompts “{escape(prompts)}” stay: delete them on the Models page."
         st.markdown(
             "This training, its pictures and its address will be gone from this machine, and cannot be brought back."
-            + stays
+            + ("" if stays is None else f" {stays}")
         )
 
         def delete() -> None:

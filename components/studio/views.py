@@ -18,13 +18,21 @@ from explain.models.request import ModelRequest
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
 
-StudioView = Literal["train", "eyes", "gallery", "surgery"]
+StudioView = Literal["train", "attention", "eyes", "gallery", "surgery"]
 
 STUDIO_VIEW = "studio-view"
-STUDIO_VIEWS: dict[StudioView, str] = {"train": "Train", "eyes": "Eyes", "gallery": "Gallery", "surgery": "Surgery"}
+STUDIO_VIEWS: dict[StudioView, str] = {
+    "train": "Train",
+    "attention": "Attention",
+    "eyes": "Eyes",
+    "gallery": "Gallery",
+    "surgery": "Surgery",
+}
 SENTENCES: dict[StudioView, str] = {
     "train": "Teach a frozen ViT to name your classes by one prompt each. What each prompt then looks at are the "
     "traits that tell its class from the others.",
+    "attention": "Train a second, small network that draws a map for every class of a model at once (T-TAME). It "
+    "learns from the model's own answers: pictures of the kind that the model knows are enough, without classes.",
     "eyes": "The traits a class's prompt looks at in a picture, from the most to the least important.",
     "gallery": "A class's field guide: for each of its traits, the pictures in which that head fires most.",
     "surgery": "Paint places of the picture over, one by one, and see what becomes of the scores and the maps.",

@@ -30,10 +30,13 @@ WORLDS_FOLDER = MODELS_FOLDER.parent / "worlds"
 VOLUMES_FOLDER = MODELS_FOLDER.parent / "volumes"
 """Where the networks that read volumes lie, apart from those of pictures, and drawn volumes to try them on."""
 
+EXAMPLE_SERIES = VOLUMES_FOLDER / "phantom-series.zip"
+"""A drawn phantom as a series, to be opened at a press."""
+
 EXAMPLE_VOLUMES = {
     "A drawn phantom (NIfTI)": VOLUMES_FOLDER / "phantom.nii.gz",
     "Its lesion (NIfTI)": VOLUMES_FOLDER / "phantom-lesion.nii.gz",
-    "The same as a DICOM series": VOLUMES_FOLDER / "phantom-series.zip",
+    "The same as a DICOM series": EXAMPLE_SERIES,
 }
 """Files of one drawn volume, by title; its lesion is what decides."""
 

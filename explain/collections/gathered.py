@@ -112,11 +112,6 @@ class Gathered:
         """All that is said of some rows."""
         return list(self._table.take(pa.array(rows, pa.int64())).to_pylist())
 
-    def find_digest(self, digest: str) -> int | None:
-        """The row of a picture, by the SHA-256 of its bytes; the first of copies."""
-        found = pc.index(self._table["digest"], digest).as_py()
-        return None if found < 0 else int(found)
-
     def read_maps(self, rows: Sequence[int], method: str) -> dict[int, KeptMap]:
         """The maps of some rows; left out are those of pictures that failed, or whose values were no numbers."""
         columns = [name_column(method, what) for what in ("", "rows", "scale", "box")]

@@ -70,7 +70,7 @@ class Proof:
         others = "" if self.outside is None else f", in other pictures of the class by {self.outside:.2f}"
         found = (
             f"In {self.standing_out} of {self.tried} pictures no other place does as much (by chance: "
-            f"{write_percent(CHANCE)} each, so {self.chance:.1g} for as many)."
+            f"{write_percent(CHANCE)} each, so {self.chance:.1g} for as many); in {self.flips} the answer changes."
         )
         verdict = (
             f"The model relies on this place for “{self.label}”."

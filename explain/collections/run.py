@@ -64,6 +64,7 @@ class Outcome:
         fresh: pictures that were written now.
         failed: of those, why they could not be explained, in sentences, with how many each holds for.
         notes: sentences on what was left out of the question.
+        begun: shards that were begun; one is begun again when the worker died on it.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class Outcome:
     fresh: int
     failed: Counter[str]
     notes: tuple[str, ...]
+    begun: int = 0
 
 
 Tell = Callable[[Pace], None]
@@ -105,7 +107,7 @@ def collect(
     while not run.over:
         with _start(command, order, nice) as worker:
             run.follow(worker)
-    return Outcome(order.out, run.pace.total, run.fresh, run.failed, run.notes)
+    return Outcome(order.out, run.pace.total, run.fresh, run.failed, run.notes, run.begun)
 
 
 @dataclass
@@ -120,6 +122,7 @@ class _Run:
     failed: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
     over: bool = False
+    begun: int = 0
     _deaths: Counter[str] = field(default_factory=Counter)
     _shard: str = ""
     _ids: list[str] = field(default_factory=list)
@@ -172,6 +175,7 @@ class _Run:
 
     def _hear_at(self, shard: str, ids: list[str], count: int) -> None:
         self._shard, self._ids = shard, ids
+        self.begun += 1
 
     def _hear_far(self, count: int) -> None:
         self._say(done=self._written + count)

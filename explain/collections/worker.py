@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
 from explain.collections.run_folder import RunFolder, Shard
@@ -82,6 +83,8 @@ def work_on(order: Order, say: Say, cancel: threading.Event) -> None:
         )
         for part in undone:
             _write(work, folder, part, say)
+        if undone:
+            Gathered(folder.path)  # so that whoever opens the run next need not wait for it to be gathered
     finally:
         lock.close()
     say("done")

@@ -98,17 +98,9 @@ def effects(
     if map_ is not None:
         regions |= _find_high(engine, opened, loaded, target, map_, read_mask([f"share={above}", *(mask or [])]))
     if by_channel:
-        others = [
-            decode(read_file(path), path.name, white=white) for path in (*([twin] if twin else []), *(beside or []))
-        ]
-        made = (
-            others.pop(0)
-            if twin
-            else paint_over(opened, join_regions(regions.values(), opened.size))
-            if regions
-            else None
-        )
-        print_channels(engine, opened, loaded, Within(layer, paths_from, target, made, others), as_json)
+        others = [decode(read_file(path), path.name, white=white) for path in beside or []]
+        within = Within(layer, paths_from, target, _find_twin(opened, twin, regions, white), others)
+        print_channels(engine, opened, loaded, within, as_json)
         return
     if layer != "auto" or paths_from or twin or beside:
         raise ExplainError("--layer, --paths-from, --twin and --beside are about channels: say --by-channel too.")
@@ -126,6 +118,15 @@ def effects(
     if found is not None:
         print_agreement(*found)
     print("Not for diagnostic use.")
+
+
+def _find_twin(picture: Picture, file: Path | None, regions: dict[str, Region], white: int | None) -> Picture | None:
+    """The other picture: a file, or this one with regions painted over; None where neither is given."""
+    if file is not None and regions:
+        raise ExplainError("Give the other picture by --twin, or regions that are painted over in this one: not both.")
+    if file is not None:
+        return decode(read_file(file), file.name, white=white)
+    return paint_over(picture, join_regions(regions.values(), picture.size)) if regions else None
 
 
 def _read_region(text: str) -> tuple[str, Region]:

@@ -28,6 +28,7 @@ from explain.pictures.naming import Names
 from explain.pictures.scaling import MOST_WHITE
 from explain.settings import Settings, read_refusal
 from explain.storage import read_file, refusing_to_write
+from explain.training.attention_recipe import AttentionRecipe
 from explain.training.recipe import PromptRecipe
 
 if TYPE_CHECKING:
@@ -111,10 +112,16 @@ CHECKPOINT = (
 )
 """What a checkpoint cannot say of itself; the arguments of `read_model`."""
 
-RECIPE = tuple(
-    _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
-    for name, info in PromptRecipe.model_fields.items()
-)
+
+def _declare_settings(kind: type[Settings]) -> tuple[inspect.Parameter, ...]:
+    """A flag for each setting of a training."""
+    return tuple(
+        _declare_flag(name, info.annotation, f"{info.title}. {info.description}")
+        for name, info in kind.model_fields.items()
+    )
+
+
+RECIPE, ATTENTION = _declare_settings(PromptRecipe), _declare_settings(AttentionRecipe)
 
 DRAWING = tuple(
     _declare_flag(name, info.annotation, f"{info.title}. {info.description}")

@@ -100,7 +100,9 @@ def open_series(files: Sequence[Path], number: int) -> Volume:
 def _choose(found: Found, number: int) -> Series:
     if not found.series:
         raise ExplainError(
-            found.problems[0] if found.problems else "There is no series in these files: leave --slice out."
+            found.problems[0]
+            if found.problems
+            else "There is no series in these files. Name others, or leave --slice out."
         )
     if not 1 <= number <= len(found.series):
         listed = "; ".join(f"{place} {one.name}" for place, one in enumerate(found.series[:9], 1))

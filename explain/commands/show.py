@@ -51,6 +51,7 @@ from explain.pictures.bounds import MAX_BYTES
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.report.export import Report, save
+from explain.report.language_model import HEADING, open_language_model
 from explain.report.mask_files import MaskFiles
 from explain.report.masks import find_masks
 from explain.report.one_page.stack import ExplainedStack
@@ -103,6 +104,10 @@ def show(
         bool,
         typer.Option("--without", help="Also measure what happens without the place where the first map is high."),
     ] = False,
+    words: Annotated[
+        Path | None,
+        typer.Option(help="Folder with an image-text model of transformers: also print what it says of each picture."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Also write a one-page report, FILE.pdf or FILE.html.")] = None,
     mask: Annotated[
         list[str] | None,
@@ -133,10 +138,11 @@ def show(
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
     masks = None if mask is None else read_mask(mask)
+    describe = None if words is None else open_language_model(words).describe
     out = check_folder(out)
-    if stack and (verdicts or without or references is not None or (fusion, augmentation) != ("none", "none")):
+    if stack and (verdicts or without or words or references is not None or (fusion, augmentation) != ("none", "none")):
         raise ExplainError(
-            "--stack explains slices as they are: leave verdicts, effects, references, fusion, views out."
+            "--stack explains slices as they are: leave verdicts, effects, words, references, fusion, views out."
         )
     asks_for_series = stack or slice_ is not None or plane != "stack" or window is not None or series != 1
     volume = open_series(pictures, series) if asks_for_series or are_volumes(pictures) else None
@@ -149,6 +155,8 @@ def show(
     request, weights, file = read_model(model, **checkpoint)
     loaded = engine.load(request, weights)
     keep_recipe(loaded, **checkpoint)
+    if volume is None and not loaded.reads_volumes:
+        take_away.refuse_pictures()
     for note in loaded.notes:
         print(f"{request.name}: {note}")
     if request.source == "file" and loaded.outputs == "classes" and not (request.outputs or request.labels):
@@ -158,9 +166,16 @@ def show(
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     if loaded.reads_volumes and not stack:
-        if verdicts or without or references is not None or masks or (fusion, augmentation) != ("none", "none"):
+        if (
+            verdicts
+            or without
+            or words
+            or references is not None
+            or masks
+            or (fusion, augmentation) != ("none", "none")
+        ):
             raise ExplainError(
-                "A volume is explained as it is: leave verdicts, effects, references, masks, fusion, views out."
+                "A volume is explained as it is: leave verdicts, effects, words, references, masks, fusion, views out."
             )
         volume = volume or open_whole(pictures, series, request.name)
         answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say_progress)
@@ -219,6 +234,7 @@ def show(
                 ask_now,
                 folder,
                 leave_out,
+                describe,
             )
             engine.forget()  # each picture is asked about once: what is kept of it would serve nobody
     if not folder.count:
@@ -332,6 +348,7 @@ def _show_some(
     ask: Callable[[Sequence[Picture]], Explanation],
     report: Report,
     leave_out: LeaveOut,
+    describe: Callable[[Picture], str] | None,
 ) -> None:
     """Explain some pictures together, write and print what is said of each. Nothing of them is held longer."""
     for explanation in _ask_about(pictures, ask, leave_out):
@@ -339,6 +356,8 @@ def _show_some(
         report.add(explanation, places)
         for number, entry in enumerate(explanation.pictures, first):
             _print_entry(entry, explanation.model.labels, report.name(entry.picture, number))
+            if describe is not None:
+                print(f"  {HEADING}:\n    {describe(entry.picture)}")
 
 
 def _ask_on(

@@ -69,11 +69,6 @@ class TakeAway:
         kinds = () if export is None else read_kinds(export)
         if for_archive and "dicom" not in kinds:
             raise ExplainError("--for-archive is about DICOM files: say --export dicom as well.")
-        if "nifti" in kinds and volume is None:
-            raise ExplainError(
-                "NIfTI files are made of slices of a series, whose place in the patient is known: say which with "
-                "--slice, or leave nifti out."
-            )
         place = None if report is None else read_report_path(report)
         if place is not None:
             check_folder(place[0].parent)
@@ -82,6 +77,18 @@ class TakeAway:
         exported = [ScanExport(kinds, originals, for_archive, view)] if kinds else []
         # A stack has one page, once all of it is answered.
         return cls((*([] if page is None or stack else [page]), *exported), page, place, kinds, for_archive, view)
+
+    def refuse_pictures(self) -> None:
+        """Refuse what can be made of scans alone, where pictures are explained.
+
+        Raises:
+            ExplainError: NIfTI files were asked for.
+        """
+        if "nifti" in self.kinds:
+            raise ExplainError(
+                "NIfTI files are made of slices of a series, whose place in the patient is known: say which with "
+                "--slice, or leave nifti out."
+            )
 
     def write_volume(self, answer: VolumeExplanation, out: Path, window: str | None = None) -> str:
         """Write what was asked for of a volume that was explained whole; and say where to, as the end of a sentence.

@@ -33,6 +33,9 @@ from explain.progress import Progress
 
 MOST_CLASSES = 1_000
 
+TOGETHER = "all pictures"
+"""The one class of pictures whose folders name none."""
+
 _SPLITS: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -58,13 +61,16 @@ def _ignore(share: float, text: str) -> None:
     """Report to nobody."""
 
 
-def read_folder(folder: Path, progress: Progress = _ignore, cancel: threading.Event | None = None) -> DataSet:
+def read_folder(
+    folder: Path, progress: Progress = _ignore, cancel: threading.Event | None = None, by_class: bool = True
+) -> DataSet:
     """Read `class/picture`, or `train/class/picture` with `val/class/picture`, from a folder of this computer.
 
     Args:
         folder: links in it are followed.
         progress: told how far it is.
         cancel: set to stop.
+        by_class: whether its folders name classes. If not, all pictures are taken together, wherever they lie.
 
     Raises:
         DataSetError: it is no folder, or no set that can be trained on.
@@ -73,7 +79,7 @@ def read_folder(folder: Path, progress: Progress = _ignore, cancel: threading.Ev
     if not folder.is_dir():
         raise DataSetError(f"{folder} is no folder. Name a folder with a folder of pictures for each class.")
     files = [GivenFile(parts, partial(read_path, path)) for path, parts in walk_folder(folder) if not is_junk(parts)]
-    return _gather(files, folder.name or str(folder), progress, cancel)
+    return _gather(files, folder.name or str(folder), progress, cancel, by_class)
 
 
 def read_files(
@@ -81,6 +87,7 @@ def read_files(
     name: str,
     progress: Progress = _ignore,
     cancel: threading.Event | None = None,
+    by_class: bool = True,
 ) -> DataSet:
     """As `read_folder`, from paths with slashes and the bytes of each file, such as an uploaded folder.
 
@@ -89,6 +96,7 @@ def read_files(
         name: what the person calls the folder.
         progress: told how far it is.
         cancel: set to stop.
+        by_class: see `read_folder`.
 
     Raises:
         DataSetError: it is no set that can be trained on.
@@ -99,11 +107,15 @@ def read_files(
         parts = split_path(path)
         if parts and not is_junk(parts):
             found.append(GivenFile(parts, partial(read_given, content)))
-    return _gather(found, name, progress, cancel)
+    return _gather(found, name, progress, cancel, by_class)
 
 
 def read_zip(
-    data: bytes | BinaryIO, name: str, progress: Progress = _ignore, cancel: threading.Event | None = None
+    data: bytes | BinaryIO,
+    name: str,
+    progress: Progress = _ignore,
+    cancel: threading.Event | None = None,
+    by_class: bool = True,
 ) -> DataSet:
     """As `read_folder`, from a zip. Nothing is unpacked to the disk; what is unpacked to memory is bounded.
 
@@ -112,6 +124,7 @@ def read_zip(
         name: what the person calls it.
         progress: told how far it is.
         cancel: set to stop.
+        by_class: see `read_folder`.
 
     Raises:
         DataSetError: it is no zip, is encrypted, climbs out of its folder, unpacks to too much, or is no set that can
@@ -127,16 +140,18 @@ def read_zip(
         parts = check_entry(entry, budget)
         if parts and not entry.is_dir() and not is_junk(parts):
             files.append(GivenFile(parts, partial(read_entry, archive, entry, budget)))
-    dataset = _gather(files, shown, progress, cancel)
+    dataset = _gather(files, shown, progress, cancel, by_class)
     budget.close()
     return dataset
 
 
-def _gather(files: Sequence[GivenFile], name: str, progress: Progress, cancel: threading.Event | None) -> DataSet:
+def _gather(
+    files: Sequence[GivenFile], name: str, progress: Progress, cancel: threading.Event | None, by_class: bool
+) -> DataSet:
     """Decode every file once, leave out what cannot be used, and split."""
     if len(files) > MOST_FILES:
         raise DataSetError(f"“{name}” holds more than {MOST_FILES:,} files. Leave some out.")
-    placed, skipped = _arrange(files, name)
+    placed, skipped = _arrange(files, name) if by_class else (_lay_together(files, name), [])
     seen: dict[str, list[_Placed]] = defaultdict(list)
     broken: dict[str, str] = {}
     for number, one in enumerate(placed):
@@ -217,6 +232,14 @@ def _arrange(files: Sequence[GivenFile], name: str) -> tuple[list[_Placed], list
     return placed, skipped
 
 
+def _lay_together(files: Sequence[GivenFile], name: str) -> list[_Placed]:
+    """All pictures in one class, wherever they lie."""
+    placed = [_Placed(file, TOGETHER, None) for file in sorted(files, key=lambda file: file.parts)]
+    if not any(one.file.looks_like_picture for one in placed):
+        raise DataSetError(f"“{name}” holds no pictures. Give a folder or a zip of pictures.")
+    return [one for one in placed if one.file.looks_like_picture]
+
+
 def _unwrap(files: list[GivenFile]) -> list[GivenFile]:
     """Take off a folder that is round everything else, such as a zip of one folder has."""
     while True:
@@ -239,10 +262,14 @@ def _check_classes(wanted: set[str], kept: Sequence[_Placed], name: str, skipped
     why = f" {describe_skipped(skipped)}. For instance {first.name}: {first.reason}" if first else ""
     if not kept:
         raise DataSetError(f"“{name}” holds no picture that can be used.{why}")
-    if len(labels) < 2:
+    if len(labels) < 2 and labels != (TOGETHER,):
         raise DataSetError(
             f"“{name}” has one class only, “{labels[0]}”. Prompts learn what tells classes apart: give at least two."
         )
+    if labels == (TOGETHER,):
+        if len(kept) < 2:
+            raise DataSetError(f"“{name}” holds one picture only that can be used. Give more.{why}")
+        return labels
     if len(labels) > MOST_CLASSES:
         raise DataSetError(
             f"“{name}” has {len(labels):,} classes: at most {MOST_CLASSES:,} can be taught. Leave some out."

@@ -120,11 +120,13 @@ class Channels:
     @property
     def sentence(self) -> str:
         """What came out, in two or three sentences."""
-        first = self.replaced["mean"]
-        channel = int(self.rank()[0])
+        way: Way = "mean" if self.pictures > 1 else "zero"  # of one picture alone its mean may well do nothing
+        first = self.replaced[way]
+        channel = int(self.rank(way)[0])
+        at = "its mean" if way == "mean" else "zero"
         text = (
-            f"Of the {len(self.weights)} channels of “{self.layer}”, number {channel} does most: with it at its "
-            f"mean the score of “{self.whole.label}” changes by {_write_change(-first.score.removal[channel])}"
+            f"Of the {len(self.weights)} channels of “{self.layer}”, number {channel} does most: with it at {at} the "
+            f"score of “{self.whole.label}” changes by {_write_change(-first.score.removal[channel])}"
         )
         if first.probability is not None and self.whole.probability is not None:
             left = self.whole.probability - float(first.probability.removal[channel])

@@ -169,7 +169,7 @@ def build_architecture(
     Raises:
         ModelError: it cannot be built so.
     """
-    import torch
+    from explain.networks.outline import shapes_alone
 
     if architecture.family == "timm":
         build = partial(_build_timm, global_pool=global_pool)
@@ -179,7 +179,7 @@ def build_architecture(
         raise ModelError(f"{architecture} has one way of pooling, so “{global_pool}” cannot be chosen. Leave it out.")
     try:
         if device == "meta":
-            with torch.device("meta"):
+            with shapes_alone():
                 return build(architecture.name, num_classes, channels, input_size).eval()
         return build(architecture.name, num_classes, channels, input_size).eval()
     except (NotImplementedError, RuntimeError, ValueError, AssertionError, TypeError) as error:

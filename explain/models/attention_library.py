@@ -58,7 +58,7 @@ class AttentionCard(BaseModel):
     backbone_fingerprint: str
     layers: tuple[str, ...] = Field(min_length=1, max_length=MOST_LAYERS)
     channels: tuple[int, ...]
-    grid: tuple[int, int]
+    grid: tuple[int, ...] = Field(min_length=2, max_length=2)
     classes: tuple[str, ...] = Field(min_length=2)
     recipe: dict[str, Any]
     report: AttentionReport

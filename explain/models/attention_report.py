@@ -28,8 +28,8 @@ class MapFigures(BaseModel):
         increase: of how many pictures of a hundred it rises then.
         insertion: area under the probability as the most marked places come out of a blur, 0…1.
         deletion: the same as they are hidden.
-        likeness: correlation of the maps of the likeliest and the least likely class, -1…1; None where they are one map
-            for all classes.
+        likeness: correlation of the maps of the likeliest and the least likely class, -1…1; None where that was not
+            measured, which would take many passes more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

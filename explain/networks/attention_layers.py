@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from explain.networks.layer import Layer
 
 MOST_LAYERS = 4
+LARGEST_GRID = 56
+"""Cells along each side of the maps, at most."""
+
 _USUAL = 3
 _FINEST = 4  # pixels of the input along a cell's side; what is finer knows edges, and its fusion is dear
 
@@ -30,3 +33,8 @@ def find_attention_layers(layers: Sequence[Layer], default: Layer, input_size: S
     rest = [layer for layer in reversed(coarse) if layer not in chosen]
     chosen += rest[: _USUAL - len(chosen)]
     return tuple(layer for layer in until if layer in chosen)
+
+
+def choose_grid(grid: Sequence[int]) -> tuple[int, ...]:
+    """The grid of the maps, where the first layer has this one: the same, but for sides that are too long."""
+    return tuple(min(side, LARGEST_GRID) for side in grid)

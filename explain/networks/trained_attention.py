@@ -12,9 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LARGEST_GRID = 56
-"""Cells along each side of the maps, at most."""
-
 
 class TrainedAttention(nn.Module):
     """Maps of all classes from features of several layers, in one forward pass.
@@ -25,31 +22,34 @@ class TrainedAttention(nn.Module):
     Args:
         channels: of each layer, in the order in which their features are given.
         classes: how many maps.
-        grid: of the maps, `(h, w)`: the first layer's, see `choose_grid`.
+        grid: of the maps, `(h, w)`: the first layer's, see `explain.networks.attention_layers.choose_grid`.
     """
 
     def __init__(self, channels: Sequence[int], classes: int, grid: Sequence[int]) -> None:
         super().__init__()
-        self.grid = tuple(grid)
+        self.grid, self._channels = tuple(grid), [*channels]
         self.convolutions = nn.ModuleList(nn.Conv2d(count, count, 1) for count in channels)
         self.norms = nn.ModuleList(nn.BatchNorm2d(count) for count in channels)
         self.fusion = nn.Conv2d(sum(channels), classes, 1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps `(B, classes, h, w)` before the sigmoid, of features `(B, C_l, h_l, w_l)` of each layer."""
-        joined = []
-        for convolution, norm, given in zip(self.convolutions, self.norms, features, strict=True):
+        weights = self.fusion.weight.split(self._channels, 1)
+        maps: Tensor | None = None
+        for convolution, norm, weight, given in zip(self.convolutions, self.norms, weights, features, strict=True):
             branch = torch.relu(norm(convolution(given)) + given)
-            if branch.shape[2:] != self.grid:
-                branch = functional.interpolate(branch, self.grid, mode="bilinear", align_corners=False)
-            joined.append(branch)
-        maps: Tensor = self.fusion(torch.cat(joined, 1))
-        return maps
+            # Fusing and enlarging are both linear and may change places: what is enlarged is then the fewer channels.
+            if len(weight) > branch.shape[1]:
+                branch = self._enlarge(branch)
+            part = self._enlarge(functional.conv2d(branch, weight))
+            maps = part if maps is None else maps + part
+        assert maps is not None and self.fusion.bias is not None
+        return maps + self.fusion.bias[:, None, None]
 
-
-def choose_grid(grid: Sequence[int]) -> tuple[int, ...]:
-    """The grid of the maps, where the first layer has this one: the same, but for sides that are too long."""
-    return tuple(min(side, LARGEST_GRID) for side in grid)
+    def _enlarge(self, maps: Tensor) -> Tensor:
+        if maps.shape[2:] == self.grid:
+            return maps
+        return functional.interpolate(maps, self.grid, mode="bilinear", align_corners=False)
 
 
 def enlarge_masks(masks: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,1 +1,1 @@
-"""Class prompts learnt on a frozen ViT: `run` is the page's side, `worker` the process's. Stands on models."""
+"""What is learnt on a frozen network: class prompts, T-TAME's attention. The page has `run`, the process `worker`."""

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from explain.errors import ExplainError
+from explain.networks.attention_layers import choose_grid
 from explain.networks.meaning import read_answers
 from explain.networks.output import first_tensor, read_scores
-from explain.networks.trained_attention import TrainedAttention, choose_grid
+from explain.networks.trained_attention import TrainedAttention
 from explain.training.attention_loss import find_loss, make_reference, mask_pictures, take_own
 from explain.training.attention_recipe import AttentionRecipe, find_cycle_rate
 from explain.training.outcome import Epoch
@@ -47,6 +48,8 @@ class Frozen:
 
     def name(self, pictures: Tensor) -> Tensor:
         """The score of each class, `(B, classes)`; differentiable to the pictures."""
+        if pictures.device.type == "cpu":  # convolutions are a sixth quicker in this order of memory
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
         numbers = read_scores(self.loaded.module(pictures), len(pictures))
         return read_answers(numbers, self.loaded.outputs).float()
 

@@ -40,7 +40,7 @@ _RISE = RiseSettings(masks=200)
 _MEASURES = tuple(MEASURES[name] for name in ("average drop", "increase", "insertion", "deletion"))
 
 Pairs = dict[str, tuple[np.ndarray, "np.ndarray | None"]]
-"""By title, the map of the likeliest class and that of the least likely; None where there is one map for all."""
+"""By title, the map of the likeliest class and that of the least likely; None where that was not drawn."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _draw(frozen: Frozen, picture: Tensor, own: np.ndarray, target: int) -> Pair
             pairs[method.title] = best, other
         rise = get_method("rise")
         pairs[rise.title] = rise.function(capture(asks[0]), _RISE).values.cpu().numpy(), None
-    pairs["Centre"] = draw_centre(), None
+    pairs["Centre"] = draw_centre(), draw_centre()  # one map for all classes
     return pairs
 
 

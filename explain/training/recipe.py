@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +16,8 @@ from explain.settings import Settings, read_refusal, setting
 if TYPE_CHECKING:
     from explain.datasets.dataset import DataSet
     from explain.models.loaded import LoadedModel
+
+R = TypeVar("R", bound=Settings)
 
 _LARGE_SET = 5_000
 _FOLDED_SET = 1_000
@@ -124,21 +126,21 @@ def choose_recipe(dataset: DataSet, backbone: LoadedModel) -> PromptRecipe:
     )
 
 
-def change_recipe(recipe: PromptRecipe, changes: Mapping[str, Any]) -> PromptRecipe:
-    """A recipe with other settings.
+def change_recipe(recipe: R, changes: Mapping[str, Any]) -> R:
+    """A recipe, of prompts or of attention, with other settings.
 
     Raises:
         ExplainError: there is no such setting, or a value is out of its bounds.
     """
     try:
-        return PromptRecipe.model_validate({**recipe.model_dump(), **changes})
+        return type(recipe).model_validate({**recipe.model_dump(), **changes})
     except ValidationError as error:
         refusal = read_refusal(error)
-        known = PromptRecipe.model_fields.get(refusal.field)
+        known = type(recipe).model_fields.get(refusal.field)
         if known is None:
             raise ExplainError(
                 f"There is no setting “{refusal.field}” of the training. There are: "
-                f"{', '.join(PromptRecipe.model_fields)}."
+                f"{', '.join(type(recipe).model_fields)}."
             ) from None
         raise ExplainError(f"{known.title} cannot be {refusal.given}: {refusal.reason}.") from None
 

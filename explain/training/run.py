@@ -23,16 +23,17 @@ from explain.datasets.groups import group_as_told
 from explain.errors import ExplainError
 from explain.models.request import ModelRequest
 from explain.storage import VARIABLE, data_folder, find_data_folder, make_folder, write_atomically
-from explain.training.outcome import Epoch, Report
+from explain.training.outcome import Epoch
 from explain.training.process_lock import is_locked
 from explain.training.recipe import PromptRecipe
-from explain.training.run_folder import EPOCH, REPORT, Order, RunFolder, Words
+from explain.training.run_folder import EPOCH, REPORT, AnyReport, Order, Recipe, RunFolder, Words
 
 if TYPE_CHECKING:
     from explain.datasets.dataset import DataSet
     from explain.models.prompt_library import PromptCard
 
 Phase = Literal["preparing", "training", "paused", "done", "failed", "cancelled", "interrupted"]
+Trains = Literal["prompts", "attention"]
 _FINAL = ("done", "failed", "cancelled")
 """The phases that a run's process says itself when it ends; an interrupted one could not."""
 
@@ -51,15 +52,16 @@ class RunState:
 
     Attributes:
         phase: `interrupted` is a run whose process ended on its own; `TrainingRun.resume` brings it back.
-        name: of the prompts; once they are saved, the one they were saved under.
+        name: of the prompts or the attention; once they are saved, the one they were saved under.
         epochs: those that are over.
         epochs_planned: how many there are at most.
         share: of the epochs, 0…1.
         seconds_left: at most, while training; None where nothing can be said.
         message: what is being done, or why it failed, in a sentence; may be empty.
         report: once done.
-        digest: once done, `PromptCard.digest` of its prompts; empty for runs from before it was kept.
+        digest: once done, that of the card; empty for runs from before it was kept.
         keeps: whether its pictures stay when it is over.
+        trains: what it trains.
     """
 
     phase: Phase
@@ -69,9 +71,10 @@ class RunState:
     share: float
     seconds_left: float | None
     message: str
-    report: Report | None
+    report: AnyReport | None
     digest: str = ""
     keeps: bool = True
+    trains: Trains = "prompts"
 
     @property
     def is_running(self) -> bool:
@@ -101,7 +104,7 @@ class TrainingRun:
         cls,
         dataset: DataSet,
         backbone: ModelRequest,
-        recipe: PromptRecipe,
+        recipe: Recipe,
         name: str,
         weights: bytes | None = None,
         keep: bool = True,
@@ -110,16 +113,17 @@ class TrainingRun:
 
         Args:
             dataset: the pictures.
-            backbone: the ViT.
-            recipe: settings.
-            name: for the prompts. Where it is taken by the end of the training, a number is put behind it.
+            backbone: the network.
+            recipe: settings, which say what is trained.
+            name: for what is trained. Where it is taken by the end of the training, a number is put behind it.
             weights: the checkpoint's bytes, for a backbone from a file.
             keep: whether the pictures stay when it is over, until it is deleted or `DAYS_KEPT` days are past.
 
         Raises:
             ExplainError: the disk is full, or no process can be started. Nothing is left behind.
         """
-        dataset = group_as_told(dataset, recipe.together)  # by their names, which are not kept
+        if isinstance(recipe, PromptRecipe):
+            dataset = group_as_told(dataset, recipe.together)  # by their names, which are not kept
         make_folder(data_folder() / "runs")
         sweep_runs()
         run = cls(secrets.token_urlsafe(32))
@@ -179,7 +183,8 @@ class TrainingRun:
             left = (1 - share) * len(done) / share_then * sum(recent) / len(recent)
         report = REPORT.validate_json(self.files.report.read_bytes()) if phase == "done" else None
         share = 1.0 if phase == "done" else share
-        return RunState(phase, name, done, planned, share, left, message, report, digest, order.keep)
+        trains: Trains = "prompts" if isinstance(order.recipe, PromptRecipe) else "attention"
+        return RunState(phase, name, done, planned, share, left, message, report, digest, order.keep, trains)
 
     def pause(self) -> None:
         """Have it wait after the batch at hand. It keeps its memory; if it is killed, its checkpoint stands."""
@@ -225,7 +230,7 @@ class TrainingRun:
         return self.files.pictures.is_dir() and self.files.read_order().backbone.source != "file"
 
     def start_again(self) -> TrainingRun:
-        """A new run of the same pictures, ViT, settings and name.
+        """A new run of the same pictures, network, settings and name.
 
         Raises:
             ExplainError: the pictures are gone, or as `start`.

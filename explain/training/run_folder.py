@@ -17,11 +17,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from explain.models.request import ModelRequest
+from explain.training.attention_recipe import AttentionRecipe
 from explain.training.checkpoint import CHECKPOINT
-from explain.training.outcome import Epoch, Preparing, Report
+from explain.training.outcome import AttentionOutcome, Epoch, Preparing, Report
 from explain.training.recipe import PromptRecipe
 
-EPOCH, REPORT = TypeAdapter(Epoch), TypeAdapter(Report)
+Recipe = PromptRecipe | AttentionRecipe
+"""What a run trains follows from its recipe: class prompts, or T-TAME's attention."""
+
+AnyReport = Report | AttentionOutcome
+EPOCH: TypeAdapter[Epoch] = TypeAdapter(Epoch)
+REPORT: TypeAdapter[AnyReport] = TypeAdapter(AnyReport)
 _SECONDS_BETWEEN_WORDS = 0.5
 
 
@@ -29,9 +35,9 @@ class Order(BaseModel):
     """What a run was asked for.
 
     Attributes:
-        name: for the prompts.
-        backbone: the ViT.
-        recipe: settings.
+        name: for what is trained.
+        backbone: the network.
+        recipe: settings; they say what is trained.
         labels: names of the classes; empty in orders from before they were kept.
         keep: whether the pictures stay when it is over.
         created: in seconds of the epoch.
@@ -41,7 +47,7 @@ class Order(BaseModel):
 
     name: str
     backbone: ModelRequest
-    recipe: PromptRecipe
+    recipe: Recipe
     labels: tuple[str, ...] = ()
     keep: bool = True
     created: float = Field(default_factory=time.time)
@@ -142,7 +148,7 @@ class Words:
         self._said = time.monotonic()
 
     def hear(self, said: Epoch | Preparing | str, share: float | None) -> None:
-        """For `train_prompts`. Sentences that follow one another quickly are left out."""
+        """For `train_prompts` and `train_attention`. Sentences that follow one another quickly are left out."""
         if isinstance(said, Epoch):
             self.say(phase="training", epoch=asdict(said), share=share, message="")
         elif isinstance(said, str):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from explain.errors import ExplainError
 from explain.models.prompt_library import PromptCard, save_prompts, suggest_name
@@ -49,8 +52,24 @@ def train_and_save(
     Raises:
         ExplainError: nothing was stopped that could be resumed, or as `train_prompts`.
     """
-    same = json.dumps([name, backbone.fingerprint, dataset.fingerprint, recipe.model_dump()])
-    folder = data_folder() / "runs" / f"here-{hashlib.sha256(same.encode()).hexdigest()}"
+    with training_here([name, backbone.fingerprint, dataset.fingerprint, recipe.model_dump()], resume) as checkpoint:
+        trained = train_prompts(backbone, dataset, recipe, checkpoint=checkpoint, tell=tell)
+        kept = save_trained(name, backbone, dataset, recipe, trained, weights)
+    return kept.name, trained.report
+
+
+@contextmanager
+def training_here(identity: list[Any], resume: bool) -> Iterator[Path]:
+    """Where the checkpoint of a training in this process goes. It stays where the training is stopped.
+
+    Args:
+        identity: all that tells it from other trainings.
+        resume: go on with the one that was stopped.
+
+    Raises:
+        ExplainError: nothing was stopped that could be resumed.
+    """
+    folder = data_folder() / "runs" / f"here-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()}"
     if resume and not (folder / CHECKPOINT).exists():
         raise ExplainError(
             "There is no unfinished training with this name, these pictures and these settings. Leave out --resume."
@@ -58,10 +77,8 @@ def train_and_save(
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
-    trained = train_prompts(backbone, dataset, recipe, checkpoint=folder / CHECKPOINT, tell=tell)
-    kept = save_trained(name, backbone, dataset, recipe, trained, weights)
+    yield folder / CHECKPOINT
     shutil.rmtree(folder, ignore_errors=True)
-    return kept.name, trained.report
 
 
 def save_trained(

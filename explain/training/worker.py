@@ -1,4 +1,4 @@
-"""The process of one training of class prompts: `python -m explain.training.worker TOKEN`.
+"""The process of one training: `python -m explain.training.worker TOKEN`.
 
 It goes on when the page that began it is closed or the server ends.
 """
@@ -14,15 +14,18 @@ from dataclasses import replace
 
 from explain.datasets.dataset import DataSet
 from explain.errors import Cancelled, ExplainError
+from explain.models.attention_library import AttentionCard
 from explain.models.load import load_model
 from explain.models.prompt_library import PromptCard
 from explain.networks.device import find_device, move, read_device_settings, runs_out_of_memory
 from explain.storage import write_atomically
+from explain.training.attention_loop import train_attention
+from explain.training.attention_recipe import AttentionRecipe
+from explain.training.attention_saving import save_trained_attention
 from explain.training.loop import train_prompts
-from explain.training.outcome import Report
 from explain.training.process_lock import take_lock
 from explain.training.run import TrainingRun
-from explain.training.run_folder import REPORT, RunFolder, Words
+from explain.training.run_folder import REPORT, AnyReport, RunFolder, Words
 from explain.training.saving import save_trained
 
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -35,7 +38,7 @@ def work(files: RunFolder) -> None:
     if lock is None:  # another process works on it
         return
     words = Words(files.progress)
-    words.say(phase="preparing", message="Loading the ViT", share=0.0)
+    words.say(phase="preparing", message="Loading the network", share=0.0)
     try:
         card, report = _train(files, words)
         write_atomically(files.report, REPORT.dump_json(report))
@@ -64,16 +67,22 @@ def _fail(files: RunFolder, words: Words, message: str) -> None:
     words.say(phase="failed", message=message)
 
 
-def _train(files: RunFolder, words: Words) -> tuple[PromptCard, Report]:
+def _train(files: RunFolder, words: Words) -> tuple[PromptCard | AttentionCard, AnyReport]:
     order = files.read_order()
     weights = files.weights.read_bytes() if files.weights.exists() else None
     loaded = load_model(order.backbone, weights)
     move(loaded.module, find_device(read_device_settings().device))
     dataset = DataSet.load(files.pictures)
+    recipe, should_stop = order.recipe, _watch(files)
+    if isinstance(recipe, AttentionRecipe):
+        attention = train_attention(
+            loaded, dataset, recipe, checkpoint=files.checkpoint, tell=words.hear, should_stop=should_stop
+        )
+        return save_trained_attention(order.name, loaded, recipe, attention), attention.outcome
     trained = train_prompts(
-        loaded, dataset, order.recipe, checkpoint=files.checkpoint, tell=words.hear, should_stop=_watch(files)
+        loaded, dataset, recipe, checkpoint=files.checkpoint, tell=words.hear, should_stop=should_stop
     )
-    card = save_trained(order.name, loaded, dataset, order.recipe, trained, weights)
+    card = save_trained(order.name, loaded, dataset, recipe, trained, weights)
     # Of pictures that are not kept no digests either.
     return card, trained.report if order.keep else replace(trained.report, wrong=())
 
@@ -97,7 +106,7 @@ def _watch(files: RunFolder) -> Callable[[], bool]:
 def _excuse(error: Exception) -> str:
     """A sentence for what nobody foresaw; the traceback is in the run's log."""
     if isinstance(error, MemoryError) or runs_out_of_memory(error):
-        return "The memory was not enough for this training. Choose a smaller batch, or a smaller ViT."
+        return "The memory was not enough for this training. Choose a smaller batch, or a smaller network."
     return f"The training ended by a fault of CAMscope ({type(error).__name__}). The log in its folder has the details."
 
 

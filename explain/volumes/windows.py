@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +13,9 @@ from explain.pictures.dicom import apply_window
 
 Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 """How values become greys, by the standard's names (PS3.3 C.11.2.1)."""
+
+_WORDS = re.compile(r"^(Own$|The file's|Range of)")
+"""How names begin that are words and no names: within a sentence they are small."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,9 @@ class Window:
 
     def describe(self) -> str:
         """The window in words: name, centre and width."""
-        name = self.name.replace("The file's", "the file's")
-        return name if self.table is not None else f"{name}, centre {self.centre:.5g}, width {self.width:.5g}"
+        name = _WORDS.sub(lambda found: found.group().lower(), self.name)
+        numbers = f"centre {self.centre:.5g}, width {self.width:.5g}".replace("-", "−")
+        return name if self.table is not None else f"{name}, {numbers}"
 
 
 CT_PRESETS = (

@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.support.dashboard import await_still
 from tests.support.legibility import assert_legible
 
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
@@ -58,8 +59,8 @@ def test_the_line_is_dragged_and_the_map_and_the_slider_follow(page: Page, app_u
     image = page.locator(".st-key-map img").first
     before = image.get_attribute("src") or ""
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=PATIENCE)
-    page.wait_for_timeout(1_000)  # what still comes above it would move it away from under the hand
-    plot = page.locator(".knee svg").bounding_box()
+    page.wait_for_timeout(500)  # what still comes above it would move it away from under the hand
+    plot = await_still(page, page.locator(".knee svg").bounding_box)
     assert plot is not None
     page.mouse.move(plot["x"] + 150, plot["y"] + 240)
     page.mouse.down()

@@ -21,7 +21,7 @@ from explain.bundled.birds.draw import draw_bird
 from explain.bundled.birds.species import SPECIES
 from tests.support.legibility import assert_legible
 
-PATIENCE = 120_000  # milliseconds: torch is imported twice, here and in the training's own process
+PATIENCE = 300_000  # milliseconds: torch is imported twice, here and in the training's own process
 SPECIES_TAUGHT = [species.name for species in SPECIES[:2]]
 
 

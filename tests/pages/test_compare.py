@@ -28,6 +28,7 @@ from explain.engine.masked import FILLS, FULL_LOOK
 from explain.maps.mask import MaskSettings
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from explain.report.language_model import HEADING
 from explain.report.masks import find_masks
 from explain.report.sentence import write_sentence
 
@@ -542,3 +543,16 @@ def test_masks_are_outlined_on_the_maps_and_take_no_pass(open_dashboard: Callabl
     check(MaskSettings(share=0.6, pieces="largest", threshold="otsu"))
     assert engine.passes == before and dashboard.words["mask.threshold"] == "otsu"
     assert "mask.share" in open_dashboard({**words, "masks": "1", "mask.share": "7"}).sentences
+
+
+def test_a_language_models_words_have_a_box_of_their_own_where_a_folder_is_named(
+    open_dashboard: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = {"model": "photo-cnn", "method": ["grad-cam"], "verdicts": "0"}
+    assert HEADING not in [section.label for section in open_dashboard(words).test.expander]
+    monkeypatch.setenv("CAMSCOPE_WORDS", str(tmp_path))
+    dashboard = open_dashboard(words)
+    assert HEADING in [section.label for section in dashboard.test.expander]
+    button = next(button for button in dashboard.test.button if str(button.key).startswith("words-"))
+    button.click().run()
+    assert "holds no config.json" in dashboard.sentences and not dashboard.test.exception

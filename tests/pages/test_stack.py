@@ -173,3 +173,10 @@ def test_a_network_of_volumes_reads_the_series_whole(open_dashboard: Callable[..
     alone = open_dashboard({"model": "phantom-3d", "method": "eigen-cam"})
     said = alone.sentences + repr(alone.rows)
     assert "This model reads whole volumes of 32×64×64 voxels, and a picture is one slice" in said
+    # It stands in the list all the same, with what it needs and where that is found.
+    assert "It reads whole volumes and no pictures" in said
+    alone.test.button(key="example-series").click().run()
+    if alone.test.session_state["scans"].volume is None:  # a slow machine reads it beside the page
+        assert alone.test.session_state["scans-opening"].work.wait(60)
+        alone.test.run()
+    assert [row["label"] for row in alone.rows] == ["Scan, 32 slices, no. 17"]

@@ -113,6 +113,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> type[FakeRun]:
     FakeRun.now, FakeRun.done = STATE, []
     FakeRun.pictures = read_files(draw_files().items(), "finches")
     monkeypatch.setattr("pages.studio_views.train.TrainingRun", FakeRun)
+    monkeypatch.setattr("pages.studio_views.following.TrainingRun", FakeRun)
     monkeypatch.setattr("pages.studio_views.gallery.TrainingRun", FakeRun)
     return FakeRun
 
@@ -409,7 +410,7 @@ def test_a_training_is_deleted_once_that_is_confirmed(
 def test_a_training_that_kept_no_pictures_says_so(
     open_studio: Open, run: type[FakeRun], prompts: PromptCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.studio_views.train.TrainingRun", FakeRunWithoutPictures)
+    monkeypatch.setattr("pages.studio_views.following.TrainingRun", FakeRunWithoutPictures)
     monkeypatch.setattr("pages.studio_views.gallery.TrainingRun", FakeRunWithoutPictures)
     report = make_report(run.pictures, ((2, 0), (1, 1)), wrong=())
     run.now = replace(STATE, phase="done", share=1.0, report=report, keeps=False)

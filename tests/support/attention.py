@@ -72,9 +72,9 @@ def make_pictures(count: int, kept_back: int) -> DataSet:
     return DataSet(("pictures",), tuple(examples))
 
 
-def make_card(loaded: LoadedModel) -> AttentionCard:
-    """The card of attention for the tiny classifier that reads both stages."""
-    layers = [layer for layer in loaded.layers if layer.name in ("first", "second")]
+def make_card(loaded: LoadedModel, names: tuple[str, ...] = ("first", "second")) -> AttentionCard:
+    """The card of attention that reads some layers of a classifier; both stages of the tiny one."""
+    layers = [layer for layer in loaded.layers if layer.name in names]
     return AttentionCard(
         name="draft",
         backbone=loaded.request,

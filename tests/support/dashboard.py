@@ -12,10 +12,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM_FLAGS = [
@@ -33,7 +34,9 @@ UNJUDGED = "?model=imagenet-cnn&verdicts=0"
 other tests count.
 """
 
+T = TypeVar("T")
 _SECONDS_TO_START = 120
+_SECONDS_TO_COME = 120
 _LOOK_AGAIN = 0.02
 
 
@@ -129,6 +132,31 @@ def find_chromium() -> str | None:
     if named:
         return named
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def await_condition(page: Page, holds: Callable[[], bool], what: str = "what was waited for") -> None:
+    """Wait until it holds.
+
+    Raises:
+        AssertionError: it never did.
+    """
+    end = time.monotonic() + _SECONDS_TO_COME
+    while not holds():
+        assert time.monotonic() < end, f"{what} has not come"
+        page.wait_for_timeout(100)
+
+
+def await_still(page: Page, measure: Callable[[], T]) -> T:
+    """What is measured on a page, once it stands still: a busy browser lays a page out more than once."""
+    found = measure()
+    end = time.monotonic() + _SECONDS_TO_COME
+    while True:
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        page.wait_for_timeout(150)
+        before, found = found, measure()
+        if before == found:
+            return found
+        assert time.monotonic() < end, "the page has not come to rest"
 
 
 @contextlib.contextmanager

@@ -121,7 +121,6 @@ def test_pictures_are_read_where_they_lie_and_checked(tmp_path: Path) -> None:
     run = Gathered(write_run(tmp_path / "run", 6).path)
     reader, rows = PictureReader(run), {number_of(run, row): row for row in range(6)}
     assert reader.read(rows[2]) == make_png(2) and reader.open(rows[2]).size == (32, 48)
-    assert run.find_digest(reader.open(rows[2]).digest) == rows[2] and run.find_digest("0" * 64) is None
     (tmp_path / "pictures" / "002.png").write_bytes(make_png(7))
     with pytest.raises(PictureError, match="has changed since the run"):
         reader.read(rows[2])

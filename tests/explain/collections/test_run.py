@@ -56,12 +56,13 @@ def list_digests(folder: Path) -> dict[str, str]:
 
 
 def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    # Shards of four: one dies in the first, one in the last, and one between the files of the second.
+    # Shards of four: the worker dies in the first, and between the files of the last.
     names = [*PLAIN[:3], "once-1.png", *PLAIN[3:], "torn-1.png", "zz-last.png"]
     order = make_order(tmp_path, names)
     outcome = collect(order, command=STUB)
     assert len(list((tmp_path / "markers").iterdir())) == 2
     assert (outcome.total, outcome.fresh, outcome.failed) == (len(names), len(names), {})
+    assert outcome.begun == 3 + 2  # of three shards two were begun again
     assert read_rows(order.out) == dict.fromkeys(names)
     assert not list(order.out.glob(".*.part"))
     calm = collect(make_order(tmp_path, names, "calm"), command=STUB)

@@ -40,6 +40,7 @@ def test_what_cannot_be_asked_is_said(run: Run) -> None:
         ("--paths-from stages.0", "say --by-channel too"),
         ("--by-channel --paths-from stages.1", "does not come before"),
         ("--by-channel --twin nowhere.jpg", "nowhere.jpg"),
+        (f"--by-channel --twin {hens} --grid 2", "not both"),
     ):
         status, _, told = run(f"effects {hens} --model photo-cnn {asked}")
         assert status == 2 and said in told, asked

@@ -52,7 +52,9 @@ def test_one_number_that_nobody_declared_is_no_percentage(
 ) -> None:
     status, printed, _ = show([bias], ["pneumonia"])
     assert status == 0
-    assert "%" not in printed.split("\n\n")[1] and f"pneumonia {bias:.1f}"[:-2] in printed
+    answer, _, sentence = printed.split("\n\n")[1].partition("The model says ")
+    assert "%" not in answer and "%" not in sentence.partition(").")[0], "how large a place is may be told in per cent"
+    assert f"pneumonia {bias:.1f}"[:-2] in answer
     assert "nothing says what it means" in printed and "--outputs" in printed
     manifest = read_manifest(tmp_path)
     assert manifest["model"]["request"]["outputs"] is None and manifest["model"]["outputs"] == "value"

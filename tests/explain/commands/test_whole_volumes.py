@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +26,15 @@ def phantom() -> Phantom:
     return draw_phantom(KINDS[2].name, 31)
 
 
-@pytest.mark.parametrize("kind", ["nifti", "series"])
+@pytest.mark.parametrize("kind", ["nifti", "folder"])
 def test_a_series_is_explained_whole(
     kind: str, phantom: Phantom, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / ("phantom.nii.gz" if kind == "nifti" else "phantom.zip")
-    file.write_bytes(encode_nifti(phantom) if kind == "nifti" else encode_series(phantom))
+    file = tmp_path / ("phantom.nii.gz" if kind == "nifti" else "phantom")
+    if kind == "nifti":
+        file.write_bytes(encode_nifti(phantom))
+    else:
+        zipfile.ZipFile(io.BytesIO(encode_series(phantom))).extractall(file)
     out = tmp_path / "out"
     page = tmp_path / "page.html"
     show(

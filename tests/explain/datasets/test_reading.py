@@ -241,3 +241,24 @@ def test_five_hundred_small_pictures_are_read_quickly() -> None:
     started = time.process_time()
     assert len(read_zip(data, "x.zip").examples) == 500
     assert time.process_time() - started < 2
+
+
+def test_pictures_without_classes_lie_anywhere(tmp_path: Path) -> None:
+    files = [
+        (f"{folder}{number}.png", draw(10 * place + number))
+        for place, folder in enumerate(("", "a/", "a/b/"))
+        for number in range(4)
+    ]
+    files += [("a/copy.png", files[0][1]), ("notes.txt", b"no picture"), ("a/broken.png", b"\x89PNG no")]
+    dataset = read_files(files, "mine", by_class=False)
+    assert dataset.labels == (reading.TOGETHER,) and len(dataset.examples) == 12 and not dataset.divided
+    assert [len(dataset.list_split(split)) for split in ("train", "val")] == [10, 2]
+    assert sorted(one.name for one in dataset.skipped) == ["a/broken.png", "a/copy.png"]
+    assert read_zip(pack(files), "mine.zip", by_class=False).fingerprint == dataset.fingerprint
+    for path, data in files:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    assert read_folder(tmp_path, by_class=False).fingerprint == dataset.fingerprint
+    for some, said in ((files[:1], "one picture only"), ([("notes.txt", b"no picture")], "holds no pictures")):
+        with pytest.raises(DataSetError, match=said):
+            read_files(some, "mine", by_class=False)

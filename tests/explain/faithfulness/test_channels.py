@@ -1,6 +1,7 @@
 """What channels do: the arithmetic, the ranks and the words."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,13 @@ def test_the_sentence_names_the_channel_that_does_most_and_how_weights_agree() -
     assert "cannot be compared" in make([0.1, 0.2, 0.3], [2.0, 2.0, 2.0]).sentence
     data = json.loads(json.dumps(found.as_data()))
     assert data["set_to"]["mean"]["score"]["removal"] == [0.1, -0.5, 0.2] and data["label"] == "cat"
+
+
+def test_of_one_picture_alone_zero_is_told_and_not_its_mean() -> None:
+    found = make([0.1, -0.5, 0.2], [1.0, -2.0, 3.0])
+    zero = Replaced(Shift(np.array([0.4, 0.1, 0.2]), np.zeros(3), 1.0), None, {}, np.ones(3))
+    alone = replace(found, pictures=1, replaced={**found.replaced, "zero": zero})
+    assert "number 0 does most: with it at zero the score of “cat” changes by -0.400" in alone.sentence
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -1,6 +1,6 @@
 """Which layers trained attention reads where nobody says."""
 
-from explain.networks.attention_layers import find_attention_layers
+from explain.networks.attention_layers import LARGEST_GRID, choose_grid, find_attention_layers
 from explain.networks.layer import Layer, Layout
 
 
@@ -22,3 +22,7 @@ def test_where_there_are_too_few_grids_those_before() -> None:
 
 def test_a_transformer_gives_its_last_three() -> None:
     assert name_chosen([14] * 6, 4, "NLC") == ["3", "4", "5"]
+
+
+def test_a_fine_grid_is_bounded() -> None:
+    assert choose_grid((112, 28)) == (LARGEST_GRID, 28)

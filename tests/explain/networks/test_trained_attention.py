@@ -1,10 +1,11 @@
 """T-TAME's module, written out in NumPy on a 4×4 grid."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from explain.networks.trained_attention import LARGEST_GRID, TrainedAttention, choose_grid
+from explain.networks.trained_attention import TrainedAttention
 
 
 def normalise(values: np.ndarray, norm: nn.BatchNorm2d, training: bool) -> np.ndarray:
@@ -40,9 +41,10 @@ def attend(model: TrainedAttention, features: list[np.ndarray], training: bool) 
     return maps + model.fusion.bias.detach().numpy()[:, None, None]
 
 
-def test_it_is_the_published_module() -> None:
+@pytest.mark.parametrize("classes", [2, 4, 7])  # fewer than a layer's channels, between, and more
+def test_it_is_the_published_module(classes: int) -> None:
     torch.manual_seed(0)
-    model = TrainedAttention([3, 5], 4, (4, 4)).double()
+    model = TrainedAttention([3, 5], classes, (4, 4)).double()
     for norm in model.norms:
         nn.init.normal_(norm.weight)
         nn.init.normal_(norm.bias)
@@ -56,8 +58,4 @@ def test_it_is_the_published_module() -> None:
         with torch.no_grad():
             assert np.allclose(model(features).numpy(), expected, atol=1e-12)
     count = sum(parameter.numel() for parameter in model.parameters())
-    assert count == (3 * 3 + 3 * 3) + (5 * 5 + 3 * 5) + 4 * (3 + 5 + 1)
-
-
-def test_a_fine_grid_is_bounded() -> None:
-    assert choose_grid((112, 28)) == (LARGEST_GRID, 28)
+    assert count == (3 * 3 + 3 * 3) + (5 * 5 + 3 * 5) + classes * (3 + 5 + 1)

@@ -272,7 +272,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(
     def fail(path: Path, data: bytes) -> None:
         raise StorageError("The disk is full, so nothing was saved. Make room and try again.")
 
-    monkeypatch.setattr("explain.training.loop.write_atomically", fail)
+    monkeypatch.setattr("explain.training.checkpoint.write_atomically", fail)
     with pytest.raises(StorageError, match="disk is full"):
         train_prompts(backbone, make_set(), SMALL, checkpoint=path)
     assert list(tmp_path.iterdir()) == []

@@ -4,11 +4,16 @@ import pytest
 
 from explain.datasets.dataset import DataSet
 from explain.errors import StorageError
+from explain.methods.rise import RiseSettings
+from explain.models.attention_library import list_attention
 from explain.models.request import ModelRequest
 from explain.training import saving
+from explain.training.outcome import AttentionOutcome
 from explain.training.process_lock import take_lock
 from explain.training.run import TrainingRun
 from explain.training.worker import work
+from tests.support.attention import RECIPE as ATTENTION
+from tests.support.attention import build_classifier, make_pictures
 from tests.support.training import RECIPE, VIT, make_two_colours, prepare_run
 
 
@@ -60,3 +65,20 @@ def test_two_processes_never_work_on_one_run(monkeypatch: pytest.MonkeyPatch) ->
     work(run.files)
     assert not (run.folder / "progress.jsonl").exists()
     lock.close()
+
+
+def test_attention_is_trained_by_the_same_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explain.training.attention_judging._RISE", RiseSettings(masks=20))
+    monkeypatch.setattr("explain.training.worker.load_model", lambda *_: build_classifier())
+    recipe = ATTENTION.model_copy(update={"judged": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "_launch", lambda self: None)
+        run = TrainingRun.start(make_pictures(16, 1), VIT, recipe, "My maps", keep=False)
+    assert run.files.read_order().recipe == recipe
+    work(run.files)
+    state = run.state()
+    assert (state.phase, state.name, state.trains, len(state.epochs)) == ("done", "my-maps", "attention", 3)
+    assert isinstance(state.report, AttentionOutcome)
+    (card,) = [card for card in list_attention() if card.name == "my-maps"]
+    assert (card.digest, card.report) == (state.digest, state.report.worth)
+    assert not (run.folder / "pictures").exists()

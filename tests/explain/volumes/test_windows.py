@@ -40,3 +40,16 @@ def test_the_presets_are_those_of_the_specification() -> None:
         "Brain": (80, 40),
         "Liver": (150, 90),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Own", "own, centre −160, width 320"),
+        ("The file's window 2", "the file's window 2, centre −160, width 320"),
+        ("Range of the series", "range of the series, centre −160, width 320"),
+        ("Brain", "Brain, centre −160, width 320"),
+    ],
+)
+def test_in_a_sentence_words_are_small_and_names_are_not(name: str, said: str) -> None:
+    assert Window(name, -160, 320).describe() == said
