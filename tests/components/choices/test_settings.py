@@ -115,8 +115,8 @@ def test_every_method_can_be_drawn_and_described(name: str) -> None:
     app = AppTest.from_function(draw, args=(name,)).run()
     assert not app.exception
     assert app.session_state["answer"] == declared()
-    sliders = len(app.slider) + len(app.select_slider)
-    assert sliders + len(app.selectbox) + len(app.checkbox) == len(declared.model_fields)
+    drawn = (app.slider, app.select_slider, app.selectbox, app.checkbox, app.text_input)
+    assert sum(map(len, drawn)) == len(declared.model_fields)
     assert len(describe_settings(declared)) == len(declared.model_fields)
 
 

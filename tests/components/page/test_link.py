@@ -175,6 +175,9 @@ def test_every_setting_of_every_method_comes_back_and_keeps_its_bounds() -> None
             elif field["type"] == "boolean":
                 values[word] = not default
                 bad[word] = ["perhaps"]
+            elif field["type"] == "string":
+                values[word] = "mine"
+                bad[word] = ["mine", "another"]
             else:
                 values[word] = next(field[end] for end in ("maximum", "minimum") if field[end] != default)
                 bad[word] = [["nan"], ["inf"], [str(field["maximum"] + 1)], [str(field["minimum"] - 1)], ["1", "2"]][
