@@ -139,10 +139,9 @@ def _show_channels(ask: Ask, layer: Layer, cell: Cell, ground: Ground, label: st
     show_channels(ranking, method, label, cell, Footing(layer.name, ground, box))
 
 
-@st.fragment
 @show_faults
 def _show_wanted(subject: Subject, layer: Layer, target: int) -> None:
-    """What the class, or one of the layer's channels, wants to see."""
+    """What the class, or one of the layer's channels, wants to see. No fragment: a click in one ends no work."""
     show_wanted(subject.engine, subject.model, pick_wish(layer, target), keep_link)
 
 

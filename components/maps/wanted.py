@@ -137,7 +137,8 @@ def show_wanted(engine: Engine, model: LoadedModel, wish: Wish | None, keep: Cal
         )
     with drawn.container():
         _show_drawn(drawings, found)
-        if is_stopped(key):
+        whole = len(drawings) == max(len(found.facets), 1) and all(drawing.is_whole for drawing in drawings)
+        if is_stopped(key) and not whole:
             st.button("Go on drawing", key="wanted-go-on", on_click=go_on, icon=":material/play_arrow:")
 
 
