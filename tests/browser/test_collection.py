@@ -28,6 +28,7 @@ def run() -> Iterator[Path]:
     shutil.rmtree(folder.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("run")
 def test_from_a_lasso_over_a_filter_to_one_picture(page: Page, app_url: str, requests: Any) -> None:
     page.goto(f"{app_url}/collection?shown=map-of-maps")
