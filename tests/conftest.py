@@ -21,7 +21,8 @@ from tests.support.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
 
 # What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers
 # that tests start inherit it.
-os.environ["CAMSCOPE_HOME"] = tempfile.mkdtemp(prefix="camscope-tests-")
+HOME = tempfile.mkdtemp(prefix="camscope-tests-")
+os.environ["CAMSCOPE_HOME"] = HOME
 
 PATIENCE = 120_000
 """Milliseconds until what has to come is given up: a busy machine is slow, not wrong."""
@@ -60,7 +61,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_unconfigure() -> None:
     """Leave nothing behind."""
-    shutil.rmtree(os.environ["CAMSCOPE_HOME"], ignore_errors=True)
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -131,7 +132,9 @@ def serve(servers: dict[Path, Server], tmp_path_factory: pytest.TempPathFactory)
     def start(app: Path | str) -> str:
         script = (ROOT / app).resolve()
         if script not in servers:
-            server = Server(script, tmp_path_factory.mktemp("server") / "log.txt")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("CAMSCOPE_HOME", HOME)  # and not a folder of the test that happens to be the first to ask
+                server = Server(script, tmp_path_factory.mktemp("server") / "log.txt")
             server.wait()
             servers[script] = server
         return servers[script].url

@@ -35,7 +35,7 @@ def report(scans: Scans, **said: Any) -> bool:
 def test_what_is_in_view_becomes_the_pages(scans: Scans) -> None:
     assert report(scans) and (scans.find_index(), scans.window) == (1, "Lung")
     assert not report(scans)
-    assert report(scans, window="12.5/80") and "Own, centre 12.5, width 80" in scans.draw().notes[1]
+    assert report(scans, window="12.5/80") and "own, centre 12.5, width 80" in scans.draw().notes[1]
     before = scans.draw().digest
     assert report(scans, window="12.5/80", inverted=True) and scans.draw().digest == before
     assert report(scans, plane="coronal", index=11) and scans.draw().name == "CT, 7 slices, coronal 12"
