@@ -183,6 +183,7 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     expect(news).to_have_text(f"{bundled_pictures()[3].title} is ready below ↓", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, app_url: str) -> None:
     sockets: list[WebSocket] = []
     page.on("websocket", lambda socket: sockets.append(socket))
@@ -326,6 +327,7 @@ def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> Non
     assert [pair for pair in seen if pair[0] not in pair[1]] == []
 
 
+@pytest.mark.slow
 def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url: str, cat: bytes) -> None:
     noise = encode(np.random.default_rng(3).integers(0, 255, (120, 200, 3), dtype=np.uint8))
     contexts = [chromium.new_context(viewport={"width": 1200, "height": 900}) for _ in range(2)]

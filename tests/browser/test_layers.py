@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.dashboard import await_still
@@ -18,6 +19,7 @@ def go_to(page: Page, name: str) -> None:
     page.get_by_role("link", name=name, exact=True).click()
 
 
+@pytest.mark.slow
 def test_the_diagram_is_walked_with_keys_and_the_layer_is_that_of_every_page(
     page: Page, app_url: str, requests: Any
 ) -> None:

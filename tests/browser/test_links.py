@@ -150,6 +150,7 @@ def lower_edge(stage: Locator) -> float:
     return box["y"] + box["height"] if box else 0.0
 
 
+@pytest.mark.slow
 def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> None:
     page.goto(f"{app_url}/?model=photo-cnn&method=grad-cam&method=eigen-cam&method=cf-cam&verdicts=0")
     await_rows(page, TITLES[0])

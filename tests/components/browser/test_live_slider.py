@@ -196,6 +196,7 @@ def test_the_map_follows_the_hand_and_at_rest_is_the_released_one(page: Page, ap
     assert read_passes(page) == passes
 
 
+@pytest.mark.slow
 def test_a_drag_that_ends_where_it_began_leaves_the_map_it_began_with(page: Page, app_url: str) -> None:
     pane, thumb = open_sigma(page, app_url)
     place = thumb.locator("xpath=..").bounding_box()

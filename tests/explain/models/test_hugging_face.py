@@ -133,6 +133,7 @@ def test_another_size_and_a_wrapper() -> None:
     assert model.preprocessing.input_size == (96, 96)
 
 
+@pytest.mark.slow
 def test_into_torchvision() -> None:
     torch.manual_seed(0)
     source = make_lively(torchvision.models.vit_b_32(num_classes=3, image_size=64))

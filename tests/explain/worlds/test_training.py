@@ -1,6 +1,7 @@
 """Training in a world: what is planted where, and that a network which can cheat does."""
 
 import numpy as np
+import pytest
 import torch
 
 from explain.worlds.marks import MARKS, plant
@@ -25,6 +26,7 @@ def test_planting_all_is_planting_each() -> None:
     assert (planted[1] == plant(pixels[1], MARKS["patch"], 11)).all()
 
 
+@pytest.mark.slow
 def test_a_network_that_can_cheat_does() -> None:
     """Noise with two classes: there is nothing to learn but the mark."""
     pixels = np.random.default_rng(0).integers(60, 190, (128, 32, 32, 3), dtype=np.uint8)

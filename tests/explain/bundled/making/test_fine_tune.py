@@ -40,6 +40,7 @@ def test_a_network_begins_with_the_weights_of_the_one_that_knows_a_thousand_thin
     assert {"blocks.4.0.conv_pw.weight", "conv_head.weight", "classifier.bias"} <= learning
 
 
+@pytest.mark.slow
 def test_scores_are_the_means_of_what_the_cells_add(source: Scans) -> None:
     network = build("scan-mri", MODELS_FOLDER)
     torch.nn.init.normal_(network.classifier.weight, std=0.05)
@@ -56,6 +57,7 @@ def test_scores_are_the_means_of_what_the_cells_add(source: Scans) -> None:
     assert torch.allclose(scores, whole.float(), atol=0.05)
 
 
+@pytest.mark.slow
 def test_hidden_and_exchanged_tumours_and_evidence_elsewhere_cost(source: Scans) -> None:
     network = build("scan-mri", MODELS_FOLDER)
     torch.nn.init.normal_(network.classifier.weight, std=0.1)

@@ -1,5 +1,6 @@
 """The training on drawn volumes: its input, its batches, and one run of a few steps."""
 
+import pytest
 import torch
 
 from explain.bundled.making import phantoms
@@ -20,6 +21,7 @@ def test_each_seed_is_drawn_once_and_of_its_kind() -> None:
     assert torch.equal(batches[-1][0], last)
 
 
+@pytest.mark.slow
 def test_a_run_ends_in_weights_as_they_ship() -> None:
     network = phantoms.train(8)
     assert not network.training

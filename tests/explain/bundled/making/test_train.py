@@ -126,6 +126,7 @@ def test_averaged_weights_follow_by_the_decay() -> None:
     assert torch.allclose(average.weight, 0.75 * before + 0.25 * model.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("networks")
 def test_prompts_of_birds_are_trained_on_the_frozen_network(tmp_path: Path) -> None:
     aviary = Aviary({"train": range(24), "test": range(100, 112)})

@@ -31,6 +31,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_is_made_of_so_many_pictures(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("explain.training.attention_judging._RISE", RiseSettings(masks=20))
     dataset = choose_pictures(data, 12, 2)
