@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from explain.datasets.dataset import SHARE_ASIDE, DataSet, Example
+from explain.datasets.table import read_rows
 from explain.errors import DataSetError
 
 GROUP = "GROUP"
@@ -66,16 +65,10 @@ def read_table(data: bytes, name: str) -> FindGroup:
     Raises:
         DataSetError: it is no such table, or says two groups of one picture.
     """
-    text = data.decode("utf-8-sig", errors="replace")
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if len(row) > 1]
-    except csv.Error:
-        rows = []
+    rows = [row for row in read_rows(data) if len(row) > 1]
     if not rows:
         raise DataSetError(f"“{name}” is no table of two columns: the pictures' names, and what each belongs to.")
-    headings = [heading.strip().lower() for heading in rows[0]]
+    headings = [heading.lower() for heading in rows[0]]
     pictures = next((headings.index(known) for known in _PICTURE_COLUMNS if known in headings), None)
     groups = next((headings.index(known) for known in _GROUP_COLUMNS if known in headings), None)
     if pictures is None or groups is None:
@@ -87,7 +80,7 @@ def read_table(data: bytes, name: str) -> FindGroup:
     for row in rows:
         if len(row) <= max(pictures, groups):
             continue
-        picture, group = row[pictures].strip().replace("\\", "/").rsplit("/", 1)[-1], row[groups].strip()
+        picture, group = row[pictures].replace("\\", "/").rsplit("/", 1)[-1], row[groups]
         if told.setdefault(picture, group) != group:
             raise DataSetError(f"“{name}” says of “{picture}” that it belongs to two groups. Leave one out.")
     return lambda picture: told.get(picture) or None

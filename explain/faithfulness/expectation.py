@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from explain.bundled.birds.species import SPECIES, TRAITS, find_siblings
+from explain.datasets.table import read_rows
 from explain.errors import DataSetError
 from explain.faithfulness.effects import Effects
 from explain.faithfulness.holes import FEWEST_CONTROLS
@@ -228,13 +229,7 @@ def read_expectations(data: bytes, name: str) -> Table:
     """
     if len(data) > _MOST_BYTES:
         raise DataSetError(f"“{name}” is too large for a table of parts: {_MOST_BYTES // 1000} KB are the most.")
-    text = data.decode("utf-8-sig", errors="replace")
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
-    except csv.Error:
-        rows = []
-    rows = [row for row in rows if any(row)]
+    rows = [row for row in read_rows(data) if any(row)]
     if len(rows) < 2 or len(rows[0]) < 2:
         raise DataSetError(
             f"“{name}” is no table of classes and parts: the first row names parts, the first column classes, and "
