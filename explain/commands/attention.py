@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from explain.bundled.models import FIRST_MODEL
-from explain.commands.flags import ATTENTION, CHECKPOINT, Json, app, keep_recipe, read_model, with_flags
+from explain.commands.flags import ATTENTION, CHECKPOINT, Json, app, with_flags
 from explain.commands.progress_lines import say_progress
+from explain.commands.training_flags import load_to_train, say_left_out
 from explain.datasets.reading import read_folder, read_zip
-from explain.engine.engine import Engine
 from explain.models.attention_library import AttentionCard
 from explain.models.attention_report import HONEST
 from explain.storage import read_file
@@ -43,13 +42,8 @@ def train_attention(
         dataset = read_folder(pictures, by_class=False)
     else:
         dataset = read_zip(read_file(pictures), pictures.name, by_class=False)
-    for skipped in dataset.skipped:
-        print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
-    checkpoint = {flag.name: flags.pop(flag.name) for flag in CHECKPOINT}
-    request, weights, _ = read_model(model, **checkpoint)
-    loaded = Engine().load(request, weights)
-    keep_recipe(loaded, **checkpoint)
-    given = {name: value for name, value in flags.items() if value is not None}
+    say_left_out(dataset)
+    loaded, _, given = load_to_train(model, flags)
     recipe = change_recipe(choose_attention_recipe(loaded, preset), given)
 
     def tell(said: Epoch | Preparing | str, share: float | None) -> None:

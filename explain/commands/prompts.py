@@ -27,6 +27,7 @@ from explain.commands.flags import (
     with_flags,
     write_files,
 )
+from explain.commands.training_flags import load_to_train, say_left_out
 from explain.datasets.groups import TABLE, group_as_told, keep_together, read_table
 from explain.datasets.reading import read_folder, read_zip
 from explain.engine.engine import Engine
@@ -91,13 +92,8 @@ def train_prompts(
         raise ExplainError("--together table needs the table: give it by --groups FILE.csv.")
     else:
         dataset = group_as_told(dataset, together)
-    for skipped in dataset.skipped:
-        print(f"left out: {skipped.name}: {skipped.reason}", file=sys.stderr)
-    checkpoint = {flag.name: flags.pop(flag.name) for flag in CHECKPOINT}
-    request, weights, _ = read_model(backbone, **checkpoint)
-    loaded = Engine().load(request, weights)
-    keep_recipe(loaded, **checkpoint)
-    given = {name: value for name, value in flags.items() if value is not None}
+    say_left_out(dataset)
+    loaded, weights, given = load_to_train(backbone, flags)
     recipe = change_recipe(choose_recipe(dataset, loaded), given)
 
     def tell(said: Epoch | Preparing | str, share: float | None) -> None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explain.engine.asker import Asker
 from explain.engine.effects import describe_answer, find_numbers
-from explain.engine.machine import Machine
-from explain.engine.memory import Memory, Seen
-from explain.engine.observer import Observer
+from explain.engine.memory import Seen
 from explain.engine.question import find_target
 from explain.engine.sight import Sight
 from explain.errors import LayerError
@@ -54,23 +53,8 @@ class _Instead:
     name: str
 
 
-class ChannelMeter:
-    """Sets channels to something else, and asks what follows the layer.
-
-    Args:
-        machine: runs the networks.
-        memory: what was seen.
-        observer: sees what was not.
-        load: loads a model, as the engine does.
-    """
-
-    def __init__(
-        self, machine: Machine, memory: Memory, observer: Observer, load: Callable[[Any], LoadedModel]
-    ) -> None:
-        self._machine = machine
-        self._memory = memory
-        self._observer = observer
-        self._load = load
+class ChannelMeter(Asker):
+    """Sets channels to something else, and asks what follows the layer. See `Asker` for what it is given."""
 
     def measure(
         self,

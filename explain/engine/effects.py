@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explain.engine.asker import Asker
 from explain.engine.judging import Judge
 from explain.engine.machine import Machine
 from explain.engine.memory import Memory, Seen
@@ -48,25 +49,19 @@ Hole = tuple[Paint, np.ndarray]
 """What a hole is filled with, and where it is in the model's input, `(h, w)` bool."""
 
 
-class Remover:
+class Remover(Asker):
     """Takes regions away from a picture, and asks again.
 
     Args:
-        machine: runs the networks.
-        memory: what was seen.
-        observer: sees what was not.
+        machine, memory, observer, load: see `Asker`.
         judge: has the networks ready that run many changed pictures.
-        load: loads a model, as the engine does.
     """
 
     def __init__(
         self, machine: Machine, memory: Memory, observer: Observer, judge: Judge, load: Callable[[Any], LoadedModel]
     ) -> None:
-        self._machine = machine
-        self._memory = memory
-        self._observer = observer
+        super().__init__(machine, memory, observer, load)
         self._judge = judge
-        self._load = load
 
     def measure(
         self,

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explain.engine.asker import Asker
 from explain.engine.effects import describe_answer
-from explain.engine.machine import Machine
-from explain.engine.memory import Memory, Seen
-from explain.engine.observer import Observer
+from explain.engine.memory import Seen
 from explain.engine.question import find_target
 from explain.engine.sight import Sight
 from explain.errors import MethodError, PictureError
@@ -25,7 +24,6 @@ from explain.progress import Progress, Watch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from explain.models.loaded import LoadedModel
     from explain.pictures.picture import Picture
 
 _TEXT = "Giving parts the values of the other picture"
@@ -42,23 +40,8 @@ class _Pair:
     parts: Sequence[Part]
 
 
-class Patcher:
-    """Gives parts of a transformer the values they have in another picture.
-
-    Args:
-        machine: runs the networks.
-        memory: what was seen.
-        observer: sees what was not.
-        load: loads a model, as the engine does.
-    """
-
-    def __init__(
-        self, machine: Machine, memory: Memory, observer: Observer, load: Callable[[Any], LoadedModel]
-    ) -> None:
-        self._machine = machine
-        self._memory = memory
-        self._observer = observer
-        self._load = load
+class Patcher(Asker):
+    """Gives parts of a transformer the values they have in another picture. See `Asker` for what it is given."""
 
     def measure(
         self,

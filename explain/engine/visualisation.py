@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from explain.bundled.spectrum import LUMINANCE, NaturalSpectrum, read_spectrum
+from explain.engine.asker import Asker
 from explain.engine.explanation import rank_classes
 from explain.engine.facets import sort_into_facets
 from explain.engine.machine import Machine
@@ -60,23 +61,13 @@ class _Kept:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Visualiser:
-    """Looks for what a class or a channel wants to see.
-
-    Args:
-        machine: runs the networks.
-        memory: what was seen.
-        observer: sees what was not.
-        load: loads a model, as the engine does.
-    """
+class Visualiser(Asker):
+    """Looks for what a class or a channel wants to see. See `Asker` for what it is given."""
 
     def __init__(
         self, machine: Machine, memory: Memory, observer: Observer, load: Callable[[Any], LoadedModel]
     ) -> None:
-        self._machine = machine
-        self._memory = memory
-        self._observer = observer
-        self._load = load
+        super().__init__(machine, memory, observer, load)
         self._kept: OrderedDict[tuple[Any, ...], _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
