@@ -45,9 +45,10 @@ from explain.pictures.geometry import find_box
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region
 from pages.without_views import channels, expected
+from pages.without_views.asking import measure_regions
 
 if TYPE_CHECKING:
-    from explain.faithfulness.effects import Effects
+    pass
 
 
 @show_faults
@@ -121,7 +122,9 @@ def _show_effects(subject: Subject, picture: Picture, regions: Mapping[str, Regi
         with place.container():
             say_stopped()
         return
-    effects = place.watch(Work(lambda work: _measure(subject, picture, regions, work)), "Painting over …", stop_key=key)
+    effects = place.watch(
+        Work(lambda work: measure_regions(subject, picture, regions, work)), "Painting over …", stop_key=key
+    )
     with place.container():
         from components.studio.charts import draw_effects
 
@@ -133,17 +136,6 @@ def _show_effects(subject: Subject, picture: Picture, regions: Mapping[str, Regi
         figure = draw_effects(effects, chosen, enlarged=bool(st.session_state.get(PRESENTING)))
         st.plotly_chart(figure, key="effects-bars", config=CHART)
         st.caption(escape(" ".join((describe_numbers(effects, chosen), *effects.notes))))
-
-
-def _measure(subject: Subject, picture: Picture, regions: Mapping[str, Region], work: Work[Effects]) -> Effects:
-    return subject.engine.measure_effects(
-        picture,
-        subject.model,
-        regions,
-        "auto" if subject.target is None else subject.target,
-        progress=lambda share, text: work.report(text, share),
-        cancel=work.cancel,
-    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Without it, Channels and paths: the question, and what the engine answers."""
+"""Without it: what its views ask the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,18 @@ from components.page.subject import Subject
 from components.session.work import Work
 from explain.passes.patching import list_parts
 from explain.pictures.picture import Picture
+from explain.pictures.region import Region
 from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.faithfulness.channels import Channels, Paths
+    from explain.faithfulness.effects import Effects
     from explain.faithfulness.patching import Patches
 
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The question.
+    """The question on channels.
 
     Attributes:
         picture: what is looked at.
@@ -36,14 +38,14 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The answer; paths and patches where they were asked for."""
+    """The answer on channels; paths and patches where they were asked for."""
 
     channels: Channels
     paths: Paths | None
     patches: Patches | None
 
 
-def measure(subject: Subject, asked: Asked, work: Work[Found]) -> Found:
+def measure_channels(subject: Subject, asked: Asked, work: Work[Found]) -> Found:
     """Ask the engine for all of it: channels first, then paths, then heads and MLPs where the model has some.
 
     Args:
@@ -87,3 +89,22 @@ def measure(subject: Subject, asked: Asked, work: Work[Found]) -> Found:
             cancel=work.cancel,
         )
     return Found(channels, paths, patches)
+
+
+def measure_regions(subject: Subject, picture: Picture, regions: Mapping[str, Region], work: Work[Effects]) -> Effects:
+    """Ask the engine what happens without each of some regions.
+
+    Args:
+        subject: model and class.
+        picture: what is looked at.
+        regions: by their names.
+        work: told how far it is; may stop it.
+    """
+    return subject.engine.measure_effects(
+        picture,
+        subject.model,
+        regions,
+        "auto" if subject.target is None else subject.target,
+        progress=lambda share, text: work.report(text, share),
+        cancel=work.cancel,
+    )

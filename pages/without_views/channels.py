@@ -26,7 +26,7 @@ from components.studio.channels import (
 from components.studio.views import CHART
 from components.words import escape
 from explain.pictures.geometry import find_box
-from pages.without_views.asking import Asked, Found, measure
+from pages.without_views.asking import Asked, Found, measure_channels
 
 
 def show_view(subject: Subject) -> None:
@@ -52,7 +52,7 @@ def show_view(subject: Subject) -> None:
         with place.container():
             say_stopped()
         return
-    work = Work(lambda work: measure(subject, asked, work))
+    work = Work(lambda work: measure_channels(subject, asked, work))
     found = place.watch(work, "Changing channels …", stop_key=key)
     with place.container():
         st.markdown(escape(found.channels.sentence))

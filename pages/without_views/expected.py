@@ -21,9 +21,9 @@ from explain.faithfulness.expectation import judge_parts
 from explain.pictures.geometry import find_box
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region, join_regions
+from pages.without_views.asking import measure_regions
 
 if TYPE_CHECKING:
-    from explain.faithfulness.effects import Effects
     from explain.faithfulness.expectation import LayerLook, Sign
 
 
@@ -69,7 +69,9 @@ def _show_found(subject: Subject, picture: Picture, regions: Mapping[str, Region
         with place.container():
             say_stopped()
         return
-    effects = place.watch(Work(lambda work: _measure(subject, picture, regions, work)), "Painting over …", stop_key=key)
+    effects = place.watch(
+        Work(lambda work: measure_regions(subject, picture, regions, work)), "Painting over …", stop_key=key
+    )
     wanted = [region for name, region in regions.items() if row[name] > 0]
     looks: tuple[LayerLook, ...] = ()
     if wanted:
@@ -81,17 +83,6 @@ def _show_found(subject: Subject, picture: Picture, regions: Mapping[str, Region
         with st.container(width=490):
             if looks:
                 show_layers(looks)
-
-
-def _measure(subject: Subject, picture: Picture, regions: Mapping[str, Region], work: Work[Effects]) -> Effects:
-    return subject.engine.measure_effects(
-        picture,
-        subject.model,
-        regions,
-        "auto" if subject.target is None else subject.target,
-        progress=lambda share, text: work.report(text, share),
-        cancel=work.cancel,
-    )
 
 
 def _look(
