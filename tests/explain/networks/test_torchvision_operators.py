@@ -59,6 +59,15 @@ def test_a_library_that_loads_is_left_to_it(monkeypatch: pytest.MonkeyPatch, lib
     assert operators.declare_missing_operators() == [] and library == []
 
 
+def test_a_library_that_loads_need_not_have_both(monkeypatch: pytest.MonkeyPatch, library: list[str]) -> None:
+    """torchvision 0.26 beside a torch that fits has no `qnms`; to declare `nms` again would be refused."""
+    loaded: list[str] = []
+    monkeypatch.setattr(operators, "_is_declared", lambda name: name == "nms" and bool(loaded))
+    monkeypatch.setattr(operators.torch.ops, "load_library", loaded.append)
+    assert operators.declare_missing_operators() == [] and library == []
+    assert [Path(path).name.startswith("_C") for path in loaded] == [True]
+
+
 def test_only_what_is_missing_is_declared(monkeypatch: pytest.MonkeyPatch, library: list[str]) -> None:
     monkeypatch.setattr(operators, "_is_declared", lambda name: name == "nms")
     monkeypatch.setattr(operators, "_load_own_library", lambda: False)
