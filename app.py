@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.session.batches import draw_what_was_pressed
 from components.session.carried import carry_choices
 from components.session.engine import make_way, start_with_server
 from components.session.faults import guard_callbacks, show_faults
@@ -87,6 +88,7 @@ def show_app() -> None:
     keep_sessions()
     keep_uploads_in_memory()
     guard_callbacks()
+    draw_what_was_pressed()
     page = st.navigation(
         [
             # An address that is no file's name in pages/: see components/session/front_door.py.
