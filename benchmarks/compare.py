@@ -116,6 +116,7 @@ class Bench:
     """
 
     def __init__(self, device: str):
+        torch.backends.cudnn.allow_tf32 = False  # nor do CAMscope's networks calculate in it: else maps would differ
         self.trainable = build_network().to(device)
         self.frozen = copy.deepcopy(self.trainable)
         self.loaded = wrap_network(self.frozen)

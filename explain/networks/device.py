@@ -7,8 +7,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from functools import cache
+from contextlib import contextmanager
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,7 +25,12 @@ Precision = Literal["float32", "float16", "bfloat16"]
 network, and everything the methods make of it, is float32 at all events."""
 
 _VARIABLES = {"device": "CAMSCOPE_DEVICE", "precision": "CAMSCOPE_PRECISION"}
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "STATUS_ALLOC_FAILED")  # the last: CUDA
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "STATUS_ALLOC_FAILED",
+)  # the last: CUDA
 _TRIALS = 4  # the first of each kind takes longer
 _DEVICES = r"(auto|cpu|mps|cuda(:[0-9]+)?)"
 
@@ -104,8 +109,8 @@ def set_arithmetic(device: str, precision: Precision) -> Iterator[None]:
     each time.
 
     Left to itself, torch calculates the convolutions of float32 networks on CUDA in TF32, which has the 10 bits of
-    float16, and in an order that changes from run to run. On an H200 maps of a ResNet-50 were off by 4 % of their range
-    in the middle and by up to 36 %, beside 0.004 % without it.
+    float16, and adds up gradients of convolutions and of attention in an order that changes from run to run. On an H200
+    maps of a ResNet-50 were off by 4 % of their range in the middle and by up to 36 %, beside 0.004 % without it.
     """
     import torch
 
@@ -123,8 +128,8 @@ def set_arithmetic(device: str, precision: Precision) -> Iterator[None]:
 
 
 class _Switches:
-    """Torch's switches that make CUDA quicker and less exact. They are the whole process's, so the first thread to come
-    turns them off, and the last to go puts them back.
+    """Torch's switches that make CUDA quicker, and less exact or another each time. They are the whole process's, so
+    the first thread to come turns them off, and the last to go puts them back.
     """
 
     def __init__(self) -> None:
@@ -133,14 +138,22 @@ class _Switches:
         self._before: list[Callable[[], None]] = []
 
     def enter(self) -> None:
-        import torch
+        from torch.backends import cuda, cudnn
 
-        cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
         with self._lock:
             self._inside += 1
             if self._inside == 1:
                 exact = [(cudnn, "allow_tf32", False), (cudnn, "benchmark", False), (cudnn, "deterministic", True)]
-                self._before = [_turn(holder, name, to) for holder, name, to in [*exact, (matmul, "allow_tf32", False)]]
+                fused = [
+                    (cuda.flash_sdp_enabled, cuda.enable_flash_sdp),
+                    (cuda.mem_efficient_sdp_enabled, cuda.enable_mem_efficient_sdp),
+                    (cuda.cudnn_sdp_enabled, cuda.enable_cudnn_sdp),
+                ]
+                self._before = [_turn(holder, name, to) for holder, name, to in exact]
+                self._before.append(_turn(cuda.matmul, "allow_tf32", False))
+                self._before += [partial(enable, is_enabled()) for is_enabled, enable in fused]
+                for _, enable in fused:
+                    enable(False)
 
     def leave(self) -> None:
         with self._lock:
@@ -245,8 +258,7 @@ def runs_out_of_memory(error: BaseException) -> bool:
 
     text = str(error)
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(words in text for words in _OUT_OF_MEMORY)
+        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
     )
 
 

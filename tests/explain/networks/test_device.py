@@ -139,11 +139,12 @@ def test_half_precision_is_there_where_the_processor_says_so(monkeypatch: pytest
 
 
 def read_switches() -> list[bool]:
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    return [cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, matmul.allow_tf32]
+    cudnn, cuda = torch.backends.cudnn, torch.backends.cuda
+    fused = [cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.cudnn_sdp_enabled()]
+    return [cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, cuda.matmul.allow_tf32, *fused]
 
 
-EXACT = [False, False, True, False]
+EXACT = [False, False, True, False, False, False, False]
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def quick_caller() -> Iterator[list[bool]]:
     before = read_switches()
     cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, matmul.allow_tf32 = True, True, False, True
     yield read_switches()
-    cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, matmul.allow_tf32 = before
+    cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, matmul.allow_tf32 = before[:4]
 
 
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available")
