@@ -188,7 +188,9 @@ class Meter:
         """
         known = [name for name, measure in MEASURES.items() if measure.of_map_alone]
         if unknown := [name for name in chosen if name not in known]:
-            raise MethodError(f"“{unknown[0]}” cannot be measured of maps that were kept. Choose of: {', '.join(known)}.")
+            raise MethodError(
+                f"“{unknown[0]}” cannot be measured of maps that were kept. Choose of: {', '.join(known)}."
+            )
         sight, measures = Sight(picture, loaded), [MEASURES[name] for name in chosen]
         seed = int(sight.picture.digest[:8], 16)
         allowed = find_allowed(sight.picture.size, sight.box)
