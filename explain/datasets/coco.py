@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from explain.datasets.marked import MOST_CORNERS, MOST_MARKED, Marked, check_picture, read_label, read_numbers
+from explain.datasets.marked import MOST_CORNERS, MOST_MARKED, Marked, check_picture, read_label, read_numbers, span_box
 from explain.errors import DataSetError
 
 _MOST_RUNS = 1_000_000
@@ -69,12 +69,11 @@ def _read_one(told: dict[str, Any], label: str, size: tuple[int, int] | None) ->
                 raise ValueError("an outline holds something that is no number")
             rings.append(tuple(numbers))
         return Marked(label, rings=tuple(rings), size=size)
-    box = told.get("bbox")
-    edges = read_numbers(box) if isinstance(box, list) and len(box) == 4 else None
-    if edges is None:
+    edges = told.get("bbox")
+    numbers = read_numbers(edges) if isinstance(edges, list) and len(edges) == 4 else None
+    if numbers is None:
         raise ValueError("it has neither an outline nor a box of four numbers")
-    left, top, width, height = edges
-    return Marked(label, box=(left, top, left + width, top + height), size=size)
+    return Marked(label, span_box(*numbers), size=size)
 
 
 def _read_runs(counts: object, size: tuple[int, int]) -> tuple[int, ...]:
@@ -90,7 +89,7 @@ def _read_runs(counts: object, size: tuple[int, int]) -> tuple[int, ...]:
 
 
 def _unpack(text: str) -> list[int]:
-    """Runs from their packed form: numbers in letters of 5 bits from “0” on, the lowest first, bit 32 where more follow,
+    """Runs from their packed form: numbers in letters of 5 bits from “0” on, the lowest first, bit 32 if more follow,
     and bit 16 of the last for a number below zero. From the fourth on each is told by what it differs from the one two
     before it.
     """

@@ -28,14 +28,14 @@ class Marked:
 
     Attributes:
         label: what it is called.
-        box: left, top, right, bottom in the picture's pixels.
+        box: in the picture's pixels.
         rings: outlines that belong to it together, each x, y, x, y …
         runs: lengths of runs of pixels, down each column and then the next, by turns outside and inside.
         size: height and width that the file says the picture has; None where it does not.
     """
 
     label: str = UNNAMED
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
     rings: tuple[tuple[float, ...], ...] = ()
     runs: tuple[int, ...] = ()
     size: tuple[int, int] | None = None
@@ -56,7 +56,7 @@ class Marked:
             return inside.reshape(size[1], size[0]).T
         rings = [list(zip(ring[::2], ring[1::2], strict=True)) for ring in self.rings]
         if self.box is not None:
-            rings.append([*Box(*self.box).corners])
+            rings.append([*self.box.corners])
         mask = np.zeros(size, bool)
         for ring in rings:
             mask |= contains(ring, np.arange(size[1]) + 0.5, np.arange(size[0]) + 0.5)
@@ -70,6 +70,11 @@ def read_numbers(values: Sequence[object]) -> list[float] | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return numbers if all(map(isfinite, numbers)) else None
+
+
+def span_box(left: float, top: float, width: float, height: float) -> Box:
+    """The box that begins there and is so large."""
+    return Box(left, top, left + width, top + height)
 
 
 def read_label(text: object) -> str:

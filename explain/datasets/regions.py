@@ -15,9 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from explain.datasets.coco import read_coco
-from explain.datasets.marked import LONGEST_NAME, MOST_MARKED, Marked, read_label, read_numbers
+from explain.datasets.marked import LONGEST_NAME, MOST_MARKED, Marked, read_label, read_numbers, span_box
 from explain.datasets.table import read_rows
 from explain.errors import DataSetError, make_printable
+from explain.pictures.geometry import Box
 
 MAX_FILE = 128 * 2**20
 """Bytes of a file of regions."""
@@ -62,7 +63,7 @@ class Regions:
 
 
 def list_names(uri: str, digest: str, known: Counter[str]) -> list[str]:
-    """What a file of regions may call a picture: its path in the collection, its SHA-256, or its file's name alone where
+    """What a file of regions may call a picture: its path in the collection, its SHA-256, or its file's name alone if
     no other picture is called so.
 
     Args:
@@ -138,21 +139,15 @@ def _read_csv(data: bytes, name: str) -> dict[str, list[Marked]]:
         told = [row[place] for place in places]
         if not any(told):  # a picture without a box stands in many tables
             continue
-        box = read_numbers(told)
-        if box is None:
-            raise DataSetError(
-                f"“{name}”, row {number}: “{make_printable(' '.join(told), 40)}” is no box of four numbers."
-            )
-        if kind is not _EDGES:
-            box = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
-        found.setdefault(row[file], []).append(
-            Marked(read_label(row[label] if label is not None else ""), box=_fit(box))
+        numbers = read_numbers(told)
+        if numbers is None:
+            said = make_printable(" ".join(told), 40)
+            raise DataSetError(f"“{name}”, row {number}: “{said}” is no box of four numbers.")
+        one = Marked(
+            read_label(row[label] if label is not None else ""),
+            Box(*numbers) if kind is _EDGES else span_box(*numbers),
         )
+        found.setdefault(row[file], []).append(one)
         if number > MOST_MARKED:
             raise DataSetError(f"“{name}” has more than {MOST_MARKED:,} regions, which is the most that is read.")
     return found
-
-
-def _fit(box: Sequence[float]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = box
-    return left, top, right, bottom

@@ -131,7 +131,7 @@ class Measure:
 
     @property
     def of_map_alone(self) -> bool:
-        """Whether the map and answers to changed pictures are all it takes, so that a map that was kept can be measured."""
+        """Whether the map and answers to changed pictures are all it takes, so that a kept map can be measured."""
         return self.category == "shape" or (self.asks is not ask_nothing and not self.redraws)
 
     def can_measure(self, tested: Examined) -> bool:

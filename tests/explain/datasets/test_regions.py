@@ -12,6 +12,7 @@ from explain.datasets.coco import _unpack
 from explain.datasets.marked import Marked
 from explain.datasets.regions import Regions, draw_regions, list_names, read_regions
 from explain.errors import DataSetError
+from explain.pictures.geometry import Box
 
 SIZE = (6, 5)
 MASK = np.zeros(SIZE, bool)
@@ -66,7 +67,7 @@ def test_boxes_come_from_a_table_of_any_program() -> None:
     edges = read_regions(
         "﻿File;Label;Left;Top;Right;Bottom\nx/a.png;cat;2;1;4;4\nb.png;;0;0;1;1\nc.png;;;;\n".encode(), "t"
     )
-    assert edges.pictures["x/a.png"] == (Marked("cat", box=(2, 1, 4, 4)),)
+    assert edges.pictures["x/a.png"] == (Marked("cat", Box(2, 1, 4, 4)),)
     assert edges.names == ("cat", "region") and "c.png" not in edges.pictures
     sides = read_regions(b"picture,x,y,w,h\na.png,2,1,2,3\na.png,0,0,1,1\n", "t")
     (both,) = draw_regions(sides.find(["a.png"]), SIZE).values()
