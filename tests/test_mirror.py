@@ -41,6 +41,8 @@ ELSEWHERE = {
     "explain/commands/flags.py": "tests/explain/commands/test_show.py",
     "explain/commands/training_flags.py": "tests/explain/commands/test_attention.py",
     "explain/commands/without.py": "tests/explain/commands/test_show.py",
+    "explain/datasets/coco.py": "tests/explain/datasets/test_regions.py",
+    "explain/datasets/marked.py": "tests/explain/datasets/test_regions.py",
     "explain/datasets/given.py": "tests/explain/datasets/test_reading.py",
     "explain/engine/asker.py": "tests/explain/engine/test_channels.py",
     "explain/engine/drawing.py": "tests/explain/engine/test_engine.py",
