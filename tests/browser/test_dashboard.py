@@ -334,6 +334,21 @@ def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    ["?method=rise&verdicts=0", "/without_it?without=grid-3", "/without_it?inside=channels&paths-from=blocks.4.1"],
+)
+def test_work_is_stopped_by_a_press(page: Page, app_url: str, words: str) -> None:
+    page.goto(f"{app_url}{words}")
+    stop = page.locator('[class*="st-key-stop-"] button')
+    stop.click(timeout=PATIENCE)
+    expect(page.get_by_text("Stopped. Nothing was changed.")).to_be_visible(timeout=10_000)
+    expect(stop).to_have_count(0)
+    page.get_by_role("button", name="Explain again").click()
+    expect(stop).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.slow
 def test_two_browsers_never_see_each_others_pictures(chromium: Browser, app_url: str, cat: bytes) -> None:
     noise = encode(np.random.default_rng(3).integers(0, 255, (120, 200, 3), dtype=np.uint8))
     contexts = [chromium.new_context(viewport={"width": 1200, "height": 900}) for _ in range(2)]
