@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Precision = Literal["float32", "float16", "bfloat16"]
 """Of the networks' arithmetic: float32, or half of that wherever torch's autocast deems it safe. What is kept of a
-network, and everything the methods make of it, is float32 at all events."""
+network, and everything the methods make of it, is float32 at all events. On an H200 the maps of bundled
+models were off by so much of their range, in the middle of all methods: in float32 by 2e-6 at most, in float16 by 4e-4
+to 5e-3, in bfloat16 by 5e-3 to 0.1; the probability of `chest-xray` by nothing, 0.001 and 0.02."""
 
 _VARIABLES = {"device": "CAMSCOPE_DEVICE", "precision": "CAMSCOPE_PRECISION"}
 _OUT_OF_MEMORY = (
