@@ -21,7 +21,18 @@ from typing import Any, Literal
 
 Event = Literal["server started", "server stopped", "page opened", "page closed", "upload", "refused"]
 Reason = Literal[
-    "host", "identity", "origin", "length", "size", "uploads", "logins", "connections", "name", "metrics", "method"
+    "host",
+    "identity",
+    "origin",
+    "length",
+    "size",
+    "uploads",
+    "logins",
+    "connections",
+    "name",
+    "metrics",
+    "method",
+    "owner",
 ]
 """Why somebody or something was refused."""
 

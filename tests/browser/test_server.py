@@ -174,6 +174,12 @@ def test_a_hospitals_server_lets_in_who_belongs_and_writes_nothing_down(
     assert "camscope_upload_bytes_count 2.0" in read(f"{origin}/metrics")[1]
     assert page.breaches == []  # type: ignore[attr-defined]
     check_log(hospital, page.requests_made, read(f"{origin}/metrics")[1])  # type: ignore[attr-defined]
+    address = next(address for address in page.requests_made if "/upload_file/" in address)  # type: ignore[attr-defined]
+    other = chromium.new_context()
+    other.add_cookies([{"name": NAME, "value": sign(make_identity(origin=origin, sub="ben")), "url": origin}])
+    assert other.request.put(address, data=b"x").status == 403
+    assert "somebody else's" in other.request.put(address, data=b"x").text()
+    other.close()
     context.close()
 
 

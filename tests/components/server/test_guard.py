@@ -128,7 +128,7 @@ def test_the_way_in_is_open_to_all_and_a_person_sees_it() -> None:
             assert client.get(path).status_code == 200, path
         page = client.get("/layers", headers={"accept": "text/html"})
         assert page.status_code == 401 and page.headers["content-type"].startswith("text/html")
-        assert 'href="./log-in?with=default"' in page.text
+        assert 'href="./log-in?with=default&amp;to=%2Flayers"' in page.text
         assert client.get("/media/1.png").text.startswith("Log in first")
 
 

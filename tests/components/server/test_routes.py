@@ -83,7 +83,10 @@ def test_the_way_to_a_provider_is_for_those_that_there_are(monkeypatch: pytest.M
     monkeypatch.setattr(routes, "generate_login_redirect_url", lambda provider: f"/auth/login?provider={provider}")
     assert ask("/log-in?with=default").status_code == 404, "nobody logs in here"
     monkeypatch.setattr(routes, "read_login", lambda _: make_login())
-    assert ask("/log-in?with=default").headers["location"] == "/auth/login?provider=default"
+    answer = ask("/log-in?with=default&to=/layers?model=a")
+    assert answer.headers["location"] == "/auth/login?provider=default"
+    assert "camscope_way_back=%2Flayers%3Fmodel%3Da; HttpOnly; Max-Age=600" in answer.headers["set-cookie"]
+    assert "set-cookie" not in ask("/log-in?with=default&to=//evil.example").headers
     assert ask("/log-in?with=https://evil.example").status_code == 404
     assert ask("/log-in").status_code == 404
 
