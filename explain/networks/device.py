@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from explain.errors import DeviceError
-from explain.settings import read_refusal
+from explain.settings import PREFIX, read_environment
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ Precision = Literal["float32", "float16", "bfloat16"]
 """Of the networks' arithmetic: float32, or half of that wherever torch's autocast deems it safe. What is kept of a
 network, and everything the methods make of it, is float32 at all events."""
 
-_VARIABLES = {"device": "CAMSCOPE_DEVICE", "precision": "CAMSCOPE_PRECISION"}
+_TAKES = {"device": "auto, cpu, cuda, cuda:0 or mps", "precision": "float32, float16 or bfloat16"}
 _TRIALS = 4  # the first of each kind takes longer
 _DEVICES = r"(auto|cpu|mps|cuda(:[0-9]+)?)"
 
@@ -41,6 +41,11 @@ class DeviceSettings(BaseModel):
     device: str = Field("auto", pattern=f"^{_DEVICES}$")
     precision: Precision = "float32"
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _fold(cls, value: str) -> str:
+        return value.lower()
+
 
 def read_device_settings(environment: Mapping[str, str] = os.environ) -> DeviceSettings:
     """The settings of `CAMSCOPE_DEVICE` and `CAMSCOPE_PRECISION`, or their defaults.
@@ -48,13 +53,7 @@ def read_device_settings(environment: Mapping[str, str] = os.environ) -> DeviceS
     Raises:
         DeviceError: a variable has a value that it cannot have.
     """
-    given = {field: environment.get(variable, "").strip().lower() for field, variable in _VARIABLES.items()}
-    try:
-        return DeviceSettings.model_validate({field: value for field, value in given.items() if value})
-    except ValidationError as error:
-        field = read_refusal(error).field
-        takes = {"device": "auto, cpu, cuda, cuda:0 or mps", "precision": "float32, float16 or bfloat16"}[field]
-        raise DeviceError(f"{_VARIABLES[field]} cannot be “{given[field]}”. It takes {takes}.") from None
+    return read_environment(DeviceSettings, environment, DeviceError, _TAKES)
 
 
 def find_device(name: str) -> str:
@@ -71,15 +70,14 @@ def find_device(name: str) -> str:
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if not re.fullmatch(_DEVICES, name):
-        raise DeviceError(f"There is no device “{name}”. Take auto, cpu, cuda, cuda:0 or mps.")
+        raise DeviceError(f"There is no device “{name}”. Take {_TAKES['device']}.")
     if kind == "cuda":
         there = torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count()
     else:
         there = kind != "mps" or torch.backends.mps.is_available()
     if not there:
         raise DeviceError(
-            f"This computer has no device “{name}” that torch can use. Set {_VARIABLES['device']} to auto, or leave it "
-            "out."
+            f"This computer has no device “{name}” that torch can use. Set {PREFIX}DEVICE to auto, or leave it out."
         )
     return name
 
