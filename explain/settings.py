@@ -136,9 +136,10 @@ def read_environment(
         return kind.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as refused:
         refusal = read_refusal(refused)
-        why = f". It takes {takes[refusal.field]}" if refusal.field in takes else f": {refusal.reason}"
+        taken = takes.get(refusal.field)
+        why = f". It takes {taken}." if taken else f": {refusal.reason}. Change it, or leave it out."
         variable = PREFIX + refusal.field.upper()
-        raise error(f"{variable} cannot be “{given[refusal.field]}”{why}. Change it, or leave it out.") from None
+        raise error(f"{variable} cannot be “{given[refusal.field]}”{why}") from None
 
 
 def describe_values(settings: Settings) -> list[str]:

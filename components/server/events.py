@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-Event = Literal["server started", "server stopped", "page opened", "page closed", "upload", "refused"]
+Event = Literal["server started", "server stopped", "page opened", "page closed", "upload", "answered", "refused"]
 Reason = Literal[
     "host",
     "identity",

@@ -191,7 +191,7 @@ def check_log(server: Server, asked: list[str], metrics: str) -> None:
         assert CANARY not in text and session not in text
     lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     events = [line["event"] for line in lines]
-    assert events[0] == "server started" and {"page opened", "refused"} <= set(events)
+    assert events[0] == "server started" and {"page opened", "answered", "refused"} <= set(events)
     uploads = [line for line in lines if line["event"] == "upload"]
     assert [line["bytes"] > 10 * MEGABYTE - 1 for line in uploads] == [True, True]
     assert len({line["session"] for line in uploads}) == 1

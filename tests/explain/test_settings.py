@@ -108,5 +108,5 @@ def test_the_environment_sets_what_it_names() -> None:
 def test_what_the_environment_cannot_set_is_a_sentence_of_the_wanted_kind() -> None:
     with pytest.raises(ExplainError, match="CAMSCOPE_SIZE cannot be “10”: input should be less than or equal to 9"):
         read_environment(Example, {"CAMSCOPE_SIZE": "10"})
-    with pytest.raises(DeviceError, match=r"“large”\. It takes a number\. Change it, or leave it out\."):
+    with pytest.raises(DeviceError, match=r"“large”\. It takes a number\.$"):
         read_environment(Example, {"CAMSCOPE_SIZE": "large"}, DeviceError, {"size": "a number"})
