@@ -8,10 +8,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import WebSocketDenialResponse
 from streamlit import config
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
+from streamlit.web.server.starlette.starlette_routes import create_upload_routes
 
+from components.server.guard import Guard
 from components.server.metrics import find_metrics
+from components.server.settings import ServerSettings
 from tests.support.server import (
     NAME,
     ORIGIN,
@@ -352,3 +358,39 @@ def test_media_of_many_people_stay_in_no_browser() -> None:
         assert "cache-control" not in client.get("/static/a.js").headers
     with visit(guard()) as client:
         assert "cache-control" not in client.get("/media/1.png").headers
+
+
+PART = 'Content-Disposition: form-data; name="file"; {}\r\nContent-Type: image/png'
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "name"),
+    [
+        (PART.format('filename="cat.png"'), 204, "cat.png"),
+        (PART.format('filename="series/IM 1.dcm"'), 204, "series/IM 1.dcm"),
+        (PART.format('filename="../../etc/cron.d/x"'), 400, None),
+        (PART.format('filename="/etc/passwd"'), 400, None),
+        (PART.format("filename*=utf-8''..%2F..%2Fx"), 400, None),
+        (PART.format("filename*=utf-8''a%0D%0ASet-Cookie:%20b=c"), 400, None),
+        (PART.format('filename="a%0D%0ASet-Cookie: b=c"'), 204, "a%0D%0ASet-Cookie: b=c"),
+        (PART.format('filename="a.png"\r\nSet-Cookie: b=c\r\nX: "'), 204, "a.png"),
+    ],
+)
+def test_names_in_what_streamlit_reads_lead_nowhere(part: str, status: int, name: str | None) -> None:
+    """Through Streamlit's own door for uploads: what comes of a name, and that none becomes a header of the answer."""
+    manager = MemoryUploadedFileManager("/_stcore/upload_file")
+    session: Any = SimpleNamespace(is_active_session=lambda _: True)
+    inner = Starlette(routes=create_upload_routes(session, manager, ""))
+    token = generate_xsrf_token_string()
+    headers = {
+        "X-Xsrftoken": token,
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Cookie": f"_streamlit_xsrf={token}",
+    }
+    body = f"--x\r\n{part}\r\n\r\npixels\r\n--x--\r\n".encode()
+    guarded = Guard(inner, ServerSettings(), None, lambda: manager.file_storage)
+    with visit(guarded) as client:
+        answer = client.put(UPLOAD, content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert "set-cookie" not in answer.headers
+    assert [file.name for file in manager.file_storage["session-1"].values()] == ([name] if name else [])
