@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import WebSocketDenialResponse
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.types import Receive, Scope, Send
 from streamlit import config
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
@@ -233,6 +235,23 @@ def test_two_gigabytes_that_say_nothing_are_cut_where_they_are_too_many(monkeypa
 
 def test_a_body_where_none_belongs_is_cut_after_a_megabyte() -> None:
     assert send(guard(), endless(), {}, path="/layers") == (413, 2)
+    assert send(guard(), endless(), {"content-length": str(2 * 2**30)}, path="/layers") == (413, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [(b"", True), (b"x" * 99, False), (iter([b"x"] * 9), False)],
+    ids=["none", "announced", "in pieces"],
+)
+def test_a_line_is_closed_on_which_more_is_coming_than_anybody_reads(body: Any, kept: bool) -> None:
+    """Or the server would take it all the same, to throw it away."""
+
+    async def answer_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("no")(scope, receive, send)
+
+    client = TestClient(Guard(answer_at_once, ServerSettings(), None, dict), base_url="http://localhost")
+    answer = client.post("/layers", content=body)
+    assert (answer.headers.get("connection") != "close") == kept
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "", "9" * 19])
