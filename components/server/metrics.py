@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)
 _UNEXPECTED = "unexpected"  # the type of a failure that is none of `explain.errors`
 _MEGABYTES = (0.1, 1, 3, 10, 30, 100, 300, 1000)
+
+_lock = threading.Lock()
 
 
 class Metrics:
@@ -83,9 +86,14 @@ class _Looked:
         )
 
 
-@cache
 def find_metrics() -> Metrics:
     """Those of this process."""
+    with _lock:  # or two who come first would count apart
+        return _make_metrics()
+
+
+@cache
+def _make_metrics() -> Metrics:
     return Metrics()
 
 
