@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from explain.errors import DeviceError
-from explain.settings import read_refusal
+from explain.settings import PREFIX, read_environment
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ network, and everything the methods make of it, is float32 at all events. On an 
 models were off by so much of their range, in the middle of all methods: in float32 by 2e-6 at most, in float16 by 4e-4
 to 5e-3, in bfloat16 by 5e-3 to 0.1; the probability of `chest-xray` by nothing, 0.001 and 0.02."""
 
-_VARIABLES = {"device": "CAMSCOPE_DEVICE", "precision": "CAMSCOPE_PRECISION"}
+_TAKES = {"device": "auto, cpu, cuda, cuda:0 or mps", "precision": "float32, float16 or bfloat16"}
 _OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -50,6 +50,11 @@ class DeviceSettings(BaseModel):
     device: str = Field("auto", pattern=f"^{_DEVICES}$")
     precision: Precision = "float32"
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _fold(cls, value: str) -> str:
+        return value.lower()
+
 
 def read_device_settings(environment: Mapping[str, str] = os.environ) -> DeviceSettings:
     """The settings of `CAMSCOPE_DEVICE` and `CAMSCOPE_PRECISION`, or their defaults.
@@ -57,13 +62,7 @@ def read_device_settings(environment: Mapping[str, str] = os.environ) -> DeviceS
     Raises:
         DeviceError: a variable has a value that it cannot have.
     """
-    given = {field: environment.get(variable, "").strip().lower() for field, variable in _VARIABLES.items()}
-    try:
-        return DeviceSettings.model_validate({field: value for field, value in given.items() if value})
-    except ValidationError as error:
-        field = read_refusal(error).field
-        takes = {"device": "auto, cpu, cuda, cuda:0 or mps", "precision": "float32, float16 or bfloat16"}[field]
-        raise DeviceError(f"{_VARIABLES[field]} cannot be “{given[field]}”. It takes {takes}.") from None
+    return read_environment(DeviceSettings, environment, DeviceError, _TAKES)
 
 
 def find_device(name: str) -> str:
@@ -80,15 +79,14 @@ def find_device(name: str) -> str:
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = name.partition(":")
     if not re.fullmatch(_DEVICES, name):
-        raise DeviceError(f"There is no device “{name}”. Take auto, cpu, cuda, cuda:0 or mps.")
+        raise DeviceError(f"There is no device “{name}”. Take {_TAKES['device']}.")
     if kind == "cuda":
         there = torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count()
     else:
         there = kind != "mps" or torch.backends.mps.is_available()
     if not there:
         raise DeviceError(
-            f"This computer has no device “{name}” that torch can use. Set {_VARIABLES['device']} to auto, or leave it "
-            "out."
+            f"This computer has no device “{name}” that torch can use. Set {PREFIX}DEVICE to auto, or leave it out."
         )
     return name
 
