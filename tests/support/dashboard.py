@@ -46,6 +46,7 @@ class Server:
     Args:
         app: the script that is served.
         log: what the server prints is written there; left out, it is lost.
+        root: the folder of the code that is served.
 
     Attributes:
         url: where it answers.
@@ -54,7 +55,7 @@ class Server:
         answered: when it first answered, once `wait` has returned.
     """
 
-    def __init__(self, app: Path = ROOT / "app.py", log: Path | None = None) -> None:
+    def __init__(self, app: Path = ROOT / "app.py", log: Path | None = None, root: Path = ROOT) -> None:
         port = _find_port()
         self.url = f"http://localhost:{port}"
         self._log = log
@@ -65,11 +66,11 @@ class Server:
                     *(sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)),
                     *("--server.headless", "true", "--server.address", "localhost"),
                 ],
-                cwd=ROOT,
+                cwd=root,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT if log else None,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(root)},
             )
 
     def wait(self) -> None:
