@@ -23,6 +23,7 @@ import streamlit as st
 
 from components.server.start import serve
 from components.server.watch import Figures
+from components.session.idle import start_letting_go
 from components.session.work import Place, Work
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
@@ -57,7 +58,15 @@ def _look_at_engine() -> Figures | None:
         engine = work.result()
     except Exception:  # the page says why
         return None
-    return Figures(engine.passes.forward, engine.passes.backward, engine.bytes_kept)
+    admission = engine.admission
+    return Figures(
+        engine.passes.forward,
+        engine.passes.backward,
+        engine.bytes_kept,
+        admission.count_waiting(),
+        admission.quotas.queue_length,
+        admission.refused,
+    )
 
 
 def make_way(seconds: float = _LONGEST_RUN) -> None:
@@ -96,6 +105,7 @@ def _start(work: Work[Engine]) -> Engine:
     # that walk took 400 ms, more than a four-pane comparison.
     gc.collect()
     gc.freeze()
+    start_letting_go(engine.forget_unused)
     return engine
 
 

@@ -124,11 +124,11 @@ class Line:
         self._given = 0
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
 
-    @property
-    def length(self) -> int:
-        """How many questions wait that somebody sits and waits for."""
+    def count_waiting(self) -> dict[str, int]:
+        """How many questions wait, by their kind."""
         with self._lock:
-            return sum(one.kind != "batch" for one in self.waiting)
+            kinds: list[str] = [one.kind for one in self.waiting]
+        return {kind: kinds.count(kind) for kind in _RANKS}
 
     def request(self, ticket: Ticket, now: float) -> bool:
         """Ask for a turn; whether it is given at once."""
@@ -257,6 +257,10 @@ class Admission:
         """Who waits and who has a turn."""
         return Line(self.quotas.slots or self._count_slots(), self.quotas, self._clock)
 
+    def count_waiting(self) -> dict[str, int]:
+        """How many questions wait, by their kind."""
+        return self.line.count_waiting()
+
     @contextmanager
     def turn(self, kept: bool = False) -> Iterator[None]:
         """While entered, this thread may run a network. It waits for that, unless it has a turn already.
@@ -295,7 +299,10 @@ class Admission:
         if self.line.request(ticket, self._clock()):
             return
         try:
-            if not ticket.turns and ticket.kind != "batch" and self.line.length > self.quotas.queue_length:
+            waiting = self.count_waiting()
+            # What nobody sits and waits for is never refused, and nobody is because of it.
+            sitting = waiting["look"] + waiting["long"]
+            if not ticket.turns and ticket.kind != "batch" and sitting > self.quotas.queue_length:
                 raise self._refuse(
                     f"CAMscope is busy: {self.quotas.queue_length} questions wait already. Nothing you chose is lost. "
                     "Ask again in a minute."

@@ -29,7 +29,9 @@ class Quotas(Settings):
     passes_a_minute: int = setting(
         600, "Passes a minute", "Who runs a network more often goes after all others.", low=1, high=10_000_000
     )
-    decoded_mb: int = setting(512, "Pixels of a session", "Of all pictures at hand.", unit="MiB", low=1, high=1_048_576)
+    decoded_mb: float = setting(
+        512.0, "Pixels of a session", "Of all pictures at hand.", unit="MiB", low=0.001, high=1_048_576
+    )
     decoded_share: float = setting(0.4, "Pixels of all sessions", "Of this machine's memory, 0…1.", low=0.001, high=1.0)
     pictures: int = setting(24, "Pictures of a session", "How many may be at hand.", low=1, high=10_000)
     idle_captures_seconds: float = setting(
