@@ -27,6 +27,7 @@ from components.session.idle import start_letting_go
 from components.session.work import Place, Work
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
+from explain.engine.admission import ASKING
 from explain.errors import ExplainError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def start_engine() -> Work[Engine]:
 
 
 def _start(work: Work[Engine]) -> Engine:
+    ASKING.set(None)  # nobody's question: who gives up waiting for the engine, as by a reload, does not stop its start
     work.report("Starting the engine. This is needed once after the dashboard was started, and takes some seconds.")
     _await_paint()
     import explain.networks.torchvision_operators  # noqa: F401  torch itself, which takes longest

@@ -157,6 +157,9 @@ class Place:
                     bar.progress(share, sentence)
                 if work.wait(_LOOK_AGAIN):
                     return work.result()
+        except Exception:
+            self._progress.empty()  # what is said instead stands alone
+            raise
         finally:
             work.cancel.set()
 

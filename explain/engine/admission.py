@@ -304,8 +304,8 @@ class Admission:
             sitting = waiting["look"] + waiting["long"]
             if not ticket.turns and ticket.kind != "batch" and sitting > self.quotas.queue_length:
                 raise self._refuse(
-                    f"CAMscope is busy: {self.quotas.queue_length} questions wait already. Nothing you chose is lost. "
-                    "Ask again in a minute."
+                    f"CAMscope is busy: {sitting - 1} others wait already. Nothing you chose is lost. Ask again in a "
+                    "minute."
                 )
             while not ticket.go.wait(_LOOK_AGAIN):
                 self._refuse_unwanted(ticket)

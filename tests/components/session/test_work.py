@@ -157,6 +157,28 @@ def test_the_button_to_stop_is_of_no_fragment(monkeypatch: pytest.MonkeyPatch) -
     assert stop is None and another is not None
 
 
+def test_what_is_said_of_a_failure_stands_alone() -> None:
+    def page() -> None:
+        import time
+
+        import streamlit as st
+
+        from components.session.work import Place, Work
+
+        def fail(_: Work) -> None:
+            time.sleep(0.3)
+            raise ValueError("no")
+
+        try:
+            Place("outer").watch(Work(fail), "Working …", "key", patience=0.05)
+        except ValueError as error:
+            st.error(str(error))
+
+    tested = AppTest.from_function(page, default_timeout=60).run()
+    assert [error.value for error in tested.error] == ["no"]
+    assert not tested.button
+
+
 def test_whoever_stops_waiting_stops_the_work() -> None:
     assert run_page(0.0).session_state["cancelled"]
 

@@ -351,7 +351,7 @@ def test_a_full_queue_is_a_sentence(make_room: Callable[..., Room]) -> None:
     room = make_room(queue_length=2)
     waiting = [room.enter(Ticket(f"{number}")) for number in range(2)]
     batch = room.enter(Ticket("batch", kind="batch"))  # is never refused, and lets nobody else be
-    with pytest.raises(Busy, match="CAMscope is busy: 2 questions wait already") as refused:
+    with pytest.raises(Busy, match="CAMscope is busy: 2 others wait already") as refused:
         room.enter(Ticket("too many")).result(10)
     assert "Ask again" in str(refused.value)
     assert room.admission.refused == 1
