@@ -149,6 +149,7 @@ def serve(code: Path, core: int) -> Iterator[tuple[Server, Path]]:
     """
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         folder = Path(place)
+        log = Path("/dev/shm") / f"{folder.name}.log"  # which is no disk
         for name, variable in (("temporary", "TMPDIR"), ("home", "CAMSCOPE_HOME")):
             (folder / name).mkdir()
             os.environ[variable] = str(folder / name)
@@ -156,7 +157,7 @@ def serve(code: Path, core: int) -> Iterator[tuple[Server, Path]]:
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {core})
         try:
-            server = Server(code / "app.py", root=code)
+            server = Server(code / "app.py", log, root=code)
         finally:
             os.sched_setaffinity(0, before)
             for variable in ("TMPDIR", "CAMSCOPE_HOME", *SHARED):  # the browsers' folders lie elsewhere
@@ -166,6 +167,7 @@ def serve(code: Path, core: int) -> Iterator[tuple[Server, Path]]:
             yield server, folder
         finally:
             server.stop()
+            log.unlink()
 
 
 def read_rss(pid: int) -> float:
