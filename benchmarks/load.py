@@ -87,14 +87,14 @@ def measure(code: Path, quick: bool, rest: float | None) -> Figures:
             details["first_map_s"] = observers.first_map
             asyncio.run(arrive_and_leave(server.url))
             details["rss_mb"] = {"one": read_rss(server.process.pid)}
-            before = read_cpu(server.process.pid), time.perf_counter()
             with Peak(server.process.pid) as peak:
-                touches = asyncio.run(touch(server.url, people["touch"], seconds["warm"], seconds["touch"]))
-                looks = asyncio.run(look(server.url, people["look"], seconds["warm"], seconds["look"]))
-            used = (read_cpu(server.process.pid) - before[0]) / (time.perf_counter() - before[1])
+                with Cores(server.process.pid) as busy_touching:
+                    touches = asyncio.run(touch(server.url, people["touch"], seconds["warm"], seconds["touch"]))
+                with Cores(server.process.pid) as busy_looking:
+                    looks = asyncio.run(look(server.url, people["look"], seconds["warm"], seconds["look"]))
             details["browsers"] = observers.stop()
         details["rss_mb"]["highest"] = peak.highest
-        details["server_cores"] = used
+        details["server_cores"] = {"touch": busy_touching.used, "look": busy_looking.used}
         with ThreadPoolExecutor(1) as pool:
             maps = pool.submit(count_wrong_maps, 1_000 if quick else 100_000)
             time.sleep(rest)
@@ -205,6 +205,22 @@ def list_hosts(pid: int) -> set[str]:
     return found
 
 
+class Cores:
+    """How many cores a process used while entered, arrivals included."""
+
+    def __init__(self, pid: int) -> None:
+        self.used = 0.0
+        self._pid = pid
+
+    def __enter__(self) -> Cores:
+        self._before = read_cpu(self._pid), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        spent, started = self._before
+        self.used = (read_cpu(self._pid) - spent) / (time.perf_counter() - started)
+
+
 class Peak:
     """The most memory that a process held while entered, and where it was connected to."""
 
@@ -264,15 +280,12 @@ async def touch(url: str, people: int, warm: float, seconds: float) -> Moves:
     await asyncio.gather(*(visitor.arrive() for visitor in visitors))
     start = max(begun + 5.0, loop.time())
 
-    async def rest() -> None:
-        pass
-
     def act(visitor: Visitor) -> Any:
         return lambda: visitor.move(SLIDER, dice.randrange(2, 40) / 10)
 
     await asyncio.gather(
         *(
-            follow(number, plan(dice, start, warm + seconds), start + warm, act(visitor), moves, rest)
+            follow(number, plan(dice, start, warm + seconds), start + warm, act(visitor), moves)
             for number, visitor in enumerate(visitors)
         )
     )
@@ -300,19 +313,16 @@ async def look(url: str, people: int, warm: float, seconds: float) -> Moves:
         last = [b""]
 
         async def act() -> Any:
-            last[0] = next(mine)
-            answer = await visitor.upload("picture.jpg", last[0])
+            before, last[0] = last[0], next(mine)
+            answer = await visitor.upload("picture.jpg", last[0], find_digest(before) if before else "")
             if find_digest(last[0]) not in answer.grids:
                 moves.errors.append("a picture's maps did not come")
             others = [digest for digest, owner in owners.items() if owner != number and digest in answer.grids]
             moves.errors.extend("another's picture" for _ in others)
             return answer
 
-        async def rest() -> None:
-            await visitor.remove(find_digest(last[0]))
-
         due = [at + late for at in planned[number]]
-        await follow(number, due, start + warm, act, moves, rest)
+        await follow(number, due, start + warm, act, moves)
 
     await asyncio.gather(*(follow_one(number, visitor) for number, visitor in enumerate(visitors)))
     await asyncio.gather(*(visitor.leave() for visitor in visitors))

@@ -88,8 +88,14 @@ class Visitor:
         self._states[id].double_array_value.data.append(value)
         return await self._run(fragment)
 
-    async def upload(self, name: str, data: bytes) -> Answer:
-        """Drop a picture on the upload field; its maps."""
+    async def upload(self, name: str, data: bytes, instead_of: str = "") -> Answer:
+        """Drop a picture on the upload field; its maps.
+
+        Args:
+            name: of the file.
+            data: what is in it.
+            instead_of: digest of an earlier one, which is taken away by the same message.
+        """
         started = asyncio.get_running_loop().time()
         asked = BackMsg()
         asked.file_urls_request.request_id = uuid4().hex
@@ -107,22 +113,17 @@ class Visitor:
         file = state.file_uploader_state_value.uploaded_file_info.add()
         file.name, file.size, file.file_id = name, len(data), urls.file_id
         file.file_urls.CopyFrom(urls)
+        base, _ = self._elements["camscope_gallery"]
+        trigger = _make_trigger_id(base, "events")
+        if instead_of:
+            event = {"event": "pressed", "value": {"action": "remove", "key": instead_of}}
+            self._states[base] = WidgetState(id=base, json_value="{}")
+            self._states[trigger] = WidgetState(id=trigger, json_trigger_value=json.dumps([event]))
         answer = await self._run("")
-        self._states.pop(id, None)
+        for done in (id, trigger):
+            self._states.pop(done, None)
         answer.seconds = asyncio.get_running_loop().time() - started
         return answer
-
-    async def remove(self, digest: str) -> Answer:
-        """Take one of one's own pictures away."""
-        base, _ = self._elements["camscope_gallery"]
-        id = _make_trigger_id(base, "events")
-        event = {"event": "pressed", "value": {"action": "remove", "key": digest}}
-        self._states[base] = WidgetState(id=base, json_value="{}")
-        self._states[id] = WidgetState(id=id, json_trigger_value=json.dumps([event]))
-        try:
-            return await self._run("")
-        finally:
-            self._states.pop(id, None)
 
     def _put(self, address: str, name: str, data: bytes) -> None:
         edge = uuid4().hex
@@ -204,9 +205,7 @@ class Moves:
             self.received += answer.received
 
 
-async def follow(
-    number: int, due: list[float], measured_from: float, act: Callable[[], Any], moves: Moves, rest: Callable[[], Any]
-) -> None:
+async def follow(number: int, due: list[float], measured_from: float, act: Callable[[], Any], moves: Moves) -> None:
     """Make moves when they are due. One that comes late because the last one was not answered is late all the same.
 
     Args:
@@ -215,7 +214,6 @@ async def follow(
         measured_from: moves that were due earlier only warm up.
         act: makes one move and gives its answer.
         moves: where that is noted.
-        rest: what is done after each move, unmeasured.
     """
     loop = asyncio.get_running_loop()
     for at in due:
@@ -223,7 +221,6 @@ async def follow(
         try:
             answer = await act()
             moves.note(number, loop.time() - at, answer, at >= measured_from)
-            await rest()
         except Exception as error:
             moves.errors.append(f"{type(error).__name__}: {error}")
             return
