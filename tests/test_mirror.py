@@ -24,6 +24,7 @@ ELSEWHERE = {
     "explain/bundled/birds/dice.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/scene.py": "tests/explain/bundled/birds/test_draw.py",
     "explain/bundled/birds/shapes.py": "tests/explain/bundled/birds/test_draw.py",
+    "explain/collections/actor.py": "tests/explain/collections/test_cluster.py",
     "explain/collections/embedding.py": "tests/explain/collections/test_gathered.py",
     "explain/collections/filtering.py": "tests/explain/collections/test_gathered.py",
     "explain/collections/reading.py": "tests/explain/collections/test_gathered.py",

@@ -175,7 +175,9 @@ def test_nothing_names_this_machine_or_a_registry() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-cluster.txt"]
+)
 def test_requirements_are_pinned(name: str) -> None:
     lines = requirements(name)
     assert lines

@@ -24,6 +24,9 @@ from explain.errors import Cancelled, ExplainError
 WORKER = (sys.executable, "-m", "explain.collections.worker")
 """The process that does the work."""
 
+ON_CLUSTER = (sys.executable, "-m", "explain.collections.cluster")
+"""The process that has it done by several, where several devices or a cluster are asked for."""
+
 _ROOT = Path(__file__).resolve().parents[2]
 _SECONDS_TO_END = 30.0
 
@@ -82,7 +85,7 @@ def collect(
     order: Order,
     tell: Tell = lambda pace: None,
     cancel: threading.Event | None = None,
-    command: Sequence[str] = WORKER,
+    command: Sequence[str] | None = None,
     nice: bool = False,
 ) -> Outcome:
     """Explain a collection, or what is not written of it yet.
@@ -94,7 +97,7 @@ def collect(
         order: what is asked.
         tell: told how far it is.
         cancel: stops it once set; what is written stays.
-        command: what starts the worker.
+        command: what starts the worker; left out, `WORKER` or `ON_CLUSTER`.
         nice: whether other processes go first.
 
     Raises:
@@ -104,6 +107,7 @@ def collect(
     paths = {name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))}
     order = order.model_copy(update=paths)  # the worker stands in another folder
     run = _Run(order, tell, cancel or threading.Event())
+    command = command or (ON_CLUSTER if order.devices or order.address else WORKER)
     while not run.over:
         with _start(command, order, nice) as worker:
             run.follow(worker)

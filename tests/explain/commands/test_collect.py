@@ -84,6 +84,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 
 def test_what_is_not_named_is_asked_for(run: Run, tmp_path: Path) -> None:
     assert "Name one source and --out DIR" in run("collect pictures")[2]
+    assert "--devices takes a number from 1, or all, not “some”" in run("collect pictures --out run --devices some")[2]
     assert "There is no run in" in run(f"collect status {tmp_path}")[2]
 
 
