@@ -37,9 +37,9 @@ class Actor:
 
     @cached_property
     def _prepared(self) -> tuple[Work, str, Sequence[str]]:
-        source = open_source(self._order.source, self._order.classes)
+        source = open_source(self._order.source, self._order.classes, remote=True)
         engine, loaded, manifest, notes = prepare(self._order, self._folder, source)
-        work = Work(engine, loaded, manifest.question, {}, source.read, readers=count_readers(engine))
+        work = Work(engine, loaded, manifest.question, {}, source.read, readers=count_readers(engine, source))
         return work, manifest.model_dump_json(), notes
 
     def prepare(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from explain.collections.question import Order
+from explain.collections.remote import read_address
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
@@ -104,7 +105,10 @@ def collect(
         ExplainError: in a sentence, what was wrong with the order, the source, the model or the folder.
         Cancelled: it was stopped.
     """
-    paths = {name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))}
+    names = [name for name in ("source", "out", "model_file") if getattr(order, name)]
+    if read_address(order.source):
+        names.remove("source")
+    paths = {name: find_path(getattr(order, name)) for name in names}
     order = order.model_copy(update=paths)  # the worker stands in another folder
     run = _Run(order, tell, cancel or threading.Event())
     command = command or (ON_CLUSTER if order.devices or order.address else WORKER)

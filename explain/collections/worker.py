@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
+from explain.collections.remote import RemotePath
 from explain.collections.run_folder import RESULTS, RunFolder, Shard
 from explain.collections.shard import Work, explain_shard
 from explain.collections.source import Item, Source
@@ -40,7 +41,7 @@ SHARD_ON_CPU, SHARD_ON_GPU = 32, 256
 
 NICE = "nice"
 _NICENESS = 10
-_READERS_ON_GPU = 4
+_READERS = 4
 _SECONDS_TO_WAIT = 10.0  # for the lock of a process that was told to end
 _SECONDS_BETWEEN_WORDS = 0.5
 
@@ -65,7 +66,7 @@ def work_on(order: Order, say: Say, cancel: threading.Event) -> None:
         say("ready", total=undone.total, done=undone.done, notes=notes)
         items = {item.id: item for item in source.items}
         fatal = frozenset(undone.fatal)
-        readers = count_readers(engine)
+        readers = count_readers(engine, source)
         work = Work(engine, loaded, manifest.question, items, source.read, fatal, cancel=cancel, readers=readers)
         for part in undone.parts:
             _write(work, folder, part, say)
@@ -79,7 +80,7 @@ def open_run(order: Order) -> tuple[RunFolder, Source, list[Item]]:
         ExplainError: the source cannot be opened, or nothing can be written to the folder.
     """
     folder = RunFolder(check_folder(order.out))
-    source = open_source(order.source, order.classes)
+    source = open_source(order.source, order.classes, remote=True)
     return folder, source, _choose(source, order)
 
 
@@ -131,9 +132,11 @@ def holding_run(folder: RunFolder, manifest: RunManifest, chosen: Sequence[Item]
         lock.close()
 
 
-def count_readers(engine: Engine) -> int:
-    """Threads that open pictures: several where they must keep up with a GPU."""
-    return 1 if engine.device == "cpu" else min(_READERS_ON_GPU, os.cpu_count() or 1)
+def count_readers(engine: Engine, source: Source) -> int:
+    """Threads that open pictures: several where they must keep up with a GPU, or wait for a network."""
+    if isinstance(source.path, RemotePath):
+        return _READERS
+    return 1 if engine.device == "cpu" else min(_READERS, os.cpu_count() or 1)
 
 
 def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, LoadedModel, RunManifest, Sequence[str]]:
@@ -145,8 +148,13 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
     from explain.engine.engine import Engine
     from explain.report.manifest import find_versions
 
-    held = folder.read_manifest().question if folder.manifest.exists() else None
-    # Another batch may change the last digits, so that a run keeps the one it began with, on whichever device.
+    begun = folder.read_manifest() if folder.manifest.exists() else None
+    held = begun.question if begun else None
+    # Another batch, or another number of threads, may change the last digits, so that a run keeps those it began with.
+    if begun and "torch threads" in begun.versions:
+        import torch
+
+        torch.set_num_threads(int(begun.versions["torch threads"]))
     engine = Engine(batch=held.batch if held else None)
     loaded = engine.load(order.model, read_file(order.model_file) if order.model_file else None)
     question, notes = _complete(order, engine, loaded, held)

@@ -32,7 +32,10 @@ _MOST_LISTED = 10
 def collect(
     source: Annotated[
         list[Path],
-        typer.Argument(help="A folder, zip, WebDataset tar or Parquet data set; or: status DIR, how far a run is."),
+        typer.Argument(
+            help="A folder, zip, WebDataset tar or Parquet data set, here or at an address such as s3://bucket/photos "
+            "(needs requirements-cluster.txt); or: status DIR, how far a run is."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The run's folder; one that was begun there goes on.")] = None,
     model: ModelName = FIRST_MODEL,
