@@ -15,6 +15,7 @@ from typing import Any
 
 from explain.collections.opening import open_source
 from explain.collections.question import Order
+from explain.collections.region_finder import find_regions
 from explain.collections.run_folder import RunFolder, Shard
 from explain.collections.shard import Work
 from explain.collections.source import Item
@@ -39,7 +40,15 @@ class Actor:
     def _prepared(self) -> tuple[Work, str, Sequence[str]]:
         source = open_source(self._order.source, self._order.classes, remote=True)
         engine, loaded, manifest, notes = prepare(self._order, self._folder, source)
-        work = Work(engine, loaded, manifest.question, {}, source.read, readers=count_readers(engine, source))
+        work = Work(
+            engine,
+            loaded,
+            manifest.question,
+            {},
+            source.read,
+            readers=count_readers(engine, source),
+            regions=find_regions(self._order.regions, source),
+        )
         return work, manifest.model_dump_json(), notes
 
     def prepare(self) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from explain.collections.opening import FOLDERS, NONE
 from explain.collections.question import Order
+from explain.collections.region_finder import KNOWN_PARTS
 from explain.collections.remote import read_address
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
@@ -108,7 +110,11 @@ def collect(
     names = [name for name in ("source", "out", "model_file") if getattr(order, name)]
     if read_address(order.source):
         names.remove("source")
-    paths = {name: find_path(getattr(order, name)) for name in names}
+    paths: dict[str, Any] = {name: find_path(getattr(order, name)) for name in names}
+    if order.classes not in (FOLDERS, NONE):
+        paths["classes"] = str(find_path(Path(order.classes)))
+    if order.regions not in ("", KNOWN_PARTS):
+        paths["regions"] = str(find_path(Path(order.regions)))
     order = order.model_copy(update=paths)  # the worker stands in another folder
     run = _Run(order, tell, cancel or threading.Event())
     command = command or (ON_CLUSTER if order.devices or order.address else WORKER)

@@ -23,6 +23,7 @@ from PIL import Image
 from explain.collections.ahead import do_ahead
 from explain.collections.map_figures import find_agreement, find_figures, pack
 from explain.collections.question import CollectionQuestion
+from explain.collections.region_finder import RegionFinder, name_region
 from explain.collections.run_folder import DEATHS, MAPS, RESULTS, THUMBNAILS
 from explain.collections.source import Item
 from explain.collections.tables import (
@@ -35,6 +36,7 @@ from explain.collections.tables import (
 )
 from explain.datasets.given import GivenFile, UnreadableFile
 from explain.errors import Cancelled, DeviceError, ExplainError
+from explain.maps.region_share import mask_shares
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 
@@ -71,6 +73,7 @@ class Work:
         tell: called with the id of each picture that is done.
         cancel: stops the work once set.
         readers: threads that open the next pictures while some are explained.
+        regions: finds the regions whose shares are told.
     """
 
     engine: Engine
@@ -82,6 +85,7 @@ class Work:
     tell: Callable[[str], None] = lambda id: None
     cancel: threading.Event = field(default_factory=threading.Event)
     readers: int = 1
+    regions: RegionFinder = field(default_factory=RegionFinder)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -270,11 +274,18 @@ def _fill(work: Work, row: _Row, entry: PictureExplanation) -> None:
         "agreement": _drop_nan(find_agreement(entry.maps)),
     }
     row.maps = {"id": row.id}
+    masks = work.regions.find(work.items[row.id], picture) if question.regions else {}
     for heatmap in entry.maps:
         figures = asdict(find_figures(heatmap, picture.size))
         row.told |= {name_column(heatmap.method, name): _drop_nan(value) for name, value in figures.items()}
         if question.verdicts and heatmap.key in entry.verdicts:
             row.told[name_column(heatmap.method, "verdict")] = entry.verdicts[heatmap.key].words[0]
+        if masks:
+            shares = mask_shares(heatmap.values, heatmap.box, [*masks.values()])
+            row.told |= {
+                name_column(heatmap.method, name_region(region)): share
+                for region, share in zip(masks, shares, strict=True)
+            }
         if np.isfinite(heatmap.values).all():
             packed, scale = pack(heatmap.values)
             row.maps |= {

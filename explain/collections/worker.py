@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
+from explain.collections.region_finder import find_regions
 from explain.collections.remote import RemotePath
 from explain.collections.run_folder import RESULTS, RunFolder, Shard
 from explain.collections.shard import Work, explain_shard
@@ -64,10 +65,17 @@ def work_on(order: Order, say: Say, cancel: threading.Event) -> None:
     engine, loaded, manifest, notes = prepare(order, folder, source)
     with holding_run(folder, manifest, chosen) as undone:
         say("ready", total=undone.total, done=undone.done, notes=notes)
-        items = {item.id: item for item in source.items}
-        fatal = frozenset(undone.fatal)
-        readers = count_readers(engine, source)
-        work = Work(engine, loaded, manifest.question, items, source.read, fatal, cancel=cancel, readers=readers)
+        work = Work(
+            engine,
+            loaded,
+            manifest.question,
+            {item.id: item for item in source.items},
+            source.read,
+            frozenset(undone.fatal),
+            cancel=cancel,
+            readers=count_readers(engine, source),
+            regions=find_regions(order.regions, source),
+        )
         for part in undone.parts:
             _write(work, folder, part, say)
     say("done")
@@ -158,6 +166,8 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
     engine = Engine(batch=held.batch if held else None)
     loaded = engine.load(order.model, read_file(order.model_file) if order.model_file else None)
     question, notes = _complete(order, engine, loaded, held)
+    regions = find_regions(order.regions, source)
+    question = question.model_copy(update={"regions": regions.names, "marked": regions.digest})
     manifest = RunManifest(
         question=question,
         digest=question.digest,

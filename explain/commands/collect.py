@@ -49,6 +49,9 @@ def collect(
     classes: Annotated[
         str, typer.Option(help="Classes and groups: folders, none, or a CSV with file, label and group.")
     ] = "folders",
+    regions: Annotated[
+        str, typer.Option(help="Of each map, the share inside: a CSV of boxes, COCO's JSON, or parts (drawn birds).")
+    ] = "",
     thumbnails: Annotated[
         Thumbnails, typer.Option(help="Keep pictures small: none, photographs (no scans), or all.")
     ] = "none",
@@ -95,6 +98,7 @@ def collect(
         shard=shard,
         limit=limit,
         seed=seed,
+        regions=regions,
         devices=_read_devices(devices),
         address=address,
     )
