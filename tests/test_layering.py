@@ -18,14 +18,14 @@ FLOORS = {"explain": 0, "components": 1, "pages": 2, "app": 3}
 ROOMS = {
     "explain": [
         {"errors", "percent", "settings"},
-        {"progress", "storage", "pictures", "networks"},
+        {"progress", "storage", "ray_cluster", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
         {"methods", "models", "volumes", "worlds"},
         {"maps"},
         {"faithfulness"},
         {"engine", "training"},
         {"traits", "report"},
-        {"collections"},
+        {"collections", "remote"},
         {"commands"},
         {"__init__", "__main__"},
     ],

@@ -20,7 +20,7 @@ from explain.bundled.pictures import FOLDER as PICTURES
 from explain.bundled.pictures import bundled_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
-PINNED = re.compile(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*")
+PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9A-Za-z.]*")
 SOLD_AS = {"PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "gdcm": "python-gdcm"}
 SOLD_AS |= {name: name.replace("_", "-") for name in ("pydantic_settings", "prometheus_client")}
 FREE = {"CC0-1.0", "public-domain", "CC-BY-2.0", "CC-BY-4.0", "Apache-2.0", "MIT", "unrestricted"}
@@ -56,6 +56,7 @@ PAGES = [
     "SECURITY.md",
     "explain/methods/README.md",
     "explain/collections/README.md",
+    "explain/remote/README.md",
     "assets/pictures/README.md",
 ]
 PAGES += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "assets" / "models").glob("*.md"))

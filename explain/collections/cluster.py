@@ -8,15 +8,9 @@ has one shard at a time: when it dies it is known on what. Imports no torch.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
-import secrets
-import sys
-import tempfile
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +19,14 @@ from explain.collections.question import Order, RunManifest, compare_questions
 from explain.collections.run_folder import DEATHS, RunFolder, Shard
 from explain.collections.source import Item
 from explain.collections.worker import Say, Undone, holding_run, main, open_run
-from explain.errors import Cancelled, ExplainError, make_printable
-
-MISSING = (
-    "--devices and --address need Ray, which is not installed here: `pip install -r requirements-cluster.txt`. Without "
-    "them one process does the work."
-)
-"""What is said where Ray is not installed."""
+from explain.errors import Cancelled, ExplainError
+from explain.ray_cluster import connecting, import_ray, shorten
 
 _ROOT = Path(__file__).resolve().parents[2]
 _DEVICE = "CAMSCOPE_DEVICE"
 _HANDED_ON = ("CAMSCOPE_HOME", "CAMSCOPE_PRECISION")
 _CORES_A_GPU = 4  # which open its pictures
-_STORE = 80 * 2**20  # bytes, near the least that Ray takes: nothing but names goes through it
 _SECONDS_BETWEEN_LOOKS = 0.2
-_LONGEST = 200
 
 
 def work_on_cluster(order: Order, say: Say, cancel: threading.Event) -> None:
@@ -49,10 +36,10 @@ def work_on_cluster(order: Order, say: Say, cancel: threading.Event) -> None:
         ExplainError: also where there is no Ray, no such cluster, or not so many devices.
         Cancelled: it was stopped.
     """
-    ray = _import_ray(order)
+    ray = import_ray("--devices or --address", order.address)
     folder, source, chosen = open_run(order)
     say("loading", pictures=len(chosen))
-    with _connecting(ray, order):
+    with connecting(ray, order.address):
         crew = _Crew(ray, order, folder, cancel)
         try:
             manifest, notes = crew.gather()
@@ -62,47 +49,6 @@ def work_on_cluster(order: Order, say: Say, cancel: threading.Event) -> None:
         finally:
             crew.dismiss()
     say("done")
-
-
-def _import_ray(order: Order) -> Any:
-    """Ray, told to keep to itself: no statistics leave, and whoever speaks to a cluster of ours must know its word."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if order.address is None:
-        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    try:
-        return importlib.import_module("ray")
-    except ImportError:
-        raise ExplainError(MISSING) from None
-
-
-@contextlib.contextmanager
-def _connecting(ray: Any, order: Order) -> Iterator[None]:
-    """A cluster: that of the address, or one on this computer that ends with the run and leaves nothing behind.
-
-    Raises:
-        ExplainError: it cannot be reached or started.
-    """
-    told: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    with contextlib.ExitStack() as stack:
-        if order.address is None:
-            # Sockets lie there, whose paths may not be long.
-            place = "/tmp" if sys.platform != "win32" else None
-            kept = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True)
-            )
-            told |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-            told |= {"object_store_memory": _STORE, "_temp_dir": kept}
-        else:
-            told["address"] = order.address
-        try:
-            ray.init(**told)
-        except Exception as error:  # of many kinds: no such address, no word, another version
-            where = "be started here" if order.address is None else f"be reached at {order.address}"
-            raise ExplainError(f"No Ray cluster could {where}: {_shorten(error)}") from None
-        try:
-            yield
-        finally:
-            ray.shutdown()
 
 
 class _Crew:
@@ -187,7 +133,7 @@ class _Crew:
             self._replace(part, error)
             return part, None
         except self._ray.exceptions.RayError as error:
-            raise ExplainError(f"The cluster could not go on: {_shorten(error)}") from None
+            raise ExplainError(f"The cluster could not go on: {shorten(error)}") from None
         if "refused" in answer:
             raise ExplainError(answer["refused"])
         self._idle.append(actor)
@@ -215,7 +161,7 @@ class _Crew:
             self._deaths[""] += 1
             if self._deaths[""] >= DEATHS:
                 raise ExplainError(
-                    f"A worker ended {DEATHS} times while it loaded the model: {_shorten(error)} It may need more "
+                    f"A worker ended {DEATHS} times while it loaded the model: {shorten(error)} It may need more "
                     "memory than there is, or find no CAMscope at the same path on its computer."
                 )
         self._hire()
@@ -256,12 +202,6 @@ def _choose_devices(there: dict[str, float], order: Order) -> tuple[int, dict[st
     if gpus:
         return count, options | {"num_gpus": 1, "num_cpus": min(_CORES_A_GPU, max(1, cores // gpus))}
     return count, options | {"num_cpus": 1}
-
-
-def _shorten(error: Exception) -> str:
-    """The last words of what Ray says, which are the cause, as a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return make_printable(lines[-1] if lines else type(error).__name__, _LONGEST).rstrip(".") + "."
 
 
 if __name__ == "__main__":
