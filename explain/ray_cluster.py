@@ -6,15 +6,21 @@ import contextlib
 import importlib
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from explain.errors import ExplainError, make_printable
 
 _STORE = 80 * 2**20  # bytes, near the least that Ray takes: no pictures go through it
 _LONGEST = 200
+_PREFIX = "camscope-ray-"
+
+PLACE = "/tmp" if sys.platform != "win32" else None
+"""Where a cluster keeps its sockets, whose paths may not be long, and its logs, until it ends."""
 
 
 def import_ray(what: str, address: str | None) -> Any:
@@ -48,10 +54,9 @@ def connecting(ray: Any, address: str | None) -> Iterator[None]:
     told: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     with contextlib.ExitStack() as stack:
         if address is None:
-            # Sockets lie there, whose paths may not be long.
-            place = "/tmp" if sys.platform != "win32" else None
+            _remove_leftovers()
             kept = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True)
+                tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=PLACE, ignore_cleanup_errors=True)
             )
             told |= {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
             told |= {"object_store_memory": _STORE, "_temp_dir": kept}
@@ -66,6 +71,19 @@ def connecting(ray: Any, address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _remove_leftovers() -> None:
+    """Remove what clusters left behind whose process was killed: the logs of theirs, in which paths may stand."""
+    if PLACE is None:
+        return
+    for folder in Path(PLACE).glob(f"{_PREFIX}*-*"):
+        try:
+            os.kill(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), 0)  # asks only whether it lives
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, ValueError):
+            continue
 
 
 def shorten(error: Exception) -> str:

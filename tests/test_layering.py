@@ -400,7 +400,7 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
         "explain.methods",
         "explain.bundled.pictures",
         "explain.training.run",
-        "explain.collections.worker",
+        "explain.collections.cluster",  # and with it the worker
         "explain.training.worker",  # whoever starts it waits until it holds its lock
     ],
 )

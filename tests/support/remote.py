@@ -1,5 +1,6 @@
 """An engine's question asked of it and of its client: the same suite is run on both."""
 
+import io
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from explain.engine.explanation import Explanation
 from explain.errors import Cancelled, LayerError, MethodError, ModelError, PictureError, TargetError
@@ -14,6 +16,14 @@ from tests.support.engine import make_picture
 
 MODEL = "photo-cnn"
 METHODS = ("grad-cam", "eigen-cam", "cf-cam")
+
+
+def make_png(seed: int = 0) -> bytes:
+    """The file of a picture of noise."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def describe(answer: Explanation) -> list[Any]:

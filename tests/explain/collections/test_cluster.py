@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
     """In place of Ray; the network is that of `tests.support.collection_worker`, which dies where a name says so."""
     stand_in = Ray()
     monkeypatch.setitem(sys.modules, "ray", stand_in)
+    monkeypatch.setattr("explain.ray_cluster.PLACE", str(tmp_path))
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         monkeypatch.setenv(name, "")
     (tmp_path / "markers").mkdir()
@@ -56,7 +58,8 @@ def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
     def die(*_: object) -> None:
         raise Died
 
-    monkeypatch.setattr("tests.support.collection_worker.os.kill", die)
+    # There only: whether a process lives is asked by that too.
+    monkeypatch.setattr(collection_worker, "os", SimpleNamespace(environ=os.environ, getpid=os.getpid, kill=die))
     return stand_in
 
 
@@ -97,7 +100,12 @@ def test_a_picture_that_actors_die_on_is_found_and_listed(tmp_path: Path, ray: R
 
 
 def test_it_keeps_to_itself(tmp_path: Path, ray: Ray) -> None:
+    # What a process left behind that was killed goes, and nothing else.
+    left, others = tmp_path / "camscope-ray-99999999-x", tmp_path / f"camscope-ray-{os.getpid()}-x"
+    for folder in (left, others):
+        (folder / "logs").mkdir(parents=True)
     run_here(make_order(tmp_path, PLAIN[:1], devices=1))
+    assert not left.exists() and others.exists()
     assert ray.told["include_dashboard"] is False and ray.told["_node_ip_address"] == "127.0.0.1"
     assert ray.told["address"] == "local" and not Path(ray.told["_temp_dir"]).exists()
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"

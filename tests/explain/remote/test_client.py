@@ -1,15 +1,12 @@
 """A client answers as its engine does: the same suite is run on both. Nothing of a file's name crosses."""
 
-import io
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save
 
 from explain.engine.engine import Engine
@@ -19,14 +16,7 @@ from explain.remote.here import Here
 from explain.remote.service import MOST_JOBS, Service
 from explain.remote.store import Store, UnknownDigest
 from tests.support.engine import make_picture
-from tests.support.remote import MODEL, check_contract, hearing
-
-
-def make_png(seed: int = 0) -> bytes:
-    file = io.BytesIO()
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+from tests.support.remote import MODEL, check_contract, hearing, make_png
 
 
 @pytest.fixture(scope="module")

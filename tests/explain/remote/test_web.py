@@ -20,9 +20,8 @@ from explain.errors import ExplainError
 from explain.remote.client import EngineClient
 from explain.remote.service import Service
 from explain.remote.web import WORD, Web, build_app
-from tests.explain.remote.test_client import make_png
 from tests.support.dashboard import ROOT
-from tests.support.remote import MODEL, check_contract
+from tests.support.remote import MODEL, check_contract, make_png
 
 SECRET = "known to the two of us"
 
@@ -48,6 +47,26 @@ def address(engine: Engine) -> Iterator[str]:
 
 def test_the_contract_over_http(engine: Engine, address: str) -> None:
     check_contract(EngineClient(Web(address, SECRET)), engine, make_png())
+
+
+def test_a_stream_that_is_closed_stops_the_work(engine: Engine, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = threading.Event()
+
+    def explain(*args: Any, **told: Any) -> Any:
+        args[9](0.5, "half")
+        if args[10].wait(60):
+            stopped.set()
+        raise ExplainError("Stopped.")
+
+    monkeypatch.setattr(engine, "explain", explain)
+    monkeypatch.setattr("explain.remote.service._SECONDS_OF_SILENCE", 0.02)
+
+    def leave(share: float, text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        EngineClient(Web(address, SECRET)).explain(make_png(), MODEL, "grad-cam", progress=leave)
+    assert stopped.wait(60)
 
 
 def test_whoever_does_not_know_the_word_gets_nothing(address: str) -> None:
