@@ -17,6 +17,7 @@ from typing import Any
 from explain.collections.opening import FOLDERS, NONE
 from explain.collections.question import Order
 from explain.collections.region_finder import KNOWN_PARTS
+from explain.collections.remote import read_address
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
@@ -25,6 +26,9 @@ from explain.storage import PROGRAM, own_environment
 
 WORKER = (sys.executable, "-m", "explain.collections.worker")
 """The process that does the work."""
+
+ON_CLUSTER = (sys.executable, "-m", "explain.collections.cluster")
+"""The process that has it done by several, where several devices or a cluster are asked for."""
 
 _SECONDS_TO_END = 30.0
 
@@ -83,7 +87,7 @@ def collect(
     order: Order,
     tell: Tell = lambda pace: None,
     cancel: threading.Event | None = None,
-    command: Sequence[str] = WORKER,
+    command: Sequence[str] | None = None,
     nice: bool = False,
 ) -> Outcome:
     """Explain a collection, or what is not written of it yet.
@@ -95,22 +99,24 @@ def collect(
         order: what is asked.
         tell: told how far it is.
         cancel: stops it once set; what is written stays.
-        command: what starts the worker.
+        command: what starts the worker; left out, `WORKER` or `ON_CLUSTER`.
         nice: whether other processes go first.
 
     Raises:
         ExplainError: in a sentence, what was wrong with the order, the source, the model or the folder.
         Cancelled: it was stopped.
     """
-    paths: dict[str, Any] = {
-        name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))
-    }
+    names = [name for name in ("source", "out", "model_file") if getattr(order, name)]
+    if read_address(order.source):
+        names.remove("source")
+    paths: dict[str, Any] = {name: find_path(getattr(order, name)) for name in names}
     if order.classes not in (FOLDERS, NONE):
         paths["classes"] = str(find_path(Path(order.classes)))
     if order.regions not in ("", KNOWN_PARTS):
         paths["regions"] = str(find_path(Path(order.regions)))
     order = order.model_copy(update=paths)  # the worker stands in another folder
     run = _Run(order, tell, cancel or threading.Event())
+    command = command or (ON_CLUSTER if order.devices or order.address else WORKER)
     while not run.over:
         with _start(command, order, nice) as worker:
             run.follow(worker)
