@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from explain.collections.opening import FOLDERS, NONE
 from explain.collections.question import Order
@@ -110,7 +110,32 @@ def collect(
         paths["classes"] = str(find_path(Path(order.classes)))
     if order.regions not in ("", KNOWN_PARTS):
         paths["regions"] = str(find_path(Path(order.regions)))
-    order = order.model_copy(update=paths)  # the worker stands in another folder
+    return drive(order.model_copy(update=paths), tell, cancel, command, nice)  # the worker stands in another folder
+
+
+class Ordered(Protocol):
+    """What a worker is told: a model of pydantic that names the run's folder."""
+
+    @property
+    def out(self) -> Path:
+        """The run's folder."""
+
+    def model_dump_json(self) -> str:
+        """All of it in a line."""
+
+
+def drive(
+    order: Ordered,
+    tell: Tell = lambda pace: None,
+    cancel: threading.Event | None = None,
+    command: Sequence[str] = WORKER,
+    nice: bool = False,
+) -> Outcome:
+    """Have a worker do what it is told, and another where it dies. Arguments are those of `collect`, paths absolute.
+
+    Raises:
+        ExplainError, Cancelled: as `collect`.
+    """
     run = _Run(order, tell, cancel or threading.Event())
     while not run.over:
         with _start(command, order, nice) as worker:
@@ -122,7 +147,7 @@ def collect(
 class _Run:
     """A run while it goes on, through the lives of its workers."""
 
-    order: Order
+    order: Ordered
     tell: Tell
     cancel: threading.Event
     pace: Pace = field(default_factory=Pace)
@@ -175,11 +200,11 @@ class _Run:
     def _hear_loading(self, pictures: int) -> None:
         self._say(total=pictures, sentence="Loading the model")
 
-    def _hear_ready(self, total: int, done: int, notes: list[str]) -> None:
+    def _hear_ready(self, total: int, done: int, notes: list[str], doing: str = "Explaining") -> None:
         self.notes = tuple(notes)
         self._written = done
         self._began = self._began or time.monotonic()
-        self._say(total=total, done=done, sentence="Explaining")
+        self._say(total=total, done=done, sentence=doing)
 
     def _hear_at(self, shard: str, ids: list[str], count: int) -> None:
         self._shard, self._ids = shard, ids
@@ -216,7 +241,7 @@ class _Run:
 
 
 @contextmanager
-def _start(command: Sequence[str], order: Order, nice: bool) -> Iterator[subprocess.Popen[str]]:
+def _start(command: Sequence[str], order: Ordered, nice: bool) -> Iterator[subprocess.Popen[str]]:
     """A worker with its order; whatever happens, it is gone in the end."""
     worker = subprocess.Popen(
         [*command, *([NICE] if nice else [])],

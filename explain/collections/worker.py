@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import pyarrow as pa
+
 from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
@@ -64,7 +66,7 @@ def work_on(order: Order, say: Say, cancel: threading.Event) -> None:
     engine, loaded, manifest, notes = prepare(order, folder, source)
     question = manifest.question
     make_folder(folder.path)
-    lock = _await_lock(folder)
+    lock = await_lock(folder)
     try:
         folder.begin(manifest)
         shards = folder.plan(chosen, question)
@@ -122,6 +124,16 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
 
 def _write(work: Work, folder: RunFolder, part: Shard, say: Say) -> None:
     """Explain one shard and write it."""
+    work.tell = begin_shard(part, say)
+    tables = explain_shard(work, part.ids)
+    folder.write(part, tables)
+    end_shard(tables["results"], say)
+
+
+def begin_shard(part: Shard, say: Say) -> Callable[[str], None]:
+    """Say that a shard is begun; what is given back is called with the id of each picture that is done, and says so now
+    and then.
+    """
     say("at", shard=part.name, ids=part.ids if len(part.ids) == 1 else [], count=len(part.ids))
     finished, said = 0, time.monotonic()
 
@@ -132,12 +144,12 @@ def _write(work: Work, folder: RunFolder, part: Shard, say: Say) -> None:
             said = time.monotonic()
             say("far", count=finished)
 
-    work.tell = count
-    tables = explain_shard(work, part.ids)
-    folder.write(part, tables)
-    states = tables["results"]["state"].to_pylist()
-    failed = [error for error in tables["results"]["error"].to_pylist() if error]
-    say("written", count=len(states), failed=failed)
+    return count
+
+
+def end_shard(rows: pa.Table, say: Say) -> None:
+    """Say that a shard's rows are written."""
+    say("written", count=len(rows), failed=[error for error in rows["error"].to_pylist() if error])
 
 
 def _choose(source: Source, order: Order) -> list[Item]:
@@ -178,7 +190,7 @@ def _complete(
     return question, notes
 
 
-def _await_lock(folder: RunFolder) -> BinaryIO:
+def await_lock(folder: RunFolder) -> BinaryIO:
     """Hold the run; one that was killed lets go of it at once, one that was told to end a little later.
 
     Raises:
@@ -192,7 +204,16 @@ def _await_lock(folder: RunFolder) -> BinaryIO:
 
 
 def main() -> None:
-    """Do what the line on the input says, until the input ends; with `nice` after everything else."""
+    """Explain the collection that the line on the input asks for."""
+    serve(lambda line, say, cancel: work_on(Order.model_validate_json(line), say, cancel))
+
+
+def serve(work: Callable[[str, Say, threading.Event], None]) -> None:
+    """Do what the line on the input says, until the input ends; with `nice` after everything else.
+
+    Args:
+        work: given the line, and as `work_on` what it says things by and what stops it.
+    """
     if sys.argv[1:] == [NICE] and hasattr(os, "nice"):
         os.nice(_NICENESS)
     # What a library prints must not be taken for what is said here.
@@ -207,7 +228,7 @@ def main() -> None:
         except BrokenPipeError:  # nobody listens any more
             cancel.set()
 
-    order = Order.model_validate_json(sys.stdin.readline())
+    line = sys.stdin.readline()
 
     def listen() -> None:
         while sys.stdin.readline():
@@ -216,7 +237,7 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True, name="collection-input").start()
     try:
-        work_on(order, say, cancel)
+        work(line, say, cancel)
     except Cancelled:
         say("cancelled")
     except ExplainError as error:

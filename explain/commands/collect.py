@@ -90,7 +90,7 @@ def collect(
         regions=regions,
     )
     try:
-        outcome = run_collection(order, _Lines().tell)
+        outcome = run_collection(order, ProgressLines().tell)
     except KeyboardInterrupt:
         print("Stopped. What is written stays; the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(CANCELLED) from None
@@ -104,7 +104,7 @@ def collect(
         raise typer.Exit(SOME_FAILED)
 
 
-class _Lines:
+class ProgressLines:
     """Says how far a run is, in a line now and then."""
 
     def __init__(self) -> None:
