@@ -17,10 +17,10 @@ from explain.report.one_page.pdf import BOLD, PLAIN, register_fonts
 Kind = Literal["pdf", "svg"]
 
 _ACROSS = 2  # panels beside each other
-_WIDTH, _ROW, _HEAD, _FOOT, _GAP = 250.0, 15.0, 22.0, 22.0, 18.0
+_WIDTH, _ROW, _HEAD, _FOOT, _GAP, _MARGIN = 260.0, 15.0, 22.0, 14.0, 16.0, 6.0
 _SIZE, _DOT = 8.0, 3.0
 _INK, _MUTED, _RULE, _METHOD = (HexColor(colour) for colour in ("#171a1f", "#6b727d", "#d5d9df", "#2f5d9b"))
-_LETTERS = 0.28
+_LETTERS = 0.36
 """Of a panel's width: what names may take."""
 
 _ARROWS = {"higher": "higher is better →", "lower": "← lower is better", "neither": ""}
@@ -47,17 +47,18 @@ def draw_comparison(comparison: compared.Comparison, kind: Kind = "pdf") -> byte
     rows = [panels[first : first + _ACROSS] for first in range(0, len(panels), _ACROSS)]
     heights = [max(height for _, height in row) for row in rows]
     words = _write_legend(comparison)
-    width = min(len(panels), _ACROSS) * (_WIDTH + _GAP) - _GAP
+    wide = [pdfmetrics.stringWidth(line, PLAIN, _SIZE - 1) for line in words]
+    width = max(min(len(panels), _ACROSS) * (_WIDTH + _GAP) - _GAP, *wide)
     height = sum(heights) + _GAP * len(rows) + len(words) * (_SIZE + 3)
-    drawing = Drawing(width, height)
-    top = height
+    drawing = Drawing(width + 2 * _MARGIN, height + 2 * _MARGIN)
+    top = height + _MARGIN
     for row, tallest in zip(rows, heights, strict=True):
         for number, (panel, _) in enumerate(row):
-            panel.translate(number * (_WIDTH + _GAP), top)
+            panel.translate(_MARGIN + number * (_WIDTH + _GAP), top)
             drawing.add(panel)
         top -= tallest + _GAP
     for number, line in enumerate(words):
-        drawing.add(_write(0, top + _GAP - (number + 1) * (_SIZE + 3), line, _MUTED, size=_SIZE - 1))
+        drawing.add(_write(_MARGIN, top - (number + 0.5) * (_SIZE + 3), line, _MUTED, size=_SIZE - 1))
     if kind == "pdf":
         data: bytes = renderPDF.drawToString(drawing, "How methods compare")
         return data
