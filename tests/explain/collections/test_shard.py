@@ -148,6 +148,18 @@ def test_one_that_stands_in_the_way_takes_no_other_with_it(
     assert rows[1]["error"] == "It could not be explained (ZeroDivisionError)."
 
 
+def test_rows_are_the_same_however_many_wait_and_are_opened_at_once(
+    engine: Engine, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for batch in (1, 2):
+        work = make_work(engine, model, batch=batch, shard=4)
+        calm = explain_shard(work, IDS)
+        with monkeypatch.context() as patch:
+            patch.setattr("explain.collections.shard.ROOM", 1)  # each batch by itself
+            work.readers = 3
+            assert explain_shard(work, IDS) == calm
+
+
 def test_a_stopped_shard_is_not_written(engine: Engine, model: LoadedModel) -> None:
     work = make_work(engine, model)
     work.cancel = threading.Event()
