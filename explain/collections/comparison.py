@@ -194,7 +194,7 @@ def compare(
 
 
 _Values = dict[str, tuple[np.ndarray, tuple[str, ...], list[str]]]
-"""By measure: figures `(n, rows)`, NaN where there is none; the rows; and why a picture has none, empty where it has."""
+"""By measure: figures `(n, rows)`, NaN where there is none; the rows; and why a picture has none, empty if it has."""
 
 
 def _read(run: Gathered, sample: Sample, question: MeasureQuestion) -> _Values:
@@ -303,8 +303,8 @@ def describe_rule(name: str, tolerance: float = 0.0) -> str:
     if name == POINTING:
         beside = f", or at most {tolerance:g} pixels beside it" if tolerance else ""
         return (
-            f"The share of pictures in which the map is highest inside the region{beside}; “Random” is a point anywhere "
-            "in what the model saw (Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018, arXiv "
+            f"The share of pictures in which the map is highest inside the region{beside}; “Random” is a point "
+            "anywhere in what the model saw (Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018, arXiv "
             "1608.00507)."
         )
     if name == ENERGY:
@@ -330,8 +330,8 @@ def _list_notes(
     ]
     if any(not question.marked for question in questions):
         notes.append(
-            "Hidden are cells of an 8 × 8 grid. “Centre” and “Random” (the mean of a smooth map of chance and its opposite) "
-            "mean nothing: what does not beat them says nothing of a method."
+            "Hidden are cells of an 8 × 8 grid. “Centre” and “Random” (the mean of a smooth map of chance and its "
+            "opposite) mean nothing: what does not beat them says nothing of a method."
         )
     if any(question.by_class for question in questions):
         notes.append("Of each picture, regions count that are called like the explained class.")

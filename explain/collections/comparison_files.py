@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 
-from explain.collections.bootstrap import COVER, DRAWS, Estimate
+from explain.collections.bootstrap import COVER, DRAWS, ERROR, Estimate
 from explain.collections.comparison import Comparison, Line, MeasureTable, describe_rule
 from explain.percent import write_percent
 
@@ -79,8 +79,8 @@ def _list_numbers(estimate: Estimate) -> list[str]:
 
 
 def write_latex(comparison: Comparison) -> bytes:
-    """A table for LaTeX, a column a measure, with `booktabs`: figures with intervals, the best of each measure bold, and
-    a dagger where a method cannot be told apart from the one that all are held against.
+    """A table for LaTeX, a column a measure, with `booktabs`: figures with intervals, bold what all are held against,
+    and a dagger at what cannot be told apart from it.
     """
     tables = comparison.tables
     rows = list(dict.fromkeys(line.row for table in tables for line in table.lines))
@@ -127,9 +127,10 @@ def _write_caption(comparison: Comparison) -> str:
     counts = sorted({table.count for table in comparison.tables})
     several = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     return (
-        f"{comparison.model}, layer {comparison.layer}. {comparison.sample} Figures are of the {several} pictures where "
-        f"every map has one: the {comparison.statistic} with its {write_percent(COVER)} interval (paired bootstrap, "
-        f"{DRAWS:,} draws, seed {comparison.seed}). Bold: what all are held against; † cannot be told apart from it (5 %, Holm)."
+        f"{comparison.model}, layer {comparison.layer}. {comparison.sample} Figures are of the {several} pictures "
+        f"where every map has one: the {comparison.statistic} with its {write_percent(COVER)} interval (paired "
+        f"bootstrap, {DRAWS:,} draws, seed {comparison.seed}). Bold: what all are held against; † cannot be told apart "
+        f"from it ({write_percent(ERROR)}, Holm)."
     )
 
 
@@ -155,7 +156,8 @@ def list_lines(comparison: Comparison) -> Iterator[str]:
     for table in comparison.tables:
         better = "" if table.better == "neither" else f", {table.better} is better"
         yield f"\n{table.title}{better}: {comparison.statistic} of {table.count:,} pictures"
-        yield f"  {'':<22} {'figure':>8}  {'95 % interval':<18} {'median':>7}  {'difference':>10}  {'95 % interval':<18} apart"
+        interval = f"{write_percent(COVER)} interval"
+        yield f"  {'':<22} {'figure':>8}  {interval:<18} {'median':>7}  {'difference':>10}  {interval:<18} apart"
         for line in table.lines:
             yield _write_line(line)
         yield f"  {table.sentence}"

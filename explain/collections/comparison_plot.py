@@ -12,6 +12,8 @@ from reportlab.lib.colors import HexColor
 from reportlab.pdfbase import pdfmetrics
 
 from explain.collections import comparison as compared
+from explain.collections.bootstrap import COVER
+from explain.percent import write_percent
 from explain.report.one_page.pdf import BOLD, PLAIN, register_fonts
 
 Kind = Literal["pdf", "svg"]
@@ -108,8 +110,8 @@ def _find_ticks(low: float, high: float) -> tuple[float, float, list[float]]:
 
 def _write_legend(comparison: compared.Comparison) -> list[str]:
     return [
-        f"{comparison.model}, layer {comparison.layer}. {comparison.sample} Points: {comparison.statistic}; lines: 95 % "
-        "interval.",
+        f"{comparison.model}, layer {comparison.layer}. {comparison.sample} Points: {comparison.statistic}; lines: "
+        f"{write_percent(COVER)} interval.",
         "In bold what all are held against; an open point cannot be told apart from it. Not for diagnostic use.",
     ]
 

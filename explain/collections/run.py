@@ -56,6 +56,23 @@ class Pace:
         return self.done / self.total if self.total else 0.0
 
 
+def describe_pace(pace: Pace) -> str:
+    """How far a run is, as people read it: `Explaining: 1,200 of 10,000 pictures, 12.1 a second, 12 min left`."""
+    parts = [f"{pace.done:,} of {pace.total:,} pictures"] if pace.total else []
+    if pace.failed:
+        parts.append(f"{pace.failed:,} failed")
+    if pace.per_second is not None and pace.seconds_left is not None:
+        parts += [f"{pace.per_second:.3g} a second", f"{write_duration(pace.seconds_left)} left"]
+    return ": ".join(filter(None, (pace.sentence, ", ".join(parts))))
+
+
+def write_duration(seconds: float) -> str:
+    """Seconds as people read them: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.

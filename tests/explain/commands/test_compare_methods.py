@@ -8,7 +8,6 @@ import pytest
 
 from explain.collections.comparing import Asked
 from explain.collections.gathered import Gathered
-from explain.collections.tables import build_table
 from explain.commands.collect import CANCELLED
 from explain.errors import Cancelled
 from tests.explain.collections.test_comparison import write_figures
@@ -28,7 +27,7 @@ def test_a_run_becomes_a_table_and_a_plot(run: Run, tmp_path: Path, monkeypatch:
         asked.append(order)
         for question in order.questions:
             columns = question.fields.names[3:]
-            figures = {id: {column: number / 10 for column in columns} for number, id in enumerate(order.sample.ids)}
+            figures = {id: dict.fromkeys(columns, number / 10) for number, id in enumerate(order.sample.ids)}
             write_figures(Gathered(tmp_path / "run"), question, figures)
 
     monkeypatch.setattr("explain.commands.compare_methods.measure", measure)
