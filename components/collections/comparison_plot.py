@@ -52,7 +52,7 @@ def _draw(names: list[str], lines: list[Line], method: bool) -> dict[str, object
             "size": 10,
             "color": colour,
             "symbol": ["circle-open" if line.is_apart is False else "circle" for line in lines],
-            "line": {"width": 2},
+            "line": {"width": 2, "color": colour},
         },
         "error_x": {
             "array": [line.estimate.high - value for line, value in zip(lines, values, strict=True)],

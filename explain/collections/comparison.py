@@ -304,8 +304,8 @@ def describe_rule(name: str, tolerance: float = 0.0) -> str:
         beside = f", or at most {tolerance:g} pixels beside it" if tolerance else ""
         return (
             f"The share of pictures in which the map is highest inside the region{beside}; “Random” is a point "
-            "anywhere in what the model saw (Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018, arXiv "
-            "1608.00507)."
+            "anywhere in what the model saw (Zhang et al., Top-down Neural Attention by Excitation Backprop, 2018, "
+            "arXiv 1608.00507)."
         )
     if name == ENERGY:
         return (
