@@ -109,6 +109,8 @@ ELSEWHERE = {
     "components/choices/one_picture.py": "tests/pages/test_clusters.py",
     "components/choices/own_file.py": "tests/pages/test_own_file.py",
     "components/collections/choosing.py": "tests/pages/test_collection.py",
+    "components/collections/comparison.py": "tests/pages/test_collection.py",
+    "components/collections/comparison_plot.py": "tests/pages/test_collection.py",
     "components/collections/scatter.py": "tests/pages/test_collection.py",
     "components/collections/strategies.py": "tests/pages/test_collection.py",
     "components/collections/wall.py": "tests/pages/test_collection.py",

@@ -174,10 +174,11 @@ def compare(
     if against != BEST and against not in methods:
         raise ExplainError(f"This run has no maps of “{against}”. Choose of: {BEST}, {', '.join(methods)}.")
     groups = _find_groups(run, sample) if grouped else None
+    how = _How(against, statistic, sample.seed, groups)
     tables = []
     for measured in [*(_read(run, sample, question) for question in questions), _read_verdicts(run, sample)]:
         for name, (values, rows, reasons) in measured.items():
-            table = _compare(name, values, rows, reasons, against, statistic, sample.seed, groups)
+            table = _compare(name, values, rows, reasons, how)
             if table is not None:
                 tables.append(table)
     if not tables:
@@ -238,15 +239,18 @@ def _find_groups(run: Gathered, sample: Sample) -> np.ndarray:
     return codes
 
 
+@dataclass(frozen=True, eq=False)
+class _How:
+    """How figures are compared; see `compare`. `groups` says to which each picture of the sample belongs."""
+
+    against: str
+    statistic: Statistic
+    seed: int
+    groups: np.ndarray | None
+
+
 def _compare(
-    name: str,
-    values: np.ndarray,
-    rows: tuple[str, ...],
-    reasons: Sequence[str],
-    against: str,
-    statistic: Statistic,
-    seed: int,
-    groups: np.ndarray | None,
+    name: str, values: np.ndarray, rows: tuple[str, ...], reasons: Sequence[str], how: _How
 ) -> MeasureTable | None:
     """All rows by one measure; None where too few pictures have figures."""
     whole = np.isfinite(values).all(1)
@@ -256,13 +260,13 @@ def _compare(
         reason or _find_reason(rows, one) for reason, one, kept in zip(reasons, values, whole, strict=True) if not kept
     )
     kept, title, better = values[whole], *describe_measure(name)
-    chosen = None if groups is None else groups[whole]
-    drawn = redraw(kept, statistic, seed, chosen)
+    groups = None if how.groups is None else how.groups[whole]
+    drawn = redraw(kept, how.statistic, how.seed, groups)
     methods = [number for number, row in enumerate(rows) if row not in (CENTRE, RANDOM)]
     ahead = max(methods, key=lambda number: drawn[0, number] * (-1 if better == "lower" else 1))
-    first = ahead if against == BEST else rows.index(against)
+    first = ahead if how.against == BEST else rows.index(how.against)
     # The difference is found on each picture: for medians that of the differences, not the difference of medians.
-    apart = redraw(kept - kept[:, [first]], statistic, seed, chosen)
+    apart = redraw(kept - kept[:, [first]], how.statistic, how.seed, groups)
     others = [number for number in range(len(rows)) if number != first]
     chances = dict(zip(others, adjust_chances([find_chance(apart[:, number]) for number in others]), strict=True))
     lines = tuple(

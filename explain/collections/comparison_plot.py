@@ -60,7 +60,7 @@ def draw_comparison(comparison: compared.Comparison, kind: Kind = "pdf") -> byte
             drawing.add(panel)
         top -= tallest + _GAP
     for number, line in enumerate(words):
-        drawing.add(_write(_MARGIN, top - (number + 0.5) * (_SIZE + 3), line, _MUTED, size=_SIZE - 1))
+        drawing.add(_write(_MARGIN, top - (number + 0.5) * (_SIZE + 3), line, _MUTED))
     if kind == "pdf":
         data: bytes = renderPDF.drawToString(drawing, "How methods compare")
         return data
@@ -75,13 +75,13 @@ def _draw_panel(table: compared.MeasureTable) -> tuple[Group, float]:
     scale = _Scale(low, high, _WIDTH * _LETTERS, _WIDTH - 8)
     panel = Group(
         _write(0, -_SIZE - 1, table.title, _INK, bold=True),
-        _write(_WIDTH, -_SIZE - 1, _ARROWS[table.better], _MUTED, anchor="end", size=_SIZE - 1),
+        _write(_WIDTH, -_SIZE - 1, _ARROWS[table.better], _MUTED, anchor="end"),
     )
     bottom = -height + _FOOT
     for tick in ticks:
         at = scale.place(tick)
         panel.add(Line(at, -_HEAD + 4, at, bottom, strokeColor=_RULE, strokeWidth=0.5))
-        panel.add(_write(at, bottom - _SIZE - 2, f"{tick:.4g}", _MUTED, anchor="middle", size=_SIZE - 1))
+        panel.add(_write(at, bottom - _SIZE - 2, f"{tick:.4g}", _MUTED, anchor="middle"))
     for number, line in enumerate(table.lines):
         _draw_line(panel, line, line.row == table.against, scale, -_HEAD - (number + 0.5) * _ROW)
     return panel, height
@@ -116,10 +116,10 @@ def _write_legend(comparison: compared.Comparison) -> list[str]:
     ]
 
 
-def _write(
-    x: float, y: float, text: str, colour: HexColor, bold: bool = False, anchor: str = "start", size: float = _SIZE
-) -> String:
-    return String(x, y, text, fontName=BOLD if bold else PLAIN, fontSize=size, fillColor=colour, textAnchor=anchor)
+def _write(x: float, y: float, text: str, colour: HexColor, bold: bool = False, anchor: str = "start") -> String:
+    """A line of text; what is muted is smaller too."""
+    size, font = _SIZE - (colour is _MUTED), BOLD if bold else PLAIN
+    return String(x, y, text, fontName=font, fontSize=size, fillColor=colour, textAnchor=anchor)
 
 
 def _cut(text: str, width: float) -> str:

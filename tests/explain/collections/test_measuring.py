@@ -1,6 +1,8 @@
 """Measures of a run's maps: equal to those of the maps as they are drawn, written once whatever stops them."""
 
 import hashlib
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from explain.bundled.pictures import bundled_pictures
 from explain.collections import measuring, worker
-from explain.collections.comparing import Asked, ask_comparison
+from explain.collections.comparing import Asked, ask_comparison, measure
 from explain.collections.gathered import Gathered
 from explain.collections.measured import count_measured, plan, read_measured
 from explain.collections.measuring import Measurer, measure_on, measure_shard
@@ -81,8 +83,8 @@ def test_kept_maps_measure_as_those_that_are_drawn(run: Gathered) -> None:
         assert max(maps["guided-backpropagation"].shape) > 32 > max(maps["grad-cam"].shape)
         for row in rows:
             name = {"random blobs": "random"}.get(row.name, row.name)
-            for measure in MEASURES:
-                assert told[name_measure(name, measure)] == pytest.approx(row.figures[measure], abs=5e-3), (
+            for figure in MEASURES:
+                assert told[name_measure(name, figure)] == pytest.approx(row.figures[figure], abs=5e-3), (
                     name,
                     measure,
                 )
@@ -159,6 +161,26 @@ def test_pointing_and_energy_as_written_out(tmp_path: Path) -> None:
         ask_comparison(run, (), read_regions(b"file,x,y,w,h\nz.png,1,1,1,1\n", "x"))
     with pytest.raises(ExplainError, match="cannot point -1 pixels beside"):
         ask_comparison(run, (), marked, tolerance=-1)
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_followed_by_another(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", 40, lambda number: {"grad_cam_peak_x": 0.5, "grad_cam_peak_y": 0.5})
+    run = Gathered(tmp_path / "run")
+    boxes = "file,left,top,right,bottom\n" + "".join(f"{number:03}.png,9,1,30,20\n" for number in range(40))
+    asked = ask_comparison(run, (), read_regions(boxes.encode(), "x"), shard=1)
+    killed: list[int] = []
+
+    def tell(pace: Pace) -> None:
+        if pace.done >= 3 and not killed:
+            killed.append(int(run.folder.lock.read_text()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcome = measure(asked, tell)
+    assert outcome is not None and killed and outcome.total == 39
+    ids = read_measured(run.folder, asked.questions[0])["id"].to_pylist()
+    assert sorted(ids) == sorted(asked.sample.ids)
+    assert measure(asked).fresh == 0  # type: ignore[union-attr]
 
 
 def test_a_picture_that_cannot_be_measured_is_listed(run: Gathered, monkeypatch: pytest.MonkeyPatch) -> None:
