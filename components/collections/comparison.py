@@ -9,7 +9,7 @@ import streamlit as st
 
 from components.choices.view import pick_one
 from components.collections.choosing import Opened, pick_listed
-from components.collections.comparison_plot import draw_plot
+from components.collections.comparison_plot import ARROWS, draw_plot
 from components.collections.views import (
     AGAINST,
     FIRST_LIMIT,
@@ -38,7 +38,7 @@ BOXES = "comparison-boxes"
 _LOOK_AGAIN = 1.0
 _MOST_REASONS = 4
 _MEGABYTES = 128
-_BETTER = {"higher": " ↑", "lower": " ↓", "neither": ""}
+_WIDTH = 480
 
 
 @dataclass
@@ -177,7 +177,10 @@ def _show_job(run: Opened, asked: Asked, done: int, total: int) -> None:
             help="Each picture is shown to the network some hundred times, partly hidden. What is measured stays, and "
             "is never measured again.",
         )
-        st.markdown(f"{done:,} of {total:,} pictures are measured.", width="content")
+        what = (
+            "pictures are measured" if len(asked.questions) == 1 else "are done: what hiding does, and what lies inside"
+        )
+        st.markdown(f"{done:,} of {total:,} {what}.", width="content")
 
 
 def _start(key: str, digest: str, asked: Asked) -> None:
@@ -215,12 +218,18 @@ def _show(comparison: Comparison, tolerance: float) -> None:
     """The sentences, the plot, the table, and the files."""
     for table in comparison.tables:
         st.markdown(f"**{escape(table.title)}**{escape(table.sentence.removeprefix(table.title))}")
-    st.plotly_chart(draw_plot(comparison), key="comparison-plot", config={"displayModeBar": False})
+    with st.container(key="comparison-plots", horizontal=True, gap="medium"):
+        for table in comparison.tables:
+            key = f"comparison-plot-{table.measure}"
+            st.plotly_chart(draw_plot(table), key=key, config={"displayModeBar": False}, width=_WIDTH)
     st.caption(
         f"{escape(comparison.sample)} Points are {comparison.statistic}s, lines their intervals; an open point cannot "
         "be told apart from the one in bold, that all are held against."
     )
-    st.dataframe(build_table(comparison), hide_index=True, placeholder="–", key="comparison-table", height="content")
+    told = build_table(comparison)
+    figures = [name for name, column in told.items() if name != "Pictures" and isinstance(column[-1], float)]
+    config = {name: st.column_config.NumberColumn(format="%.4f") for name in figures}
+    st.dataframe(told, hide_index=True, placeholder="–", key="comparison-table", height="content", column_config=config)
     _offer_files(comparison)
     for table in comparison.tables:
         reasons = [f"{count:,}: {reason}" for reason, count in [*table.excluded.items()][:_MOST_REASONS]]
@@ -240,7 +249,7 @@ def build_table(comparison: Comparison) -> dict[str, list[str | float | None]]:
         for line in table.lines:
             difference = line.difference
             told: dict[str, str | float | None] = {
-                "Measure": table.title + _BETTER[table.better],
+                "Measure": table.title + ARROWS[table.better],
                 "Map": line.title,
                 "Pictures": table.count,
                 comparison.statistic.capitalize(): round(line.estimate.value, 4),

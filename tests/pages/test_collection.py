@@ -177,7 +177,7 @@ def test_methods_are_compared_over_what_is_filtered(
     assert len(started[0].sample.ids) == 6 and started[0].sample.total == 6
     words = say(dashboard)
     assert "cannot be told apart from Centre and Random" in words and "All 6 explained pictures" in words
-    assert len(dashboard.test.get("plotly_chart")) == 1
+    assert len(dashboard.test.get("plotly_chart")) == 3
     told = dashboard.test.dataframe[0].value
     assert list(told["Map"][:3]) == ["Grad-CAM", "Centre", "Random"] and len(told) == 9
     assert dashboard.words["shown"] == "comparison" and "against" not in dashboard.words
