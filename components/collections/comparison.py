@@ -252,7 +252,7 @@ def build_table(comparison: Comparison) -> dict[str, list[str | float | None]]:
                 "Measure": table.title + ARROWS[table.better],
                 "Map": line.title,
                 "Pictures": table.count,
-                comparison.statistic.capitalize(): round(line.estimate.value, 4),
+                "Figure": round(line.estimate.value, 4),
                 "from": round(line.estimate.low, 4),
                 "to": round(line.estimate.high, 4),
                 "Difference": None if difference is None else round(difference.value, 4),

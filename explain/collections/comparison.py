@@ -87,6 +87,7 @@ class MeasureTable:
         measure: its name.
         title: as people read it.
         better: which way is better.
+        statistic: what of the pictures' figures is told; of shares of pictures always the mean.
         count: pictures that all figures are of.
         excluded: why others were left out, and how many.
         against: the row that all are held against.
@@ -96,6 +97,7 @@ class MeasureTable:
     measure: str
     title: str
     better: Better
+    statistic: Statistic
     count: int
     excluded: Mapping[str, int]
     against: str
@@ -134,7 +136,7 @@ class Comparison:
         tables: by measure.
         sample: which pictures, in a sentence.
         notes: how figures were found, in sentences.
-        statistic: what of the pictures' figures is told.
+        statistic: what of the pictures' figures is told, but of shares of pictures.
         seed: of the bootstrap's draws.
         model: the run's model.
         layer: its layer.
@@ -261,12 +263,13 @@ def _compare(
     )
     kept, title, better = values[whole], *describe_measure(name)
     groups = None if how.groups is None else how.groups[whole]
-    drawn = redraw(kept, how.statistic, how.seed, groups)
+    statistic = "mean" if name == POINTING or name.startswith(VERDICT) else how.statistic
+    drawn = redraw(kept, statistic, how.seed, groups)
     methods = [number for number, row in enumerate(rows) if row not in (CENTRE, RANDOM)]
     ahead = max(methods, key=lambda number: drawn[0, number] * (-1 if better == "lower" else 1))
     first = ahead if how.against == BEST else rows.index(how.against)
     # The difference is found on each picture: for medians that of the differences, not the difference of medians.
-    apart = redraw(kept - kept[:, [first]], how.statistic, how.seed, groups)
+    apart = redraw(kept - kept[:, [first]], statistic, how.seed, groups)
     others = [number for number in range(len(rows)) if number != first]
     chances = dict(zip(others, adjust_chances([find_chance(apart[:, number]) for number in others]), strict=True))
     lines = tuple(
@@ -281,7 +284,9 @@ def _compare(
         )
         for number, row in enumerate(rows)
     )
-    return MeasureTable(name, title, better, int(whole.sum()), dict(excluded.most_common()), rows[first], lines)
+    return MeasureTable(
+        name, title, better, statistic, int(whole.sum()), dict(excluded.most_common()), rows[first], lines
+    )
 
 
 def _find_reason(rows: Sequence[str], values: np.ndarray) -> str:

@@ -155,7 +155,7 @@ def list_lines(comparison: Comparison) -> Iterator[str]:
     yield comparison.sample
     for table in comparison.tables:
         better = "" if table.better == "neither" else f", {table.better} is better"
-        yield f"\n{table.title}{better}: {comparison.statistic} of {table.count:,} pictures"
+        yield f"\n{table.title}{better}: {table.statistic} of {table.count:,} pictures"
         interval = f"{write_percent(COVER)} interval"
         yield f"  {'':<22} {'figure':>8}  {interval:<18} {'median':>7}  {'difference':>10}  {interval:<18} apart"
         for line in table.lines:

@@ -19,12 +19,12 @@ def comparison() -> Comparison:
         Line("rise", "RISE", True, Estimate(0.45, 0.3, 0.6), 0.4, Estimate(-0.05, -0.1, 0.02), 0.3),
         Line("random", "Random", False, Estimate(0.2, 0.1, 0.3), 0.2, Estimate(-0.3, -0.4, -0.2), 0.0004),
     )
-    insertion = MeasureTable("insertion", "Insertion", "higher", 38, {"It is gone.": 2}, "grad-cam", lines)
+    insertion = MeasureTable("insertion", "Insertion", "higher", "mean", 38, {"It is gone.": 2}, "grad-cam", lines)
     shares = (
         Line("grad-cam", "Grad-CAM", True, Estimate(0.7, 0.6, 0.8), 1.0),
         Line("rise", "RISE", True, Estimate(0.3, 0.2, 0.4), 0.0, Estimate(-0.4, -0.5, -0.3), 0.0002),
     )
-    backed = MeasureTable("verdict: undecided", "Verdict “undecided”", "neither", 40, {}, "grad-cam", shares)
+    backed = MeasureTable("verdict: undecided", "Verdict “undecided”", "neither", "mean", 40, {}, "grad-cam", shares)
     return Comparison((insertion, backed), "40 of 90 explained pictures.", ("A note.",), "mean", 3, "my_net_50%", "a_b")
 
 
