@@ -129,6 +129,7 @@ ELSEWHERE = {
     "components/maps/wanted.py": "tests/pages/test_layers.py",
     "components/maps/waiting.py": "tests/pages/test_compare.py",
     "components/page/tour_steps.py": "tests/components/page/test_tour.py",
+    "components/browser/line/__init__.py": "tests/browser/test_replicas.py",
     "components/page/presenter/__init__.py": "tests/browser/test_links.py",
     "components/page/subject.py": "tests/pages/test_clusters.py",
     "components/session/carried.py": "tests/pages/test_clusters.py",

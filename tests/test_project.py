@@ -54,6 +54,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    ".deploy/README.md",
     "explain/methods/README.md",
     "explain/collections/README.md",
     "assets/pictures/README.md",
