@@ -29,6 +29,7 @@ ELSEWHERE = {
     "explain/collections/reading.py": "tests/explain/collections/test_gathered.py",
     "explain/collections/runs.py": "tests/explain/collections/test_gathered.py",
     "explain/collections/file_source.py": "tests/explain/collections/test_opening.py",
+    "explain/collections/page_worker.py": "tests/explain/collections/test_page_run.py",
     "explain/collections/parquet_source.py": "tests/explain/collections/test_opening.py",
     "explain/collections/question.py": "tests/explain/collections/test_run_folder.py",
     "explain/collections/source.py": "tests/explain/collections/test_opening.py",
@@ -81,6 +82,7 @@ ELSEWHERE = {
     "explain/volumes/header.py": "tests/explain/volumes/test_series.py",
     "explain/volumes/loading.py": "tests/explain/volumes/test_reading.py",
     "explain/report/mask_files.py": "tests/explain/report/test_masks.py",
+    "explain/training/detached.py": "tests/explain/training/test_run.py",
     "explain/training/fit.py": "tests/explain/training/test_loop.py",
     "explain/training/attention_fit.py": "tests/explain/training/test_attention_loop.py",
     # What is drawn with Streamlit is tested on the page that shows it.

@@ -27,7 +27,7 @@ from explain.pictures.picture import Picture
 
 MOST_PICTURES = 24
 MOST_BYTES = 512 * 2**20
-"""Of the pixels a session keeps."""
+"""Of the pixels and the files a session keeps."""
 
 NAMES = "names"
 """Key of the session's state: whose file names are hidden."""
@@ -55,7 +55,7 @@ class Tray:
         uploads: how many uploads there were; a new number empties the upload field.
         read: of the files that were uploaded, the numbers that Streamlit gave them.
         photos: how many photos were taken.
-        originals: of those that came as DICOM files, the files, by digest: objects for an archive are made from them.
+        files: of those that came as files, these, by digest.
     """
 
     own: dict[str, Picture] = field(default_factory=dict)
@@ -68,7 +68,12 @@ class Tray:
     uploads: int = 0
     read: set[str] = field(default_factory=set)
     photos: int = 0
-    originals: dict[str, bytes] = field(default_factory=dict, repr=False)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def originals(self) -> dict[str, bytes]:
+        """The DICOM files, by digest: objects for an archive are made from them."""
+        return {digest: data for digest, data in self.files.items() if self.own[digest].modality is not None}
 
     def take(self, files: Sequence[tuple[str, bytes]], names: Names = "auto") -> None:
         """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
@@ -86,7 +91,8 @@ class Tray:
                 self.problems.append(f"“{said}” could not be read as a picture. Save it as PNG or JPEG and try again.")
                 continue
             kept = [other for digest, other in self.own.items() if digest != picture.digest]
-            if len(kept) >= MOST_PICTURES or count_bytes([*kept, picture]) > MOST_BYTES:
+            held = len(data) + sum(map(len, self.files.values()))
+            if len(kept) >= MOST_PICTURES or count_bytes([*kept, picture]) + held > MOST_BYTES:
                 self.problems.append(f"There is no room left for “{said}”. Remove some of your pictures first.")
                 continue
             if picture.digest in self.own:
@@ -94,8 +100,7 @@ class Tray:
                 same = "" if before == said else f" as “{before}”: it is the same picture"
                 self.notes.append(f"“{said}” is here already{same}.")
             self.own[picture.digest] = picture
-            if picture.modality is not None:
-                self.originals[picture.digest] = data
+            self.files[picture.digest] = data
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
             self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
@@ -127,6 +132,7 @@ class Tray:
             self.own = {picture.digest if key == instead_of else key: one for key, one in self.own.items()}
             self.numbers[picture.digest] = self.numbers[instead_of]
             self.thumbnails.pop(instead_of, None)
+            self.files.pop(instead_of, None)
             self.shown = [picture.digest if key == instead_of else key for key in self.shown]
         else:
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
@@ -155,7 +161,7 @@ class Tray:
 
     def remove(self, key: str) -> None:
         """Forget one of the person's own pictures."""
-        for kept in (self.own, self.thumbnails, self.originals):
+        for kept in (self.own, self.thumbnails, self.files):
             kept.pop(key, None)
         self.shown = [other for other in self.shown if other != key]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from explain.collections.pace import Pace
 from explain.collections.question import Order
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
@@ -26,32 +27,6 @@ WORKER = (sys.executable, "-m", "explain.collections.worker")
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SECONDS_TO_END = 30.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How far a run is.
-
-    Attributes:
-        total: pictures, those that failed too.
-        done: of them, those that are over; in the shard at hand they are not written yet.
-        failed: those that could not be explained, in this run.
-        per_second: pictures a second since the model was loaded; None before the first.
-        seconds_left: at that pace; None where nothing can be said.
-        sentence: what is being done.
-    """
-
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    per_second: float | None = None
-    seconds_left: float | None = None
-    sentence: str = "Listing the pictures"
-
-    @property
-    def share(self) -> float:
-        """What of the whole is done, 0…1."""
-        return self.done / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True)
