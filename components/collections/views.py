@@ -13,6 +13,12 @@ COLOUR = "collection-colour"
 TARGET = "collection-target"
 STRATEGY = "collection-strategy"
 
+SENT = "collection-sent"
+"""The token of the run that this session began last; on Compare it is followed."""
+
+KNOWN = "collection-known"
+"""Tokens of all that it began, or came to by a link."""
+
 PREDICTED, LABEL, GROUP, VERDICT = (f"collection-{name}" for name in ("predicted", "label", "group", "verdict"))
 
 VIEWS = {"pictures": "Pictures", "map-of-maps": "Map of maps", "strategies": "Strategies"}

@@ -257,7 +257,7 @@ class PageRun:
         except ExplainError:
             return None
         begun = datetime.fromtimestamp(self.read_errand().created)
-        return Run(self.token, f"Your pictures, {begun.day} {begun:%B, %H:%M}", self.result.path, manifest)
+        return Run(self.token, f"Yours, {begun.day} {begun:%b, %H:%M}", self.result.path, manifest)
 
     def _launch(self) -> None:
         launch("explain.collections.page_worker", self.folder, "The run", lambda: self.state().phase in _FINAL)

@@ -52,7 +52,7 @@ def test_a_run_is_done_and_opened_by_whoever_has_its_token() -> None:
     assert (state.phase, state.pace.done, state.pace.total, state.message) == ("done", 3, 3, "")
     assert state.has_pictures and state.has_results and not state.is_running
     (opened,) = open_page_runs(["no token", run.token, run.token[:-1] + "/"])
-    assert opened.key == run.token and opened.title.startswith("Your pictures, ")
+    assert opened.key == run.token and opened.title.startswith("Yours, ")
     for text in ("", "..", "a" * 43, run.token + "\n", "../" + run.token):
         assert PageRun.find(text) is None
     run.delete()
