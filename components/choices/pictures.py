@@ -333,9 +333,16 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
             found.former, found.left = scans.former, scans.left
         set_scans(found)
         _put_slice(tray)
+    left = 0
     for picture in alone or ():
         if len(tray.own) < MOST_PICTURES:
             tray.put(picture, show=found.volume is None)
+        else:
+            left += 1
+    if left:
+        tray.notes.append(
+            f"{left:,} more pictures found no room here. *Explain all*, below the maps, takes a whole zip."
+        )
 
 
 def _put_slice(tray: Tray) -> None:
