@@ -333,16 +333,11 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
             found.former, found.left = scans.former, scans.left
         set_scans(found)
         _put_slice(tray)
-    left = 0
     for picture in alone or ():
         if len(tray.own) < MOST_PICTURES:
             tray.put(picture, show=found.volume is None)
-        else:
-            left += 1
-    if left:
-        tray.notes.append(
-            f"{left:,} more pictures found no room here. *Explain all*, below the maps, takes a whole zip."
-        )
+    if found.volume is None and not alone and any(data.startswith(ZIP) for _, data in opened.files):
+        tray.notes.append("A zip of pictures goes to *Explain all*, below the maps on Compare.")
 
 
 def _put_slice(tray: Tray) -> None:

@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from components.choices.pictures import MOST_PICTURES
 from components.collections.kept import describe_keeping
 from components.collections.sending import BEGINNING, Beginning, list_own
 from components.collections.views import KNOWN, RUN, SENT
@@ -163,14 +162,13 @@ def test_a_start_that_is_refused_is_said(
         lock.close()
 
 
-def test_what_of_a_zip_found_no_room_is_told_where_there_is_some(open_dashboard: Callable[..., Any]) -> None:
+def test_a_zip_of_pictures_is_told_where_to_go(open_dashboard: Callable[..., Any]) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for number in range(MOST_PICTURES + 2):
-            archive.writestr(f"{number}.png", make_png(number))
+        archive.writestr("a.png", make_png(0))
     dashboard = open_dashboard()
     dashboard.upload(("many.zip", stream.getvalue()))
-    assert "2 more pictures found no room here. *Explain all*, below the maps, takes a whole zip." in say(dashboard)
+    assert "A zip of pictures goes to *Explain all*, below the maps on Compare." in say(dashboard)
 
 
 def test_pictures_without_a_file_are_sent_where_one_holds_all_of_them() -> None:
