@@ -18,16 +18,14 @@ from components.choices.dropdown import dropdown
 from components.choices.opening import Opening, follow_opening, open_scans, take_opened
 from components.choices.prior import open_prior, pick_prior, put_prior
 from components.choices.series import ZIP, are_series, get_scans, pick_slice, set_scans
+from components.session.idle import find_holdings
 from explain.bundled.pictures import bundled_pictures
+from explain.engine.quotas import read_quotas
 from explain.errors import Cancelled, PictureError
 from explain.pictures.bounds import READABLE
 from explain.pictures.decode import decode
 from explain.pictures.naming import Names, hide_name, is_hidden
 from explain.pictures.picture import Picture
-
-MOST_PICTURES = 24
-MOST_BYTES = 512 * 2**20
-"""Of the pixels and the files a session keeps."""
 
 NAMES = "names"
 """Key of the session's state: whose file names are hidden."""
@@ -40,7 +38,7 @@ _THUMBNAIL = 144  # pixels of the shorter side: twice what is shown, for fine sc
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Tray:
     """What a session has at hand. It lives in the session's state and outlasts a change of page.
 
@@ -79,6 +77,7 @@ class Tray:
         """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
         self.problems, self.notes = [], []
         taken: list[str] = []
+        quotas = read_quotas()
         for place, (name, data) in enumerate(files, start=1):
             said = f"File {place}" if is_hidden(names, _looks_like_dicom(data)) else name
             try:
@@ -92,8 +91,14 @@ class Tray:
                 continue
             kept = [other for digest, other in self.own.items() if digest != picture.digest]
             held = len(data) + sum(map(len, self.files.values()))
-            if len(kept) >= MOST_PICTURES or count_bytes([*kept, picture]) + held > MOST_BYTES:
+            if len(kept) >= quotas.pictures or count_bytes([*kept, picture]) + held > quotas.decoded_mb * 2**20:
                 self.problems.append(f"There is no room left for “{said}”. Remove some of your pictures first.")
+                continue
+            if not find_holdings().has_room(count_bytes([picture]) + len(data)):
+                self.problems.append(
+                    f"There is no room left for “{said}”, because the pictures of all who are here take much memory. "
+                    "Try again in some minutes."
+                )
                 continue
             if picture.digest in self.own:
                 before = self.name(picture.digest, names)
@@ -158,6 +163,29 @@ class Tray:
     def toggle(self, key: str) -> None:
         """Show one more picture, or one less."""
         self.shown = [other for other in self.shown if other != key] if key in self.shown else [*self.shown, key]
+
+    def count_bytes(self) -> int:
+        """Memory that they take, with the files that were kept."""
+        return count_bytes([*self.own.values()]) + sum(map(len, [*self.files.values()]))
+
+    def let_go(self, minutes: int) -> None:
+        """Forget the person's own pictures, because nobody has touched them for so many minutes and others need room.
+        Those that were shown are awaited: nothing else takes their place.
+        """
+        if not self.own:
+            return
+        count = len(self.own)
+        were = "1 picture of yours was" if count == 1 else f"{count} pictures of yours were"
+        again = "it" if count == 1 else "them"
+        self.problems = []
+        self.notes = [
+            f"{were} taken out of the memory after {minutes} minutes without a press, because others use this server "
+            f"too. Upload {again} again to go on; your other choices are as you left them."
+        ]
+        # The slice of a series comes back with it.
+        self.awaited = [key for key in self.shown if key in self.own and self.own[key].section is None]
+        self.shown = [key for key in self.shown if key not in self.own]
+        self.own, self.thumbnails, self.files = {}, {}, {}
 
     def remove(self, key: str) -> None:
         """Forget one of the person's own pictures."""
@@ -257,7 +285,9 @@ def get_tray() -> Tray:
     """This session's pictures."""
     if "tray" not in st.session_state:
         st.session_state["tray"] = Tray()
-    return st.session_state["tray"]
+    tray: Tray = st.session_state["tray"]
+    find_holdings().touch(tray)
+    return tray
 
 
 def _press(pressed: Pressed) -> None:
@@ -279,7 +309,7 @@ def _choose_names(names: Names) -> None:
 def _take_uploads(key: str) -> None:
     tray = get_tray()
     # A part of the page that runs by itself announces an upload once more, as long as the browser has the old field.
-    files = [file for file in st.session_state[key] if file.file_id not in tray.read]
+    files = [file for file in st.session_state.get(key) or () if file.file_id not in tray.read]
     if not files:
         return
     tray.read |= {file.file_id for file in files}
@@ -334,7 +364,7 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
         set_scans(found)
         _put_slice(tray)
     for picture in alone or ():
-        if len(tray.own) < MOST_PICTURES:
+        if len(tray.own) < read_quotas().pictures:
             tray.put(picture, show=found.volume is None)
     if found.volume is None and not alone and any(data.startswith(ZIP) for _, data in opened.files):
         tray.notes.append("A zip of pictures goes to *Explain all*, below the maps on Compare.")

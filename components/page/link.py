@@ -33,7 +33,7 @@ from components.choices.methods import METHODS, name_settings
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
-from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
+from components.choices.pictures import NAMES, get_names, get_tray, read_example_digests
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
 from components.collections.views import (
@@ -85,6 +85,7 @@ from components.truth.trust import MOST_ROUNDS, ROUND
 from components.truth.views import BORDER, MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
 from explain.engine.question import DEFAULT_METHODS
+from explain.engine.quotas import read_quotas
 from explain.errors import ModelError
 from explain.faithfulness.shapley import MOST_SHARED
 from explain.maps.mask import MaskSettings
@@ -352,7 +353,9 @@ class _Pictures:
         tray, digests, scans = get_tray(), read_example_digests(), get_scans()
         examples = {digest: name for name, digest in digests.items()}
         given = [value for value in dict.fromkeys(words.get("picture", ())) if value]
-        asked = [value for value in given if _DIGEST.fullmatch(value) or self._is_slice(value)][:MOST_PICTURES]
+        asked = [value for value in given if _DIGEST.fullmatch(value) or self._is_slice(value)][
+            : read_quotas().pictures
+        ]
         known = {digest: digest for digest in tray.own} | examples
         if (scans.wanted is None or scans.asked is not None) and scans.shown in tray.own:
             known[_SLICE] = scans.shown

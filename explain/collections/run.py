@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -19,15 +18,19 @@ from explain.collections.opening import FOLDERS, NONE
 from explain.collections.pace import Pace
 from explain.collections.question import Order
 from explain.collections.region_finder import KNOWN_PARTS
+from explain.collections.remote import read_address
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
 from explain.errors import Cancelled, ExplainError
+from explain.storage import PROGRAM, own_environment
 
 WORKER = (sys.executable, "-m", "explain.collections.worker")
 """The process that does the work."""
 
-_ROOT = Path(__file__).resolve().parents[2]
+ON_CLUSTER = (sys.executable, "-m", "explain.collections.cluster")
+"""The process that has it done by several, where several devices or a cluster are asked for."""
+
 _SECONDS_TO_END = 30.0
 
 
@@ -59,7 +62,7 @@ def collect(
     order: Order,
     tell: Tell = lambda pace: None,
     cancel: threading.Event | None = None,
-    command: Sequence[str] = WORKER,
+    command: Sequence[str] | None = None,
     nice: bool = False,
 ) -> Outcome:
     """Explain a collection, or what is not written of it yet.
@@ -71,22 +74,24 @@ def collect(
         order: what is asked.
         tell: told how far it is.
         cancel: stops it once set; what is written stays.
-        command: what starts the worker.
+        command: what starts the worker; left out, `WORKER` or `ON_CLUSTER`.
         nice: whether other processes go first.
 
     Raises:
         ExplainError: in a sentence, what was wrong with the order, the source, the model or the folder.
         Cancelled: it was stopped.
     """
-    paths: dict[str, Any] = {
-        name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))
-    }
+    names = [name for name in ("source", "out", "model_file") if getattr(order, name)]
+    if read_address(order.source):
+        names.remove("source")
+    paths: dict[str, Any] = {name: find_path(getattr(order, name)) for name in names}
     if order.classes not in (FOLDERS, NONE):
         paths["classes"] = str(find_path(Path(order.classes)))
     if order.regions not in ("", KNOWN_PARTS):
         paths["regions"] = str(find_path(Path(order.regions)))
     order = order.model_copy(update=paths)  # the worker stands in another folder
     run = _Run(order, tell, cancel or threading.Event())
+    command = command or (ON_CLUSTER if order.devices or order.address else WORKER)
     while not run.over:
         with _start(command, order, nice) as worker:
             run.follow(worker)
@@ -195,8 +200,8 @@ def _start(command: Sequence[str], order: Order, nice: bool) -> Iterator[subproc
     """A worker with its order; whatever happens, it is gone in the end."""
     worker = subprocess.Popen(
         [*command, *([NICE] if nice else [])],
-        cwd=_ROOT,
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)},
+        cwd=PROGRAM,
+        env=own_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

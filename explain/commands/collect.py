@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -32,7 +32,10 @@ _MOST_LISTED = 10
 def collect(
     source: Annotated[
         list[Path],
-        typer.Argument(help="A folder, zip, WebDataset tar or Parquet data set; or: status DIR, how far a run is."),
+        typer.Argument(
+            help="A folder, zip, WebDataset tar or Parquet data set, here or at an address such as s3://bucket/photos "
+            "(needs requirements-cluster.txt); or: status DIR, how far a run is."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The run's folder; one that was begun there goes on.")] = None,
     model: ModelName = FIRST_MODEL,
@@ -55,6 +58,14 @@ def collect(
     shard: Annotated[int | None, typer.Option(help="Pictures that are written together; 32, on a GPU 256.")] = None,
     limit: Annotated[int | None, typer.Option(help="So many pictures, drawn by --seed.")] = None,
     seed: Annotated[int, typer.Option(help="Of that draw.")] = 0,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="So many work side by side, or all: GPUs, else cores. Needs requirements-cluster.txt."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the Ray cluster whose devices they are, HOST:PORT, or auto for one that runs."),
+    ] = None,
     white: White = None,
     names: NameMode = "auto",
     **checkpoint: Any,
@@ -88,6 +99,8 @@ def collect(
         limit=limit,
         seed=seed,
         regions=regions,
+        devices=_read_devices(devices),
+        address=address,
     )
     try:
         outcome = run_collection(order, _Lines().tell)
@@ -102,6 +115,15 @@ def collect(
     _print_status(out)
     if read_status(out).failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _read_devices(text: str | None) -> int | Literal["all"] | None:
+    """How many devices are asked for."""
+    if text is None or text == "all":
+        return text  # type: ignore[return-value]
+    if not text.isdecimal() or int(text) < 1:
+        raise ExplainError(f"--devices takes a number from 1, or all, not “{text}”.")
+    return int(text)
 
 
 class _Lines:

@@ -91,7 +91,9 @@ class Engine:
         batch: int | None = None,
     ):
         self._machine = Machine(device, precision, model_bytes, self.forget)
+        self.admission = self._machine.admission
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
+        self.forget_unused = self._memory.forget_unused
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
         self.explain_volume = VolumeExplainer(self._explainer, self.load, lambda: self.description).explain
@@ -431,7 +433,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        return self._observer.estimate_seconds(model, method, layer, settings)
+        return self._observer.estimate_seconds(model, method, layer, settings, self._judge.pace_of(model))
 
     def estimate_verdicts(self, model: LoadedModel) -> float | None:
         """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""
@@ -444,7 +446,5 @@ class Engine:
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
-        self._memory.forget()
-        self._judge.forget()
-        self._stacks.forget()
-        self._visualiser.forget()
+        for part in (self._memory, self._judge, self._stacks, self._visualiser):
+            part.forget()

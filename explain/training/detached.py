@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from explain.errors import ExplainError
-from explain.storage import VARIABLE, find_data_folder
+from explain.storage import PROGRAM, VARIABLE, find_data_folder, own_environment
 from explain.training.process_lock import is_locked
 
 DAYS_KEPT = 14
@@ -28,7 +28,6 @@ LOCK = "alive"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS_TO_START = 300.0
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def make_token() -> str:
@@ -56,13 +55,11 @@ def launch(module: str, folder: Path, name: str, is_over: Callable[[], bool]) ->
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, folder.name],
-            cwd=_ROOT,
+            cwd=PROGRAM,
             env={
-                **os.environ,
+                **own_environment(),
                 VARIABLE: str(find_data_folder().absolute()),
                 "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),  # the dashboard's own work comes first
-                "OMP_WAIT_POLICY": "PASSIVE",
-                "PYTHONPATH": str(_ROOT),
             },
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -64,7 +64,7 @@ def make_manifest(question: CollectionQuestion, path: Path | None = None) -> Run
 def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Any, Any, RunManifest, Sequence[str]]:
     """In place of the worker's own, which loads a network."""
     question = make_question(shard=order.shard or 4)
-    return SimpleNamespace(), SimpleNamespace(labels=()), make_manifest(question, source.path), []
+    return SimpleNamespace(device="cpu"), SimpleNamespace(labels=()), make_manifest(question, source.path), []
 
 
 def explain_shard(work: Work, ids: Sequence[str]) -> dict[str, pa.Table]:

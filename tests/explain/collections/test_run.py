@@ -131,6 +131,6 @@ def test_what_is_refused_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ExplainError, match="holds no pictures"):
         collect(order, command=STUB)
     with pytest.raises(ExplainError, match="is an address"):
-        collect(order.model_copy(update={"source": Path("https://host/pictures")}), command=STUB)
+        collect(order.model_copy(update={"out": Path("https://host/run")}), command=STUB)
     with pytest.raises(ExplainError, match="There is no run"):
         read_status(order.out)

@@ -65,7 +65,11 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert len(folder.list_files(RESULTS)) == 1
     status, printed, _ = run(f"collect status {tmp_path / 'run'}")
     assert status == 0 and "2 of 5 pictures are written" in printed and "No process works on it" in printed
-    assert run(f"{asked} --out {tmp_path / 'run'}")[0] == SOME_FAILED
+    threads: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.set_num_threads", threads.append)
+        assert run(f"{asked} --out {tmp_path / 'run'}")[0] == SOME_FAILED
+    assert threads == [int(folder.read_manifest().versions["torch threads"])]  # another number changes the last digits
 
     def digest(one: RunFolder) -> dict[str, str]:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in one.path.glob("*.parquet")}
@@ -84,6 +88,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 
 def test_what_is_not_named_is_asked_for(run: Run, tmp_path: Path) -> None:
     assert "Name one source and --out DIR" in run("collect pictures")[2]
+    assert "--devices takes a number from 1, or all, not “some”" in run("collect pictures --out run --devices some")[2]
     assert "There is no run in" in run(f"collect status {tmp_path}")[2]
 
 
