@@ -35,6 +35,7 @@ def show_page() -> None:
     with st.sidebar:
         run = pick_run()
     if run is None:
+        keep_link()
         return
     _show(run)
 

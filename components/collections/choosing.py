@@ -9,6 +9,14 @@ from typing import cast
 import streamlit as st
 
 from components.choices.view import pick_one
+from components.collections.kept import (
+    list_known,
+    offer_to_delete,
+    say_gone,
+    say_what_is_kept,
+    say_what_was_done,
+    sweep_now_and_then,
+)
 from components.collections.views import (
     GROUP,
     INSIDE,
@@ -28,11 +36,13 @@ from components.collections.views import (
 from components.words import escape
 from explain.collections.filtering import Filter, count_words
 from explain.collections.gathered import Gathered
+from explain.collections.page_run import PageRun, open_page_runs
 from explain.collections.reading import PictureReader
 from explain.collections.region_finder import name_region
 from explain.collections.runs import FOLDER, VARIABLE, Run, list_runs
 from explain.collections.tables import name_column
 from explain.methods import get_method
+from explain.training.detached import is_token
 
 LASSO = "collection-lasso"
 """Of the session's state: the rows that were drawn around, and the run that they are of."""
@@ -77,10 +87,15 @@ def _open(key: str, stamp: tuple[int, ...], _run: Run) -> Opened:
 
 def pick_run() -> Opened | None:
     """Offer the runs; None where there are none, which is then said, with how to make one."""
-    runs = {run.key: run for run in list_runs()}
+    sweep_now_and_then()
+    say_what_was_done()
+    runs = {run.key: run for run in [*open_page_runs(list_known()), *list_runs()]}
+    if is_token(st.session_state.get(RUN) or "") and st.session_state[RUN] not in runs:
+        say_gone()
     if not runs:
         st.info(
-            "There is no run yet. Explain a folder, a zip, a WebDataset tar or a Parquet data set on the command line, "
+            "There is no run yet. *Explain all* on Compare makes one of your pictures, or of a zip. Or explain a "
+            "folder, a zip, a WebDataset tar or a Parquet data set on the command line, "
             f"into the folder “{FOLDER}” of CAMscope's data folder, or name a run's folder in {VARIABLE} before the "
             "server starts.",
             icon=":material/grid_view:",
@@ -107,6 +122,10 @@ def pick_run() -> Opened | None:
         f"{len(opened.table):,} pictures, {escape(run.manifest.model.name)}, layer {escape(question.layer)}, "
         f"{', '.join(get_method(name).title for name in question.methods)}."
     )
+    begun_here = PageRun.find(key)
+    if begun_here is not None:
+        say_what_is_kept(begun_here)
+        offer_to_delete(begun_here, "collection")
     return opened
 
 

@@ -28,7 +28,8 @@ from explain.collections.comparison import BEST, Comparison, compare, describe_r
 from explain.collections.comparison_files import write_csv, write_json, write_latex
 from explain.collections.measured import count_measured
 from explain.collections.measuring_question import DEFAULT_MEASURES, MEASURABLE
-from explain.collections.run import Outcome, Pace, describe_pace
+from explain.collections.pace import Pace, describe_pace
+from explain.collections.run import Outcome
 from explain.datasets.regions import Regions, read_regions
 from explain.errors import Cancelled, ExplainError
 from explain.faithfulness.measures import MEASURES

@@ -15,6 +15,12 @@ STRATEGY = "collection-strategy"
 REGION, INSIDE = "collection-region", "collection-inside"
 AGAINST, STATISTIC, LIMIT, MEASURED = (f"comparison-{name}" for name in ("against", "statistic", "limit", "measures"))
 
+SENT = "collection-sent"
+"""The token of the run that this session began last; on Compare it is followed."""
+
+KNOWN = "collection-known"
+"""Tokens of all that it began, or came to by a link."""
+
 PREDICTED, LABEL, GROUP, VERDICT = (f"collection-{name}" for name in ("predicted", "label", "group", "verdict"))
 
 VIEWS = {

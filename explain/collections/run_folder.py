@@ -267,6 +267,6 @@ class RunFolder:
         except StorageError as error:
             reason = str(error).partition(":")[0] if "full" not in str(error) else "The disk is full"
             raise ExplainError(
-                f"{reason.rstrip('.')}. What is written of the run in {self.path} stays valid: make room, or mend it, "
-                "and give the same command to go on."
+                f"{reason.rstrip('.')}. What is written of the run stays valid: make room, or mend it, and start it "
+                "again. It goes on from there."
             ) from None

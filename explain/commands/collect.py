@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from explain.bundled.models import FIRST_MODEL
+from explain.collections.pace import Pace, describe_pace
 from explain.collections.question import Order, Thumbnails
-from explain.collections.run import Pace, describe_pace
 from explain.collections.run import collect as run_collection
 from explain.collections.status import read_status
 from explain.commands.flags import CHECKPOINT, ModelName, NameMode, White, app, read_model, read_settings, with_flags

@@ -92,6 +92,7 @@ VIEW = {
     "expecting": ["drawn"],
     "expect": ["+crest@crested finch", "0eye ring@crested finch", "-100%25 %40 home@cat%2C dog"],
     "collection": ["0123456789abcdef"],
+    "explaining": ["a" * 43],
     "shown": ["map-of-maps"],
     "map": ["eigen-cam"],
     "answer": ["wrong"],

@@ -20,8 +20,9 @@ from explain.collections.gathered import Gathered
 from explain.collections.measured import count_measured, plan, read_measured
 from explain.collections.measuring import Measurer, measure_on, measure_shard
 from explain.collections.measuring_question import ENERGY, POINTING, name_measure
+from explain.collections.pace import Pace
 from explain.collections.question import Order
-from explain.collections.run import Pace, _Run
+from explain.collections.run import _Run
 from explain.collections.shard import DIED
 from explain.datasets.regions import read_regions
 from explain.engine.engine import Engine
