@@ -81,9 +81,6 @@ def show_curves(engine: Engine, question: Question, settings: Mapping[str, Setti
         _drop()
         return
     with section:
-        if question.volume is not None:
-            st.caption("Curves are measured of pictures, not of volumes.")
-            return
         if not question.can_be_judged or not question.usable:
             st.caption("Curves are measured of maps as they are: one layer, no views, and a column a method.")
             return
@@ -116,8 +113,9 @@ def _drop() -> None:
 def _measure(
     engine: Engine, question: Question, picture: Picture, settings: Mapping[str, Settings], work: Work[Measured]
 ) -> Measured:
-    return engine.measure(
-        picture,
+    whole = question.volume is not None and picture.section is not None
+    return (engine.measure_volume if whole else engine.measure)(
+        question.volume if whole else picture,
         question.model,
         question.usable,
         question.layer,
