@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-slow lint format clean
+.PHONY: help install run test test-slow lint format audit clean
 
 help: ## Show this list.
 	@echo "CAMscope: where an image model looks."
@@ -38,6 +38,12 @@ format: .venv/installed-dev ## Put imports and formatting in order.
 	"$(BIN)/python" -m ruff check --fix .
 	"$(BIN)/python" -m ruff format .
 
+# --strict: a package of which the registry says nothing is no sound one.
+audit: .venv/audit/installed ## Ask the registry which pinned packages have known holes.
+	@".venv/audit/bin/python" -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt || \
+		{ echo "Either a hole is named above, or the registry did not answer for all packages: then ask again where"; \
+		  echo "it does. The holes known when this was written are looked for by tests/test_constraints.py."; exit 1; }
+
 clean: ## Remove the .venv and every cache.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -49,10 +55,15 @@ clean: ## Remove the .venv and every cache.
 	"$(PYTHON)" -m venv .venv
 
 # The stamps are renewed only when the pinned lists change. `-m pip` because the scripts' first lines cannot hold spaces.
-.venv/installed: requirements.txt | .venv/bin/python
+.venv/installed: requirements.txt constraints.txt | .venv/bin/python
 	"$(BIN)/python" -m pip install -r requirements.txt
 	@touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	"$(BIN)/python" -m pip install -r requirements-dev.txt
+	@touch $@
+
+.venv/audit/installed: requirements-audit.txt constraints.txt | .venv/bin/python
+	"$(BIN)/python" -m venv .venv/audit
+	".venv/audit/bin/python" -m pip install -r requirements-audit.txt
 	@touch $@

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.server.routes import list_routes
+from components.server.start import list_middleware
+from components.session.batches import draw_what_was_pressed
 from components.session.carried import carry_choices
 from components.session.engine import make_way, start_with_server
 from components.session.faults import guard_callbacks, show_faults
 from components.session.reconnect import keep_sessions
-from components.session.uploads import keep_uploads_in_memory
 
 ASSETS = Path(__file__).parent / "assets"
 ABOUT = """**CAMscope** shows where an image model looks. Not for diagnostic use: a heatmap shows what a model responds
@@ -85,8 +87,8 @@ def show_app() -> None:
     )
     st.html(ASSETS / "style.css")
     keep_sessions()
-    keep_uploads_in_memory()
     guard_callbacks()
+    draw_what_was_pressed()
     page = st.navigation(
         [
             # An address that is no file's name in pages/: see components/session/front_door.py.
@@ -110,4 +112,4 @@ if __name__ == "__main__":
     show_app()
 else:
     # `streamlit run` finds this by its form, and imports it once, when the server starts.
-    app = st.App(__file__, lifespan=start_with_server)
+    app = st.App(__file__, lifespan=start_with_server, middleware=list_middleware(), routes=list_routes())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -47,9 +46,6 @@ from explain.pictures.region import Region
 from pages.without_views import channels, expected
 from pages.without_views.asking import measure_regions
 
-if TYPE_CHECKING:
-    pass
-
 
 @show_faults
 def show_page() -> None:
@@ -83,7 +79,14 @@ def _show(subject: Subject) -> None:
     keep_link()
     place = Place("without")
     if source == "map":
-        heatmap = place.watch(Work(lambda work: _draw_map(subject, picture, method, work)), "Explaining …")
+        asked = (subject.layer, subject.target, subject.score, picture.digest, method, read_settings(method))
+        key = f"without {subject.model.fingerprint} {asked}"
+        if is_stopped(key):
+            with place.container():
+                say_stopped()
+            return
+        work = Work(lambda work: _draw_map(subject, picture, method, work))
+        heatmap = place.watch(work, "Explaining …", stop_key=key)
         high = find_known_mask(picture, heatmap, how).enlarge()
         regions = {f"where {get_method(method).title} is high": high}
     with st.container(key="effects-row", horizontal=True, gap="medium"):

@@ -96,23 +96,31 @@ def requests(page: Page) -> Requests:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh page of 1400×1000 pixels, with its own cookies. See `requests` for what it asked for."""
+    """A fresh page of 1400×1000 pixels, with its own cookies. See `requests` for what it asked for. The server's
+    content security policy has to hold, whatever a test does.
+    """
     context = chromium.new_context(**CONTEXT)
-    yield open_page(context)
+    page = open_page(context)
+    yield page
+    breaches = page.breaches  # type: ignore[attr-defined]
     context.close()
+    assert breaches == []
 
 
 CONTEXT: dict[str, Any] = {"viewport": {"width": 1400, "height": 1000}, "accept_downloads": True}
 
 
 def open_page(context: BrowserContext) -> Page:
-    """A new page of a context, with a list of what it asks for."""
+    """A new page of a context, with lists of what it asks for, and of what the server's policy kept it from."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     made = Requests()
     page.on("request", lambda request: made.append(request.url))
     page.on("websocket", lambda socket: made.append(socket.url))
     page.requests_made = made  # type: ignore[attr-defined]
+    breaches: list[str] = []
+    page.on("console", lambda said: breaches.append(said.text) if "Content Security Policy" in said.text else None)
+    page.breaches = breaches  # type: ignore[attr-defined]
     return page
 
 

@@ -30,6 +30,7 @@ ROOMS = {
         {"__init__", "__main__"},
     ],
     "components": [
+        {"server"},
         {"words", "browser", "session"},
         {"choices"},
         {"maps"},

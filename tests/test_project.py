@@ -22,6 +22,7 @@ from explain.bundled.pictures import bundled_pictures
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = re.compile(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*")
 SOLD_AS = {"PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "gdcm": "python-gdcm"}
+SOLD_AS |= {name: name.replace("_", "-") for name in ("pydantic_settings", "prometheus_client")}
 FREE = {"CC0-1.0", "public-domain", "CC-BY-2.0", "CC-BY-4.0", "Apache-2.0", "MIT", "unrestricted"}
 # Written in halves so that this file does not name what it forbids.
 PLACES = [
@@ -46,12 +47,13 @@ def tracked() -> list[Path]:
 def requirements(name: str) -> list[str]:
     """The lines of a requirements file that name a package."""
     lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
-    return [line for line in lines if line and not line.startswith("-r ")]
+    return [line for line in lines if line and not line.startswith("-")]
 
 
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "explain/methods/README.md",
     "explain/collections/README.md",
     "assets/pictures/README.md",
@@ -175,7 +177,9 @@ def test_nothing_names_this_machine_or_a_registry() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt", "requirements-audit.txt"]
+)
 def test_requirements_are_pinned(name: str) -> None:
     lines = requirements(name)
     assert lines

@@ -215,11 +215,11 @@ def show_stack(
     entry = next((one for one in answered.entries if one.picture.digest == scans.shown), None)
     if entry is not None:
         show_areas(scans.volume, section, entry)
-    if len(scans.volume.list_there(scans.plane)) < 2:
+    if entry is None or len(scans.volume.list_there(scans.plane)) < 2:
         return
     with st.container(key="stack-section"):
         st.markdown("**The whole series**")
-        if not question.can_be_judged or not question.usable or entry is None:
+        if not question.can_be_judged or not question.usable:
             st.caption("Slices are explained together as they are: one layer, no views, and a column a method.")
             return
         ask = Ask(scans.volume, section, question, settings, entry.targets[0])

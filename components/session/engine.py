@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.server.start import serve
+from components.server.watch import Figures
 from components.session.work import Place, Work
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
@@ -42,7 +44,20 @@ _log = logging.getLogger(__name__)
 async def start_with_server(_: object) -> AsyncIterator[None]:
     """Start the engine when the server starts, so that the first visitor need not wait for it."""
     start_engine()
-    yield
+    async with serve(_look_at_engine):
+        yield
+
+
+def _look_at_engine() -> Figures | None:
+    """How the engine is; None while it has not started."""
+    work = start_engine()
+    if not work.wait(0):
+        return None
+    try:
+        engine = work.result()
+    except Exception:  # the page says why
+        return None
+    return Figures(engine.passes.forward, engine.passes.backward, engine.bytes_kept)
 
 
 def make_way(seconds: float = _LONGEST_RUN) -> None:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 T = TypeVar("T")
 
@@ -120,7 +121,10 @@ class Place:
                     if stop_key is not None:
                         # Each wait of a run has a button of its own: two slow ones would share a key.
                         key = f"stop-{self._name}-{self._waits}"
-                        st.button("Stop", key=key, on_click=_stop, args=(stop_key,))
+                        # Of no fragment, whichever this runs in: what is pressed in one is put off until its run is
+                        # over, which is when the work is done; what is pressed outside ends the run.
+                        with ThreadState.scoped(fragment_id=None):
+                            st.button("Stop", key=key, on_click=_stop, args=(stop_key,))
                 if meanwhile is not None:
                     meanwhile()
             while True:

@@ -19,6 +19,7 @@ from components.maps.frames import SMALL, draw_frame, prepare_ground
 from components.studio.effects import DRAWN
 from explain.faithfulness.channels import Way
 from explain.faithfulness.references import describe_unlikeness
+from explain.percent import write_change
 from explain.pictures.geometry import Box
 from explain.pictures.painting import paint_over
 from explain.pictures.picture import Picture
@@ -79,16 +80,18 @@ class ChannelsShown:
         return of.probability if self.by_probability and of.probability is not None else of.score
 
 
-def pick_way(has_twin: bool) -> Way:
+def pick_way(has_mean: bool, has_twin: bool) -> Way:
     """Offer what channels are set to.
 
     Args:
+        has_mean: there are other pictures over which a mean can be taken, see `list_beside`.
         has_twin: there is another picture.
     """
+    there = {"mean": has_mean, "zero": True, "twin": has_twin}
     return pick_one(
         "Set channels to",
         WAY,
-        {way: title for way, title in WAYS.items() if has_twin or way != "twin"},
+        {way: title for way, title in WAYS.items() if there[way]},
         "Their mean over pictures and places is what they usually are. Zero is out of the ordinary for a channel that "
         "never is zero. With another picture it is seen which channels carry what differs.",
     )
@@ -169,6 +172,13 @@ def list_beside(picture: Picture, pictures: Sequence[Picture]) -> tuple[Picture,
     return others if len(others) >= _FEWEST_BESIDE or describe_unlikeness(picture) else ()
 
 
+def has_mean(picture: Picture, beside: Sequence[Picture]) -> bool:
+    """Whether there is a mean to set channels to: over pictures beside this one, or over examples, where it is like
+    those. The mean of a scan alone would be over its own places, and do nothing where what follows averages them.
+    """
+    return bool(beside) or not describe_unlikeness(picture)
+
+
 def make_channels_key(model: LoadedModel, target: int | None, picture: Picture, named: Mapping[str, str]) -> str:
     """Equal for the same question, and for no other."""
     asked = f"{model.fingerprint} {target} {picture.digest} {sorted(named.items())}"
@@ -192,7 +202,7 @@ def build_channel_cards(channels: Channels, shown: ChannelsShown, picture: Pictu
     for channel in shown.find_strongest(channels, MOST_CARDS):
         alt = f"Channel {channel} of {channels.layer}"
         frame = draw_frame(ground, channels.maps[channel], box, alt, signed=True)
-        items.append(Card(str(channel), f"Channel {channel}", (f"{values[channel]:+.3f}{unit}",), [frame]))
+        items.append(Card(str(channel), f"Channel {channel}", (f"{write_change(values[channel], 3)}{unit}",), [frame]))
     return items
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from explain.collections.parquet_source import ParquetSource
 from explain.collections.source import Item, Source, choose_pictures, find_path
 from explain.collections.tar_source import TarSource
 from explain.datasets.given import is_junk, walk_folder
+from explain.datasets.table import read_rows
 from explain.errors import DataSetError
 from explain.storage import read_file
 
@@ -81,18 +80,17 @@ def read_classes_file(path: Path) -> dict[str, tuple[str, str]]:
     """Class and group of each file, from a CSV with a heading: `file`, and `label`, `group` or both.
 
     Args:
-        path: of the CSV; its `file` is a path in the source, or a file's name alone.
+        path: of the CSV, its fields parted by commas, semicolons or tabs; its `file` is a path in the source, or a
+            file's name alone.
 
     Raises:
         DataSetError: it has no such columns.
     """
-    try:
-        rows = list(csv.DictReader(io.StringIO(read_file(path, DataSetError).decode("utf-8-sig"))))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataSetError(f"{path} cannot be read as a table: {error}. Save it as CSV in UTF-8.") from None
-    columns = set(rows[0]) if rows else set()
-    if "file" not in columns or not columns & {"label", "group"}:
+    rows = [row for row in read_rows(read_file(path, DataSetError)) if any(row)]
+    columns = rows[0] if rows else []
+    if "file" not in columns or not {"label", "group"} & set(columns):
         raise DataSetError(
             f"{path} needs the columns “file” and “label” or “group”, with these names in its first line."
         )
-    return {(row["file"] or "").strip(): (row.get("label") or "", row.get("group") or "") for row in rows}
+    told = [dict(zip(columns, row, strict=False)) for row in rows[1:]]
+    return {row["file"]: (row.get("label", ""), row.get("group", "")) for row in told if "file" in row}

@@ -16,7 +16,7 @@ from explain.collections.gathered import Gathered
 from explain.collections.reading import PictureReader
 from explain.errors import Cancelled, ExplainError, PictureError
 from explain.maps.mask import MaskSettings, find_mask
-from explain.percent import write_percent
+from explain.percent import write_decimals, write_percent
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -67,7 +67,9 @@ class Proof:
     @property
     def sentence(self) -> str:
         """What was found."""
-        others = "" if self.outside is None else f", in other pictures of the class by {self.outside:.2f}"
+        others = (
+            "" if self.outside is None else f", in other pictures of the class by {write_decimals(self.outside, 2)}"
+        )
         found = (
             f"In {self.standing_out} of {self.tried} pictures no other place does as much (by chance: "
             f"{write_percent(CHANCE)} each, so {self.chance:.1g} for as many); in {self.flips} the answer changes."
@@ -78,8 +80,8 @@ class Proof:
             else f"That the model relies on this place for “{self.label}” is not shown."
         )
         return (
-            f"Hiding this place lowers “{self.label}” by {self.fall:.2f}, hiding as much elsewhere by "
-            f"{self.elsewhere:.2f}{others} (medians). {found} {verdict}"
+            f"Hiding this place lowers “{self.label}” by {write_decimals(self.fall, 2)}, hiding as much elsewhere by "
+            f"{write_decimals(self.elsewhere, 2)}{others} (medians). {found} {verdict}"
         )
 
 

@@ -19,8 +19,8 @@ from explain.pictures.naming import Names
 from explain.pictures.scaling import MOST_WHITE, RULES
 from explain.settings import read_refusal
 
-FORMAT = 1
-"""Of a run's folder. A folder of a higher one was written by a newer CAMscope."""
+FORMAT = 2
+"""Of a run's folder. A folder of a higher one was written by a newer CAMscope. The first knew no regions."""
 
 Thumbnails = Literal["none", "photographs", "all"]
 """Which pictures are kept small beside their maps; `photographs` leaves out what looks like a scan."""
@@ -47,6 +47,7 @@ class Order(BaseModel):
         shard: pictures that are written together; left out, 32 on a CPU and 256 on a GPU.
         limit: how many pictures at most, drawn by `seed`; left out, all.
         seed: of that draw.
+        regions: of which regions shares are told, see `explain.collections.region_finder.find_regions`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +69,7 @@ class Order(BaseModel):
     shard: int | None = Field(default=None, ge=1, le=4096)
     limit: int | None = Field(default=None, ge=1)
     seed: int = 0
+    regions: str = ""
 
 
 class CollectionQuestion(BaseModel):
@@ -84,6 +86,8 @@ class CollectionQuestion(BaseModel):
         precision: of the network's arithmetic.
         batch: pictures that go through the network at once.
         shard: pictures that are written together.
+        regions: names of those whose shares are told.
+        marked: digest of what says where they are.
 
     The others are those of `Order`.
     """
@@ -105,11 +109,16 @@ class CollectionQuestion(BaseModel):
     precision: str
     batch: int
     shard: int
+    regions: tuple[str, ...] = ()
+    marked: str = ""
 
     @property
     def digest(self) -> str:
-        """What it goes by: SHA-256 of itself as JSON, hexadecimal."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        """What it goes by: SHA-256 of itself as JSON, hexadecimal; where no region is asked for, as before there were
+        any, so that runs of then go on.
+        """
+        told = self.model_dump(mode="json", exclude=None if self.regions else {"regions", "marked"})
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class RunManifest(BaseModel):
@@ -170,7 +179,8 @@ def compare_questions(held: CollectionQuestion, asked: CollectionQuestion) -> st
     different = [name for name in type(held).model_fields if getattr(held, name) != getattr(asked, name)]
     if not different:
         return ""
-    names = ", ".join("model" if name == "fingerprint" else name for name in different)
+    called = {"fingerprint": "model", "marked": "regions"}
+    names = ", ".join(dict.fromkeys(called.get(name, name) for name in different))
     return (
         f"This folder holds a run of another question: they differ in {names}. Name another folder, or ask the same to "
         "go on with this one."

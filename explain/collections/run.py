@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from explain.collections.opening import FOLDERS, NONE
 from explain.collections.question import Order
+from explain.collections.region_finder import KNOWN_PARTS
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
@@ -101,7 +103,13 @@ def collect(
         ExplainError: in a sentence, what was wrong with the order, the source, the model or the folder.
         Cancelled: it was stopped.
     """
-    paths = {name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))}
+    paths: dict[str, Any] = {
+        name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))
+    }
+    if order.classes not in (FOLDERS, NONE):
+        paths["classes"] = str(find_path(Path(order.classes)))
+    if order.regions not in ("", KNOWN_PARTS):
+        paths["regions"] = str(find_path(Path(order.regions)))
     order = order.model_copy(update=paths)  # the worker stands in another folder
     run = _Run(order, tell, cancel or threading.Event())
     while not run.over:

@@ -11,16 +11,19 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from explain.collections.ahead import do_ahead
 from explain.collections.map_figures import find_agreement, find_figures, pack
 from explain.collections.question import CollectionQuestion
+from explain.collections.region_finder import RegionFinder, name_region
 from explain.collections.run_folder import DEATHS, MAPS, RESULTS, THUMBNAILS
 from explain.collections.source import Item
 from explain.collections.tables import (
@@ -33,6 +36,7 @@ from explain.collections.tables import (
 )
 from explain.datasets.given import GivenFile, UnreadableFile
 from explain.errors import Cancelled, DeviceError, ExplainError
+from explain.maps.region_share import mask_shares
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 
@@ -43,6 +47,9 @@ if TYPE_CHECKING:
 
 THUMBNAIL_SIDE = 96
 """Pixels of the longer side of a thumbnail."""
+
+ROOM = 64 * 2**20
+"""Bytes of decoded pictures that wait to be explained, and as many that are being opened meanwhile."""
 
 _QUALITY = 80
 _SCANS = (".dcm", ".dicom", ".nii", ".nii.gz")
@@ -65,6 +72,8 @@ class Work:
         fatal: ids of pictures that are not opened.
         tell: called with the id of each picture that is done.
         cancel: stops the work once set.
+        readers: threads that open the next pictures while some are explained.
+        regions: finds the regions whose shares are told.
     """
 
     engine: Engine
@@ -75,6 +84,8 @@ class Work:
     fatal: frozenset[str] = frozenset()
     tell: Callable[[str], None] = lambda id: None
     cancel: threading.Event = field(default_factory=threading.Event)
+    readers: int = 1
+    regions: RegionFinder = field(default_factory=RegionFinder)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -101,6 +112,9 @@ class _Row:
 def explain_shard(work: Work, ids: Sequence[str]) -> dict[str, pa.Table]:
     """Explain the pictures of a shard, as many at once as the engine's batch; one that fails is listed with its reason.
 
+    Pictures are opened while others are explained. Some are explained one after another before any is written down:
+    what a network needs and what tables need drive each other out of the processor's cache.
+
     Args:
         work: what is asked, and with what.
         ids: of the pictures, in order.
@@ -114,20 +128,19 @@ def explain_shard(work: Work, ids: Sequence[str]) -> dict[str, pa.Table]:
     """
     rows: list[_Row] = []
     waiting: list[_Row] = []
-    for id in ids:
-        if work.cancel.is_set():
-            raise Cancelled("Stopped. What is written stays, and the same command goes on.")
-        row = _open(work, id)
-        rows.append(row)
-        if row.picture is None:
-            work.tell(id)
-            continue
-        waiting.append(row)
-        if len(waiting) == work.question.batch:
-            _explain(work, waiting)
-            waiting = []
-    if waiting:
-        _explain(work, waiting)
+    with closing(do_ahead(partial(_open, work), ids, _weigh, ROOM, work.readers)) as opened:
+        for row in opened:
+            if work.cancel.is_set():
+                raise Cancelled("Stopped. What is written stays, and the same command goes on.")
+            rows.append(row)
+            if row.picture is None:
+                work.tell(row.id)
+                continue
+            waiting.append(row)
+            if len(waiting) % work.question.batch == 0 and sum(map(_weigh, waiting)) >= ROOM:
+                _explain(work, waiting)
+                waiting = []
+    _explain(work, waiting)
     work.engine.forget()  # each picture is asked about once
     question = work.question
     tables = {
@@ -183,8 +196,29 @@ def hides_name(item: Item, question: CollectionQuestion, data: bytes = b"") -> b
     return bool(data) and is_dicom(data)
 
 
-def _explain(work: Work, rows: list[_Row]) -> None:
-    """Explain some pictures together; where one of them stands in the way, each by itself."""
+def _weigh(row: _Row) -> int:
+    """Bytes of a row's picture."""
+    return 0 if row.picture is None else row.picture.pixels.nbytes
+
+
+def _explain(work: Work, rows: Sequence[_Row]) -> None:
+    """Explain some pictures, a batch at a time, and write down what was answered."""
+    batch = work.question.batch
+    answered = [
+        pair for first in range(0, len(rows), batch) for pair in _explain_together(work, rows[first : first + batch])
+    ]
+    for row, entry in answered:
+        try:
+            _fill(work, row, entry)
+        except Exception as error:
+            _refuse(row, error)
+        row.picture = None  # nothing of it is held while the others are explained
+
+
+def _explain_together(work: Work, rows: Sequence[_Row]) -> list[tuple[_Row, PictureExplanation]]:
+    """What is answered of pictures that go through the network at once; where one of them stands in the way, of each by
+    itself.
+    """
     question = work.question
     try:
         answer = work.engine.explain(
@@ -198,24 +232,25 @@ def _explain(work: Work, rows: list[_Row]) -> None:
             cancel=work.cancel,
             verdicts=question.verdicts,
         )
-        for row, entry in zip(rows, answer.pictures, strict=True):
-            _fill(work, row, entry)
     except (Cancelled, DeviceError):
         raise
     except Exception as error:
         if len(rows) > 1:
-            for row in rows:
-                _explain(work, [row])
-            return
-        if not isinstance(error, ExplainError):
-            _log.exception("A picture could not be explained")
-        told = str(error) if isinstance(error, ExplainError) else f"It could not be explained ({type(error).__name__})."
-        rows[0].fail(told)
+            return [pair for row in rows for pair in _explain_together(work, [row])]
+        _refuse(rows[0], error)
         work.tell(rows[0].id)
-        return
+        return []
     for row in rows:
-        row.picture = None  # nothing of it is held while the others are explained
         work.tell(row.id)
+    return list(zip(rows, answer.pictures, strict=True))
+
+
+def _refuse(row: _Row, error: Exception) -> None:
+    """List a picture that could not be explained."""
+    if not isinstance(error, ExplainError):
+        _log.exception("A picture could not be explained", exc_info=error)
+    told = str(error) if isinstance(error, ExplainError) else f"It could not be explained ({type(error).__name__})."
+    row.fail(told)
 
 
 def _fill(work: Work, row: _Row, entry: PictureExplanation) -> None:
@@ -239,11 +274,18 @@ def _fill(work: Work, row: _Row, entry: PictureExplanation) -> None:
         "agreement": _drop_nan(find_agreement(entry.maps)),
     }
     row.maps = {"id": row.id}
+    masks = work.regions.find(work.items[row.id], picture) if question.regions else {}
     for heatmap in entry.maps:
         figures = asdict(find_figures(heatmap, picture.size))
         row.told |= {name_column(heatmap.method, name): _drop_nan(value) for name, value in figures.items()}
         if question.verdicts and heatmap.key in entry.verdicts:
             row.told[name_column(heatmap.method, "verdict")] = entry.verdicts[heatmap.key].words[0]
+        if masks:
+            shares = mask_shares(heatmap.values, heatmap.box, [*masks.values()])
+            row.told |= {
+                name_column(heatmap.method, name_region(region)): share
+                for region, share in zip(masks, shares, strict=True)
+            }
         if np.isfinite(heatmap.values).all():
             packed, scale = pack(heatmap.values)
             row.maps |= {

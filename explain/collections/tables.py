@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from explain.collections.map_figures import NAMES
 from explain.collections.question import CollectionQuestion
+from explain.collections.region_finder import name_region
 
 TOP = 5
 """Likeliest classes that are kept."""
@@ -47,6 +48,7 @@ def list_result_fields(question: CollectionQuestion) -> pa.Schema:
         fields += [(name_column(method, name), pa.bool_() if name == "blank" else pa.float32()) for name in NAMES]
         if question.verdicts:
             fields.append((name_column(method, "verdict"), pa.string()))
+        fields += [(name_column(method, name_region(region)), pa.float32()) for region in question.regions]
     return pa.schema(fields)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
+from explain.collections.region_finder import find_regions
 from explain.collections.run_folder import RunFolder, Shard
 from explain.collections.shard import Work, explain_shard
 from explain.collections.source import Item, Source
@@ -80,6 +81,7 @@ def work_on(order: Order, say: Say, cancel: threading.Event) -> None:
             source.read,
             frozenset(casualties.fatal),
             cancel=cancel,
+            regions=find_regions(order.regions, source),
         )
         for part in undone:
             _write(work, folder, part, say)
@@ -104,6 +106,8 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
     engine = Engine(batch=held.batch if held else None)
     loaded = engine.load(order.model, read_file(order.model_file) if order.model_file else None)
     question, notes = _complete(order, engine, loaded, held)
+    regions = find_regions(order.regions, source)
+    question = question.model_copy(update={"regions": regions.names, "marked": regions.digest})
     manifest = RunManifest(
         question=question,
         digest=question.digest,

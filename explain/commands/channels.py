@@ -14,7 +14,7 @@ from explain.faithfulness.channels import WAYS, Channels, Paths
 from explain.faithfulness.patching import Patches
 from explain.models.loaded import LoadedModel, get_layer
 from explain.passes.patching import list_parts
-from explain.percent import write_percent
+from explain.percent import write_decimals, write_percent
 from explain.pictures.picture import Picture
 
 _MOST_PRINTED = 16
@@ -74,10 +74,13 @@ def _print_table(measured: Channels) -> None:
     print(f"How far the score falls with a channel of {measured.layer} set to … (in brackets: by Grad-CAM's weights)")
     print(f"{'channel':>8} " + " ".join(f"{WAYS[way]:>20}" for way in measured.replaced) + f" {'alone':>8}")
     for channel in measured.rank()[:_MOST_PRINTED]:
-        falls = [f"{one.score.removal[channel]:.3f} ({one.claims[channel]:.3f})" for one in measured.replaced.values()]
-        alone = measured.replaced["mean"].score.alone[channel]
-        print(f"{channel:>8} " + " ".join(f"{fall:>20}" for fall in falls) + f" {alone:>8.3f}")
-    together = [f"{one.score.together:.3f}" for one in measured.replaced.values()]
+        falls = [
+            f"{write_decimals(one.score.removal[channel], 3)} ({write_decimals(one.claims[channel], 3)})"
+            for one in measured.replaced.values()
+        ]
+        alone = write_decimals(measured.replaced["mean"].score.alone[channel], 3)
+        print(f"{channel:>8} " + " ".join(f"{fall:>20}" for fall in falls) + f" {alone:>8}")
+    together = [write_decimals(one.score.together, 3) for one in measured.replaced.values()]
     print(f"{'all':>8} " + " ".join(f"{fall:>20}" for fall in together))
     for sentence in (measured.sentence, *measured.notes):
         print(sentence)

@@ -46,6 +46,9 @@ def collect(
     classes: Annotated[
         str, typer.Option(help="Classes and groups: folders, none, or a CSV with file, label and group.")
     ] = "folders",
+    regions: Annotated[
+        str, typer.Option(help="Of each map, the share inside: a CSV of boxes, COCO's JSON, or parts (drawn birds).")
+    ] = "",
     thumbnails: Annotated[
         Thumbnails, typer.Option(help="Keep pictures small: none, photographs (no scans), or all.")
     ] = "none",
@@ -84,6 +87,7 @@ def collect(
         shard=shard,
         limit=limit,
         seed=seed,
+        regions=regions,
     )
     try:
         outcome = run_collection(order, _Lines().tell)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from explain.bundled.models import FIRST_MODEL
@@ -31,7 +32,7 @@ from explain.faithfulness.effects import Effects
 from explain.faithfulness.holes import cut_grid
 from explain.maps.mask import MaskSettings
 from explain.models.loaded import LoadedModel
-from explain.percent import write_percent
+from explain.percent import write_decimals, write_percent
 from explain.pictures.decode import decode
 from explain.pictures.geometry import find_box
 from explain.pictures.painting import paint_over
@@ -175,14 +176,19 @@ def _print_effects(measured: Effects) -> None:
     )
     for effect in measured.regions:
         score = effect.score
-        by_fill = f"{score.removal.mean():.2f} ({score.removal.min():.2f}…{score.removal.max():.2f})"
-        elsewhere = f"{score.places.min():.2f}…{score.places.max():.2f}" if len(score.places) else "–"
-        share = "–" if score.share is None else f"{score.share.mean():.2f}"
-        falls = "–" if effect.probability is None else f"{100 * effect.probability.removal.mean():.1f} %"
+        by_fill = f"{write_decimals(score.removal.mean(), 2)} ({_write_range(score.removal)})"
+        elsewhere = _write_range(score.places) if len(score.places) else "–"
+        alone = write_decimals(score.alone.mean(), 2)
+        share = "–" if score.share is None else write_decimals(score.share.mean(), 2)
+        falls = "–" if effect.probability is None else f"{write_decimals(100 * effect.probability.removal.mean(), 1)} %"
         print(
-            f"{effect.name[:_LONGEST_NAME]:<{_LONGEST_NAME}} {by_fill:>22} {elsewhere:>16} {score.alone.mean():>7.2f} "
+            f"{effect.name[:_LONGEST_NAME]:<{_LONGEST_NAME}} {by_fill:>22} {elsewhere:>16} {alone:>7} "
             f"{share:>7} {falls:>8}{' *' if score.stands_out else ''}"
         )
     print("* at none of the other places does a hole of its shape do as much, however it is filled")
     for sentence in (measured.sentence, *measured.notes):
         print(sentence)
+
+
+def _write_range(values: np.ndarray) -> str:
+    return f"{write_decimals(values.min(), 2)}…{write_decimals(values.max(), 2)}"

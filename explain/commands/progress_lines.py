@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 from explain.percent import write_percent
+
+_ROUNDING = 1e-6
 
 
 def say_progress(share: float, text: str, before: float = 0.0, part: float = 1.0) -> None:
@@ -16,4 +19,5 @@ def say_progress(share: float, text: str, before: float = 0.0, part: float = 1.0
         before: how much of the whole was done before that, 0…1.
         part: how much of the whole that is, 0…1.
     """
-    print(f"[{write_percent(before + part * share):>5}] {text}", file=sys.stderr)
+    done = math.floor(100 * (before + part * share) + _ROUNDING) / 100  # the whole is said to be done once it is
+    print(f"[{write_percent(done):>5}] {text}", file=sys.stderr)

@@ -27,6 +27,7 @@ from explain.commands.flags import (
     with_flags,
     write_files,
 )
+from explain.commands.progress_lines import say_progress
 from explain.commands.training_flags import load_to_train, say_left_out
 from explain.datasets.groups import TABLE, group_as_told, keep_together, read_table
 from explain.datasets.reading import read_folder, read_zip
@@ -209,10 +210,7 @@ def gallery(
             except PictureError as error:
                 print(f"left out: {error}", file=sys.stderr)
 
-    def tell(share: float, text: str) -> None:
-        print(f"[{write_percent(share):>5}] {text}", file=sys.stderr)
-
-    found = collect_gallery(engine, read(), loaded, target, top, crops, tell, total=len(files))
+    found = collect_gallery(engine, read(), loaded, target, top, crops, say_progress, total=len(files))
     write_files(out, {"gallery.png": found.to_png(), "gallery.zip": found.to_zip()})
     print(f"{found.label}: {found.pictures} pictures, {found.right} of them predicted right")
     for rank, trait in enumerate(found.traits, start=1):

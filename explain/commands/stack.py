@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from explain.commands.progress_lines import say_progress
 from explain.engine.explanation import Explanation
 from explain.engine.slices import SliceAnswer, follow_maps
 from explain.errors import ExplainError
@@ -77,7 +78,7 @@ def show_stack(
     with suppress(KeyboardInterrupt):
         for answer in answers:
             found.append(answer)
-            print(f"[{write_percent(len(found) / len(wanted)):>5}] {_describe(answer)}", file=sys.stderr)
+            say_progress(len(found) / len(wanted), _describe(answer))
     there = sorted((answer for answer in found if not answer.problem), key=lambda answer: answer.index)
     left_out = [f"Slice {answer.index + 1}: {answer.problem}" for answer in found if answer.problem]
     if not there:

@@ -65,17 +65,17 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 
 class Engine:
-    """Explains pictures, and volumes (see `VolumeExplainer`); `measure_effects` asks what happens without a region (see
-    `Remover`), `measure_channels` and `measure_paths` without channels (`ChannelMeter`), `measure_patches` with heads
-    of another picture (`Patcher`), `draw` what a class wants to see (`Visualiser`). Safe to share by threads.
+    """Explains pictures, and volumes (`VolumeExplainer`). `measure_effects` asks what happens without regions
+    (`Remover`), `measure_channels`, `measure_paths` without channels (`ChannelMeter`), `measure_patches` with heads of
+    another picture (`Patcher`), `measure_maps` how good kept maps are, `draw` what classes want. Threads may share it.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
         capture_bytes: how much may be kept of pictures already seen; the least recently used go first.
         model_bytes: how much the weights of loaded models may take; the least recently used go first.
         precision: of the networks' arithmetic; left out, what `CAMSCOPE_PRECISION` says.
-        batch: how many pictures go through the network at once. Left out, 16 on a GPU, and one by one on the CPU, where
-            a batch is little faster, and each map is to be the one that its picture has alone, bit for bit.
+        batch: how many pictures go through the network at once. Left out, 16 on a GPU, and one on the CPU, where more
+            are little faster, and each map is to be the one that its picture has alone, bit for bit.
 
     Raises:
         DeviceError: the environment asks for something that does not exist.
@@ -97,6 +97,7 @@ class Engine:
         self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
+        self.measure_maps = self._meter.measure_maps
         volumes = VolumeExplainer(self._explainer, self._judge, self._meter, self.load, lambda: self.description)
         self.explain_volume, self.judge_volume, self.measure_volume = volumes.explain, volumes.judge, volumes.measure
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
@@ -354,9 +355,8 @@ class Engine:
     def try_places(
         self, picture: Picture, model: Model, methods: str | Sequence[str] = DEFAULT_METHODS, target: Targets = "auto"
     ) -> dict[str, tuple[Transplant, ...]]:
-        """What places of a picture do to other pictures, by the key of each map; the same for all maps of a class.
-
-        The arguments are those of `explain`; see `explain.faithfulness.transplant`.
+        """What places of a picture do to other pictures, by the key of each map; the same for all maps of a class. The
+        arguments are those of `explain`; see `explain.faithfulness.transplant`.
         """
         loaded = self.load(model)
         question = build_question(loaded, methods, "auto", target, {}, "logit")

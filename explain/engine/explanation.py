@@ -50,7 +50,7 @@ class Prediction:
 
 def format_value(value: float | None) -> str:
     """A number of no known unit, in four digits."""
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None else f"{value + 0.0:.4g}".replace("-", "−")
 
 
 def rank_classes(

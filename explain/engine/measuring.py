@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -37,8 +38,14 @@ from explain.progress import Watch
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from explain.models.loaded import LoadedModel
+    from explain.pictures.picture import Picture
+
 RANDOM_BLOBS, RANDOM_CELLS = 8, 2
 """Maps of chance: those of the band beside the curves, and those of a row alone."""
+
+PAIR = 2
+"""Maps of chance beside maps of many pictures: over those chance is averaged out."""
 
 TITLES = {
     "all bright": "All bright",
@@ -160,6 +167,61 @@ class Meter:
         if sight.loaded.reads_volumes:
             notes = (*notes, _ONLY_OF_PICTURES)
         return Measured(label, whole, rows, curves, best, notes, missing)
+
+    def measure_maps(
+        self,
+        picture: Picture,
+        loaded: LoadedModel,
+        maps: Mapping[str, np.ndarray],
+        target: int,
+        chosen: Collection[str],
+        cancel: threading.Event | None = None,
+    ) -> list[Row]:
+        """The figures of maps that were drawn before, and of those of no meaning for which nothing must be drawn.
+
+        Args:
+            picture: the picture.
+            loaded: the model whose maps they are.
+            maps: by the name of their method, `(h, w)` over the model's whole input, signed.
+            target: index of the class that they explain.
+            chosen: names of measures that are `of_map_alone`.
+            cancel: when set, work stops with `Cancelled` before the next chunk of passes.
+
+        Returns:
+            The maps in this order, then `random blobs` (the mean of an opposite pair) and `centre`.
+
+        Raises:
+            MethodError: there is no such measure, or it takes more than the map.
+        """
+        known = [name for name, measure in MEASURES.items() if measure.of_map_alone]
+        if unknown := [name for name in chosen if name not in known]:
+            raise MethodError(
+                f"“{unknown[0]}” cannot be measured of maps that were kept. Choose of: {', '.join(known)}."
+            )
+        sight, measures = Sight(picture, loaded), [MEASURES[name] for name in chosen]
+        seed, allowed = sight.seed, sight.allowed
+        blank = np.zeros(allowed.shape)
+        common = Examined(blank, blank, allowed, seed, target, sight.loaded.outputs)
+
+        def test(values: np.ndarray) -> tuple[Examined, Sequence[Measure]]:
+            return replace(common, cells=lay_on_cells(values), shown=find_shown(values)), measures
+
+        groups = [
+            _Group(name, get_method(name).title, "map", [test(values)], "prompts" in get_method(name).needs)
+            for name, values in maps.items()
+        ]
+        by_prompts = all(group.by_prompts for group in groups)
+        for name, drawn in (("random blobs", draw_random_blobs(seed, PAIR)), ("centre", [draw_centre()])):
+            groups.append(_Group(name, TITLES[name], "baseline", [test(values) for values in drawn], by_prompts))
+        seen = self._memory.recall(sight) or Seen()
+        scores = {
+            kind: self._ask(sight, seen, [group for group in groups if group.by_prompts == kind], Watch(cancel=cancel))
+            for kind in sorted({group.by_prompts for group in groups})
+        }
+        return [
+            measure_row(group.name, group.title, group.kind, group.tested, scores[group.by_prompts])[0]
+            for group in groups
+        ]
 
     def _compare(
         self, sight: Sight, seen: Seen, groups: Sequence[_Group], kept: Mapping[Fill, float], watch: Watch

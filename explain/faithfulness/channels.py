@@ -16,7 +16,7 @@ import numpy as np
 
 from explain.faithfulness.effects import Answered
 from explain.maps.agreement import correlate_ranks
-from explain.percent import write_percent
+from explain.percent import write_change, write_decimals, write_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +126,7 @@ class Channels:
         at = "its mean" if way == "mean" else "zero"
         text = (
             f"Of the {len(self.weights)} channels of “{self.layer}”, number {channel} does most: with it at {at} the "
-            f"score of “{self.whole.label}” changes by {_write_change(-first.score.removal[channel])}"
+            f"score of “{self.whole.label}” changes by {write_change(-first.score.removal[channel], 3)}"
         )
         if first.probability is not None and self.whole.probability is not None:
             left = self.whole.probability - float(first.probability.removal[channel])
@@ -134,7 +134,7 @@ class Channels:
         flip = first.flips.get(channel)
         text += f", and the decision flips to “{flip}”." if flip else "."
         orders = ", ".join(
-            f"{one.agreement:.2f} with {WAYS[way]} instead"
+            f"{write_decimals(one.agreement, 2)} with {WAYS[way]} instead"
             for way, one in self.replaced.items()
             if np.isfinite(one.agreement)
         )
@@ -211,7 +211,7 @@ class Paths:
         return (
             f"{count} of {size} paths from “{earlier}” to “{later}” do more than {BEATEN:g} % of {len(self.random)} "
             f"random pairs ({self.threshold:.3f}). The strongest, from channel {self.sources[at[0]]} through channel "
-            f"{self.sinks[at[1]]}, changes the score of “{self.label}” by {_write_change(-self.effects[at])}."
+            f"{self.sinks[at[1]]}, changes the score of “{self.label}” by {write_change(-self.effects[at], 3)}."
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -314,7 +314,3 @@ def _find_values(earlier: Runner, later: Layer, pairs: np.ndarray, instead: Tens
 def _ask(runner: Runner, change: Any, count: int) -> np.ndarray:
     answers: np.ndarray = runner.answers_after(change, count).cpu().numpy().astype(np.float64)
     return answers
-
-
-def _write_change(value: float) -> str:
-    return f"{round(float(value), 3) + 0.0:+.3f}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from explain.faithfulness.holes import FEWEST_CONTROLS
 from explain.faithfulness.shapley import MOST_SHARED, list_coalitions, share_out
-from explain.percent import write_percent
+from explain.percent import write_change, write_share
 from explain.pictures.painting import Paint
 
 FILLS: tuple[Paint, ...] = get_args(Paint)
@@ -158,11 +158,11 @@ class Effects:
     def _tell(self, effect: Effect) -> str:
         """What becomes of the class without a region."""
         rises = -effect.score.removal
-        by = f"{_write_change(float(rises.mean()))} ({_write_range(rises)} by what fills the hole)"
+        by = f"{write_change(rises.mean(), 2)} ({_write_range(rises)} by what fills the hole)"
         text = f"Without “{effect.name}” the score of “{self.whole.label}” changes by {by}"
         if effect.probability is not None and self.whole.probability is not None:
             left = self.whole.probability - float(effect.probability.removal.mean())
-            text += f", its probability from {write_percent(self.whole.probability)} to {write_percent(left)}"
+            text += f", its probability from {write_share(self.whole.probability)} to {write_share(left)}"
         return f"{text}.{describe_flips(effect, self.whole.decision)}"
 
     def as_data(self) -> dict[str, Any]:
@@ -243,9 +243,5 @@ def list_notes(count: int) -> list[str]:
     return notes
 
 
-def _write_change(value: float) -> str:
-    return f"{round(value, 2) + 0.0:+.2f}"
-
-
 def _write_range(values: np.ndarray) -> str:
-    return f"{_write_change(float(values.min()))} to {_write_change(float(values.max()))}"
+    return f"{write_change(values.min(), 2)} to {write_change(values.max(), 2)}"

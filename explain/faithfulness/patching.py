@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from explain.faithfulness.effects import Answered
+from explain.percent import write_change, write_decimals
 
 MOST_EXACT = 256
 """Parts up to which each is changed and run."""
@@ -53,15 +54,15 @@ class Patches:
         first = int(self.rank()[0])
         text = (
             f"From this picture to the other the score of “{self.whole.label}” changes by "
-            f"{_write(self.other.score - self.whole.score)}. Of {len(self.names)} heads and MLPs “{self.names[first]}” "
-            f"alone changes it by {_write(-self.falls[first])}; all together by {_write(-self.together)}, where one by "
-            f"one they sum to {_write(-self.falls.sum())}."
+            f"{write_change(self.other.score - self.whole.score, 3)}. Of {len(self.names)} heads and MLPs "
+            f"“{self.names[first]}” alone changes it by {write_change(-self.falls[first], 3)}; all together by "
+            f"{write_change(-self.together, 3)}, where one by one they sum to {write_change(-self.falls.sum(), 3)}."
         )
         if self.agreement is None:
             return text
         return (
             f"{text} {int(self.measured.sum())} were run, the others are estimated by the gradient; on those run, "
-            f"estimate and truth correlate at {self.agreement:.2f}."
+            f"estimate and truth correlate at {write_decimals(self.agreement, 2)}."
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -105,7 +106,3 @@ def join(estimates: np.ndarray, run: np.ndarray, measured: np.ndarray) -> tuple[
     own = estimates[measured]
     agreement = float(np.corrcoef(own, run)[0, 1]) if own.std() > 0 and run.std() > 0 else 0.0
     return joined, agreement
-
-
-def _write(value: float) -> str:
-    return f"{round(float(value), 3) + 0.0:+.3f}"

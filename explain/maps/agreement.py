@@ -25,20 +25,13 @@ def rank_correlations(maps: Sequence[np.ndarray], boxes: Sequence[Box]) -> np.nd
         `(n, n)`, -1…1, symmetric. NaN where a map is constant or not finite: it has no order to compare.
     """
     laid = _lay_on_one_grid([np.maximum(values, 0) for values in maps], boxes)
-    ranks = [_rank(values.ravel()) if np.isfinite(values).all() else None for values in laid]
-    result = np.full((len(maps), len(maps)), np.nan)
-    for i, first in enumerate(ranks):
-        for j, second in enumerate(ranks[: i + 1]):
-            if first is not None and second is not None:
-                result[i, j] = result[j, i] = _correlate(first, second)
-    return result
+    ranks = np.array([_standardise(values.ravel()) for values in laid])
+    return np.clip(ranks @ ranks.T, -1, 1)
 
 
 def correlate_ranks(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's rank correlation of two rows of numbers `(n,)`, -1…1; NaN where one is constant or not finite."""
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
-        return float("nan")
-    return _correlate(_rank(one), _rank(other))
+    return float(np.clip(_standardise(one) @ _standardise(other), -1, 1))
 
 
 def describe_agreement(matrix: np.ndarray, names: Sequence[str]) -> str:
@@ -108,8 +101,16 @@ def _sample(values: np.ndarray, box: Box, x: np.ndarray, y: np.ndarray) -> np.nd
     return between[r0] * (1 - share) + between[r1] * share
 
 
-def _correlate(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else float("nan")
+def _standardise(values: np.ndarray) -> np.ndarray:
+    """The ranks of values, less their mean and of length 1, so that the product of two is their correlation; NaN where
+    the values are constant or not finite.
+    """
+    if not np.isfinite(values).all():
+        return np.full(values.shape, np.nan)
+    ranks = _rank(values)
+    ranks -= (len(values) + 1) / 2
+    length = np.sqrt(ranks @ ranks)
+    return ranks / length if length > 0 else np.full(values.shape, np.nan)
 
 
 def _rank(values: np.ndarray) -> np.ndarray:

@@ -150,7 +150,7 @@ def find_rules(method: Method, values: np.ndarray, label: str) -> dict[str, str]
         else:
             rules[rule] = f"Blank: at this layer nothing speaks for or against “{label}”."
     elif find_share(values) < FAINT:
-        share = _write_share(find_share(values))
+        share = write_percent(find_share(values))
         if method.class_agnostic:
             rules["faint"] = f"Almost blank: places rise above zero by {share} of what others fall below. Drawn pale."
         else:
@@ -229,8 +229,4 @@ def describe_faintness(heatmap: Heatmap, beside: float) -> str:
     share = float(heatmap.values.max()) / beside if beside > 0 and not heatmap.blank else 1.0
     if share >= FAINT or find_share(heatmap.values) < FAINT:
         return ""
-    return f"Almost blank beside the other classes: it has {_write_share(share)} of their highest value. Drawn pale."
-
-
-def _write_share(share: float) -> str:
-    return "less than 1 %" if share < 0.01 else write_percent(share)
+    return f"Almost blank beside the other classes: it has {write_percent(share)} of their highest value. Drawn pale."

@@ -60,19 +60,24 @@ def region_share(
 
 
 def mask_share(values: np.ndarray, box: Box, mask: np.ndarray) -> float | None:
-    """The share of a map's positive part that lies on a mask, pixel by pixel of the picture.
+    """The share of a map's positive part that lies on a mask; see `mask_shares`."""
+    return mask_shares(values, box, [mask])[0]
+
+
+def mask_shares(values: np.ndarray, box: Box, masks: Sequence[np.ndarray]) -> list[float | None]:
+    """The shares of a map's positive part that lie on masks, pixel by pixel of the picture.
 
     The map is cut off at zero and laid on the picture as the renderer does. What the model did not see is zero. A map
-    that is the same everywhere has the mask's own share of what was seen.
+    that is the same everywhere has a mask's own share of what was seen.
 
     Args:
         values: the raw map `(h, w)`, signed.
         box: where it lies, in the picture's pixels.
-        mask: `(H, W)` bool, of the whole picture.
+        masks: one or several, `(H, W)` bool, of the whole picture.
 
     Returns:
-        0…1, or None where nothing of the map is above zero, or something of it is no number.
+        Each 0…1, or None where nothing of the map is above zero, or something of it is no number.
     """
-    positive = np.nan_to_num(place(np.maximum(values, 0), box, mask.shape)).astype(np.float64)
+    positive = np.nan_to_num(place(np.maximum(values, 0), box, masks[0].shape)).astype(np.float64)
     total = positive.sum()
-    return float(positive[mask].sum() / total) if total > 0 else None
+    return [float(positive[mask].sum() / total) if total > 0 else None for mask in masks]

@@ -202,7 +202,7 @@ def _divide(stored: Stored, asked: int | None, rules: int, void: np.ndarray | No
     if count or values.dtype.kind == "i" or void is not None:
         np.clip(scaled, 0, 1, out=scaled)
     if count:
-        share = write_percent(count / values.size, 2) if count / values.size >= 0.0001 else "less than 0.01 %"
+        share = write_percent(count / values.size, 2)
         notes.append(f"What lies above it is shown white: {count:,} of the values ({share}).")
     return scaled
 

@@ -21,10 +21,10 @@ from explain.maps.agreement import rank_correlations
 from explain.maps.heatmap import Heatmap, name_place
 from explain.maps.mask import Mask, MaskSettings
 from explain.methods import get_method
-from explain.percent import write_share
+from explain.percent import write_decimals, write_share
 from explain.report.masks import find_shown_mask
 
-SENTENCE_RULES = 1
+SENTENCE_RULES = 2
 """Which template this is; a sentence by another one cannot be compared word by word."""
 
 NOTHING_STANDS_OUT = "No place stands out."
@@ -119,7 +119,7 @@ def _count(number: int) -> Figure:
 
 
 def _number(value: float) -> Figure:
-    return Figure(value, f"{round(value, 2) + 0.0:.2f}")
+    return Figure(value, write_decimals(value, 2))
 
 
 def _value(value: float) -> Figure:

@@ -16,6 +16,7 @@ from components.studio.channels import (
     ChannelsShown,
     build_channel_cards,
     describe_bars,
+    has_mean,
     list_beside,
     make_channels_key,
     pick_channel_reading,
@@ -34,12 +35,13 @@ def show_view(subject: Subject) -> None:
     with st.container(key="channels-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = pick_one(subject.pictures)
         twin = pick_twin(picture, subject.pictures)
-        way = pick_way(twin is not None)
+        beside = list_beside(picture, subject.pictures)
+        way = pick_way(has_mean(picture, beside), twin is not None)
         reading = pick_channel_reading()
         earlier = pick_earlier(subject.model.layers, subject.layer)
     show_cautions([picture], subject.model)
     keep_link()
-    asked = Asked(picture, twin, list_beside(picture, subject.pictures), earlier)
+    asked = Asked(picture, twin, beside, earlier)
     shown = ChannelsShown(way, reading, subject.score == "probability")
     key = make_channels_key(
         subject.model,

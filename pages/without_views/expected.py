@@ -76,7 +76,9 @@ def _show_found(subject: Subject, picture: Picture, regions: Mapping[str, Region
     looks: tuple[LayerLook, ...] = ()
     if wanted:
         joined = join_regions(wanted, picture.size)
-        looks = place.watch(Work(lambda work: _look(subject, picture, joined, work)), "Looking at every layer …")
+        looks = place.watch(
+            Work(lambda work: _look(subject, picture, joined, work)), "Looking at every layer …", stop_key=key
+        )
     with place.container(), st.container(horizontal=True, gap="medium"):
         with st.container(width=490):
             show_parts(judge_parts(effects, row))

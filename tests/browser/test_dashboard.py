@@ -230,7 +230,13 @@ def test_marks_come_under_the_maps_they_are_about_and_go_with_them(page: Page, a
         return not sent
 
     await_condition(page, rests, "a second in which nothing is sent")
-    page.locator(".st-key-verdicts-switch label").click()
+    # Pressed in the very moment in which verdicts are asked for: the browser sends both in one message.
+    page.locator(".st-key-verdicts-switch input").evaluate("""toggle => {
+        globalThis.camscopeQuestion = "another";
+        document.dispatchEvent(new CustomEvent("camscope-question"));
+        setTimeout(() => { for (const until = performance.now() + 60; performance.now() < until;); }, 380);
+        setTimeout(() => toggle.click(), 401);
+    }""")
     expect(words).to_have_count(0)
     expect(page).to_have_url(re.compile("verdicts=0"))
     expect(doubled).to_be_visible()
@@ -325,6 +331,21 @@ def test_no_map_is_ever_seen_under_another_name(page: Page, app_url: str) -> Non
     seen = [json.loads(text) for text in page.evaluate("[...window.seen]")]
     assert {label for label, _ in seen} == {first.title, second.title}
     assert [pair for pair in seen if pair[0] not in pair[1]] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    ["?method=rise&verdicts=0", "/without_it?without=grid-3", "/without_it?inside=channels&paths-from=blocks.4.1"],
+)
+def test_work_is_stopped_by_a_press(page: Page, app_url: str, words: str) -> None:
+    page.goto(f"{app_url}{words}")
+    stop = page.locator('[class*="st-key-stop-"] button')
+    stop.click(timeout=PATIENCE)
+    expect(page.get_by_text("Stopped. Nothing was changed.")).to_be_visible(timeout=10_000)
+    expect(stop).to_have_count(0)
+    page.get_by_role("button", name="Explain again").click()
+    expect(stop).to_be_visible(timeout=PATIENCE)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def test_a_duration_has_the_unit_a_person_would_use(seconds: float, words: str) 
 
 @pytest.mark.parametrize(
     ("probability", "words"),
-    [(0, "0.0 %"), (0.004, "0.4 %"), (0.01, "1 %"), (0.5, "50 %"), (0.99, "99 %"), (0.994, "99.4 %"), (1, "100.0 %")],
+    [(0, "0 %"), (0.004, "0.4 %"), (0.01, "1 %"), (0.5, "50 %"), (0.99, "99 %"), (0.994, "99.4 %"), (1, "100 %")],
 )
 def test_a_share_has_a_digit_more_near_its_ends(probability: float, words: str) -> None:
     assert format_share(probability) == words

@@ -59,7 +59,7 @@ def test_a_run_is_filtered_and_sorted_and_the_link_holds_it(tmp_path: Path, open
     titles = [card["title"] for card in list_cards(dashboard)]
     assert titles == ["000.png", "010.png", "020.png"]
     first = list_cards(dashboard)[0]
-    assert first["lines"] == ["cat 100.0 %", "✕ labelled dog"] and first["frames"][0]["image"].startswith("data:image/")
+    assert first["lines"] == ["cat 100 %", "✕ labelled dog"] and first["frames"][0]["image"].startswith("data:image/")
     words = {name: dashboard.words[name] for name in ("answer", "predicted", "sorted", "collection")}
     assert words == {
         "answer": "wrong",

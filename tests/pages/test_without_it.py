@@ -82,6 +82,15 @@ def test_channels_are_taken_away_and_paths_followed_as_the_link_says(
     assert "Diamonds" not in dashboard.sentences
 
 
+def test_with_one_scan_open_channels_are_set_to_zero(open_dashboard: Callable[..., Any]) -> None:
+    scan = next(picture for picture in bundled_pictures() if picture.scan)
+    digest = decode(scan.path.read_bytes(), scan.title).digest
+    words = {"model": "photo-cnn", "picture": digest, "inside": "channels", "layer": "stages.1"}
+    dashboard = open_dashboard(words, "without_it")
+    assert not dashboard.test.exception and not dashboard.test.error
+    assert dashboard.test.session_state["channels-way"] == "zero" and "with it at zero" in read(dashboard)
+
+
 def test_what_is_expected_of_parts_is_compared_with_what_they_do(
     open_dashboard: Callable[..., Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -46,6 +47,9 @@ class Server:
     Args:
         app: the script that is served.
         log: what the server prints is written there; left out, it is lost.
+        port: to listen on; left out, a free one.
+        flags: of `streamlit run`, besides.
+        environment: variables, besides.
 
     Attributes:
         url: where it answers.
@@ -54,8 +58,15 @@ class Server:
         answered: when it first answered, once `wait` has returned.
     """
 
-    def __init__(self, app: Path = ROOT / "app.py", log: Path | None = None) -> None:
-        port = _find_port()
+    def __init__(
+        self,
+        app: Path = ROOT / "app.py",
+        log: Path | None = None,
+        port: int | None = None,
+        flags: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        port = port or find_port()
         self.url = f"http://localhost:{port}"
         self._log = log
         self.started = self.answered = time.perf_counter()
@@ -63,13 +74,13 @@ class Server:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)),
-                    *("--server.headless", "true", "--server.address", "localhost"),
+                    *("--server.headless", "true", "--server.address", "localhost", *flags),
                 ],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT if log else None,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT), **environment},
             )
 
     def wait(self) -> None:
@@ -104,7 +115,7 @@ class Server:
             self.process.wait()
 
 
-def _find_port() -> int:
+def find_port() -> int:
     """A port that is free, and below those that systems lend to connections: of these one may be taken until the
     server has started.
     """

@@ -233,9 +233,14 @@ function roundHalfEven(value) {
   return value - whole === 0.5 ? whole + (whole % 2) : Math.round(value);
 }
 
-// A share as per cent, with a decimal where whole numbers would say 0 or 100.
+// A share as per cent, as write_share of explain/percent.py writes it.
 function formatShare(share) {
-  return `${(share * 100).toFixed(share >= 0.01 && share <= 0.99 ? 0 : 1)} %`;
+  if (share <= 0) return "0 %";
+  if (share >= 1) return "100 %";
+  if (share >= 0.01 && share <= 0.99) return `${(share * 100).toFixed(0)} %`;
+  const written = (share * 100).toFixed(1);
+  if (written === "0.0") return "under 0.1 %";
+  return written === "100.0" ? "over 99.9 %" : `${written} %`;
 }
 
 function formatNumber(value) {

@@ -29,6 +29,7 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     asks=_ask,
     of_value=False,
     in_table=False,
+    redraws=True,
 )
 def adcc(tested: Examined, found: np.ndarray) -> float:
     """`100 · 3 / (1 / coherence + 1 / (1 − complexity) + 1 / (1 − drop))`, 0 where one of them is.

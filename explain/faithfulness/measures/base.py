@@ -108,6 +108,7 @@ class Measure:
         of_value: it can be found for a model that answers with a value, which has no probability.
         share_shown: of a curve: its scores are over the share that is shown, and not over that which is hidden.
         in_table: whether it stands in the table on the page; all are in the files.
+        redraws: it also takes the same method's map of another picture.
     """
 
     function: Function
@@ -126,6 +127,12 @@ class Measure:
     of_value: bool = True
     share_shown: bool = False
     in_table: bool = True
+    redraws: bool = False
+
+    @property
+    def of_map_alone(self) -> bool:
+        """Whether the map and answers to changed pictures are all it takes, so that a kept map can be measured."""
+        return self.category == "shape" or (self.asks is not ask_nothing and not self.redraws)
 
     def can_measure(self, tested: Examined) -> bool:
         """Whether there is anything to be found out."""

@@ -1,8 +1,11 @@
 """Work in the background: progress, results, errors and cancelling."""
 
 import threading
+from typing import Any
 
 import pytest
+import streamlit as st
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 from streamlit.testing.v1 import AppTest
 
 from components.session.work import Work
@@ -66,6 +69,36 @@ def test_only_the_result_is_left_on_the_page(seconds: tuple[float, ...]) -> None
     assert not page.exception
     assert [text.value for text in page.markdown] == ["done"]
     assert not page.button
+
+
+def test_the_button_to_stop_is_of_no_fragment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit ends a run for what is pressed outside of fragments alone."""
+    told: list[str | None] = []
+    button = st.button
+
+    def record(*given: Any, **named: Any) -> bool:
+        told.append(ThreadState.get().fragment_id)
+        return button(*given, **named)
+
+    monkeypatch.setattr(st, "button", record)
+
+    def page() -> None:
+        import time
+
+        import streamlit as st
+
+        from components.session.work import Place, Work
+
+        @st.fragment
+        def show() -> None:
+            Place("place").watch(Work(lambda _: time.sleep(0.2)), "Working …", "key", patience=0.01)
+            st.button("Another")
+
+        show()
+
+    assert not AppTest.from_function(page, default_timeout=60).run().exception
+    stop, another = told
+    assert stop is None and another is not None
 
 
 def test_whoever_stops_waiting_stops_the_work() -> None:

@@ -1,5 +1,7 @@
 """What happens without channels, on the page: charts hold the numbers, and the other picture is the one meant."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from components.studio.channel_charts import draw_channels, draw_claims, draw_patches, draw_paths
@@ -9,6 +11,7 @@ from components.studio.channels import (
     ChannelsShown,
     build_channel_cards,
     describe_bars,
+    has_mean,
     list_beside,
     make_channels_key,
 )
@@ -78,7 +81,7 @@ def test_cards_show_the_picture_and_where_the_channels_that_do_most_respond() ->
     strongest = sorted(range(40), key=lambda k: -abs(REMOVAL[k]))[:MOST_CARDS]
     assert whole.title == picture.name and [card.key for card in items] == [str(k) for k in strongest]
     assert (
-        items[0].lines == (f"{REMOVAL[strongest[0]]:+.3f}",)
+        items[0].lines == (f"{REMOVAL[strongest[0]]:+.3f}".replace("-", "−"),)
         and len({card.frames[0].image for card in items}) == MOST_CARDS
     )
 
@@ -86,6 +89,12 @@ def test_cards_show_the_picture_and_where_the_channels_that_do_most_respond() ->
 def test_few_pictures_shown_leave_the_mean_to_examples() -> None:
     one, *others = [make_picture(seed) for seed in range(4)]
     assert list_beside(one, [one, *others[:2]]) == () and list_beside(one, [one, *others]) == tuple(others)
+
+
+def test_a_scan_alone_has_no_mean() -> None:
+    one, other = (replace(make_picture(seed), modality="CT") for seed in range(2))
+    assert not has_mean(one, list_beside(one, [one])) and has_mean(one, list_beside(one, [one, other]))
+    assert has_mean(make_picture(), ())
 
 
 def test_another_question_has_another_key() -> None:

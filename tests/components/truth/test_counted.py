@@ -9,6 +9,7 @@ import pytest
 from components.truth.charts import draw_counted
 from components.truth.counted import IGNORED, describe_making, list_lines, write_table
 from explain.methods import get_method
+from explain.percent import write_percent
 from explain.worlds.marks import MARKS
 from explain.worlds.shortcuts import Caught, Figure, Shortcuts, read_shortcuts
 from explain.worlds.worlds import FOLDER
@@ -74,8 +75,8 @@ def test_the_table_that_ships_is_the_one_the_benchmark_wrote() -> None:
             cells = [
                 "" if number else title,
                 get_method(method).title,
-                f"{100 * one['peaks']:.1f} %" if placed else "–",
-                f"{100 * one['share']:.1f} %",
+                write_percent(one["peaks"], 1) if placed else "–",
+                write_percent(one["share"], 1),
                 f"{100 * low:.1f}–{100 * high:.1f} %",
                 f"{100 * least:.1f}–{100 * most:.1f} %",
                 f"{one['pictures']:,}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from components.truth.generated import describe_alike, pick_generated, write_tested
+from explain.percent import write_percent
 from explain.worlds.generated import halve, list_small, read_generated
 from explain.worlds.worlds import FOLDER
 
@@ -27,9 +28,9 @@ def test_the_table_is_the_file() -> None:
     expected = [
         [
             row["name"],
-            f"{100 * row['right']:.1f} %",
+            write_percent(row["right"], 1),
             f"{100 * row['interval'][0]:.1f}–{100 * row['interval'][1]:.1f} %",
-            f"{100 * row['generated']:.1f} %",
+            write_percent(row["generated"], 1),
             f"{row['pictures']:,}",
         ]
         for row in (*told["tested"], *told["own"])

@@ -145,6 +145,11 @@ def test_classes_come_from_a_table_or_from_nowhere(tmp_path: Path) -> None:
         ("a/cat/2.png", "", ""),
         ("b/dog/3.png", "wolf", "south"),
     ]
+    written = list_told(open_source(folder, str(table)))
+    for mark in ";\t":
+        table.write_text(table.read_text(encoding="utf-8-sig").replace(",", mark))
+        assert list_told(open_source(folder, str(table))) == written
+        table.write_text(table.read_text().replace(mark, ","))
     assert {told[1:] for told in list_told(open_source(folder, "none"))} == {("", "")}
     table.write_text("name,label\n1.png,cat\n")
     with pytest.raises(DataSetError, match="needs the columns “file” and “label” or “group”"):

@@ -1,7 +1,10 @@
 """From pictures to rows: the values are the engine's own, and what cannot be explained is listed."""
 
+import hashlib
 import io
+import json
 import threading
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,12 +13,15 @@ import pytest
 from PIL import Image
 
 from explain.collections.question import CollectionQuestion
+from explain.collections.region_finder import RegionFinder
 from explain.collections.run_folder import MAPS, RESULTS, THUMBNAILS
 from explain.collections.shard import DIED, GONE, Work, explain_shard, hides_name
 from explain.collections.source import Item
+from explain.datasets.regions import read_regions
 from explain.engine.engine import Engine
 from explain.errors import Cancelled
 from explain.maps.agreement import rank_correlations
+from explain.maps.region_share import mask_share
 from explain.models.loaded import LoadedModel
 from tests.support.collection_worker import make_question
 from tests.support.dicom_files import make_slice, ramp, write
@@ -142,6 +148,18 @@ def test_one_that_stands_in_the_way_takes_no_other_with_it(
     assert rows[1]["error"] == "It could not be explained (ZeroDivisionError)."
 
 
+def test_rows_are_the_same_however_many_wait_and_are_opened_at_once(
+    engine: Engine, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for batch in (1, 2):
+        work = make_work(engine, model, batch=batch, shard=4)
+        calm = explain_shard(work, IDS)
+        with monkeypatch.context() as patch:
+            patch.setattr("explain.collections.shard.ROOM", 1)  # each batch by itself
+            work.readers = 3
+            assert explain_shard(work, IDS) == calm
+
+
 def test_a_stopped_shard_is_not_written(engine: Engine, model: LoadedModel) -> None:
     work = make_work(engine, model)
     work.cancel = threading.Event()
@@ -175,3 +193,25 @@ def test_names_of_scans_stay_out(engine: Engine, model: LoadedModel) -> None:
         assert explain_shard(work, [item.id])[RESULTS]["uri"].to_pylist() == [item.uri]
     assert hides_name(Item("a/brain.nii.gz", 0, 5), ask(model)) and not hides_name(ITEMS[0], ask(model), b"\x89PNG")
     assert hides_name(ITEMS[0], ask(model, names="hidden"))
+
+
+def test_shares_of_regions_are_columns(engine: Engine, model: LoadedModel) -> None:
+    marked = read_regions(b"file,label,left,top,right,bottom\n1.png,left half,0,0,25,40\n1.png,Dot,0,0,1,1\n", "x.csv")
+    regions = RegionFinder(marked.names, marked.digest, marked, Counter({"1.png": 1}))
+    work = make_work(engine, model, regions=marked.names, marked=marked.digest)
+    work.regions = regions
+    tables = explain_shard(work, IDS)
+    rows = tables[RESULTS].to_pylist()
+    (entry,) = engine.explain(FILES[ITEMS[0].uri], model, METHODS, ask(model).layer).pictures
+    mask = np.zeros((40, 50), bool)
+    mask[:, :25] = True
+    for heatmap in entry.maps:
+        column = f"{heatmap.method.replace('-', '_')}_in_left_half"
+        assert rows[0][column] == pytest.approx(mask_share(heatmap.values, heatmap.box, mask), abs=1e-6)
+        assert rows[0][column] is None or rows[0][column] > rows[0][column.replace("left_half", "dot")]
+        assert rows[1][column] is None  # the file says nothing of it
+    # A run without regions goes by the digest that it had before there were any.
+    plain = ask(model).model_dump(mode="json")
+    assert plain.pop("regions") == [] and plain.pop("marked") == ""
+    assert ask(model).digest == hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    assert work.question.digest != ask(model).digest

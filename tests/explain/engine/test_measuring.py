@@ -41,8 +41,9 @@ def test_maps_come_first_and_then_those_of_no_meaning(known: tuple[Engine, Measu
     assert rows["Eigen-CAM"]["other classes"] == 1 and rows["All bright"]["average drop"] == 0
     assert np.isnan(rows["Centre"]["copies"]) and np.isnan(rows["All bright"]["deletion"])
     assert abs(rows["Random blobs"]["gain"]) < 1e-6  # each with its opposite
-    ends = {curve.scores[0] for curve in measured.list_curves("deletion")}
-    assert ends == {measured.whole} and len(measured.list_curves("insertion")) == 9
+    ends = [curve.scores[0] for curve in measured.list_curves("deletion")]
+    assert ends and ends == pytest.approx([measured.whole] * len(ends), abs=1e-12)
+    assert len(measured.list_curves("insertion")) == 9
     assert measured.best.sentence
 
 
@@ -119,3 +120,30 @@ def test_where_the_answer_is_known_the_true_map_does_better_than_chance() -> Non
     rows = {row.title: row.figures for row in measured.rows}
     assert rows["HiRes-CAM"]["gain"] > 0.05 > abs(rows["Random cells"]["gain"])
     assert rows["HiRes-CAM"]["deletion"] < rows["Centre"]["deletion"]
+
+
+def test_kept_maps_measure_as_drawn_ones(known: tuple[Engine, Measured], cnn: LoadedModel) -> None:
+    engine, measured = known
+    names = [name for name, measure in MEASURES.items() if measure.of_map_alone]
+    assert {"insertion", "deletion", "road", "average drop", "sparseness"} <= set(names)
+    assert not {"adcc", "hiding", "copies", "other classes", "unlike"} & set(names)
+    entry = engine.explain(make_picture(), cnn, FAST).pictures[0]
+    maps = {heatmap.method: heatmap.values for heatmap in entry.maps}
+    fresh = Engine()
+    rows = fresh.measure_maps(entry.picture, cnn, maps, entry.targets[0], names)
+    assert [(row.name, row.kind, row.count) for row in rows] == [
+        ("grad-cam", "map", 1),
+        ("eigen-cam", "map", 1),
+        ("random blobs", "baseline", 2),
+        ("centre", "baseline", 1),
+    ]
+    drawn = {row.title: row.figures for row in measured.rows}
+    for row in rows:
+        if row.title != TITLES["random blobs"]:  # of these the engine's own row has more
+            for name in names:
+                assert row.figures[name] == pytest.approx(drawn[row.title][name], abs=1e-4), (row.title, name)
+    assert fresh.passes.backward == 0
+    blank = fresh.measure_maps(entry.picture, cnn, {"grad-cam": np.zeros((4, 4))}, entry.targets[0], QUICK)
+    assert np.isnan([*blank[0].figures.values()]).all()
+    with pytest.raises(MethodError, match="“copies” cannot be measured of maps that were kept"):
+        fresh.measure_maps(entry.picture, cnn, maps, 0, ["copies"])

@@ -74,8 +74,8 @@ def test_exemplars_of_a_channel_are_those_of_the_highest_cell(cnn: LoadedModel, 
     channels = {picture.name: look(cnn, picture, layer.name)[1][3] for picture in pictures}
     assert [one.picture.name for one in found.best] == sorted(channels, key=lambda n: -float(channels[n].max()))
     for one in found.best:
-        assert one.value == pytest.approx(float(channels[one.picture.name].max()), abs=1e-5)
-        assert one.answer.score == pytest.approx(float(channels[one.picture.name].mean()), abs=1e-5)
+        assert one.value == pytest.approx(float(channels[one.picture.name].max()), rel=1e-6, abs=1e-5)
+        assert one.answer.score == pytest.approx(float(channels[one.picture.name].mean()), rel=1e-6, abs=1e-5)
         assert one.answer.probability is None
     direction = [2.0 * (number == 3) for number in range(layer.channels)]
     twice = engine.find_exemplars(pictures, cnn, layer=layer.name, channel=direction)

@@ -38,7 +38,7 @@ def test_of_one_picture_alone_zero_is_told_and_not_its_mean() -> None:
     found = make([0.1, -0.5, 0.2], [1.0, -2.0, 3.0])
     zero = Replaced(Shift(np.array([0.4, 0.1, 0.2]), np.zeros(3), 1.0), None, {}, np.ones(3))
     alone = replace(found, pictures=1, replaced={**found.replaced, "zero": zero})
-    assert "number 0 does most: with it at zero the score of “cat” changes by -0.400" in alone.sentence
+    assert "number 0 does most: with it at zero the score of “cat” changes by −0.400" in alone.sentence
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -72,11 +72,11 @@ def test_by_chance_one_in_twenty_is_first() -> None:
 def test_the_sentence_says_its_numbers_and_names_a_flip() -> None:
     effects = make_effects(make_change([1, 2, 3, 4], np.zeros(19)), {"blur": "dog", "noise": "dog"})
     said = effects.sentence
-    assert [float(number) for number in re.findall(r"[+-]\d+\.\d+", said)] == [-2.5, -4.0, -1.0]
+    assert [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+\.\d+", said)] == [-2.5, -4.0, -1.0]
     assert "from 90 % to 40 %" in said and "flips from “cat” to “dog” under 2 of 4 fills" in said
     assert "none of 19 other places" in said
     within = make_effects(make_change([1, 1, 1, 1], np.linspace(-2, 2, 19))).sentence
-    assert within.startswith("No place stands out.") and "-2.00 to +2.00" in within
+    assert within.startswith("No place stands out.") and "−2.00 to +2.00" in within
     assert "depends on what fills" in make_effects(make_change([9, 9, 9, -1], np.zeros(19))).sentence
     assert "too large to compare" in make_effects(make_change([1, 1, 1, 1], np.zeros(3))).sentence
     assert effects.as_data()["regions"][0]["score"]["stands_out"] is True

@@ -29,8 +29,8 @@ def test_the_sentence_names_the_part_that_carries_most_beside_all_together() -> 
         answered[0], answered[1], ("block 0, head 0", "block 0, MLP"), np.array([0.5, 2.0]), 2.25, np.ones(2, bool)
     )
     assert patches.sentence == (
-        "From this picture to the other the score of “cat” changes by -3.000. Of 2 heads and MLPs “block 0, MLP” alone "
-        "changes it by -2.000; all together by -2.250, where one by one they sum to -2.500."
+        "From this picture to the other the score of “cat” changes by −3.000. Of 2 heads and MLPs “block 0, MLP” alone "
+        "changes it by −2.000; all together by −2.250, where one by one they sum to −2.500."
     )
     data = json.loads(json.dumps(patches.as_data()))
     assert data["parts"][1] == {"name": "block 0, MLP", "score_falls": 2.0, "measured": True}

@@ -57,7 +57,7 @@ BLANKS = [
     (np.array([[1.0, 1.0 + 5e-7]]), False, "Every place has the same value"),
     (np.array([[1.0, 1.0 + 1e-5]]), False, None),
     (np.array([[0.0, 1e-30]]), False, None),
-    (np.array([[-1e9, 1e-9]]), False, "less than 1 % of "),
+    (np.array([[-1e9, 1e-9]]), False, "under 1 % of "),
     (np.array([[-1.0, 0.04]]), False, " 4 % of "),
     (np.array([[-1.0, 0.1]]), False, None),
 ]

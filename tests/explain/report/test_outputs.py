@@ -86,7 +86,7 @@ def test_the_maps_of_a_probability_that_never_was_are_refused(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("biases", "outputs", "words"),
     [
-        ([-6.0], "logit", "no mass 100 %, mass 0 %"),
+        ([-6.0], "logit", "no mass over 99 %, mass under 1 %"),
         ([4.0, -4.0, -4.0], "findings", "mass 98 %"),
         ([63.0], "value", "mass 63"),
     ],

@@ -24,7 +24,7 @@ from tests.support.engine import build_model, make_picture
 
 NULL = tuple(np.linspace(-0.5, 0.5, 500).tolist())
 NAMES = re.compile("“[^”]*”")
-NUMBERS = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
+NUMBERS = re.compile(r"−?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,15 @@ def parse(text: str) -> list[str]:
     return NUMBERS.findall(NAMES.sub("“”", text))
 
 
+def say(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00")
+
+
 def say_share(share: float) -> str:
-    return f"{100 * share:.0f}" if 0.01 <= share <= 0.99 else f"{100 * share:.1f}"
+    """Digits alone, as the words before them (under, over) are no numbers."""
+    if share in (0, 1) or 0.01 <= share <= 0.99:
+        return f"{100 * share:.0f}"
+    return f"{min(max(float(f'{100 * share:.1f}'), 0.1), 99.9):.1f}"
 
 
 def list_shares_of_ninths(high: np.ndarray) -> list[float]:
@@ -83,11 +90,11 @@ def expect(entry: PictureExplanation, share: float = 0.2) -> Iterator[str]:
         yield from (
             ()
             if not len(pairs)
-            else (f"{pairs.max():.2f}",)
+            else (say(pairs.max()),)
             if len(pairs) == 1
             else (
-                f"{pairs.max():.2f}",
-                f"{pairs.min():.2f}",
+                say(pairs.max()),
+                say(pairs.min()),
             )
         )
     (top, bottom), (left, right) = entry.maps[0].box.spans
@@ -98,7 +105,7 @@ def expect(entry: PictureExplanation, share: float = 0.2) -> Iterator[str]:
 
 def expect_mark(mark: Mark) -> Iterator[str]:
     if mark.word in ("same for other classes", "unsteady") and mark.value is not None:
-        yield f"{mark.value:.2f}"
+        yield say(mark.value)
     if mark.word == "cannot be checked" and mark.value is not None and mark.value >= 0.5:
         yield say_share(mark.value)
     if mark.word in ("backed", "undecided"):
@@ -128,7 +135,7 @@ def check(entry: PictureExplanation, share: float = 0.2) -> str:
         assert clause.figures and parse(clause.text) == parse(" ".join(figure.text for figure in clause.figures))
         for figure in clause.figures:
             (written,) = NUMBERS.findall(figure.text)
-            value = float(written.replace(",", "")) / (100 if figure.text.endswith("%") else 1)
+            value = float(written.replace(",", "").replace("−", "-")) / (100 if figure.text.endswith("%") else 1)
             assert value == pytest.approx(figure.value, abs=0.00501), figure
     return sentence.text
 
@@ -185,7 +192,7 @@ def test_what_was_measured_without_the_place_is_told_beside_other_places(
     by_score = replace(large, regions=[replace(large.regions[0], probability=None)])
     left = by_score.whole.score - by_score.regions[0].score.removal
     assert (
-        f"is left with {left.min():.2f} to {left.max():.2f};"
+        f"is left with {say(left.min())} to {say(left.max())};"
         in write_sentence(replace(entry, effects={lead.key: by_score})).text
     )
 

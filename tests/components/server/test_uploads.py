@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 
-from components.session.uploads import keep_uploads_in_memory
+from components.server.uploads import keep_uploads_in_memory
+from tests.support.server import run
 
 BODY = (
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="scan.dcm"\r\n\r\n'
@@ -27,8 +26,7 @@ def is_on_disk() -> bool:
 
     headers = Headers({"content-type": "multipart/form-data; boundary=x"})
     parser = MultiPartParser(headers, stream())
-    with ThreadPoolExecutor() as thread:  # the browser's tests leave a loop running in this one
-        file = thread.submit(lambda: asyncio.run(parser.parse())).result()["file"]
+    file = run(parser.parse())["file"]
     assert isinstance(file, UploadFile)
     return not file._in_memory
 

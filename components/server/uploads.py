@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import streamlit as st
 from starlette.formparsers import MultiPartParser
+from streamlit import config
 
 
 def keep_uploads_in_memory() -> None:
     """Let no upload pass through a temporary file, as the web server lets every one of more than a megabyte do.
 
-    It has no option for it but this bound. What is larger than the largest upload is refused while it arrives.
+    It has no option for it but this bound. What is larger than the largest upload, with what is
+    wrapped round it, is refused while it arrives.
     """
-    MultiPartParser.spool_max_size = (int(st.get_option("server.maxUploadSize")) + 1) * 2**20
+    MultiPartParser.spool_max_size = (int(config.get_option("server.maxUploadSize")) + 2) * 2**20

@@ -1,0 +1,85 @@
+"""What whoever runs a server may set, each once, in the environment: `CAMSCOPE_` and a field's name in capitals."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from explain.errors import ExplainError
+from explain.settings import read_refusal, setting
+
+PREFIX = "CAMSCOPE_"
+
+
+class ServerSettings(BaseSettings):
+    """A server's settings. What Streamlit has an option for is set there: the address, `server.allowedHosts`, and
+    `server.maxUploadSize`, which bounds a single upload.
+
+    What is bounded by session, minute or address is so on a shared server only; see `is_shared` in
+    `components/server/login.py`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, str_strip_whitespace=True, frozen=True, extra="forbid"
+    )
+
+    shared: Literal["auto", "yes", "no"] = setting(
+        "auto",
+        "Shared",
+        "Whether the server is for more than the person in front of it: limits hold then, and events are logged. By "
+        "itself it is where people log in, or where other machines are listened to.",
+    )
+    login_hours: float = setting(
+        8.0,
+        "Login",
+        "How long a log-in holds, however busy; then the person logs in again.",
+        unit="h",
+        low=0.01,
+        high=720,
+    )
+    upload_mb_a_session: int = setting(
+        500, "Uploads of a session", "What a session may hold of uploads that were not looked at yet.", unit="MB", low=1
+    )
+    upload_mb_a_minute: int = setting(
+        2_000, "Uploads in a minute", "What a session may upload within a minute.", unit="MB", low=1
+    )
+    uploads_a_minute: int = setting(
+        6_000,
+        "Files in a minute",
+        "How many files a session may upload within a minute: a series has thousands.",
+        low=1,
+    )
+    logins_a_minute: int = setting(
+        60, "Log-ins in a minute", "How often an address may begin or end a log-in within a minute.", low=1
+    )
+    connections: int = setting(
+        200,
+        "Connections",
+        "How many requests and open pages an address may have at once. A clinic may be behind one address.",
+        low=1,
+    )
+    least_free_memory: float = setting(
+        0.1, "Free memory", "The share of the memory below which a server asks for no more people.", low=0, high=1
+    )
+    metrics_token: SecretStr | None = setting(
+        None,
+        "Token of the metrics",
+        "Who sends it as `Authorization: Bearer …` may read the metrics. Without one, only this machine may.",
+    )
+
+
+@cache
+def read_server_settings() -> ServerSettings:
+    """What the environment says, or the defaults; read once.
+
+    Raises:
+        ExplainError: a variable has a value that it cannot have.
+    """
+    try:
+        return ServerSettings()
+    except ValidationError as error:
+        refusal = read_refusal(error)
+        raise ExplainError(f"{PREFIX}{refusal.field.upper()} cannot be “{refusal.given}”: {refusal.reason}.") from None

@@ -1,0 +1,50 @@
+"""What `app.py` hangs round the pages, and what happens when the server starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.middleware import Middleware
+from streamlit import config
+
+from components.server.events import log_event, start_log
+from components.server.guard import Guard
+from components.server.login import is_shared, read_login
+from components.server.metrics import find_metrics
+from components.server.settings import read_server_settings
+from components.server.uploads import keep_uploads_in_memory
+from components.server.watch import Figures, watch_engine
+from explain.errors import ExplainError
+
+
+def list_middleware() -> list[Middleware]:
+    """The guard. A server whose settings or secrets are wrong does not start, and says why."""
+    try:
+        settings = read_server_settings()
+        login = read_login(settings)
+    except ExplainError as error:
+        raise SystemExit(f"CAMscope does not start. {error}") from None
+    hosts = list(config.get_option("server.allowedHosts"))
+    if login is not None and hosts and login.host not in hosts:  # none at all are all
+        config.set_option("server.allowedHosts", [*hosts, login.host])
+    return [Middleware(Guard, settings, login)]
+
+
+@asynccontextmanager
+async def serve(look: Callable[[], Figures | None]) -> AsyncIterator[None]:
+    """While entered, the server runs.
+
+    Args:
+        look: at the engine; see `watch_engine`.
+    """
+    settings = read_server_settings()
+    if is_shared(settings, read_login(settings)):
+        start_log()
+    keep_uploads_in_memory()
+    watch_engine(look)
+    asyncio.get_running_loop().run_in_executor(None, find_metrics)  # so that no request waits for it
+    log_event("server started")
+    yield
+    log_event("server stopped")

@@ -1,0 +1,59 @@
+"""What there is to see of a running server: how its engine and its queue are, and how much memory is free.
+
+This room stands below those that know the engine; they say here how to look at it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from explain.volumes.bounds import find_free_memory
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The engine's figures at one time.
+
+    Attributes:
+        forward: pictures sent through networks since it was started.
+        backward: classes sent back.
+        bytes_kept: of what it remembers.
+        waiting: questions in the queue, by their kind.
+        most_waiting: at which the queue is full; 0 where there is none.
+        turned_away: questions that were refused or given up because of others.
+    """
+
+    forward: int = 0
+    backward: int = 0
+    bytes_kept: int = 0
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    most_waiting: int = 0
+    turned_away: int = 0
+
+
+_look: Callable[[], Figures | None] = lambda: None  # noqa: E731
+
+
+def watch_engine(look: Callable[[], Figures | None]) -> None:
+    """Say how to look at the engine.
+
+    Args:
+        look: gives its figures at once, without waiting; None while it has not started.
+    """
+    global _look
+    _look = look
+
+
+def read_figures() -> Figures | None:
+    """The engine's figures; None while it has not started."""
+    return _look()
+
+
+def measure_free_memory() -> float:
+    """The share of the memory that is free, 0…1; 1 on systems that do not say."""
+    free = find_free_memory()
+    if free is None:
+        return 1.0
+    return free / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

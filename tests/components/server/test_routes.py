@@ -1,0 +1,92 @@
+"""Whether a server lives and wants more people, and what it has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from components.server import routes, watch
+from components.server.metrics import find_metrics
+from components.server.watch import Figures, watch_engine
+from tests.support.server import make_login
+
+BUSY = Figures(forward=7, backward=3, bytes_kept=99, waiting={"look": 2, "long": 3}, most_waiting=5, turned_away=4)
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(watch, "_look", lambda: Figures())
+    monkeypatch.setattr(routes, "measure_free_memory", lambda: 0.5)
+    yield
+
+
+def ask(path: str) -> Any:
+    return TestClient(Starlette(routes=list(routes.list_routes()))).get(path, follow_redirects=False)
+
+
+def test_a_server_that_waits_for_nothing_is_ready() -> None:
+    assert (ask("/live").status_code, ask("/live").text) == (200, "live\n")
+    ready = ask("/ready")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "hindered_by": []})
+    assert ready.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("figures", "free", "why"),
+    [
+        (None, 0.5, ["engine"]),
+        (BUSY, 0.5, ["queue"]),
+        (Figures(), 0.09, ["memory"]),
+        (BUSY, 0.0, ["queue", "memory"]),
+    ],
+)
+def test_what_hinders_it_drains_it(
+    monkeypatch: pytest.MonkeyPatch, figures: Figures | None, free: float, why: list[str]
+) -> None:
+    watch_engine(lambda: figures)
+    monkeypatch.setattr(routes, "measure_free_memory", lambda: free)
+    ready = ask("/ready")
+    assert (ready.status_code, ready.json()) == (503, {"ready": False, "hindered_by": why})
+    assert ask("/live").status_code == 200
+
+
+def test_a_queue_below_its_limit_hinders_nothing() -> None:
+    watch_engine(lambda: Figures(waiting={"look": 4}, most_waiting=5))
+    assert ask("/ready").status_code == 200
+
+
+def test_the_metrics_are_those_of_the_engine_and_their_labels_closed_sets() -> None:
+    watch_engine(lambda: BUSY)
+    text = ask("/metrics").text
+    for line in (
+        'camscope_passes_total{direction="forward"} 7.0',
+        'camscope_passes_total{direction="backward"} 3.0',
+        'camscope_cache_bytes{kind="captures"} 99.0',
+        'camscope_queue_length{class="long"} 3.0',
+        "camscope_turned_away_total 4.0",
+        "camscope_engine_started 1.0",
+    ):
+        assert line in text, line
+    labels = {
+        label for family in find_metrics().registry.collect() for sample in family.samples for label in sample.labels
+    }
+    assert labels <= {"reason", "direction", "kind", "class", "le"}
+    watch_engine(lambda: None)
+    assert "camscope_engine_started 0.0" in ask("/metrics").text
+
+
+def test_the_way_to_a_provider_is_for_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "generate_login_redirect_url", lambda provider: f"/auth/login?provider={provider}")
+    assert ask("/log-in?with=default").status_code == 404, "nobody logs in here"
+    monkeypatch.setattr(routes, "read_login", lambda _: make_login())
+    assert ask("/log-in?with=default").headers["location"] == "/auth/login?provider=default"
+    assert ask("/log-in?with=https://evil.example").status_code == 404
+    assert ask("/log-in").status_code == 404
+
+
+def test_memory_is_a_share() -> None:
+    assert 0 < watch.measure_free_memory() <= 1
