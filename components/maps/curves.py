@@ -113,18 +113,15 @@ def _drop() -> None:
 def _measure(
     engine: Engine, question: Question, picture: Picture, settings: Mapping[str, Settings], work: Work[Measured]
 ) -> Measured:
-    whole = question.volume is not None and picture.section is not None
-    return (engine.measure_volume if whole else engine.measure)(
-        question.volume if whole else picture,
-        question.model,
-        question.usable,
-        question.layer,
-        "auto" if question.target is None else question.target,
-        settings,
-        question.score,
-        progress=lambda share, text: work.report(text, share),
-        cancel=work.cancel,
-    )
+    target = "auto" if question.target is None else question.target
+    asked = (question.model, question.usable, question.layer, target, settings, question.score)
+
+    def report(share: float, text: str) -> None:
+        work.report(text, share)
+
+    if question.volume is not None and picture.section is not None:
+        return engine.measure_volume(question.volume, *asked, progress=report, cancel=work.cancel)
+    return engine.measure(picture, *asked, progress=report, cancel=work.cancel)
 
 
 @st.fragment(run_every=_LOOK_AGAIN)

@@ -442,10 +442,7 @@ def _show_strip(ask: Ask, run: StackRun) -> None:
 def _say_sight(ask: Ask) -> str:
     """What of the series the model sees at once."""
     if ask.question.volume is not None:
-        return (
-            "The model sees the whole series at once; each slice shows where its map is cut. Maps of volumes come "
-            "without a verdict."
-        )
+        return "The model sees the whole series at once; each slice shows where its map is cut."
     return "The model sees one slice at a time and knows nothing of its neighbours."
 
 
