@@ -128,6 +128,23 @@ class Source:
             return False
         return volume.geometry is not None if kind == "nifti" else volume.read_original is not None
 
+    def find_lack(self, entries: Sequence[PictureExplanation], for_archive: bool) -> str:
+        """What the files lack that DICOM objects need, in a sentence, before any is asked for: the browser shows
+        nothing of what goes wrong when a file is made. Empty where they have all.
+        """
+        from explain.report.scans.identity import find_lack
+
+        for entry in entries:
+            if not self.has(entry, "dicom"):
+                continue
+            data, is_slice = self.files.get(entry.picture.source or ""), entry.picture.section is not None
+            if is_slice and self.volume is not None and self.volume.read_original is not None:
+                data = self.volume.read_original(0)
+            lack = "" if data is None else find_lack(data, for_archive, has_place=is_slice)
+            if lack:
+                return lack
+        return ""
+
 
 def _give(data: bytes, _index: int) -> bytes:
     return data
@@ -261,6 +278,9 @@ def _offer_scans(shown: Shown, source: Source, offered: Sequence[ScanKind]) -> N
         help="Off: patient and study are left out, and all identifiers are new. On: they are those of the files, so "
         "that an archive puts the maps beside them.",
     )
+    if lack := source.find_lack(shown.maps.pictures, for_archive):
+        st.warning(lack)
+        return
     st.download_button(
         "Maps as DICOM",
         lambda: shown.write_scans("dicom", source, for_archive),
