@@ -160,7 +160,10 @@ def _add(entry: PictureExplanation, found: Mapping[str, Verdicts]) -> PictureExp
 @st.fragment
 @show_faults
 def offer_downloads(shown: Shown) -> None:
-    """A button for each file, which is made of what is shown when it is pressed."""
+    """A button for each file, which is made of what is shown when it is pressed; a sentence where that is nothing."""
+    if not shown.lent and not any(entry.maps for entry in shown.maps.pictures):
+        st.caption("There is nothing to report or download: no map was made. Choose a method that works on this model.")
+        return
     with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Figure", icon=":material/image:"):
             _offer_figure(shown)
