@@ -448,7 +448,11 @@ class Pane {
   paintScale(view, style, range) {
     this.scale.classList.toggle("none", !this.map && this.described.map === null); // it keeps its place where one comes
     if (!this.map) return;
-    const shades = SHADES[chooseTable(view, style)];
+    const table = chooseTable(view, style);
+    const key = [table, style, range, view.signed, view.threshold, this.painting].join(" ");
+    if (key === this.scaleKey) return;
+    this.scaleKey = key;
+    const shades = SHADES[table];
     const flat = isFlat(range);
     const image = new ImageData(256, 1);
     for (let i = 0; i < 256; i++) {
@@ -490,9 +494,8 @@ class Pane {
 
   showFrame({ visible }) {
     const box = `${visible.x} ${visible.y} ${visible.width} ${visible.height}`;
-    this.lines.setAttribute("viewBox", box);
-    this.outline.setAttribute("viewBox", box);
-    this.parts.setAttribute("viewBox", box);
+    if (box !== this.viewed) for (const drawing of [this.lines, this.outline, this.parts]) drawing.setAttribute("viewBox", box);
+    this.viewed = box;
     this.placeNames();
     this.sides.place(visible, this.stageWidth);
     this.canvas.classList.toggle("zoomed", this.scene.zoom > 1);
