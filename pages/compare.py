@@ -66,7 +66,7 @@ def show_page() -> None:
                 )
                 difference = pick_difference(name_columns(question))
                 agree = pick_agreement()
-                check = pick_check(engine, model, len(pictures), question.can_be_judged and not model.reads_volumes)
+                check = pick_check(engine, model, len(pictures), question.can_be_judged)
             shown = Shown()
             compare(engine, question, (difference, agree, check), shown, obstacles)
             follow_verdicts() if check.shows_marks else drop_verdicts()
