@@ -71,7 +71,7 @@ _ROUNDS = 7
 
 def list_one_pass() -> list[str]:
     """The methods that run nothing by themselves and work on any network of volumes."""
-    alone = {"runner", "attention", "prompts", "head"}
+    alone = {"runner", "attention", "prompts", "head", "trained attention"}
     return [name for name, method in all_methods().items() if not method.needs & alone]
 
 

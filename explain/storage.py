@@ -14,6 +14,8 @@ from pathlib import Path
 from explain.errors import ExplainError, StorageError
 
 VARIABLE = "CAMSCOPE_HOME"
+PROGRAM = Path(__file__).resolve().parents[1]
+"""The folder that CAMscope is run from."""
 
 _PART = ".part"
 _LEFTOVER_AFTER = 24 * 3600  # seconds: no file takes so long to write
@@ -38,6 +40,14 @@ def find_data_folder() -> Path:
     except RuntimeError:
         raise StorageError(f"This account has no home folder. Name a folder in {VARIABLE}.") from None
     return Path(base) / "camscope"
+
+
+def own_environment() -> dict[str, str]:
+    """The environment of a process of CAMscope's own, which finds this very CAMscope first, and then what its caller
+    finds: on clusters libraries are often found by `PYTHONPATH` alone.
+    """
+    path = os.pathsep.join(filter(None, (str(PROGRAM), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path}
 
 
 def data_folder() -> Path:

@@ -273,7 +273,7 @@ def _choose_names(names: Names) -> None:
 def _take_uploads(key: str) -> None:
     tray = get_tray()
     # A part of the page that runs by itself announces an upload once more, as long as the browser has the old field.
-    files = [file for file in st.session_state[key] if file.file_id not in tray.read]
+    files = [file for file in st.session_state.get(key) or () if file.file_id not in tray.read]
     if not files:
         return
     tray.read |= {file.file_id for file in files}

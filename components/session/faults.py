@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 import streamlit as st
 from streamlit.runtime.state.session_state import SessionState
 
+from components.server.metrics import count_failure
 from explain.errors import ExplainError
 
 P = ParamSpec("P")
@@ -75,6 +76,7 @@ def guard_callbacks() -> bool:
 
 def _describe(error: Exception, what: str) -> str:
     """The sentence for a person; the log has the rest."""
+    count_failure(error)
     if isinstance(error, ExplainError):
         return str(error)
     _log.error(what, exc_info=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -22,11 +21,11 @@ from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
 from explain.errors import Cancelled, ExplainError
+from explain.storage import PROGRAM, own_environment
 
 WORKER = (sys.executable, "-m", "explain.collections.worker")
 """The process that does the work."""
 
-_ROOT = Path(__file__).resolve().parents[2]
 _SECONDS_TO_END = 30.0
 
 
@@ -220,8 +219,8 @@ def _start(command: Sequence[str], order: Order, nice: bool) -> Iterator[subproc
     """A worker with its order; whatever happens, it is gone in the end."""
     worker = subprocess.Popen(
         [*command, *([NICE] if nice else [])],
-        cwd=_ROOT,
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)},
+        cwd=PROGRAM,
+        env=own_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -431,7 +431,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        return self._observer.estimate_seconds(model, method, layer, settings)
+        return self._observer.estimate_seconds(model, method, layer, settings, self._judge.pace_of(model))
 
     def estimate_verdicts(self, model: LoadedModel) -> float | None:
         """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""

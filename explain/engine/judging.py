@@ -174,6 +174,10 @@ class Judge:
         places = TYPICAL_PASSES * look
         return seconds + (places if places <= _LONGEST else 0.0)
 
+    def pace_of(self, loaded: LoadedModel) -> float | None:
+        """Seconds of a masked pass among others, at its quickest so far; None before the first."""
+        return self._masked.pace_of(loaded)
+
     def forget(self) -> None:
         """Drop what can be found out again, where memory is short."""
         self._masked.forget()

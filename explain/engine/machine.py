@@ -93,7 +93,7 @@ class Machine:
     def turn(self, loaded: LoadedModel) -> Iterator[None]:
         """While entered, a model is this thread's own, is on the device, and calculates as it was told."""
         with self.shelf.lock_of(loaded), set_arithmetic(self.device, self.precision):
-            self.shelf.bring(loaded)
+            self.make_room(partial(self.shelf.bring, loaded), loaded)
             yield
 
     def turns(self, loaded: LoadedModel) -> AbstractContextManager[None]:

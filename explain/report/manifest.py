@@ -6,6 +6,7 @@ as seen from the manifest's folder; no name and no path of a file whose name is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -406,9 +407,17 @@ def find_versions(device: str) -> dict[str, str]:
     """Versions of everything that can change a number; see `Explanation.device`."""
     import torch
 
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions = {name: _find_version(name) for name in _LIBRARIES}
     versions["python"] = platform.python_version()
     versions["machine"] = platform.machine()
     versions["device"] = device
     versions["torch threads"] = str(torch.get_num_threads())
     return versions
+
+
+def _find_version(library: str) -> str:
+    """The version of what is installed under this name, or of its build for machines without a screen."""
+    for name in (library, f"{library}-headless"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "not known"

@@ -22,7 +22,15 @@ from explain.datasets.dataset import DataSet
 from explain.datasets.groups import group_as_told
 from explain.errors import ExplainError
 from explain.models.request import ModelRequest
-from explain.storage import VARIABLE, data_folder, find_data_folder, make_folder, write_atomically
+from explain.storage import (
+    PROGRAM,
+    VARIABLE,
+    data_folder,
+    find_data_folder,
+    make_folder,
+    own_environment,
+    write_atomically,
+)
 from explain.training.outcome import Epoch
 from explain.training.process_lock import is_locked
 from explain.training.recipe import PromptRecipe
@@ -43,7 +51,6 @@ DAYS_KEPT = 14
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS_TO_START = 300.0
 _RECENT_EPOCHS = 5
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -258,13 +265,11 @@ class TrainingRun:
         with (self.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "explain.training.worker", self.token],
-                cwd=_ROOT,
+                cwd=PROGRAM,
                 env={
-                    **os.environ,
+                    **own_environment(),
                     VARIABLE: str(find_data_folder().absolute()),
                     "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),  # the dashboard's own work comes first
-                    "OMP_WAIT_POLICY": "PASSIVE",
-                    "PYTHONPATH": str(_ROOT),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
