@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 
-from explain.commands import show, measure, effects, draw, collect, series, inspect, prompts, attention, lists  # noqa: F401 isort: skip - each adds its commands, in the order shown
+from explain.commands import show, measure, effects, draw, collect, compare_methods  # noqa: F401 isort: skip - each adds its commands, in the order shown
+from explain.commands import series, inspect, prompts, attention, lists  # noqa: F401 isort: skip
 from explain.commands.flags import app
 from explain.errors import ExplainError
 

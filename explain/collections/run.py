@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from explain.collections.opening import FOLDERS, NONE
 from explain.collections.question import Order
@@ -57,6 +57,23 @@ class Pace:
     def share(self) -> float:
         """What of the whole is done, 0…1."""
         return self.done / self.total if self.total else 0.0
+
+
+def describe_pace(pace: Pace) -> str:
+    """How far a run is, as people read it: `Explaining: 1,200 of 10,000 pictures, 12.1 a second, 12 min left`."""
+    parts = [f"{pace.done:,} of {pace.total:,} pictures"] if pace.total else []
+    if pace.failed:
+        parts.append(f"{pace.failed:,} failed")
+    if pace.per_second is not None and pace.seconds_left is not None:
+        parts += [f"{pace.per_second:.3g} a second", f"{write_duration(pace.seconds_left)} left"]
+    return ": ".join(filter(None, (pace.sentence, ", ".join(parts))))
+
+
+def write_duration(seconds: float) -> str:
+    """Seconds as people read them: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True)
@@ -115,8 +132,33 @@ def collect(
     if order.regions not in ("", KNOWN_PARTS):
         paths["regions"] = str(find_path(Path(order.regions)))
     order = order.model_copy(update=paths)  # the worker stands in another folder
+    return drive(order, tell, cancel, command or (ON_CLUSTER if order.devices or order.address else WORKER), nice)
+
+
+class Ordered(Protocol):
+    """What a worker is told: a model of pydantic that names the run's folder."""
+
+    @property
+    def out(self) -> Path:
+        """The run's folder."""
+
+    def model_dump_json(self) -> str:
+        """All of it in a line."""
+
+
+def drive(
+    order: Ordered,
+    tell: Tell = lambda pace: None,
+    cancel: threading.Event | None = None,
+    command: Sequence[str] = WORKER,
+    nice: bool = False,
+) -> Outcome:
+    """Have a worker do what it is told, and another where it dies. Arguments are those of `collect`, paths absolute.
+
+    Raises:
+        ExplainError, Cancelled: as `collect`.
+    """
     run = _Run(order, tell, cancel or threading.Event())
-    command = command or (ON_CLUSTER if order.devices or order.address else WORKER)
     while not run.over:
         with _start(command, order, nice) as worker:
             run.follow(worker)
@@ -127,7 +169,7 @@ def collect(
 class _Run:
     """A run while it goes on, through the lives of its workers."""
 
-    order: Order
+    order: Ordered
     tell: Tell
     cancel: threading.Event
     pace: Pace = field(default_factory=Pace)
@@ -180,11 +222,11 @@ class _Run:
     def _hear_loading(self, pictures: int) -> None:
         self._say(total=pictures, sentence="Loading the model")
 
-    def _hear_ready(self, total: int, done: int, notes: list[str]) -> None:
+    def _hear_ready(self, total: int, done: int, notes: list[str], doing: str = "Explaining") -> None:
         self.notes = tuple(notes)
         self._written = done
         self._began = self._began or time.monotonic()
-        self._say(total=total, done=done, sentence="Explaining")
+        self._say(total=total, done=done, sentence=doing)
 
     def _hear_at(self, shard: str, ids: list[str], count: int) -> None:
         self._shard, self._ids = shard, ids
@@ -221,7 +263,7 @@ class _Run:
 
 
 @contextmanager
-def _start(command: Sequence[str], order: Order, nice: bool) -> Iterator[subprocess.Popen[str]]:
+def _start(command: Sequence[str], order: Ordered, nice: bool) -> Iterator[subprocess.Popen[str]]:
     """A worker with its order; whatever happens, it is gone in the end."""
     worker = subprocess.Popen(
         [*command, *([NICE] if nice else [])],

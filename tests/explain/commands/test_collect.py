@@ -12,9 +12,9 @@ import pytest
 from explain.bundled.pictures import bundled_pictures
 from explain.collections import worker
 from explain.collections.question import Order
-from explain.collections.run import Outcome, Pace, _Run
+from explain.collections.run import Outcome, Pace, _Run, describe_pace, write_duration
 from explain.collections.run_folder import MAPS, RESULTS, RunFolder
-from explain.commands.collect import CANCELLED, SOME_FAILED, describe_pace, write_duration
+from explain.commands.collect import CANCELLED, SOME_FAILED
 
 Run = Callable[[str], tuple[int, str, str]]
 
