@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from explain.errors import ExplainError, StorageError
 
@@ -84,12 +85,27 @@ def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
     Raises:
         StorageError: the disk is full, or cannot be written; what was there before is still there.
     """
+    with open_atomically(path, sync) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path, sync: bool = True) -> Iterator[IO[bytes]]:
+    """As `write_atomically`, for what is too large to be held: a file that takes its name when this is left.
+
+    Args:
+        path: see there.
+        sync: see there.
+
+    Raises:
+        StorageError: see there. Whatever is raised meanwhile, nothing is left behind.
+    """
     make_folder(path.parent)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=_PART, delete=False) as file:
             temporary = file.name
-            file.write(data)
+            yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())

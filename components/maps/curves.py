@@ -131,7 +131,7 @@ def _follow(measuring: _Measuring, function: Callable[[Work[Measured]], Measured
     if measuring.stopped:
         st.rerun()
     if measuring.work is None and time.monotonic() - measuring.since >= _STILL:
-        measuring.work = Work(function)
+        measuring.work = Work(function, "curves", "long")
     if measuring.work is not None and measuring.work.wait(0):
         st.rerun()
     share, said = (None, "") if measuring.work is None else measuring.work.progress

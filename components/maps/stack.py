@@ -337,7 +337,7 @@ def _follow(engine: Engine, ask: Ask, run: StackRun) -> None:
         run.shown = len(run.answers)
         st.rerun()  # the grid gets what there is
     if run.work is None and time.monotonic() - run.since >= _STILL:
-        run.work = Work(lambda work: run.explain(engine, ask, work))
+        run.work = Work(lambda work: run.explain(engine, ask, work), "stack", "batch")
     share, said = (None, "") if run.work is None else run.work.progress
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(share or 0.0, said or "Waiting for the settings to rest …")

@@ -131,9 +131,9 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
 @contextmanager
 def _take_turn(machine: Machine, sight: Sight, seen: Seen, method: Method, key: Hashable) -> Iterator[None]:
     """Whoever asks for the same map waits for it. A method that runs the network by itself does not hold the model
-    meanwhile, but only for each chunk, so that other people's requests go between.
+    meanwhile, but only for each chunk, so that other people's requests go between; any other does not run it at all.
     """
-    with seen.turn_of(key) if "runner" in method.needs else machine.turn(sight.loaded):
+    with seen.turn_of(key) if "runner" in method.needs else machine.turn(sight.loaded, kept=True):
         yield
 
 

@@ -90,7 +90,9 @@ class Engine:
         batch: int | None = None,
     ):
         self._machine = Machine(device, precision, model_bytes, self.forget)
+        self.admission = self._machine.admission
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
+        self.forget_unused = self._memory.forget_unused
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
         self._known = KnownPictures(self._machine, self._memory, self._observer)
@@ -444,7 +446,5 @@ class Engine:
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
-        self._memory.forget()
-        self._judge.forget()
-        self._stacks.forget()
-        self._visualiser.forget()
+        for part in (self._memory, self._judge, self._stacks, self._visualiser):
+            part.forget()

@@ -121,7 +121,8 @@ class Observer:
         Raises:
             ExplainError: the network cannot look at this picture at all.
         """
-        with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
+        kept = self._knows_all(sight, question)
+        with self._machine.turn(sight.loaded, kept), self._memory.keeping_account(sight):
             watch.stop_if_cancelled()
             failed: dict[str, str] = {}
             try:
@@ -142,6 +143,36 @@ class Observer:
                     except Exception as error:
                         failed.update({method.name: excuse(method, error) for method in needing})
             return seen, run, failed
+
+    def _knows_all(self, sight: Sight, question: Question) -> bool:
+        """Whether the network need not be run. The model's turn need not be held: what is forgotten meanwhile is seen
+        again, out of turn.
+        """
+        seen = self._memory.recall(sight)
+        if seen is None or seen.own_logits is None:
+            return False
+        groups = part_asks(question.list_asks(), sight.loaded)
+        if any(self._find_missing(seen, group, question.layers, question.beside) is not None for group in groups):
+            return False
+        needs = {need for method in question.methods for need in method.needs}
+        if "prompts" in needs and seen.prompt_look is None:
+            return False
+        targets = {seen.resolve(target) for target in question.targets}
+        return "attention" not in needs or all((target, question.score) in seen.attention for target in targets)
+
+    def _find_missing(
+        self, seen: Seen, group: Sequence[Ask], layers: Sequence[Layer], beside: Sequence[Layer]
+    ) -> list[Ask] | None:
+        """What of a group of asks is not known of a picture of which the scores are; None where nothing is missing."""
+        known = seen.stepped if group and group[0].step else seen.gradients
+        missing = [
+            ask
+            for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
+            if any((layer.name, ask) not in known for layer in layers)
+        ]
+        if missing or (group and group[0].step):
+            return missing or None
+        return None if all(layer.name in seen.activations for layer in (*layers, *beside)) else []
 
     def _see_one_by_one(self, sight: Sight, question: Question, failed: dict[str, str]) -> tuple[Seen, Passes]:
         """What can be seen where something that is differentiated fails: each method's own part by itself."""
@@ -186,15 +217,11 @@ class Observer:
             if group and group[0].step:
                 run += self._see_after_step(sight, seen, layers, group[0].of(seen.resolve(group[0].target)))
                 continue
-            missing = list(group)
+            missing: Sequence[Ask] | None = group
             if seen.own_logits is not None:
-                missing = [
-                    ask
-                    for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
-                    if any((layer.name, ask) not in seen.gradients for layer in layers)
-                ]
-                if not missing and all(layer.name in seen.activations for layer in (*layers, *beside)):
-                    continue
+                missing = self._find_missing(seen, group, layers, beside)
+            if missing is None:
+                continue
             (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing, beside)
             run += Passes(forward=1, backward=len(missing))
             seen.add(look)
