@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from components.browser.line import watch_line
 from components.server.routes import list_routes
 from components.server.start import list_middleware
 from components.session.batches import draw_what_was_pressed
@@ -105,6 +106,7 @@ def show_app() -> None:
         position="top",
     )
     carry_choices(page.url_path)
+    watch_line()
     show_faults(page.run)()
 
 

@@ -42,10 +42,11 @@ from PIL import Image
 
 from explain.collections.filtering import Filter, find_rows, order_rows
 from explain.collections.gathered import Gathered
+from explain.collections.pace import Pace
 from explain.collections.proving import prove
 from explain.collections.question import Order
 from explain.collections.reading import PictureReader
-from explain.collections.run import Pace, collect
+from explain.collections.run import collect
 from explain.collections.run_folder import MAPS, RESULTS, RunFolder
 from explain.collections.strategies import find_strategies
 from explain.collections.worker import open_run, work_on

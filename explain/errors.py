@@ -29,6 +29,10 @@ class Cancelled(ExplainError):
     """The person stopped the work."""
 
 
+class Busy(Cancelled):
+    """Others are served first, and this would take too long. As if it had been stopped, nothing is changed by it."""
+
+
 class DataSetError(ExplainError):
     """The pictures are no set that prompts can be trained on."""
 

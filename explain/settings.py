@@ -6,11 +6,17 @@ And what is said of a value that its declaration refuses.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from explain.errors import ExplainError
+
+S = TypeVar("S", bound=BaseModel)
 
 
 class Settings(BaseModel):
@@ -102,6 +108,38 @@ def read_refusal(error: ValidationError) -> Refusal:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     return Refusal(path[0] if path else "", ".".join(path), first["input"], first["msg"].lower())
+
+
+PREFIX = "CAMSCOPE_"
+"""Of the variables that set something; the rest is the setting's name in capitals."""
+
+
+def read_environment(
+    kind: type[S],
+    environment: Mapping[str, str] = os.environ,
+    error: type[ExplainError] = ExplainError,
+    takes: Mapping[str, str] = MappingProxyType({}),
+) -> S:
+    """The settings that the environment sets, and the defaults of the others; an empty variable sets nothing.
+
+    Args:
+        kind: where they are declared.
+        environment: variables by their names.
+        error: what to raise.
+        takes: by setting, what it takes, in words; left out, pydantic's own are said.
+
+    Raises:
+        ExplainError: or the given kind of it: a variable has a value that it cannot have.
+    """
+    given = {name: environment.get(PREFIX + name.upper(), "").strip() for name in kind.model_fields}
+    try:
+        return kind.model_validate({name: value for name, value in given.items() if value})
+    except ValidationError as refused:
+        refusal = read_refusal(refused)
+        taken = takes.get(refusal.field)
+        why = f". It takes {taken}." if taken else f": {refusal.reason}. Change it, or leave it out."
+        variable = PREFIX + refusal.field.upper()
+        raise error(f"{variable} cannot be “{given[refusal.field]}”{why}") from None
 
 
 def describe_values(settings: Settings) -> list[str]:

@@ -10,10 +10,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from explain.errors import ExplainError, StorageError
 
 VARIABLE = "CAMSCOPE_HOME"
+PROGRAM = Path(__file__).resolve().parents[1]
+"""The folder that CAMscope is run from."""
 
 _PART = ".part"
 _LEFTOVER_AFTER = 24 * 3600  # seconds: no file takes so long to write
@@ -38,6 +41,14 @@ def find_data_folder() -> Path:
     except RuntimeError:
         raise StorageError(f"This account has no home folder. Name a folder in {VARIABLE}.") from None
     return Path(base) / "camscope"
+
+
+def own_environment() -> dict[str, str]:
+    """The environment of a process of CAMscope's own, which finds this very CAMscope first, and then what its caller
+    finds: on clusters libraries are often found by `PYTHONPATH` alone.
+    """
+    path = os.pathsep.join(filter(None, (str(PROGRAM), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path}
 
 
 def data_folder() -> Path:
@@ -74,12 +85,27 @@ def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
     Raises:
         StorageError: the disk is full, or cannot be written; what was there before is still there.
     """
+    with open_atomically(path, sync) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path, sync: bool = True) -> Iterator[IO[bytes]]:
+    """As `write_atomically`, for what is too large to be held: a file that takes its name when this is left.
+
+    Args:
+        path: see there.
+        sync: see there.
+
+    Raises:
+        StorageError: see there. Whatever is raised meanwhile, nothing is left behind.
+    """
     make_folder(path.parent)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=_PART, delete=False) as file:
             temporary = file.name
-            file.write(data)
+            yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())

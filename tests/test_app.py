@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from components.session import engine
 from components.session.work import Work
+from explain.engine.admission import ASKING, Ticket
 from explain.engine.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +62,23 @@ def test_the_engine_starts_with_the_server_and_the_page_says_when_it_cannot() ->
     assert "Where the model looks" in drawn
     assert "could not be started" in drawn
     assert "broken here" not in drawn
+
+
+def test_who_gives_up_waiting_for_the_engine_does_not_stop_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a reload: the first look is nobody's question."""
+    asked: list[Ticket | None] = []
+
+    class Engine:
+        forget_unused = None
+
+        def explain(self, *_: object) -> None:
+            asked.append(ASKING.get())
+
+    monkeypatch.setattr("explain.engine.engine.Engine", Engine)
+    monkeypatch.setattr(engine.gc, "freeze", lambda: None)
+    monkeypatch.setattr(engine.gc, "collect", lambda: None)
+    assert isinstance(Work(engine._start).result(), Engine)
+    assert asked == [None]
 
 
 def test_the_engine_makes_way_for_a_page_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {"explain": 0, "components": 1, "pages": 2, "app": 3}
 ROOMS = {
     "explain": [
-        {"errors", "percent", "settings"},
+        {"errors", "percent"},
+        {"settings"},
         {"progress", "storage", "ray_cluster", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
         {"methods", "models", "volumes", "worlds"},

@@ -21,8 +21,13 @@ from explain.bundled.pictures import bundled_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9A-Za-z.]*")
-SOLD_AS = {"PIL": "pillow", "cv2": "opencv-python", "sklearn": "scikit-learn", "gdcm": "python-gdcm"}
-SOLD_AS |= {name: name.replace("_", "-") for name in ("pydantic_settings", "prometheus_client")}
+SOLD_AS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "sklearn": "scikit-learn",
+    "gdcm": "python-gdcm",
+    "prometheus_client": "prometheus-client",
+}
 FREE = {"CC0-1.0", "public-domain", "CC-BY-2.0", "CC-BY-4.0", "Apache-2.0", "MIT", "unrestricted"}
 # Written in halves so that this file does not name what it forbids.
 PLACES = [
@@ -54,6 +59,7 @@ PAGES = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    ".deploy/README.md",
     "explain/methods/README.md",
     "explain/collections/README.md",
     "explain/remote/README.md",

@@ -18,16 +18,14 @@ from components.choices.dropdown import dropdown
 from components.choices.opening import Opening, follow_opening, open_scans, take_opened
 from components.choices.prior import open_prior, pick_prior, put_prior
 from components.choices.series import ZIP, are_series, get_scans, pick_slice, set_scans
+from components.session.idle import find_holdings
 from explain.bundled.pictures import bundled_pictures
+from explain.engine.quotas import read_quotas
 from explain.errors import Cancelled, PictureError
 from explain.pictures.bounds import READABLE
 from explain.pictures.decode import decode
 from explain.pictures.naming import Names, hide_name, is_hidden
 from explain.pictures.picture import Picture
-
-MOST_PICTURES = 24
-MOST_BYTES = 512 * 2**20
-"""Of the pixels a session keeps."""
 
 NAMES = "names"
 """Key of the session's state: whose file names are hidden."""
@@ -40,7 +38,7 @@ _THUMBNAIL = 144  # pixels of the shorter side: twice what is shown, for fine sc
 _log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Tray:
     """What a session has at hand. It lives in the session's state and outlasts a change of page.
 
@@ -55,7 +53,7 @@ class Tray:
         uploads: how many uploads there were; a new number empties the upload field.
         read: of the files that were uploaded, the numbers that Streamlit gave them.
         photos: how many photos were taken.
-        originals: of those that came as DICOM files, the files, by digest: objects for an archive are made from them.
+        files: of those that came as files, these, by digest.
     """
 
     own: dict[str, Picture] = field(default_factory=dict)
@@ -68,12 +66,18 @@ class Tray:
     uploads: int = 0
     read: set[str] = field(default_factory=set)
     photos: int = 0
-    originals: dict[str, bytes] = field(default_factory=dict, repr=False)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def originals(self) -> dict[str, bytes]:
+        """The DICOM files, by digest: objects for an archive are made from them."""
+        return {digest: data for digest, data in self.files.items() if self.own[digest].modality is not None}
 
     def take(self, files: Sequence[tuple[str, bytes]], names: Names = "auto") -> None:
         """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
         self.problems, self.notes = [], []
         taken: list[str] = []
+        quotas = read_quotas()
         for place, (name, data) in enumerate(files, start=1):
             said = f"File {place}" if is_hidden(names, _looks_like_dicom(data)) else name
             try:
@@ -86,16 +90,22 @@ class Tray:
                 self.problems.append(f"“{said}” could not be read as a picture. Save it as PNG or JPEG and try again.")
                 continue
             kept = [other for digest, other in self.own.items() if digest != picture.digest]
-            if len(kept) >= MOST_PICTURES or count_bytes([*kept, picture]) > MOST_BYTES:
+            held = len(data) + sum(map(len, self.files.values()))
+            if len(kept) >= quotas.pictures or count_bytes([*kept, picture]) + held > quotas.decoded_mb * 2**20:
                 self.problems.append(f"There is no room left for “{said}”. Remove some of your pictures first.")
+                continue
+            if not find_holdings().has_room(count_bytes([picture]) + len(data)):
+                self.problems.append(
+                    f"There is no room left for “{said}”, because the pictures of all who are here take much memory. "
+                    "Try again in some minutes."
+                )
                 continue
             if picture.digest in self.own:
                 before = self.name(picture.digest, names)
                 same = "" if before == said else f" as “{before}”: it is the same picture"
                 self.notes.append(f"“{said}” is here already{same}.")
             self.own[picture.digest] = picture
-            if picture.modality is not None:
-                self.originals[picture.digest] = data
+            self.files[picture.digest] = data
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
             self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
@@ -127,6 +137,7 @@ class Tray:
             self.own = {picture.digest if key == instead_of else key: one for key, one in self.own.items()}
             self.numbers[picture.digest] = self.numbers[instead_of]
             self.thumbnails.pop(instead_of, None)
+            self.files.pop(instead_of, None)
             self.shown = [picture.digest if key == instead_of else key for key in self.shown]
         else:
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
@@ -153,9 +164,32 @@ class Tray:
         """Show one more picture, or one less."""
         self.shown = [other for other in self.shown if other != key] if key in self.shown else [*self.shown, key]
 
+    def count_bytes(self) -> int:
+        """Memory that they take, with the files that were kept."""
+        return count_bytes([*self.own.values()]) + sum(map(len, [*self.files.values()]))
+
+    def let_go(self, minutes: int) -> None:
+        """Forget the person's own pictures, because nobody has touched them for so many minutes and others need room.
+        Those that were shown are awaited: nothing else takes their place.
+        """
+        if not self.own:
+            return
+        count = len(self.own)
+        were = "1 picture of yours was" if count == 1 else f"{count} pictures of yours were"
+        again = "it" if count == 1 else "them"
+        self.problems = []
+        self.notes = [
+            f"{were} taken out of the memory after {minutes} minutes without a press, because others use this server "
+            f"too. Upload {again} again to go on; your other choices are as you left them."
+        ]
+        # The slice of a series comes back with it.
+        self.awaited = [key for key in self.shown if key in self.own and self.own[key].section is None]
+        self.shown = [key for key in self.shown if key not in self.own]
+        self.own, self.thumbnails, self.files = {}, {}, {}
+
     def remove(self, key: str) -> None:
         """Forget one of the person's own pictures."""
-        for kept in (self.own, self.thumbnails, self.originals):
+        for kept in (self.own, self.thumbnails, self.files):
             kept.pop(key, None)
         self.shown = [other for other in self.shown if other != key]
 
@@ -251,7 +285,9 @@ def get_tray() -> Tray:
     """This session's pictures."""
     if "tray" not in st.session_state:
         st.session_state["tray"] = Tray()
-    return st.session_state["tray"]
+    tray: Tray = st.session_state["tray"]
+    find_holdings().touch(tray)
+    return tray
 
 
 def _press(pressed: Pressed) -> None:
@@ -273,7 +309,7 @@ def _choose_names(names: Names) -> None:
 def _take_uploads(key: str) -> None:
     tray = get_tray()
     # A part of the page that runs by itself announces an upload once more, as long as the browser has the old field.
-    files = [file for file in st.session_state[key] if file.file_id not in tray.read]
+    files = [file for file in st.session_state.get(key) or () if file.file_id not in tray.read]
     if not files:
         return
     tray.read |= {file.file_id for file in files}
@@ -328,8 +364,10 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
         set_scans(found)
         _put_slice(tray)
     for picture in alone or ():
-        if len(tray.own) < MOST_PICTURES:
+        if len(tray.own) < read_quotas().pictures:
             tray.put(picture, show=found.volume is None)
+    if found.volume is None and not alone and any(data.startswith(ZIP) for _, data in opened.files):
+        tray.notes.append("A zip of pictures goes to *Explain all*, below the maps on Compare.")
 
 
 def _put_slice(tray: Tray) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from components.choices.dropdown import dropdown
+from components.session.idle import find_holdings
 from explain.errors import Cancelled, ExplainError, PictureError
 from explain.pictures.picture import Picture
 from explain.progress import Watch
@@ -68,7 +69,7 @@ def read_window(volume: Volume, text: str) -> str | None:
     return name or None
 
 
-@dataclass
+@dataclass(eq=False)
 class Scans:
     """What a session has of scans. It lives in the session's state and outlasts a change of page.
 
@@ -119,6 +120,7 @@ class Scans:
         Raises:
             Cancelled: it was stopped.
         """
+        from explain.volumes.nifti import is_nifti
         from explain.volumes.reading import read_volumes  # loads pydicom, which the page is painted without
 
         watch = watch or Watch()
@@ -127,7 +129,10 @@ class Scans:
         try:
             found = read_volumes(files, watch.part(0.0, _LISTED))
             if not found.series and not any(data.startswith(ZIP) for data in files):
-                return None
+                if not files or not all(is_nifti(data) for data in files):
+                    return None
+                self.problems += found.problems  # no picture either, whatever else they are taken for
+                return []
             self.problems += found.problems
             for picture in found.pictures:
                 alone.append(picture.open())
@@ -219,6 +224,22 @@ class Scans:
         assert self.volume is not None
         return self.volume.slice(self.find_index(), self.plane, self.window if self.given is None else self.given)
 
+    def count_bytes(self) -> int:
+        """Memory that the open series take."""
+        return sum(volume.stored.nbytes for volume in (self.volume, self.former) if volume is not None)
+
+    def let_go(self, minutes: int) -> None:
+        """Forget the series, because nobody has touched it for so many minutes and others need room. It is awaited."""
+        wanted = self.describe()
+        if self.volume is None:
+            return
+        self.close()
+        self.waiting, self.wanted = [], wanted
+        self.problems = [
+            f"The series was taken out of the memory after {minutes} minutes without a press, because others use this "
+            "server too. Upload it again to go on where you were."
+        ]
+
     def close(self) -> None:
         """Forget the series."""
         self.series, self.volume, self.shown, self.problems = (), None, "", []
@@ -229,7 +250,9 @@ def get_scans() -> Scans:
     """This session's scans."""
     if "scans" not in st.session_state:
         st.session_state["scans"] = Scans()
-    return st.session_state["scans"]
+    scans: Scans = st.session_state["scans"]
+    find_holdings().touch(scans)
+    return scans
 
 
 def set_scans(scans: Scans) -> None:

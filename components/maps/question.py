@@ -25,6 +25,7 @@ from components.maps.rows import (
     list_class_columns,
     list_layer_columns,
 )
+from components.server.metrics import count_failure, timing_question
 from components.session.work import Work
 from explain.bundled.kinds import find_prompts_for
 from explain.datasets.loose import LoosePicture
@@ -151,7 +152,8 @@ def name_columns(question: Question) -> dict[str, str]:
 
 def answer(engine: Engine, question: Question, settings: Mapping[str, Settings], work: Work) -> Answered:
     """Ask the engine about every picture, and another model for what this one cannot do."""
-    outcomes = explain(engine, question, settings, work)
+    with timing_question(len(question.pictures), len(question.methods)):
+        outcomes = explain(engine, question, settings, work)
     return Answered(tuple(outcomes), _borrow(engine, question, outcomes, settings, work))
 
 
@@ -199,8 +201,13 @@ def judge(
             continue
         picture, digest = outcome.picture, outcome.picture.digest
         own: Verdicts = {}
-        asked = (question.usable, question.layer, outcome.targets[0], settings, question.score)
-        for own in engine.judge(picture, question.model, *asked, cancel=work.cancel) if question.usable else ():
+        asked = (question.model, question.usable, question.layer, outcome.targets[0], settings, question.score)
+        judging: Iterator[Verdicts] = iter(())
+        if question.volume is not None and picture.section is not None:
+            judging = engine.judge_volume(question.volume, *asked, cancel=work.cancel)
+        elif question.usable:
+            judging = engine.judge(picture, *asked, cancel=work.cancel)
+        for own in judging:
             yield digest, own
         loan = answered.loans.get(digest)
         if loan is not None:
@@ -248,8 +255,10 @@ def explain(engine: Engine, question: Question, settings: Mapping[str, Settings]
         except Cancelled:
             raise
         except ExplainError as error:
+            count_failure(error)
             outcomes.append(Failure(picture, str(error)))
-        except Exception:
+        except Exception as error:
+            count_failure(error)
             _log.exception("A picture could not be explained")
             outcomes.append(Failure(picture, "This picture could not be explained. The reason is in the server's log."))
     return outcomes

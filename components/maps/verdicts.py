@@ -209,7 +209,7 @@ def follow_verdicts() -> None:
         return
     judge = judging.judge
     if judge is not None and judging.work is None and time.monotonic() - judging.since >= STILL:
-        judging.work = Work(lambda work: _judge(judging, judge, work))
+        judging.work = Work(lambda work: _judge(judging, judge, work), "verdicts", "batch")
     waiting = judge is not None and (judging.work is None or not judging.work.wait(0))
     found = dict(judging.found)  # after it was looked whether that is all
     marks: dict[str, dict[str, Said]] = {}

@@ -69,7 +69,7 @@ def watch_answers(
     first: Answered | None = None
     if slow and quick:
         part = replace(question, methods=quick)
-        work = Work(lambda work: answer(engine, part, settings, work))
+        work = Work(lambda work: answer(engine, part, settings, work), "grid")
         first = place.watch(work, "Explaining …", stop_key=stop_key)
 
     coming = {}
@@ -82,7 +82,7 @@ def watch_answers(
             canvas(build_rows(first, question.asked, coming), view, key="meanwhile", news=True)
 
     return place.watch(
-        Work(lambda work: answer(engine, question, settings, work)),
+        Work(lambda work: answer(engine, question, settings, work), "grid"),
         "Explaining …",
         stop_key=stop_key,
         meanwhile=show_quick,

@@ -33,27 +33,38 @@ from components.choices.methods import METHODS, name_settings
 from components.choices.one_method import ONE_METHOD
 from components.choices.one_picture import ONE_PICTURE
 from components.choices.own_file import await_file
-from components.choices.pictures import MOST_PICTURES, NAMES, get_names, get_tray, read_example_digests
+from components.choices.pictures import NAMES, get_names, get_tray, read_example_digests
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
 from components.collections.views import (
+    AGAINST,
     COLOUR,
     COLOURED,
+    FIRST_LIMIT,
     GROUP,
+    INSIDE,
     LABEL,
+    LIMIT,
+    LIMITS,
+    MEASURED,
     METHOD,
     MOST_GROUPS,
     MOST_PAGES,
     PAGE,
     PREDICTED,
+    REGION,
     RIGHT,
     RIGHTS,
     RISING,
+    SENT,
     SORT,
+    STATISTIC,
+    STATISTICS,
     STRATEGY,
     VERDICT,
     VIEW,
     VIEWS,
+    WHOLE,
 )
 from components.collections.views import RUN as COLLECTION
 from components.collections.views import TARGET as MAPS_OF
@@ -83,7 +94,9 @@ from components.truth.radiographs import BORDERS, FIRST_BORDER
 from components.truth.trust import MOST_ROUNDS, ROUND
 from components.truth.views import BORDER, MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
+from explain.collections.measuring_question import DEFAULT_MEASURES
 from explain.engine.question import DEFAULT_METHODS
+from explain.engine.quotas import read_quotas
 from explain.errors import ModelError
 from explain.faithfulness.shapley import MOST_SHARED
 from explain.maps.mask import MaskSettings
@@ -264,6 +277,13 @@ def _read_place(values: Sequence[str]) -> tuple[float, float]:
     return float(values[0]), float(values[1])
 
 
+def _read_shares(values: Sequence[str]) -> tuple[int, int]:
+    if len(values) != 2 or not all(re.fullmatch("[0-9]{1,3}", value) and int(value) <= 100 for value in values):
+        raise ValueError("a range is two shares in per cent")
+    low, high = sorted(int(value) for value in values)
+    return low, high
+
+
 def _read_cut(values: Sequence[str]) -> int:
     if _read_one(values) not in map(str, CUTS):
         raise ValueError("there is no such share")
@@ -351,7 +371,9 @@ class _Pictures:
         tray, digests, scans = get_tray(), read_example_digests(), get_scans()
         examples = {digest: name for name, digest in digests.items()}
         given = [value for value in dict.fromkeys(words.get("picture", ())) if value]
-        asked = [value for value in given if _DIGEST.fullmatch(value) or self._is_slice(value)][:MOST_PICTURES]
+        asked = [value for value in given if _DIGEST.fullmatch(value) or self._is_slice(value)][
+            : read_quotas().pictures
+        ]
         known = {digest: digest for digest in tray.own} | examples
         if (scans.wanted is None or scans.asked is not None) and scans.shown in tray.own:
             known[_SLICE] = scans.shown
@@ -640,6 +662,7 @@ PARTS: Sequence[Part] = (
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
     Entry("collection", COLLECTION, None, _read_one),
+    Entry("explaining", SENT, None, _read_one),
     Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
     Entry("map", METHOD, None, _read_option(all_methods())),
     Entry("answer", RIGHT, "all", _read_option(RIGHTS)),
@@ -647,11 +670,17 @@ PARTS: Sequence[Part] = (
     Entry("labelled", LABEL, "", _read_one),
     Entry("group", GROUP, "", _read_one),
     Entry("verdict", VERDICT, "", _read_one),
+    Entry("within", REGION, "", _read_one),
+    Entry("within-share", INSIDE, WHOLE, _read_shares, lambda ends: [str(end) for end in ends]),
     Entry("sorted", SORT, "", _read_one),
     Entry("rising", RISING, False, _read_flag, _write_flag),
     Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
     Entry("maps-of", MAPS_OF, "", _read_one),
     Entry("strategy", STRATEGY, 1, _read_count(MOST_GROUPS)),
+    Entry("against", AGAINST, "best", _read_one),
+    Entry("figure", STATISTIC, "mean", _read_option(STATISTICS)),
+    Entry("of-pictures", LIMIT, FIRST_LIMIT, _read_option(LIMITS)),
+    Entry("measure", MEASURED, list(DEFAULT_MEASURES), _read_names, list),
     Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),

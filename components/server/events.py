@@ -19,14 +19,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-Event = Literal["server started", "server stopped", "page opened", "page closed", "upload", "refused"]
+from components.server.limits import Rate
+
+Event = Literal["server started", "server stopped", "page opened", "page closed", "upload", "answered", "refused"]
 Reason = Literal[
-    "host", "identity", "origin", "length", "size", "uploads", "logins", "connections", "name", "metrics", "method"
+    "host",
+    "identity",
+    "origin",
+    "length",
+    "size",
+    "uploads",
+    "logins",
+    "connections",
+    "name",
+    "metrics",
+    "method",
+    "owner",
 ]
 """Why somebody or something was refused."""
 
 _FIGURES = "figures"  # of an event, on its record
 _LONGEST = 200  # characters of what a library says
+_MOST_LINES = 600  # of one kind in a minute
+_NO_ERROR = "ASGI callable returned without completing handshake."  # Uvicorn's word for a connection that was refused
 _FRAMES = 12  # of an error's way, from where it was raised
 
 _BOOT_KEY = secrets.token_bytes(32)
@@ -81,10 +96,27 @@ class Line(logging.Formatter):
         return json.dumps(line)
 
 
+class Calm(logging.Filter):
+    """Lets no more than so many lines of one kind through in a minute: nobody fills a disk by being refused, or by
+    coming and going. The metrics count all.
+    """
+
+    def __init__(self, most: int = _MOST_LINES) -> None:
+        super().__init__()
+        self._rate = Rate(most)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is written."""
+        figures: Mapping[str, Any] = getattr(record, _FIGURES, {})
+        if record.msg == _NO_ERROR:
+            return False
+        return self._rate.take(f"{record.name} {record.msg} {figures.get('reason', '')}"[:_LONGEST])
+
+
 def start_log() -> None:
     """From now on all that this process logs is written so, by whomever, and each line to the standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Line())
+    handler, last = _make_handler(logging.NOTSET), _make_handler(logging.WARNING)
+    logging.lastResort = last  # Streamlit and Uvicorn leave some of each other's loggers without any
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -98,6 +130,14 @@ def start_log() -> None:
     logging.captureWarnings(True)
     threading.excepthook = lambda failed: _log_failure(failed.exc_value)
     sys.excepthook = lambda _, error, __: _log_failure(error)
+
+
+def _make_handler(level: int) -> logging.StreamHandler[Any]:
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(Line())
+    handler.addFilter(Calm())
+    return handler
 
 
 def _make_record(*given: Any, **named: Any) -> logging.LogRecord:

@@ -13,14 +13,16 @@ On the laptop of one person only the first and the size of a single upload are a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from http import HTTPMethod
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, runtime
 from streamlit.url_util import make_url_path
@@ -31,13 +33,13 @@ from components.server.bodies import MANY_UPLOADS, Body, is_safe_name, read_leng
 from components.server.events import log_event
 from components.server.headers import with_headers
 from components.server.limits import Open, Rate, name_neighbourhood
-from components.server.log_in_page import build_log_in_page
+from components.server.log_in_page import WAY_BACK, build_log_in_page, check_way_back
 from components.server.login import Login, is_loopback, is_shared
 from components.server.metrics import find_metrics
+from components.server.owners import MEDIA, UPLOADS, may_have
 from components.server.routes import LIVE, LOG_IN, METRICS, READY
 from components.server.settings import ServerSettings
 
-_UPLOADS, _MEDIA, _STREAM = "/_stcore/upload_file/", "/media/", "/_stcore/stream"
 _OPEN = ("/_stcore/health", "/_stcore/host-config", LIVE, READY)
 """What proxies and Streamlit's page ask before anybody has logged in. They say nothing of anybody."""
 
@@ -77,6 +79,7 @@ class Guard:
         settings: of the server.
         login: how people log in; None where nobody has to.
         files: gives uploads at hand, by session and by file; left out, Streamlit's.
+        may_have: whether a person may ask for a path; left out, by Streamlit's books.
     """
 
     def __init__(
@@ -85,12 +88,14 @@ class Guard:
         settings: ServerSettings,
         login: Login | None,
         files: Callable[[], MutableMapping[str, Any]] | None = None,
+        may_have: Callable[[Mapping[str, Any], str], bool] = may_have,
     ) -> None:
         self._app = app
         self._settings = settings
         self._login = login
         self._shared = is_shared(settings, login)
         self._files = files or _find_files
+        self._may_have = may_have
         self._base = config.get_option("server.baseUrlPath") or ""
         self._open = Open(self._settings.connections)
         self._coming: Counter[str] = Counter()  # bytes on their way, by session
@@ -107,7 +112,7 @@ class Guard:
         send = with_headers(
             send,
             secure=self._login is not None and self._login.origin.startswith("https:"),
-            keep=not (self._shared and came.path.startswith(_MEDIA)),
+            keep=not (self._shared and came.path.startswith(MEDIA)),
         )
         counted = False
         try:
@@ -123,7 +128,10 @@ class Guard:
             log_event("refused", reason=refused.reason, status=refused.status)
             page = ""
             if refused.reason == "identity" and came.is_page and self._login is not None:
-                page = build_log_in_page(self._login.providers)
+                query = scope["query_string"].decode("latin-1")
+                page = build_log_in_page(
+                    self._login.providers, check_way_back(came.path + (f"?{query}" if query else ""))
+                )
             await answer(refused, scope, receive, send, page)
         finally:
             if counted:
@@ -157,8 +165,11 @@ class Guard:
             if self._shared and not self._log_ins.take(came.host):
                 raise Refused(429, "logins", "Too many log-ins from your address. Wait a minute, and try again.")
         elif self._login is not None and came.path not in _OPEN and not came.path.startswith(_OPEN_FOLDERS):
-            if self._login.identify(came.connection.cookies) is None:
+            claims = self._login.identify(came.connection.cookies)
+            if claims is None:
                 raise Refused(401, "identity", "Log in first: open the first page of this server in your browser.")
+            if not self._may_have(claims, came.path):
+                raise Refused(403, "owner", "This is somebody else's.")
             if scope["type"] == "websocket" and "origin" not in came.headers:
                 raise Refused(403, "origin", "Only a browser's pages may connect here.")
 
@@ -174,9 +185,14 @@ class Guard:
             raise Refused(403, "metrics", "Metrics are for the machine itself, or for who has CAMSCOPE_METRICS_TOKEN.")
 
     async def _let_in(self, came: Came, scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = check_way_back(unquote(came.connection.cookies.get(WAY_BACK, "")))
         if scope["type"] == "websocket":
             await self._open_page(scope, receive, send)
-        elif scope["method"] == HTTPMethod.PUT and came.path.startswith(_UPLOADS):
+        elif wanted and came.is_page and came.path == "/" and self._login is not None:
+            back = RedirectResponse(make_url_path(self._base, wanted), 302)
+            back.delete_cookie(WAY_BACK)
+            await back(scope, receive, send)
+        elif scope["method"] == HTTPMethod.PUT and came.path.startswith(UPLOADS):
             await self._take_upload(came, scope, receive, send)
         else:
             length = read_length(came.headers.get("content-length"))
@@ -198,7 +214,7 @@ class Guard:
 
     async def _take_upload(self, came: Came, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a file in, if its session may have it; what came of one that is refused is not kept."""
-        session, _, file = came.path.removeprefix(_UPLOADS).partition("/")
+        session, _, file = came.path.removeprefix(UPLOADS).partition("/")
         most = int(config.get_option("server.maxUploadSize")) * _MEGABYTE + _MEGABYTE  # what is wrapped round a file
         length = read_length(came.headers.get("content-length"))
         if length is not None and length > most:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import quote
+from urllib.parse import urlencode
+
+WAY_BACK = "camscope_way_back"
+"""The cookie that remembers what was asked for while the person is at the provider."""
+
+_LONGEST = 3_000  # characters: browsers keep cookies of four thousand
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -33,22 +39,34 @@ a:focus-visible {{ outline: 3px solid var(--text); outline-offset: 2px; }}
 <h1>CAMscope</h1>
 <p>See where an image model looks, and how far the picture can be trusted.</p>
 {links}
-<small>Not for diagnostic use. Your pictures stay in this server's memory, and are yours alone.</small>
+<small>Not for diagnostic use. Pictures you look at stay in this server's memory.</small>
 </main>
 </body>
 </html>
 """
 
 
-def build_log_in_page(providers: Sequence[str]) -> str:
+def build_log_in_page(providers: Sequence[str], wanted: str = "") -> str:
     """The page, with a way in by each provider.
 
     Args:
         providers: by Streamlit's names for them.
+        wanted: what was asked for, and is shown once the person has logged in; see `check_way_back`.
     """
     alone = len(providers) == 1
     links = [
-        f'<a href="./log-in?with={quote(name)}">{"Log in" if alone else "Log in with " + escape(name)}</a>'
+        f'<a href="./log-in?{escape(urlencode({"with": name, "to": wanted}))}">'
+        f"{'Log in' if alone else 'Log in with ' + escape(name)}</a>"
         for name in providers
     ]
     return _PAGE.format(links="\n".join(links))
+
+
+def check_way_back(wanted: str) -> str:
+    """The address of a page with its choices, such as `/layers?model=photo-cnn`; empty for everything else, such as a
+    way to another server.
+
+    Args:
+        wanted: by whoever made the link.
+    """
+    return wanted if len(wanted) <= _LONGEST and re.fullmatch(r"/[a-z_]*(\?[\x21-\x7e]*)?", wanted) else ""

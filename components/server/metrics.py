@@ -5,17 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, get_args
 
-from components.server.events import Reason
+from components.server.events import Reason, log_event
 from components.server.watch import Figures, measure_free_memory, read_figures
+from explain import errors
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+_SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)
+_UNEXPECTED = "unexpected"  # the type of a failure that is none of `explain.errors`
 _MEGABYTES = (0.1, 1, 3, 10, 30, 100, 300, 1000)
+
+_lock = threading.Lock()
 
 
 class Metrics:
@@ -35,6 +43,13 @@ class Metrics:
             registry=self.registry,
             buckets=[megabytes * 1e6 for megabytes in _MEGABYTES],
         )
+        self.explain_seconds = Histogram(
+            "camscope_explain_seconds",
+            "From a question until it is answered, waiting and all.",
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.failures = Counter("camscope_failures", "What was refused or failed.", ["type"], registry=self.registry)
         self.sessions = Gauge("camscope_sessions", "Pages that are open.", registry=self.registry)
         self.registry.register(_Looked())
 
@@ -71,7 +86,33 @@ class _Looked:
         )
 
 
-@cache
 def find_metrics() -> Metrics:
     """Those of this process."""
+    with _lock:  # or two who come first would count apart
+        return _make_metrics()
+
+
+@cache
+def _make_metrics() -> Metrics:
     return Metrics()
+
+
+def count_failure(error: Exception) -> None:
+    """Count what was refused or failed, by its kind among `explain.errors`."""
+    kind = type(error).__name__ if type(error).__module__ == errors.__name__ else _UNEXPECTED
+    find_metrics().failures.labels(kind).inc()
+
+
+@contextmanager
+def timing_question(pictures: int, methods: int) -> Iterator[None]:
+    """Count a question and the time it takes, if it is answered.
+
+    Args:
+        pictures: that are asked about.
+        methods: that answer.
+    """
+    started = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - started
+    find_metrics().explain_seconds.observe(seconds)
+    log_event("answered", ms=round(seconds * 1000), pictures=pictures, methods=methods)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -10,12 +12,15 @@ from streamlit import config
 from streamlit.url_util import make_url_path
 from streamlit.user_info import generate_login_redirect_url
 
+from components.server.log_in_page import WAY_BACK, check_way_back
 from components.server.login import read_login
 from components.server.metrics import find_metrics
 from components.server.settings import read_server_settings
 from components.server.watch import measure_free_memory, read_figures
 
 LIVE, READY, METRICS, LOG_IN = "/live", "/ready", "/metrics", "/log-in"
+
+_MOST_AT_PROVIDER = 600  # seconds
 
 
 def list_routes() -> list[Route]:
@@ -61,4 +66,8 @@ async def _log_in(request: Request) -> Response:
     provider = request.query_params.get("with", "")
     if login is None or provider not in login.providers:
         return PlainTextResponse("Nobody logs in here by that way. Open the first page.\n", 404)
-    return RedirectResponse(generate_login_redirect_url(provider), 302)
+    answer = RedirectResponse(generate_login_redirect_url(provider), 302)
+    wanted = check_way_back(request.query_params.get("to", ""))
+    if len(wanted) > 1:
+        answer.set_cookie(WAY_BACK, quote(wanted, safe=""), _MOST_AT_PROVIDER, httponly=True, samesite="lax")
+    return answer

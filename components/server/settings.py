@@ -5,26 +5,18 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr
 
-from explain.errors import ExplainError
-from explain.settings import read_refusal, setting
-
-PREFIX = "CAMSCOPE_"
+from explain.settings import Settings, read_environment, setting
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(Settings):
     """A server's settings. What Streamlit has an option for is set there: the address, `server.allowedHosts`, and
     `server.maxUploadSize`, which bounds a single upload.
 
     What is bounded by session, minute or address is so on a shared server only; see `is_shared` in
     `components/server/login.py`.
     """
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, str_strip_whitespace=True, frozen=True, extra="forbid"
-    )
 
     shared: Literal["auto", "yes", "no"] = setting(
         "auto",
@@ -78,8 +70,4 @@ def read_server_settings() -> ServerSettings:
     Raises:
         ExplainError: a variable has a value that it cannot have.
     """
-    try:
-        return ServerSettings()
-    except ValidationError as error:
-        refusal = read_refusal(error)
-        raise ExplainError(f"{PREFIX}{refusal.field.upper()} cannot be “{refusal.given}”: {refusal.reason}.") from None
+    return read_environment(ServerSettings)

@@ -23,9 +23,11 @@ import streamlit as st
 
 from components.server.start import serve
 from components.server.watch import Figures
+from components.session.idle import start_letting_go
 from components.session.work import Place, Work
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
+from explain.engine.admission import ASKING
 from explain.errors import ExplainError
 
 if TYPE_CHECKING:
@@ -57,7 +59,15 @@ def _look_at_engine() -> Figures | None:
         engine = work.result()
     except Exception:  # the page says why
         return None
-    return Figures(engine.passes.forward, engine.passes.backward, engine.bytes_kept)
+    admission = engine.admission
+    return Figures(
+        engine.passes.forward,
+        engine.passes.backward,
+        engine.bytes_kept,
+        admission.count_waiting(),
+        admission.quotas.queue_length,
+        admission.refused,
+    )
 
 
 def make_way(seconds: float = _LONGEST_RUN) -> None:
@@ -77,6 +87,7 @@ def start_engine() -> Work[Engine]:
 
 
 def _start(work: Work[Engine]) -> Engine:
+    ASKING.set(None)  # nobody's question: who gives up waiting for the engine, as by a reload, does not stop its start
     work.report("Starting the engine. This is needed once after the dashboard was started, and takes some seconds.")
     _await_paint()
     import explain.networks.torchvision_operators  # noqa: F401  torch itself, which takes longest
@@ -96,6 +107,7 @@ def _start(work: Work[Engine]) -> Engine:
     # that walk took 400 ms, more than a four-pane comparison.
     gc.collect()
     gc.freeze()
+    start_letting_go(engine.forget_unused)
     return engine
 
 

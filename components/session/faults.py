@@ -10,7 +10,8 @@ from typing import Any, ParamSpec
 import streamlit as st
 from streamlit.runtime.state.session_state import SessionState
 
-from explain.errors import ExplainError
+from components.server.metrics import count_failure
+from explain.errors import Busy, ExplainError
 
 P = ParamSpec("P")
 
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 def show_faults(draw: Callable[P, None]) -> Callable[P, None]:
     """Draw a part of a page; show what it refuses as its sentence, and anything else as one that names no internals.
-    What a callback failed with before is shown above it.
+    What was refused because of others can be asked again. What a callback failed with before is shown above it.
     """
 
     @functools.wraps(draw)
@@ -37,6 +38,9 @@ def show_faults(draw: Callable[P, None]) -> Callable[P, None]:
             _say(pending)
         try:
             draw(*args, **kwargs)
+        except Busy as error:
+            st.warning(str(error), icon=":material/groups:")
+            st.button("Ask again", key=f"again-{draw.__module__}-{draw.__qualname__}")
         except Exception as error:
             _say(_describe(error, "A part of the page could not be drawn"))
 
@@ -75,6 +79,7 @@ def guard_callbacks() -> bool:
 
 def _describe(error: Exception, what: str) -> str:
     """The sentence for a person; the log has the rest."""
+    count_failure(error)
     if isinstance(error, ExplainError):
         return str(error)
     _log.error(what, exc_info=error)

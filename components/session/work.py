@@ -11,7 +11,10 @@ from typing import Generic, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
+
+from explain.engine.admission import ASKING, Kind, Ticket
 
 T = TypeVar("T")
 
@@ -21,6 +24,12 @@ PATIENCE = 0.7
 _LOOK_AGAIN = 0.15
 
 
+def find_session() -> str:
+    """Whose session this is; empty in a thread that belongs to none."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return "" if context is None else context.session_id
+
+
 class Work(Generic[T]):
     """A function that has been started in a thread of its own.
 
@@ -28,10 +37,15 @@ class Work(Generic[T]):
 
     Args:
         function: what to do. It must not call Streamlit: its thread belongs to no session.
+        pane: where on the page the result goes. Newer work for the same pane takes the place of older, where that asks
+            the engine; empty where both are wanted.
+        kind: how it waits for other people's work, where it asks the engine; see `explain.engine.admission`.
     """
 
-    def __init__(self, function: Callable[[Work[T]], T]) -> None:
+    def __init__(self, function: Callable[[Work[T]], T], pane: str = "", kind: Kind = "look") -> None:
         self.cancel = threading.Event()
+        # Known here alone: in the thread that does the work, there is no session.
+        self._ticket = Ticket(find_session(), pane, kind, self.cancel)
         self._progress: tuple[float | None, str] = (None, "")
         self._future: Future[T] = Future()
         threading.Thread(target=self._run, args=(function,), daemon=True).start()
@@ -42,8 +56,13 @@ class Work(Generic[T]):
 
     @property
     def progress(self) -> tuple[float | None, str]:
-        """The last report: share done, or None, and text."""
-        return self._progress
+        """The last report: share done, or None, and text; while it waits for others, its place in the queue."""
+        return self._progress[0], self.waits or self._progress[1]
+
+    @property
+    def waits(self) -> str:
+        """Its place in the queue, and how long that may take; empty where it does not wait for others."""
+        return self._ticket.describe_wait()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, and say whether it has come."""
@@ -58,6 +77,7 @@ class Work(Generic[T]):
         return self._future.result()
 
     def _run(self, function: Callable[[Work[T]], T]) -> None:
+        ASKING.set(self._ticket)
         try:
             self._future.set_result(function(self))
         except BaseException as error:
@@ -130,13 +150,16 @@ class Place:
             while True:
                 share, said = work.progress
                 # Each of these calls is also where Streamlit ends this run when the person clicks elsewhere.
-                sentence = f"{said or text} · {time.monotonic() - started:.0f} s"
+                sentence = work.waits or f"{said or text} · {time.monotonic() - started:.0f} s"
                 if share is None:
                     bar.markdown(sentence)
                 else:
                     bar.progress(share, sentence)
                 if work.wait(_LOOK_AGAIN):
                     return work.result()
+        except Exception:
+            self._progress.empty()  # what is said instead stands alone
+            raise
         finally:
             work.cancel.set()
 

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import pyarrow as pa
+
 from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
@@ -126,7 +128,7 @@ def holding_run(folder: RunFolder, manifest: RunManifest, chosen: Sequence[Item]
     """
     question = manifest.question
     make_folder(folder.path)
-    lock = _await_lock(folder)
+    lock = await_lock(folder)
     try:
         folder.begin(manifest)
         casualties = folder.read_casualties()
@@ -182,6 +184,14 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
 
 def _write(work: Work, folder: RunFolder, part: Shard, say: Say) -> None:
     """Explain one shard and write it, and say so."""
+    work.tell = begin_shard(part, say)
+    end_shard(part, write_shard(work, folder, part), say)
+
+
+def begin_shard(part: Shard, say: Say) -> Callable[[str], None]:
+    """Say that a shard is begun; what is given back is called with the id of each picture that is done, and says so now
+    and then.
+    """
     say("at", shard=part.name, ids=part.ids if len(part.ids) == 1 else [], count=len(part.ids))
     finished, said = 0, time.monotonic()
 
@@ -192,9 +202,7 @@ def _write(work: Work, folder: RunFolder, part: Shard, say: Say) -> None:
             said = time.monotonic()
             say("far", count=finished)
 
-    work.tell = count
-    failed = write_shard(work, folder, part)
-    say("written", count=len(part.ids), failed=failed)
+    return count
 
 
 def write_shard(work: Work, folder: RunFolder, part: Shard) -> list[str]:
@@ -208,7 +216,17 @@ def write_shard(work: Work, folder: RunFolder, part: Shard) -> list[str]:
     """
     tables = explain_shard(work, part.ids)
     folder.write(part, tables)
-    return [error for error in tables[RESULTS]["error"].to_pylist() if error]
+    return list_failures(tables[RESULTS])
+
+
+def list_failures(rows: pa.Table) -> list[str]:
+    """For each row's picture that failed, why, in a sentence."""
+    return [error for error in rows["error"].to_pylist() if error]
+
+
+def end_shard(part: Shard, failed: list[str], say: Say) -> None:
+    """Say that a shard's rows are written, and for each picture that failed why."""
+    say("written", count=len(part.ids), failed=failed)
 
 
 def _choose(source: Source, order: Order) -> list[Item]:
@@ -249,7 +267,7 @@ def _complete(
     return question, notes
 
 
-def _await_lock(folder: RunFolder) -> BinaryIO:
+def await_lock(folder: RunFolder) -> BinaryIO:
     """Hold the run; one that was killed lets go of it at once, one that was told to end a little later.
 
     Raises:
@@ -263,10 +281,19 @@ def _await_lock(folder: RunFolder) -> BinaryIO:
 
 
 def main(work: Callable[[Order, Say, threading.Event], None] = work_on) -> None:
-    """Do what the line on the input says, until the input ends; with `nice` after everything else.
+    """Explain the collection that the line on the input asks for.
 
     Args:
         work: what does it: here, or on a cluster.
+    """
+    serve(lambda line, say, cancel: work(Order.model_validate_json(line), say, cancel))
+
+
+def serve(work: Callable[[str, Say, threading.Event], None]) -> None:
+    """Do what the line on the input says, until the input ends; with `nice` after everything else.
+
+    Args:
+        work: given the line, and as `work_on` what it says things by and what stops it.
     """
     if sys.argv[1:] == [NICE] and hasattr(os, "nice"):
         os.nice(_NICENESS)
@@ -282,7 +309,7 @@ def main(work: Callable[[Order, Say, threading.Event], None] = work_on) -> None:
         except BrokenPipeError:  # nobody listens any more
             cancel.set()
 
-    order = Order.model_validate_json(sys.stdin.readline())
+    line = sys.stdin.readline()
 
     def listen() -> None:
         while sys.stdin.readline():
@@ -291,7 +318,7 @@ def main(work: Callable[[Order, Say, threading.Event], None] = work_on) -> None:
 
     threading.Thread(target=listen, daemon=True, name="collection-input").start()
     try:
-        work(order, say, cancel)
+        work(line, say, cancel)
     except Cancelled:
         say("cancelled")
     except ExplainError as error:

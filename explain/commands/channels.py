@@ -78,7 +78,7 @@ def _print_table(measured: Channels) -> None:
             f"{write_decimals(one.score.removal[channel], 3)} ({write_decimals(one.claims[channel], 3)})"
             for one in measured.replaced.values()
         ]
-        alone = write_decimals(measured.replaced["mean"].score.alone[channel], 3)
+        alone = write_decimals(measured.replaced[measured.usual].score.alone[channel], 3)
         print(f"{channel:>8} " + " ".join(f"{fall:>20}" for fall in falls) + f" {alone:>8}")
     together = [write_decimals(one.score.together, 3) for one in measured.replaced.values()]
     print(f"{'all':>8} " + " ".join(f"{fall:>20}" for fall in together))
@@ -91,7 +91,8 @@ def _print_paths(paths: Paths) -> None:
     print(f"{paths.layers[0]:>24} → {paths.layers[1]:<24} {'score falls by':>16}")
     order = np.dstack(np.unravel_index(np.argsort(-np.abs(paths.effects), axis=None), paths.effects.shape))[0]
     for row, column in [(row, column) for row, column in order if paths.drawn[row, column]][:_MOST_PRINTED]:
-        print(f"{paths.sources[row]:>24} → {paths.sinks[column]:<24} {paths.effects[row, column]:>16.3f}")
+        effect = write_decimals(paths.effects[row, column], 3)
+        print(f"{paths.sources[row]:>24} → {paths.sinks[column]:<24} {effect:>16}")
     print(paths.sentence)
 
 
@@ -100,5 +101,5 @@ def _print_patches(patches: Patches) -> None:
     print(f"{'from the other picture':>24} {'score falls by':>16}")
     for part in patches.rank()[:_MOST_PRINTED]:
         estimated = "" if patches.measured[part] else " (estimated)"
-        print(f"{patches.names[part]:>24} {patches.falls[part]:>16.3f}{estimated}")
+        print(f"{patches.names[part]:>24} {write_decimals(patches.falls[part], 3):>16}{estimated}")
     print(patches.sentence)

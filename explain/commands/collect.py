@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from explain.bundled.models import FIRST_MODEL
+from explain.collections.pace import Pace, describe_pace
 from explain.collections.question import Order, Thumbnails
-from explain.collections.run import Pace
 from explain.collections.run import collect as run_collection
 from explain.collections.status import read_status
 from explain.commands.flags import CHECKPOINT, ModelName, NameMode, White, app, read_model, read_settings, with_flags
@@ -103,7 +103,7 @@ def collect(
         address=address,
     )
     try:
-        outcome = run_collection(order, _Lines().tell)
+        outcome = run_collection(order, ProgressLines().tell)
     except KeyboardInterrupt:
         print("Stopped. What is written stays; the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(CANCELLED) from None
@@ -126,7 +126,7 @@ def _read_devices(text: str | None) -> int | Literal["all"] | None:
     return int(text)
 
 
-class _Lines:
+class ProgressLines:
     """Says how far a run is, in a line now and then."""
 
     def __init__(self) -> None:
@@ -139,23 +139,6 @@ class _Lines:
             return
         self._said, self._sentence = time.monotonic(), pace.sentence
         say_progress(pace.share, describe_pace(pace))
-
-
-def describe_pace(pace: Pace) -> str:
-    """How far a run is, as people read it: `Explaining: 1,200 of 10,000 pictures, 12.1 a second, 12 min left`."""
-    parts = [f"{pace.done:,} of {pace.total:,} pictures"] if pace.total else []
-    if pace.failed:
-        parts.append(f"{pace.failed:,} failed")
-    if pace.per_second is not None and pace.seconds_left is not None:
-        parts += [f"{pace.per_second:.3g} a second", f"{write_duration(pace.seconds_left)} left"]
-    return ": ".join(filter(None, (pace.sentence, ", ".join(parts))))
-
-
-def write_duration(seconds: float) -> str:
-    """Seconds as people read them: `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _print_status(folder: Path) -> None:

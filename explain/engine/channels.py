@@ -21,6 +21,7 @@ from explain.faithfulness.channels import (
     Paths,
     Replaced,
     Way,
+    choose_usual,
     draw_pairs,
     find_shift,
     follow_paths,
@@ -114,7 +115,7 @@ class ChannelMeter(Asker):
         cancel: threading.Event | None = None,
     ) -> Paths:
         """What the strongest channels of a layer do through the strongest of a later one, beside random pairs. Which
-        are the strongest is measured as `measure` does, with channels at their mean. See there for the rest.
+        are the strongest is measured as `measure` does, with channels as `Channels.usual` says. See there for the rest.
 
         Args:
             layers: names of the earlier and the later layer.
@@ -134,22 +135,22 @@ class ChannelMeter(Asker):
             )
         seen, resolved = self._see(sight, first, target, watch)
         self._see(sight, last, resolved, watch)
-        mean, later_mean = (self._find_mean(sight, at, beside, watch)[0] for at in (first, last))
+        usual, later_usual = (self._find_usual(sight, at, beside, watch) for at in (first, last))
         ends = []
-        for number, (at, instead) in enumerate(((first, mean), (last, later_mean))):
+        for number, (at, instead) in enumerate(((first, usual), (last, later_usual))):
             part = watch.part(0.4 * number, 0.4 * (number + 1))
             table = self._ask_one(sight, seen, at, instead, (remove_each,), part)[0][:, resolved]
             ends.append(np.argsort(-np.abs(table[-1] - table[:-1]), kind="stable")[:ENDS])
         chosen = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 2)
         drawn = draw_pairs((first.channels, last.channels), int(picture.digest[:8], 16))
         pairs = np.concatenate([chosen, drawn])
-        key = ("paths", first.name, last.name, mean.name, pairs.tobytes())
+        key = ("paths", first.name, last.name, usual.name, pairs.tobytes())
         with self._memory.keeping_account(sight), seen.turn_of(key):
             if key not in seen.tables:
                 part = watch.part(0.8, 1.0)
                 earlier, later = (self._make_runner(sight, at, part) for at in (first, last))
                 later.expect(len(pairs) + 1)
-                seen.keep_table(key, follow_paths(earlier, later, pairs, mean.values))
+                seen.keep_table(key, follow_paths(earlier, later, pairs, usual.values))
             answers = seen.tables[key][:, resolved]
         falls = answers[-1] - answers[:-1]
         sources, sinks = ends
@@ -191,6 +192,11 @@ class ChannelMeter(Asker):
             )
         name = "mean " + " ".join(other.digest for other in others)
         return _Instead("mean", torch.stack(means).mean(0).reshape(-1, 1, 1), name), len(means), (note,)
+
+    def _find_usual(self, sight: Sight, at: Layer, beside: Sequence[Picture], watch: Watch) -> _Instead:
+        """What channels are set to where nobody says, see `Channels.usual`."""
+        mean, pictures, _ = self._find_mean(sight, at, beside, watch)
+        return mean if choose_usual(pictures) == "mean" else _Instead("zero", mean.values * 0, "zero")
 
     def _ask(
         self, sight: Sight, seen: Seen, at: Layer, stand_ins: Sequence[_Instead], watch: Watch

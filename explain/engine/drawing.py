@@ -16,20 +16,18 @@ from explain.engine.machine import Machine
 from explain.engine.memory import Seen
 from explain.engine.question import MapKey, Question, name_place
 from explain.engine.sight import Sight
+from explain.engine.trained import see_trained
 from explain.maps.heatmap import Heatmap, judge
 from explain.methods import Method, get_method
-from explain.models.attention_library import load_attention
 from explain.networks.head import find_head
 from explain.networks.meaning import read_answers
-from explain.passes.capture import Derived, LayerCapture, TrainedCapture
+from explain.passes.capture import Derived, LayerCapture
 from explain.passes.count import Passes
 from explain.passes.runner import Runner
 from explain.pictures.augmentation import View
 from explain.progress import Watch
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from explain.networks.layer import Layer
 
 
@@ -133,9 +131,9 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
 @contextmanager
 def _take_turn(machine: Machine, sight: Sight, seen: Seen, method: Method, key: Hashable) -> Iterator[None]:
     """Whoever asks for the same map waits for it. A method that runs the network by itself does not hold the model
-    meanwhile, but only for each chunk, so that other people's requests go between.
+    meanwhile, but only for each chunk, so that other people's requests go between; any other does not run it at all.
     """
-    with seen.turn_of(key) if "runner" in method.needs else machine.turn(sight.loaded):
+    with seen.turn_of(key) if "runner" in method.needs else machine.turn(sight.loaded, kept=True):
         yield
 
 
@@ -170,29 +168,12 @@ def make_capture(machine: Machine, sight: Sight, seen: Seen, question: Question,
         head=head,
         attention=seen.attention[target, question.score] if "attention" in method.needs else None,
         prompts=seen.prompts[target] if "prompts" in method.needs else None,
-        trained=_see_trained(seen, question) if "trained attention" in method.needs else None,
+        trained=see_trained(seen, question) if "trained attention" in method.needs else None,
         runner=runner,
         derived=seen.derived[layer.name] if own else Derived(),
         outputs=loaded.outputs,
         cell=sight.measure_cell(layer.grid),
     )
-
-
-def _see_trained(seen: Seen, question: Question) -> TrainedCapture:
-    """The maps of all classes by trained attention, made once for a picture."""
-    import torch
-
-    card = question.attention
-    assert card is not None
-    features = [seen.activations[layer.name][None] for layer in question.beside]
-
-    def attend() -> Tensor:
-        module = load_attention(card.name, card.digest)
-        with torch.inference_mode(False), torch.no_grad(), torch.autocast(features[0].device.type, enabled=False):
-            return module.to(features[0].device)([feature.clone() for feature in features])[0]
-
-    maps = seen.derived[question.beside[0].name].get(("trained attention", card.digest), attend)
-    return TrainedCapture(maps, card.name, card.digest, card.layers, tuple(card.report.list_warnings()))
 
 
 def _draw(sight: Sight, question: Question, job: Job, capture: LayerCapture) -> Heatmap:

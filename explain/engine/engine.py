@@ -65,10 +65,9 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 
 class Engine:
-    """Explains pictures, and volumes by `explain_volume`. `measure_effects` asks what happens without a region (see
-    `Remover`), `measure_channels`, `measure_paths` without channels of a layer (`ChannelMeter`), `measure_patches` with
-    heads of another picture (`Patcher`), `measure_maps` how good kept maps are (`Meter`), `draw` what a class wants to
-    see (`Visualiser`). Safe to share by threads; what it hands out is never changed.
+    """Explains pictures, and volumes (`VolumeExplainer`). `measure_effects` asks what happens without regions
+    (`Remover`), `measure_channels`, `measure_paths` without channels (`ChannelMeter`), `measure_patches` with heads of
+    another picture (`Patcher`), `measure_maps` how good kept maps are, `draw` what classes want. Threads may share it.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -91,15 +90,18 @@ class Engine:
         batch: int | None = None,
     ):
         self._machine = Machine(device, precision, model_bytes, self.forget)
+        self.admission = self._machine.admission
         self._memory = Memory(capture_bytes, self._machine.shelf.lock_of)
+        self.forget_unused = self._memory.forget_unused
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
-        self.explain_volume = VolumeExplainer(self._explainer, self.load, lambda: self.description).explain
         self._known = KnownPictures(self._machine, self._memory, self._observer)
         self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self.measure_maps = self._meter.measure_maps
+        volumes = VolumeExplainer(self._explainer, self._judge, self._meter, self.load, lambda: self.description)
+        self.explain_volume, self.judge_volume, self.measure_volume = volumes.explain, volumes.judge, volumes.measure
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
         channels = ChannelMeter(self._machine, self._memory, self._observer, self.load)
         self.measure_channels, self.measure_paths = channels.measure, channels.trace
@@ -431,7 +433,7 @@ class Engine:
         """How long a method that runs the network by itself will take for one picture, from the passes it needs and
         the time that one has taken so far. None for every other method, and before a first picture was seen.
         """
-        return self._observer.estimate_seconds(model, method, layer, settings)
+        return self._observer.estimate_seconds(model, method, layer, settings, self._judge.pace_of(model))
 
     def estimate_verdicts(self, model: LoadedModel) -> float | None:
         """How long judging the maps of one picture will take, in seconds; None before a first picture was seen."""
@@ -444,7 +446,5 @@ class Engine:
 
     def forget(self) -> None:
         """Drop everything kept of pictures. Loaded models stay."""
-        self._memory.forget()
-        self._judge.forget()
-        self._stacks.forget()
-        self._visualiser.forget()
+        for part in (self._memory, self._judge, self._stacks, self._visualiser):
+            part.forget()

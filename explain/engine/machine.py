@@ -4,12 +4,15 @@ is left.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from explain.engine.admission import Admission
+from explain.engine.quotas import read_quotas
 from explain.engine.shelf import Shelf
 from explain.engine.sight import Sight
 from explain.errors import DeviceError
@@ -48,9 +51,10 @@ class Machine:
     Attributes:
         precision: of the networks' arithmetic.
         shelf: the models.
+        admission: who runs one next.
 
     Raises:
-        DeviceError: the environment asks for something that does not exist.
+        ExplainError: the environment asks for something that does not exist.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Machine:
         self._device_name = device or chosen.device
         self.precision: Precision = precision or chosen.precision
         self.shelf = Shelf(model_bytes, lambda: self.device)
+        self.admission = Admission(read_quotas(), self._count_slots)
         self._forget = forget
         self._lock = threading.Lock()
         self._passes = Passes()
@@ -87,13 +92,22 @@ class Machine:
         """Count passes that were run, and give them back."""
         with self._lock:
             self._passes = self._passes + passes
+        self.admission.spend(passes)
         return passes
 
     @contextmanager
-    def turn(self, loaded: LoadedModel) -> Iterator[None]:
-        """While entered, a model is this thread's own, is on the device, and calculates as it was told."""
-        with self.shelf.lock_of(loaded), set_arithmetic(self.device, self.precision):
-            self.shelf.bring(loaded)
+    def turn(self, loaded: LoadedModel, kept: bool = False) -> Iterator[None]:
+        """While entered, a model is this thread's own, is on the device, and calculates as it was told.
+
+        Args:
+            loaded: the model.
+            kept: it will not be run, all is remembered; so nobody else's turn is waited for.
+
+        Raises:
+            Cancelled: the question is not wanted any more, or there are too many others; see `Admission.turn`.
+        """
+        with self.admission.turn(kept), self.shelf.lock_of(loaded), set_arithmetic(self.device, self.precision):
+            self.make_room(partial(self.shelf.bring, loaded), loaded)
             yield
 
     def turns(self, loaded: LoadedModel) -> AbstractContextManager[None]:
@@ -170,6 +184,12 @@ class Machine:
         half = len(items) // 2
         first = self.make_room_in_halves(work, items[:half], loaded)
         return first + self.make_room_in_halves(work, items[half:], loaded)
+
+    def _count_slots(self) -> int:
+        """How many networks run at once: one on a device, on the CPU one for as many cores as it works on."""
+        import torch
+
+        return 1 if self.device != "cpu" else max(1, (os.cpu_count() or 1) // torch.get_num_threads())
 
     def _free_memory(self, loaded: LoadedModel) -> None:
         """Drop everything that can be had again: what was kept of pictures, and the models not in use."""

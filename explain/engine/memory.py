@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ class Seen:
     places: dict[tuple[int, bool], tuple[Transplant, ...]] = field(default_factory=dict)
     map_bytes: int = 0
     bytes_kept: int = 0
+    used_at: float = 0.0  # by the memory's clock
     # By map, held while a method runs the network for it; they live as long as anyone holds on to them.
     _turns: WeakValueDictionary[Hashable, threading.RLock] = field(default_factory=WeakValueDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -142,11 +144,18 @@ class Memory:
     Args:
         bytes_allowed: how much may be kept. The newest picture always stays.
         lock_of: the lock of a model, which guards what was seen under it.
+        clock: seconds.
     """
 
-    def __init__(self, bytes_allowed: int, lock_of: Callable[[LoadedModel], threading.RLock]):
+    def __init__(
+        self,
+        bytes_allowed: int,
+        lock_of: Callable[[LoadedModel], threading.RLock],
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._bytes_allowed = bytes_allowed
         self._lock_of = lock_of
+        self._clock = clock
         self._lock = threading.RLock()
         self._seen: OrderedDict[SightKey, Seen] = OrderedDict()
 
@@ -167,6 +176,7 @@ class Memory:
             seen = self._seen.get(sight.key)
             if seen is not None:
                 self._seen.move_to_end(sight.key)
+                seen.used_at = self._clock()
             return seen
 
     def keep(self, sight: Sight, seen: Seen) -> None:
@@ -174,6 +184,7 @@ class Memory:
         with self._lock:
             self._seen[sight.key] = seen
             self._seen.move_to_end(sight.key)
+            seen.used_at = self._clock()
 
     def drop(self, sight: Sight) -> None:
         """Forget one sight."""
@@ -184,6 +195,17 @@ class Memory:
         """Drop everything."""
         with self._lock:
             self._seen.clear()
+
+    def forget_unused(self, seconds: float) -> int:
+        """Drop what was last used so many seconds ago or more; how many bytes that were. A picture that is asked about
+        again is seen again, by one pass.
+        """
+        freed = 0
+        with self._lock:
+            before = self._clock() - seconds
+            while self._seen and next(iter(self._seen.values())).used_at <= before:
+                freed += self._seen.popitem(last=False)[1].bytes_kept
+        return freed
 
     @contextmanager
     def keeping_account(self, sight: Sight) -> Iterator[None]:

@@ -19,7 +19,7 @@ from explain.errors import ExplainError, MethodError
 from explain.faithfulness.unlike import list_described
 from explain.methods import Method
 from explain.models.loaded import get_layer
-from explain.networks.device import measure_half
+from explain.networks.device import measure_half, wait_for
 from explain.passes.count import Passes
 from explain.passes.look import Ask, Look, Score, look_at
 from explain.passes.meta_step import PASSES, look_after_step
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
     from explain.models.loaded import LoadedModel
     from explain.networks.layer import Layer
+
+
+_LARGE = 2 * 2**20
+"""Bytes of a volume as input, of which several at once gain nothing and take much memory: 80³ voxels."""
 
 
 class Observer:
@@ -48,10 +52,14 @@ class Observer:
         self._pace: dict[str, float] = {}
 
     def estimate_seconds(
-        self, model: LoadedModel, method: Method, layer: str, settings: Settings | None
+        self, model: LoadedModel, method: Method, layer: str, settings: Settings | None, among_many: float | None
     ) -> float | None:
-        """How long a method with passes of its own will take for one picture; see `Engine.estimate_seconds`."""
+        """How long a method with passes of its own will take for one picture; see `Engine.estimate_seconds`. A pass
+        `among_many` takes so many seconds, where that is known: on a GPU a small part of what one takes alone.
+        """
         pace = self.pace_of(model)
+        if pace is not None and among_many is not None and self._machine.device != "cpu":
+            pace = min(pace, among_many)
         if method.count_passes is None or pace is None or not model.layers:
             return None
         at = get_layer(model, layer)
@@ -89,6 +97,8 @@ class Observer:
                 return {}
             asks = part_asks(question.list_asks(), loaded)[0]
             tensors = [self._machine.prepare(sight) for sight in fresh]
+            if loaded.reads_volumes and max(tensor.nbytes for tensor in tensors) > _LARGE:
+                return {}
             try:
                 looks = self._look(loaded, tensors, question.layers, asks, question.beside)
             except Exception as error:
@@ -111,7 +121,8 @@ class Observer:
         Raises:
             ExplainError: the network cannot look at this picture at all.
         """
-        with self._machine.turn(sight.loaded), self._memory.keeping_account(sight):
+        kept = self._knows_all(sight, question)
+        with self._machine.turn(sight.loaded, kept), self._memory.keeping_account(sight):
             watch.stop_if_cancelled()
             failed: dict[str, str] = {}
             try:
@@ -132,6 +143,36 @@ class Observer:
                     except Exception as error:
                         failed.update({method.name: excuse(method, error) for method in needing})
             return seen, run, failed
+
+    def _knows_all(self, sight: Sight, question: Question) -> bool:
+        """Whether the network need not be run. The model's turn need not be held: what is forgotten meanwhile is seen
+        again, out of turn.
+        """
+        seen = self._memory.recall(sight)
+        if seen is None or seen.own_logits is None:
+            return False
+        groups = part_asks(question.list_asks(), sight.loaded)
+        if any(self._find_missing(seen, group, question.layers, question.beside) is not None for group in groups):
+            return False
+        needs = {need for method in question.methods for need in method.needs}
+        if "prompts" in needs and seen.prompt_look is None:
+            return False
+        targets = {seen.resolve(target) for target in question.targets}
+        return "attention" not in needs or all((target, question.score) in seen.attention for target in targets)
+
+    def _find_missing(
+        self, seen: Seen, group: Sequence[Ask], layers: Sequence[Layer], beside: Sequence[Layer]
+    ) -> list[Ask] | None:
+        """What of a group of asks is not known of a picture of which the scores are; None where nothing is missing."""
+        known = seen.stepped if group and group[0].step else seen.gradients
+        missing = [
+            ask
+            for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
+            if any((layer.name, ask) not in known for layer in layers)
+        ]
+        if missing or (group and group[0].step):
+            return missing or None
+        return None if all(layer.name in seen.activations for layer in (*layers, *beside)) else []
 
     def _see_one_by_one(self, sight: Sight, question: Question, failed: dict[str, str]) -> tuple[Seen, Passes]:
         """What can be seen where something that is differentiated fails: each method's own part by itself."""
@@ -176,15 +217,11 @@ class Observer:
             if group and group[0].step:
                 run += self._see_after_step(sight, seen, layers, group[0].of(seen.resolve(group[0].target)))
                 continue
-            missing = list(group)
+            missing: Sequence[Ask] | None = group
             if seen.own_logits is not None:
-                missing = [
-                    ask
-                    for ask in dict.fromkeys(ask.of(seen.resolve(ask.target)) for ask in group)
-                    if any((layer.name, ask) not in seen.gradients for layer in layers)
-                ]
-                if not missing and all(layer.name in seen.activations for layer in (*layers, *beside)):
-                    continue
+                missing = self._find_missing(seen, group, layers, beside)
+            if missing is None:
+                continue
             (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing, beside)
             run += Passes(forward=1, backward=len(missing))
             seen.add(look)
@@ -234,10 +271,11 @@ class Observer:
             started = time.perf_counter()
             described = list_described(loaded.layers)
             pictures = torch.cat([*some])
-            if len(some) > 1 and pictures.device.type == "cpu":
+            if len(some) > 1 and pictures.device.type == "cpu" and pictures.ndim == 4:
                 # Several at once are a quarter quicker in this order of memory; one alone stays as it is, bit for bit.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
             looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, None, beside)
+            wait_for(self._machine.device)
             pace = (time.perf_counter() - started) / len(looks)
             self._pace[loaded.fingerprint] = min(pace, self._pace.get(loaded.fingerprint, pace))
             self._machine.count(Passes(len(looks), len(looks) * len(asks)))

@@ -7,11 +7,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from explain.networks.device import move, release_memory
+from explain.networks.device import attempt, move, release_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,7 +89,9 @@ class Shelf:
             return found
 
     def admit(self, loaded: LoadedModel) -> LoadedModel:
-        """Keep a model, on the device. Where the same weights are kept already, the model is given back with those."""
+        """Keep a model, on the device if it fits there now. Where the same weights are kept already, the model is given
+        back with those.
+        """
         with self._lock:
             kept = self._kept.get(loaded.fingerprint)
             if kept is None:
@@ -100,7 +103,7 @@ class Shelf:
             self._kept.move_to_end(loaded.fingerprint)
         self._give_up(self._bytes_allowed, loaded.fingerprint)
         with kept.lock:
-            self.bring(loaded)
+            attempt(partial(self.bring, loaded))  # whoever runs it brings it first, and can make room
         return loaded
 
     def bring(self, loaded: LoadedModel) -> None:

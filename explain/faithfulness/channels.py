@@ -112,18 +112,24 @@ class Channels:
         means: np.ndarray = self.maps.reshape(len(self.maps), -1).mean(1, dtype=np.float64)
         return means
 
-    def rank(self, way: Way = "mean") -> np.ndarray:
+    @property
+    def usual(self) -> Way:
+        """What channels are set to where nobody says: their mean; of one picture alone that may well do nothing, and
+        it is zero.
+        """
+        return choose_usual(self.pictures)
+
+    def rank(self, way: Way | None = None) -> np.ndarray:
         """The channels, the one whose removal changes the score most first, `(C,)`."""
-        order: np.ndarray = np.argsort(-np.abs(self.replaced[way].score.removal), kind="stable")
+        order: np.ndarray = np.argsort(-np.abs(self.replaced[way or self.usual].score.removal), kind="stable")
         return order
 
     @property
     def sentence(self) -> str:
         """What came out, in two or three sentences."""
-        way: Way = "mean" if self.pictures > 1 else "zero"  # of one picture alone its mean may well do nothing
-        first = self.replaced[way]
-        channel = int(self.rank(way)[0])
-        at = "its mean" if way == "mean" else "zero"
+        first = self.replaced[self.usual]
+        channel = int(self.rank()[0])
+        at = "its mean" if self.usual == "mean" else "zero"
         text = (
             f"Of the {len(self.weights)} channels of “{self.layer}”, number {channel} does most: with it at {at} the "
             f"score of “{self.whole.label}” changes by {write_change(-first.score.removal[channel], 3)}"
@@ -168,7 +174,7 @@ class Channels:
 @dataclass(frozen=True, eq=False)
 class Paths:
     """What channels of one layer do through channels of a later one: how far the score falls where the later channel
-    has the values that it takes with the earlier one at its mean, and all else is as it was.
+    has the values that it takes with the earlier one at its mean (zero, see `Channels.usual`), and all else as it was.
 
     Attributes:
         label: of the class.
@@ -225,6 +231,11 @@ class Paths:
             "drawn": self.drawn.tolist(),
             "sentence": self.sentence,
         }
+
+
+def choose_usual(pictures: int) -> Way:
+    """See `Channels.usual`; of so many pictures."""
+    return "mean" if pictures > 1 else "zero"
 
 
 def remove_each(runner: Runner, instead: Tensor) -> np.ndarray:

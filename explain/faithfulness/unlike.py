@@ -246,6 +246,38 @@ def _flatten(statistics: np.ndarray, floor: float) -> np.ndarray:
     return features
 
 
+def pack_known(known: Known) -> dict[str, np.ndarray]:
+    """What is known of known pictures as named arrays, which `unpack_known` reads."""
+    packed: dict[str, np.ndarray] = {"null": known.null.astype(np.float32)}
+    for level in known.levels:
+        packed[f"{level.layer}/mean"] = level.mean.astype(np.float32)
+        packed[f"{level.layer}/scale"] = level.scale.astype(np.float32)
+        packed[f"{level.layer}/axes"] = level.axes.astype(np.float16)
+        packed[f"{level.layer}/variances"] = level.variances.astype(np.float32)
+        packed[f"{level.layer}/numbers"] = np.array([level.rest, level.floor, level.middle, level.spread])
+    return packed
+
+
+def unpack_known(packed: Mapping[str, np.ndarray], layers: Sequence[str], made: str) -> Known:
+    """What `pack_known` made arrays of.
+
+    Args:
+        packed: the arrays.
+        layers: names of the layers.
+        made: see `Known`.
+
+    Raises:
+        KeyError: there is no array of a layer.
+    """
+    levels = []
+    for layer in layers:
+        mean, scale, axes, variances = (
+            packed[f"{layer}/{part}"].astype(np.float64) for part in ("mean", "scale", "axes", "variances")
+        )
+        levels.append(Level(layer, mean, scale, axes, variances, *map(float, packed[f"{layer}/numbers"])))
+    return Known(tuple(levels), packed["null"].astype(np.float64), made)
+
+
 def write_known(known: Known, path: Path, notes: Mapping[str, str]) -> None:
     """Write what is known of known pictures as a safetensors file.
 
@@ -256,15 +288,8 @@ def write_known(known: Known, path: Path, notes: Mapping[str, str]) -> None:
     """
     from safetensors.numpy import save_file
 
-    tensors: dict[str, np.ndarray] = {"null": known.null.astype(np.float32)}
-    for level in known.levels:
-        tensors[f"{level.layer}/mean"] = level.mean.astype(np.float32)
-        tensors[f"{level.layer}/scale"] = level.scale.astype(np.float32)
-        tensors[f"{level.layer}/axes"] = level.axes.astype(np.float16)
-        tensors[f"{level.layer}/variances"] = level.variances.astype(np.float32)
-        tensors[f"{level.layer}/numbers"] = np.array([level.rest, level.floor, level.middle, level.spread])
     layers = "\n".join(level.layer for level in known.levels)
-    save_file(tensors, path, {**notes, "layers": layers, "made": known.made})
+    save_file(pack_known(known), path, {**notes, "layers": layers, "made": known.made})
 
 
 def read_known(path: Path) -> tuple[Known, dict[str, str]]:
@@ -280,14 +305,6 @@ def read_known(path: Path) -> tuple[Known, dict[str, str]]:
         with safe_open(path, "numpy") as file:
             notes = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        levels = tuple(
-            Level(
-                layer,
-                *(tensors[f"{layer}/{part}"].astype(np.float64) for part in ("mean", "scale", "axes", "variances")),
-                *map(float, tensors[f"{layer}/numbers"]),
-            )
-            for layer in notes["layers"].split("\n")
-        )
-        return Known(levels, tensors["null"].astype(np.float64), notes["made"]), notes
+        return unpack_known(tensors, notes["layers"].split("\n"), notes["made"]), notes
     except (SafetensorError, KeyError, TypeError) as error:
         raise ExplainError(f"{path.name} is damaged. Get the complete repository again. ({error})") from None

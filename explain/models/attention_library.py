@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
     from explain.networks.trained_attention import TrainedAttention
 
+KNOWN = "known/"
+"""What names of tensors begin with that describe the pictures learnt from, see `explain.faithfulness.unlike`."""
+
 _KEPT_OPEN = 4  # networks held in memory, of the modules used last
 
 
@@ -140,7 +143,7 @@ def save_attention(name: str, tensors: Mapping[str, Tensor], card: AttentionCard
 
     Args:
         name: lower-case letters, digits and hyphens, not taken.
-        tensors: of a `TrainedAttention`.
+        tensors: of a `TrainedAttention`, and what describes the pictures that it learnt from, see `KNOWN`.
         card: its name and digest are filled in here.
 
     Returns:
@@ -178,6 +181,20 @@ def load_attention(name: str, digest: str) -> TrainedAttention:
     Raises:
         ModelError: there is none, or its file is damaged.
     """
+    card, tensors = _read(name, digest)
+    return _build(tensors, card)
+
+
+@lru_cache(maxsize=_KEPT_OPEN)
+def load_known(name: str, digest: str) -> dict[str, Tensor]:
+    """What describes the pictures that it learnt from, see `explain.faithfulness.unlike.unpack_known`; empty where they
+    were too few, or it was trained before this was kept. See `load_attention`.
+    """
+    _, tensors = _read(name, digest)
+    return {key.removeprefix(KNOWN): tensor for key, tensor in tensors.items() if key.startswith(KNOWN)}
+
+
+def _read(name: str, digest: str) -> tuple[AttentionCard, dict[str, Tensor]]:
     shipped = _find_shipped(name)
     if shipped is not None and not LIBRARY.find_file(name).exists():
         card, tensors = read_kept_card(shipped, AttentionCard), read_checkpoint(shipped.read_bytes(), name)
@@ -185,7 +202,7 @@ def load_attention(name: str, digest: str) -> TrainedAttention:
         card, tensors = LIBRARY.read_card(name), LIBRARY.read_tensors(name)
     if card.digest != digest or _compute_digest(tensors, card.backbone_fingerprint) != digest:
         raise LIBRARY.refuse_damaged(name)
-    return _build(tensors, card)
+    return card, tensors
 
 
 def _build(tensors: Mapping[str, Tensor], card: AttentionCard) -> TrainedAttention:
@@ -193,11 +210,12 @@ def _build(tensors: Mapping[str, Tensor], card: AttentionCard) -> TrainedAttenti
 
     module = TrainedAttention(card.channels, len(card.classes), card.grid)
     wanted = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    if {name: tensor.shape for name, tensor in tensors.items()} != wanted:
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(KNOWN)}
+    if {name: tensor.shape for name, tensor in own.items()} != wanted:
         raise ModelError(f"The trained attention “{card.name}” does not fit its own card. Train it again.")
     if not all(math.isfinite(float(tensor.double().sum())) for tensor in tensors.values()):
         raise ModelError(f"The trained attention “{card.name}” holds values that are not numbers. Train it again.")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(own)
     return module.eval().requires_grad_(False)
 
 

@@ -167,6 +167,9 @@ _TRAINING = re.compile(
 )
 """Names of what a training alone uses."""
 
+_T_TAME = re.compile(r"(^|\.)attn_mech\.")
+"""Names of attention in the checkpoints of T-TAME's authors, which hold the network it is for as well, twice."""
+
 _POOLINGS = {"avg": "average pooling", "token": "a class token"}
 
 
@@ -181,6 +184,11 @@ def _note_left_out(beside: Mapping[str, Tensor], prefix: str) -> list[str]:
         " If its scores come by them, as by attention or a second input, they are others here: in Python, give the "
         "network itself."
     )
+    if any(_T_TAME.search(key) for key in beside):
+        doubt = (
+            " They hold attention as T-TAME's authors keep it, which is not read: train some for this network in the "
+            "Studio, or by train-attention."
+        )
     if len(beside) == 1:
         return [f"1 tensor {where} was left out: {shown}.{doubt if layer else ''}"]
     return [f"{len(beside)} tensors {where} were left out, such as {shown}.{doubt if layer else ''}"]

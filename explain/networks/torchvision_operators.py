@@ -5,7 +5,8 @@ its C++ library cannot be loaded (a CPU-only torch beside the CUDA wheel of torc
 schema and the import, and with it `import timm`, dies with "operator torchvision::nms does not exist". Declaring the
 two schemas first is enough: CAMscope never calls either operator.
 
-On a healthy install this does nothing: where the operators' own library loads, it declares them itself.
+On a healthy install this does nothing: where the operators' own library loads, it declares all that this version of
+torchvision asks for, and that need not be both.
 """
 
 import importlib.machinery
@@ -28,9 +29,9 @@ def declare_missing_operators() -> list[str]:
     Call it before torchvision or timm is imported. It may be called any number of times.
     """
     global _library
-    missing = [name for name in _SCHEMAS if not _is_declared(name)]
-    if not missing or _load_own_library():
+    if all(map(_is_declared, _SCHEMAS)) or _load_own_library():
         return []
+    missing = [name for name in _SCHEMAS if not _is_declared(name)]
     _library = torch.library.Library("torchvision", "FRAGMENT")
     for name in missing:
         _library.define(_SCHEMAS[name])
@@ -42,7 +43,7 @@ def _is_declared(name: str) -> bool:
 
 
 def _load_own_library() -> bool:
-    """Try to load torchvision's compiled operators without importing torchvision; tell whether that declared them."""
+    """Try to load torchvision's compiled operators without importing torchvision; tell whether that is done."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return True
@@ -53,4 +54,5 @@ def _load_own_library() -> bool:
                 torch.ops.load_library(str(candidate))
             except OSError:
                 continue
-    return all(_is_declared(name) for name in _SCHEMAS)
+            return True
+    return False

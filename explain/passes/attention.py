@@ -123,7 +123,8 @@ def look_at_attention(
                 (attention,) = reader.seen
             (gradient,) = torch.autograd.grad(own, attention)
             sensitivities.append(gradient)
-    with torch.inference_mode(False), torch.no_grad():
+    # What is kept is float32, whatever the network calculates in.
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(picture.device.type, enabled=False):
         return _condense(trace, gradients, sensitivities)
 
 

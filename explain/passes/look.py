@@ -200,15 +200,20 @@ def look_at(
 
 
 def _describe(layer: Layer, statistics: dict[str, Tensor]) -> Callable[[nn.Module, Any, Any], None]:
-    """A hook that keeps mean and standard deviation over the cells, `(B, 2, C)`."""
+    """A hook that keeps a layer's statistics."""
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        import torch
-
-        cells = layer.to_map(output).detach().float().flatten(2)
-        statistics[layer.name] = torch.stack([cells.mean(2), cells.std(2, unbiased=False)], 1)
+        statistics[layer.name] = find_statistics(layer.to_map(output).detach())
 
     return hook
+
+
+def find_statistics(maps: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel over the cells, `(B, 2, C)`, of `(B, C, h, w)`."""
+    import torch
+
+    cells = maps.float().flatten(2)
+    return torch.stack([cells.mean(2), cells.std(2, unbiased=False)], 1)
 
 
 def _keep(layer: Layer, features: dict[str, Tensor]) -> Callable[[nn.Module, Any, Any], None]:

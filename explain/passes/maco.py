@@ -129,7 +129,8 @@ def bind(phase: Tensor, width: int) -> Tensor:
 
 
 class Climb:
-    """A drawing under way: it can be looked at, and gone on with, after any step. The same seed gives the same.
+    """A drawing under way: it can be looked at, and gone on with, after any step. The same seed gives the same, on
+    a GPU but for the last digits: gradients of crops are added up in an order of chance there.
 
     Args:
         canvas: what it is drawn on.

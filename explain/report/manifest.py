@@ -6,6 +6,7 @@ as seen from the manifest's folder; no name and no path of a file whose name is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,14 @@ from explain.networks.meaning import Outputs
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.scaling import MOST_WHITE, RULES
-from explain.report.masks import MaskEntry, find_masks, write_mask
+from explain.report.masks import (
+    MaskEntry,
+    VolumeMaskEntry,
+    find_masks,
+    find_volume_masks,
+    write_mask,
+    write_volume_mask,
+)
 from explain.report.sentence import SENTENCE_RULES, write_sentence
 from explain.settings import read_refusal
 from explain.volumes.planes import Plane
@@ -175,7 +183,7 @@ class MapEntry(_Entry):
     asked for.
 
     `box` is left, top, right, bottom in the picture's pixels; of a volume, whose digest `picture` is then, from where
-    to where along slices, rows and columns, in voxels.
+    to where along slices, rows and columns, in voxels. `volume_mask` is that of all of a volume.
     """
 
     key: str
@@ -192,6 +200,7 @@ class MapEntry(_Entry):
     warnings: tuple[str, ...]
     verdict: VerdictEntry | None = None
     mask: MaskEntry | None = None
+    volume_mask: VolumeMaskEntry | None = None
 
 
 class Manifest(_Entry):
@@ -257,9 +266,11 @@ def build_manifest(
         )
         found = [] if entry.masks is None else find_masks(entry, entry.masks)
         high = {one.heatmap.key: write_mask(one) for one in found}
+        wholes = {one.heatmap.key: write_volume_mask(one.whole, one.others) for one in found if one.whole is not None}
         for heatmap in entry.maps:
             made = _write_map(name_map(index, heatmap), digest, heatmap, heatmap.box, entry.verdicts.get(heatmap.key))
-            maps.append(made.model_copy(update={"mask": high.get(heatmap.key)}))
+            mask, whole = high.get(heatmap.key), wholes.get(heatmap.key)
+            maps.append(made.model_copy(update={"mask": mask, "volume_mask": whole}))
     return Manifest(
         pictures=tuple(pictures),
         model=_write_model(explanation.model, _point_to(model_file, folder)),
@@ -334,10 +345,12 @@ def build_volume_manifest(
         layers=answer.layers,
         targets=answer.targets,
     )
-    maps = [
-        _write_map(one.key, digest, one.heatmap, tuple(end for span in one.block.spans for end in span))
-        for one in answer.maps
-    ]
+    whole = {found.one.key: write_volume_mask(found.mask, found.others) for found in find_volume_masks(answer)}
+    maps = []
+    for one in answer.maps:
+        box = tuple(end for span in one.block.spans for end in span)
+        made = _write_map(one.key, digest, one.heatmap, box, answer.verdicts.get(one.key))
+        maps.append(made.model_copy(update={"volume_mask": whole.get(one.key)}))
     return Manifest(
         format=2,
         volumes=(entry,),
@@ -406,9 +419,17 @@ def find_versions(device: str) -> dict[str, str]:
     """Versions of everything that can change a number; see `Explanation.device`."""
     import torch
 
-    versions = {name: metadata.version(name) for name in _LIBRARIES}
+    versions = {name: _find_version(name) for name in _LIBRARIES}
     versions["python"] = platform.python_version()
     versions["machine"] = platform.machine()
     versions["device"] = device
     versions["torch threads"] = str(torch.get_num_threads())
     return versions
+
+
+def _find_version(library: str) -> str:
+    """The version of what is installed under this name, or of its build for machines without a screen."""
+    for name in (library, f"{library}-headless"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "not known"

@@ -14,13 +14,20 @@ from explain.training.loop import BYTES_IN_MEMORY
 from explain.training.outcome import EPOCHS, AttentionOutcome, Preparing, Tell, TrainedMaps
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from explain.datasets.dataset import DataSet
+    from explain.faithfulness.unlike import Known
     from explain.models.loaded import LoadedModel
+    from explain.training.frozen_features import FrozenFeatures
 
 FEWEST = 8
 """Pictures to learn from."""
 
 _SHARE_CHOOSING, _MOST_CHOOSING = 0.1, 200
+_MOST_DESCRIBED = 500
+"""Pictures learnt from of which it is kept what they look like: more tell little more."""
+
 _SHARE_JUDGING = 0.2  # of the whole, by a guess
 
 
@@ -136,15 +143,35 @@ class _Training:
                 self._seconds = before + self._watch.read() - started
                 self._save()
                 self._tell(epoch, self._share)
+            known = self._describe(features)
         finally:
             features.close()
-        return self._finish(cached)
+        return self._finish(cached, known)
+
+    def _describe(self, features: FrozenFeatures) -> Known | None:
+        """What the pictures learnt from look like at the layers; None where they are too few to tell."""
+        import torch
+
+        from explain.faithfulness.unlike import FEWEST as FEWEST_KNOWN
+        from explain.faithfulness.unlike import fit
+        from explain.passes.look import find_statistics
+
+        count = min(len(self._learn), _MOST_DESCRIBED)
+        if count < FEWEST_KNOWN:
+            return None
+        found: dict[str, list[Tensor]] = {layer.name: [] for layer in self._frozen.layers}
+        for chosen in torch.arange(count).split(self._recipe.batch):
+            self._watch.stop_if_asked()
+            for kept, maps in zip(found.values(), self._frozen.split(features.take(chosen))[0], strict=True):
+                kept.append(find_statistics(maps).cpu())
+        statistics = {name: torch.cat(kept).numpy() for name, kept in found.items()}
+        return fit(statistics, f"Compared with {count:,} pictures that it learnt from.")
 
     @property
     def _share(self) -> float:
         return len(self._fit.epochs) / self._recipe.epochs * (1 - _SHARE_JUDGING)
 
-    def _finish(self, cached: bool) -> TrainedMaps:
+    def _finish(self, cached: bool, known: Known | None) -> TrainedMaps:
         """Take the best epoch's attention and judge it."""
         from explain.training.attention_fit import find_best_epoch
         from explain.training.attention_judging import judge_attention
@@ -169,7 +196,7 @@ class _Training:
             features_cached=cached,
         )
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in fit.best.items()}
-        return TrainedMaps(tensors, self._frozen.layers, outcome)
+        return TrainedMaps(tensors, self._frozen.layers, known, outcome)
 
     def _save(self) -> None:
         fit = self._fit

@@ -50,7 +50,7 @@ def save_trained_attention(
         StorageError: the disk is full.
     """
     free = LIBRARY.suggest_name(name)
-    return save_attention(free, trained.tensors, describe_attention(free, backbone, recipe, trained))
+    return save_attention(free, trained.list_tensors(), describe_attention(free, backbone, recipe, trained))
 
 
 def describe_attention(
@@ -77,4 +77,4 @@ def describe_attention(
         pictures=trained.outcome.pictures,
         created=datetime.now(UTC),
     )
-    return complete_card(name, trained.tensors, card)
+    return complete_card(name, trained.list_tensors(), card)

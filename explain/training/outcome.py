@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from explain.faithfulness.unlike import pack_known
+from explain.models.attention_library import KNOWN
 from explain.models.attention_report import AttentionReport
 from explain.models.judged import Judged, Manner
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from explain.faithfulness.unlike import Known
     from explain.networks.layer import Layer
 
 
@@ -149,11 +152,30 @@ class Trained:
 
 @dataclass(frozen=True)
 class TrainedMaps:
-    """Trained attention: the tensors of a `TrainedAttention` on the CPU, and the layers that it reads."""
+    """Trained attention.
+
+    Attributes:
+        tensors: of a `TrainedAttention`, on the CPU.
+        layers: those that it reads.
+        known: what the pictures that it learnt from look like at them, see `explain.faithfulness.unlike`; None where
+            they are too few to tell.
+        outcome: how it went.
+    """
 
     tensors: dict[str, Tensor]
     layers: tuple[Layer, ...]
+    known: Known | None
     outcome: AttentionOutcome
+
+    def list_tensors(self) -> dict[str, Tensor]:
+        """All that is kept of it by name."""
+        import torch
+
+        packed = {} if self.known is None else pack_known(self.known)
+        return {
+            **self.tensors,
+            **{f"{KNOWN}{name}": torch.from_numpy(values).float() for name, values in packed.items()},
+        }
 
 
 Tell = Callable[[Epoch | Preparing | str, float | None], None]

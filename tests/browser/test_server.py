@@ -174,6 +174,12 @@ def test_a_hospitals_server_lets_in_who_belongs_and_writes_nothing_down(
     assert "camscope_upload_bytes_count 2.0" in read(f"{origin}/metrics")[1]
     assert page.breaches == []  # type: ignore[attr-defined]
     check_log(hospital, page.requests_made, read(f"{origin}/metrics")[1])  # type: ignore[attr-defined]
+    address = next(address for address in page.requests_made if "/upload_file/" in address)  # type: ignore[attr-defined]
+    other = chromium.new_context()
+    other.add_cookies([{"name": NAME, "value": sign(make_identity(origin=origin, sub="ben")), "url": origin}])
+    assert other.request.put(address, data=b"x").status == 403
+    assert "somebody else's" in other.request.put(address, data=b"x").text()
+    other.close()
     context.close()
 
 
@@ -185,7 +191,7 @@ def check_log(server: Server, asked: list[str], metrics: str) -> None:
         assert CANARY not in text and session not in text
     lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     events = [line["event"] for line in lines]
-    assert events[0] == "server started" and {"page opened", "refused"} <= set(events)
+    assert events[0] == "server started" and {"page opened", "answered", "refused"} <= set(events)
     uploads = [line for line in lines if line["event"] == "upload"]
     assert [line["bytes"] > 10 * MEGABYTE - 1 for line in uploads] == [True, True]
     assert len({line["session"] for line in uploads}) == 1

@@ -8,10 +8,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from explain.commands.flags import read_view
 from explain.engine.question import complete_settings
-from explain.errors import ExplainError
+from explain.errors import DeviceError, ExplainError
 from explain.models.request import build_file_request
 from explain.report.manifest import read_manifest
-from explain.settings import Settings, read_refusal, setting
+from explain.settings import Settings, read_environment, read_refusal, setting
 from explain.training.recipe import PromptRecipe, change_recipe
 
 
@@ -97,3 +97,16 @@ def test_settings_are_never_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Example().size = 4  # type: ignore[misc]
     assert hash(Example()) == hash(Example(size=3))
+
+
+def test_the_environment_sets_what_it_names() -> None:
+    assert read_environment(Example, {}) == Example()
+    assert read_environment(Example, {"CAMSCOPE_SIZE": " 7 ", "SIZE": "8"}).size == 7
+    assert read_environment(Example, {"CAMSCOPE_SIZE": " "}).size == 3
+
+
+def test_what_the_environment_cannot_set_is_a_sentence_of_the_wanted_kind() -> None:
+    with pytest.raises(ExplainError, match="CAMSCOPE_SIZE cannot be “10”: input should be less than or equal to 9"):
+        read_environment(Example, {"CAMSCOPE_SIZE": "10"})
+    with pytest.raises(DeviceError, match=r"“large”\. It takes a number\.$"):
+        read_environment(Example, {"CAMSCOPE_SIZE": "large"}, DeviceError, {"size": "a number"})

@@ -10,7 +10,15 @@ import pytest
 
 from explain import storage
 from explain.errors import ExplainError, ModelError, StorageError
-from explain.storage import data_folder, find_data_folder, read_file, remove_leftovers, write_atomically
+from explain.storage import (
+    PROGRAM,
+    data_folder,
+    find_data_folder,
+    own_environment,
+    read_file,
+    remove_leftovers,
+    write_atomically,
+)
 
 
 def test_the_folder_is_the_one_named_and_made_on_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,3 +117,12 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_kind_asked_for(tmp_path: 
         read_file(tmp_path)
     with pytest.raises(ExplainError, match="cannot be read: embedded null"):
         read_file(tmp_path / "a\0b")
+
+
+@pytest.mark.parametrize("path", ["", "/one", os.pathsep.join(("/one", "/two"))])
+def test_a_process_of_its_own_finds_what_its_caller_finds(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setenv("OTHER", "as it was")
+    own = own_environment()
+    assert own["PYTHONPATH"].split(os.pathsep) == [str(PROGRAM), *filter(None, path.split(os.pathsep))]
+    assert own["OTHER"] == "as it was" and (PROGRAM / "explain" / "storage.py").is_file()

@@ -47,6 +47,7 @@ class Server:
     Args:
         app: the script that is served.
         log: what the server prints is written there; left out, it is lost.
+        root: the folder of the code that is served.
         port: to listen on; left out, a free one.
         flags: of `streamlit run`, besides.
         environment: variables, besides.
@@ -64,6 +65,7 @@ class Server:
         log: Path | None = None,
         port: int | None = None,
         flags: Sequence[str] = (),
+        root: Path = ROOT,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         port = port or find_port()
@@ -76,11 +78,11 @@ class Server:
                     *(sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)),
                     *("--server.headless", "true", "--server.address", "localhost", *flags),
                 ],
-                cwd=ROOT,
+                cwd=root,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT if log else None,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(root), **environment},
             )
 
     def wait(self) -> None:

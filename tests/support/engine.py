@@ -27,6 +27,7 @@ declare_missing_operators()
 
 from timm.models.convnext import ConvNeXt  # noqa: E402
 from timm.models.resnet import BasicBlock, ResNet  # noqa: E402
+from timm.models.swin_transformer import SwinTransformer  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 LABELS = ("tabby cat", "tiger cat", "dog", "ship", "7", "Großer Hund")
@@ -35,7 +36,7 @@ NONE, ONE_LOOK = Passes(), Passes(1, 1)
 
 
 def build_model(kind: str, seed: int = 0, labels: tuple[str, ...] = LABELS) -> LoadedModel:
-    """A `cnn`, a `convnext`, or a `vit` with class prompts, all alive; any other kind is a ViT without prompts."""
+    """A `cnn`, a `convnext`, a `swin` or a `vit` with class prompts, all alive; any other is a ViT without prompts."""
     torch.manual_seed(seed)
     prompted = None
     if kind == "cnn":
@@ -44,6 +45,16 @@ def build_model(kind: str, seed: int = 0, labels: tuple[str, ...] = LABELS) -> L
         )
     elif kind == "convnext":
         module = ConvNeXt(depths=(1, 1, 1, 1), dims=(8, 12, 16, 24), num_classes=len(labels))
+    elif kind == "swin":
+        module = SwinTransformer(
+            img_size=32,
+            patch_size=4,
+            window_size=2,
+            embed_dim=8,
+            depths=(1, 1),
+            num_heads=(1, 2),
+            num_classes=len(labels),
+        )
     else:
         module = VisionTransformer(
             img_size=32, patch_size=8, embed_dim=16, depth=3, num_heads=4, num_classes=len(labels)

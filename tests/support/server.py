@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -72,12 +72,14 @@ class Behind:
         taken: bytes of bodies.
         asked: paths.
         files: what is at hand, as Streamlit keeps it.
+        may_have: whether a person may ask for a path.
     """
 
     def __init__(self) -> None:
         self.taken = 0
         self.asked: list[str] = []
         self.files: dict[str, dict[str, Any]] = {}
+        self.may_have: Callable[[Mapping[str, Any], str], bool] = lambda _, __: True
 
     async def answer(self, request: Request) -> Response:
         """Take the body whole."""
@@ -103,7 +105,7 @@ def guard(behind: Behind | None = None, login: Login | None = None, **settings: 
             Route("/{path:path}", behind.answer, methods=methods),
         ]
     )
-    return Guard(inner, ServerSettings(**settings), login, files=lambda: behind.files)
+    return Guard(inner, ServerSettings(**settings), login, lambda: behind.files, behind.may_have)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explain.errors import MethodError
+from explain.methods.cf_cam.filters import to_device_of
 from explain.methods.cf_cam.settings import HIGHEST_PERCENTILE, SMALLEST_EPS, CfCamSettings
 from explain.passes.capture import LayerCapture
 
@@ -55,7 +56,7 @@ def cluster_channels(capture: LayerCapture, settings: CfCamSettings) -> Clusters
         dominant = find_dominant(capture, settings.dominant)
         eps = max(_eps_distance(capture, settings), SMALLEST_EPS)
         min_samples = max(2, int(settings.min_samples * np.count_nonzero(~dominant)))
-        near = measure_distances(capture, settings.distance) <= np.float32(eps)
+        near: NDArray[np.bool_] = (_see_distances(capture, settings.distance) <= eps).cpu().numpy()
         near[dominant] = near[:, dominant] = False
         return Clusters(np.where(dominant, DOMINANT, dbscan(near, min_samples)), eps, min_samples)
 
@@ -130,20 +131,28 @@ def find_dominant(capture: LayerCapture, percentile: float) -> NDArray[np.bool_]
 
 
 def measure_distances(capture: LayerCapture, distance: str) -> NDArray[np.float32]:
-    """All distances between channels, `(C, C)`, symmetric, 0 on the diagonal. Computed once for a picture and layer.
+    """All distances between channels, `(C, C)`, symmetric, 0 on the diagonal. Computed once for a picture and layer."""
+    distances: NDArray[np.float32] = _see_distances(capture, distance).cpu().numpy()
+    return distances
+
+
+def _see_distances(capture: LayerCapture, distance: str) -> Tensor:
+    """The same where they were worked out: on CUDA beside the activations, else on the CPU.
 
     They are worked out in float64 and kept in float32, as they are the largest thing kept with a capture.
     """
 
-    def compute() -> NDArray[np.float32]:
+    def compute() -> Tensor:
         import torch
 
         # Torch, because its threads sleep while they wait: those of NumPy's BLAS spin, and beside another busy process
         # take ten times as long.
         vectors = torch.from_numpy(read_vectors(capture, distance))
+        if capture.activations.is_cuda:
+            vectors = vectors.to(capture.activations.device)
         squares = (vectors * vectors).sum(1)
         one = vectors.new_ones(())
-        distances = torch.empty(len(vectors), len(vectors))
+        distances = torch.empty(len(vectors), len(vectors), device=vectors.device)
         for start in range(0, len(vectors), _ROWS_AT_ONCE):
             stop = start + _ROWS_AT_ONCE
             rows, others = vectors[start:stop], vectors[start:].T
@@ -159,22 +168,34 @@ def measure_distances(capture: LayerCapture, distance: str) -> NDArray[np.float3
             distances[stop:, start:stop] = distances[start:stop, stop:].T
             own = distances[start:stop, start:stop]
             own.copy_(torch.maximum(own, own.T))
-        return distances.fill_diagonal_(0).numpy()
+        return distances.fill_diagonal_(0)
 
     return capture.derived.get(("cf-cam", "distances", distance), compute)
 
 
+def _count_lowest(count: int) -> int:
+    """Of so many distances those that some eps could ask for."""
+    return min(int(HIGHEST_PERCENTILE / 100 * count) + 2, count)
+
+
 def _eps_distance(capture: LayerCapture, settings: CfCamSettings) -> float:
     """The distance at the percentile `settings.eps` of those between different channels; 0 where there is no pair."""
+    import torch
 
     def compute() -> tuple[NDArray[np.float32], int]:
         dominant = find_dominant(capture, settings.dominant)
+        own = _see_distances(capture, settings.distance)
+        if own.is_cuda:
+            rest = to_device_of(np.flatnonzero(~dominant), own)
+            among = own[rest][:, rest]
+            some = among[among.new_ones(among.shape, dtype=torch.bool).tril(-1)]
+            return some.sort().values[: _count_lowest(len(some))].cpu().numpy(), len(some)
         pairs = np.tri(len(dominant), k=-1, dtype=np.bool_)
         pairs[dominant] = pairs[:, dominant] = False
-        distances = measure_distances(capture, settings.distance)[pairs]
-        lowest = min(int(HIGHEST_PERCENTILE / 100 * len(distances)) + 2, len(distances))
+        distances = own.numpy()[pairs]
+        lowest = _count_lowest(len(distances))
         if lowest:
-            distances.partition(lowest - 1)
+            distances.partition(lowest - 1)  # quicker on a CPU than to sort them all
         return np.sort(distances[:lowest]), len(distances)
 
     key = ("cf-cam", "sorted distances", settings.distance, settings.dominant)

@@ -41,7 +41,10 @@ class _Groups:
 
     def sum(self, maps: Tensor) -> Tensor:
         """Maps of channels `(C, h, w)` added up to maps of groups `(groups, h, w)`."""
-        return maps.new_zeros(len(self.sizes), *maps.shape[1:]).index_add_(0, to_device_of(self.members, maps), maps)
+        index, sums = to_device_of(self.members, maps), maps.new_zeros(len(self.sizes), *maps.shape[1:])
+        if maps.is_cuda:  # there `index_add_` adds up in an order of chance, and no two maps are the same
+            return sums.index_put_((index,), maps, accumulate=True)
+        return sums.index_add_(0, index, maps)
 
 
 @dataclass(frozen=True, eq=False)

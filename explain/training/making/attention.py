@@ -43,7 +43,7 @@ def make(dataset: DataSet, model: str, out: Path, recipe: AttentionRecipe) -> Pa
     print(f"{card.report.describe()} {' '.join(card.report.list_warnings())} {trained.outcome.seconds:.0f} s.")
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{model}.safetensors"
-    path.write_bytes(pack(trained.tensors, card))
+    path.write_bytes(pack(trained.list_tensors(), card))
     return path
 
 

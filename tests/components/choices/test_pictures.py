@@ -11,7 +11,9 @@ from pydicom.data import get_testdata_file
 
 import components.choices.pictures as pictures
 from components.choices.pictures import Tray, count_bytes
+from components.session.idle import Holdings
 from explain.bundled.pictures import bundled_pictures
+from explain.engine.quotas import Quotas
 from explain.pictures.decode import decode
 from tests.support.dicom_files import make_slice, write
 
@@ -71,7 +73,7 @@ def test_the_same_bytes_are_one_picture() -> None:
 
 
 def test_there_is_room_for_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "MOST_PICTURES", 2)
+    monkeypatch.setenv("CAMSCOPE_PICTURES", "2")
     tray = Tray()
     tray.take([(f"{seed}.png", png(seed)) for seed in range(3)])
     assert len(tray.own) == 2
@@ -85,10 +87,44 @@ def test_there_is_room_for_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) 
 def test_room_is_counted_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     one = count_bytes([decode(png(0), "a")])
     assert one == 20 * 20 * 3
-    monkeypatch.setattr(pictures, "MOST_BYTES", int(one * 1.5))
+    monkeypatch.setenv("CAMSCOPE_DECODED_MB", str((one + len(png(0))) * 1.5 / 2**20))  # the file stays too
     tray = Tray()
     tray.take([("a.png", png(0)), ("b.png", png(1))])
     assert [picture.name for picture in tray.own.values()] == ["a.png"]
+
+
+def test_all_sessions_together_have_a_share_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    holdings = Holdings(Quotas(decoded_share=0.5), memory=6000)  # two pictures and a half
+    monkeypatch.setattr(pictures, "find_holdings", lambda: holdings)
+    one, other = Tray(), Tray()
+    for tray in (one, other):
+        holdings.touch(tray)
+    one.take([("a.png", png(0)), ("b.png", png(1))])
+    other.take([("c.png", png(2))])
+    assert not other.own
+    assert "because the pictures of all who are here take much memory" in other.problems[0]
+    one.remove(one.shown[0])
+    other.take([("c.png", png(2))])
+    assert [picture.name for picture in other.own.values()] == ["c.png"]
+
+
+def test_what_was_let_go_is_awaited_and_comes_back() -> None:
+    tray = Tray()
+    tray.take([("a.png", png(0)), ("b.png", png(1))])
+    tray.toggle("cat")
+    shown = [key for key in tray.shown if key != "cat"]
+    tray.let_go(21)
+    assert (tray.own, tray.thumbnails, tray.originals, tray.count_bytes()) == ({}, {}, {}, 0)
+    assert tray.shown == ["cat"]  # no picture takes the place of another
+    assert tray.awaited == shown
+    (note,) = tray.notes
+    assert note.startswith("2 pictures of yours were taken out of the memory after 21 minutes")
+    assert "Upload them again" in note
+    tray.take([("a.png", png(0))])
+    assert tray.shown == ["cat", shown[0]] or tray.shown == [shown[0]]
+    assert tray.awaited == shown[1:]
+    tray.let_go(1)
+    Tray().let_go(1)  # nothing is said where nothing was
 
 
 def test_showing_and_removing() -> None:

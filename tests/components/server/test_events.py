@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.server import events
-from components.server.events import Line, hash_session, log_event
+from components.server.events import Calm, Line, hash_session, log_event
 
 CANARY = "Mustermann_Erika_1950.dcm"
 
@@ -75,3 +75,14 @@ def test_handlers_of_others_write_no_more_either() -> None:
     handler.emit(record)
     assert CANARY not in stream.getvalue()
     assert stream.getvalue().endswith("no %s\nValueError\n")
+
+
+def test_nobody_fills_the_log_by_being_refused(lines: io.StringIO) -> None:
+    events._log.handlers[-1].addFilter(Calm(3))
+    for _ in range(9):
+        log_event("refused", reason="size", status=413)
+        log_event("refused", reason="host", status=400)
+        events._log.error("Somebody says %s", CANARY)
+        events._log.error("ASGI callable returned without completing handshake.")
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [line.get("reason") for line in written] == ["size", "host", None] * 3

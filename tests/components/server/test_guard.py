@@ -8,10 +8,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.testclient import WebSocketDenialResponse
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.types import Receive, Scope, Send
 from streamlit import config
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
+from streamlit.web.server.starlette.starlette_routes import create_upload_routes
 
+from components.server.guard import Guard
 from components.server.metrics import find_metrics
+from components.server.settings import ServerSettings
 from tests.support.server import (
     NAME,
     ORIGIN,
@@ -128,7 +136,7 @@ def test_the_way_in_is_open_to_all_and_a_person_sees_it() -> None:
             assert client.get(path).status_code == 200, path
         page = client.get("/layers", headers={"accept": "text/html"})
         assert page.status_code == 401 and page.headers["content-type"].startswith("text/html")
-        assert 'href="./log-in?with=default"' in page.text
+        assert 'href="./log-in?with=default&amp;to=%2Flayers"' in page.text
         assert client.get("/media/1.png").text.startswith("Log in first")
 
 
@@ -227,6 +235,23 @@ def test_two_gigabytes_that_say_nothing_are_cut_where_they_are_too_many(monkeypa
 
 def test_a_body_where_none_belongs_is_cut_after_a_megabyte() -> None:
     assert send(guard(), endless(), {}, path="/layers") == (413, 2)
+    assert send(guard(), endless(), {"content-length": str(2 * 2**30)}, path="/layers") == (413, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [(b"", True), (b"x" * 99, False), (iter([b"x"] * 9), False)],
+    ids=["none", "announced", "in pieces"],
+)
+def test_a_line_is_closed_on_which_more_is_coming_than_anybody_reads(body: Any, kept: bool) -> None:
+    """Or the server would take it all the same, to throw it away."""
+
+    async def answer_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("no")(scope, receive, send)
+
+    client = TestClient(Guard(answer_at_once, ServerSettings(), None, dict), base_url="http://localhost")
+    answer = client.post("/layers", content=body)
+    assert (answer.headers.get("connection") != "close") == kept
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "", "9" * 19])
@@ -352,3 +377,39 @@ def test_media_of_many_people_stay_in_no_browser() -> None:
         assert "cache-control" not in client.get("/static/a.js").headers
     with visit(guard()) as client:
         assert "cache-control" not in client.get("/media/1.png").headers
+
+
+PART = 'Content-Disposition: form-data; name="file"; {}\r\nContent-Type: image/png'
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "name"),
+    [
+        (PART.format('filename="cat.png"'), 204, "cat.png"),
+        (PART.format('filename="series/IM 1.dcm"'), 204, "series/IM 1.dcm"),
+        (PART.format('filename="../../etc/cron.d/x"'), 400, None),
+        (PART.format('filename="/etc/passwd"'), 400, None),
+        (PART.format("filename*=utf-8''..%2F..%2Fx"), 400, None),
+        (PART.format("filename*=utf-8''a%0D%0ASet-Cookie:%20b=c"), 400, None),
+        (PART.format('filename="a%0D%0ASet-Cookie: b=c"'), 204, "a%0D%0ASet-Cookie: b=c"),
+        (PART.format('filename="a.png"\r\nSet-Cookie: b=c\r\nX: "'), 204, "a.png"),
+    ],
+)
+def test_names_in_what_streamlit_reads_lead_nowhere(part: str, status: int, name: str | None) -> None:
+    """Through Streamlit's own door for uploads: what comes of a name, and that none becomes a header of the answer."""
+    manager = MemoryUploadedFileManager("/_stcore/upload_file")
+    session: Any = SimpleNamespace(is_active_session=lambda _: True)
+    inner = Starlette(routes=create_upload_routes(session, manager, ""))
+    token = generate_xsrf_token_string()
+    headers = {
+        "X-Xsrftoken": token,
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Cookie": f"_streamlit_xsrf={token}",
+    }
+    body = f"--x\r\n{part}\r\n\r\npixels\r\n--x--\r\n".encode()
+    guarded = Guard(inner, ServerSettings(), None, lambda: manager.file_storage)
+    with visit(guarded) as client:
+        answer = client.put(UPLOAD, content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert "set-cookie" not in answer.headers
+    assert [file.name for file in manager.file_storage["session-1"].values()] == ([name] if name else [])

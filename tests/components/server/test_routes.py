@@ -10,8 +10,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from components.server import routes, watch
-from components.server.metrics import find_metrics
+from components.server.metrics import count_failure, find_metrics, timing_question
 from components.server.watch import Figures, watch_engine
+from explain.errors import PictureError
 from tests.support.server import make_login
 
 BUSY = Figures(forward=7, backward=3, bytes_kept=99, waiting={"look": 2, "long": 3}, most_waiting=5, turned_away=4)
@@ -74,7 +75,7 @@ def test_the_metrics_are_those_of_the_engine_and_their_labels_closed_sets() -> N
     labels = {
         label for family in find_metrics().registry.collect() for sample in family.samples for label in sample.labels
     }
-    assert labels <= {"reason", "direction", "kind", "class", "le"}
+    assert labels <= {"reason", "direction", "kind", "class", "type", "le"}
     watch_engine(lambda: None)
     assert "camscope_engine_started 0.0" in ask("/metrics").text
 
@@ -83,10 +84,42 @@ def test_the_way_to_a_provider_is_for_those_that_there_are(monkeypatch: pytest.M
     monkeypatch.setattr(routes, "generate_login_redirect_url", lambda provider: f"/auth/login?provider={provider}")
     assert ask("/log-in?with=default").status_code == 404, "nobody logs in here"
     monkeypatch.setattr(routes, "read_login", lambda _: make_login())
-    assert ask("/log-in?with=default").headers["location"] == "/auth/login?provider=default"
+    answer = ask("/log-in?with=default&to=/layers?model=a")
+    assert answer.headers["location"] == "/auth/login?provider=default"
+    assert "camscope_way_back=%2Flayers%3Fmodel%3Da; HttpOnly; Max-Age=600" in answer.headers["set-cookie"]
+    assert "set-cookie" not in ask("/log-in?with=default&to=//evil.example").headers
     assert ask("/log-in?with=https://evil.example").status_code == 404
     assert ask("/log-in").status_code == 404
 
 
 def test_memory_is_a_share() -> None:
     assert 0 < watch.measure_free_memory() <= 1
+
+
+def test_failures_are_counted_by_kinds_that_are_known() -> None:
+    def count(kind: str) -> float:
+        return find_metrics().failures.labels(kind)._value.get()
+
+    class Mustermann(Exception):
+        pass
+
+    before = {kind: count(kind) for kind in ("PictureError", "unexpected")}
+    for error in (PictureError("mustermann.png"), ValueError("mustermann.png"), Mustermann()):
+        count_failure(error)
+    assert {kind: count(kind) - past for kind, past in before.items()} == {"PictureError": 1, "unexpected": 2}
+    assert "ustermann" not in ask("/metrics").text
+
+
+def test_a_question_is_counted_once_it_is_answered() -> None:
+    def count() -> str:
+        return next(
+            line for line in ask("/metrics").text.splitlines() if line.startswith("camscope_explain_seconds_count")
+        )
+
+    before = count()
+    with pytest.raises(ValueError), timing_question(1, 3):
+        raise ValueError
+    assert count() == before
+    with timing_question(1, 3):
+        pass
+    assert count() != before

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.server.settings import PREFIX, ServerSettings, read_server_settings
+from components.server.settings import ServerSettings, read_server_settings
 from explain.errors import ExplainError
+from explain.settings import PREFIX
 
 
 @pytest.fixture(autouse=True)
@@ -27,19 +28,18 @@ def test_the_environment_sets_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "sentence"),
+    ("name", "value", "reason"),
     [
-        ("SHARED", "maybe", "CAMSCOPE_SHARED cannot be “maybe”: input should be 'auto', 'yes' or 'no'."),
-        ("CONNECTIONS", "0", "CAMSCOPE_CONNECTIONS cannot be “0”: input should be greater than or equal to 1."),
+        ("SHARED", "maybe", "input should be 'auto', 'yes' or 'no'"),
+        ("CONNECTIONS", "0", "input should be greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_set_is_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
-) -> None:
+def test_what_cannot_be_set_is_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
     monkeypatch.setenv(PREFIX + name, value)
-    with pytest.raises(ExplainError) as told:
+    with pytest.raises(
+        ExplainError, match=f"CAMSCOPE_{name} cannot be “{value}”: {reason}. Change it, or leave it out."
+    ):
         read_server_settings()
-    assert str(told.value) == sentence
 
 
 def test_every_setting_is_declared_with_its_words() -> None:

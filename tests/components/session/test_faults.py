@@ -39,6 +39,31 @@ def test_what_is_refused_is_shown_as_its_sentence(shown: list[str]) -> None:
     assert shown == ["The picture is empty."]
 
 
+def test_what_was_refused_because_of_others_can_be_asked_again() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from components.session.faults import show_faults
+        from explain.errors import Busy
+
+        @show_faults
+        def draw() -> None:
+            asked = st.session_state["asked"] = st.session_state.get("asked", 0) + 1
+            if asked == 1:
+                raise Busy("CAMscope is busy.")
+            st.markdown("The map.")
+
+        draw()
+
+    tested = AppTest.from_function(page).run()
+    assert [warning.value for warning in tested.warning] == ["CAMscope is busy."]
+    assert not tested.error
+    (again,) = tested.button
+    again.click().run()
+    assert [text.value for text in tested.markdown] == ["The map."]
+    assert not tested.warning
+
+
 def test_what_nobody_expected_is_in_the_log_and_names_no_internals(
     shown: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:

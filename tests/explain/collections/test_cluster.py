@@ -117,6 +117,7 @@ def test_it_keeps_to_itself(tmp_path: Path, ray: Ray) -> None:
 
 
 def test_an_actor_has_a_gpu_or_a_core(tmp_path: Path, ray: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAMSCOPE_DEVICE", raising=False)
     ray.resources = {"CPU": 16.0, "GPU": 2.0}
     run_here(make_order(tmp_path, PLAIN[:1], address="auto"))
     (one, other) = ray.made

@@ -12,16 +12,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from explain.collections.pace import Pace
 from explain.collections.question import Order
-from explain.collections.run import Pace, collect
+from explain.collections.run import collect
 from explain.collections.run_folder import RESULTS, RunFolder
 from explain.collections.shard import DIED
 from explain.collections.status import read_status
 from explain.errors import Cancelled, ExplainError
 from explain.models.request import ModelRequest
 from explain.training.process_lock import is_locked
+from tests.support.collection_worker import STUB
 
-STUB = (sys.executable, "-m", "tests.support.collection_worker")
 PLAIN = [f"plain-{number:02}.png" for number in range(8)]
 
 

@@ -1,6 +1,10 @@
 """`train-attention`: a flat folder of pictures becomes a method's maps, and its report says what they are worth."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +73,31 @@ def test_one_picture_is_too_few(run: Run, folder: Path) -> None:
         path.unlink()
     status, _, error = run(f"train-attention {folder} --out mine --model photo-cnn")
     assert status == 2 and "holds no pictures" in error
+
+
+def start(asked: str) -> subprocess.Popen[str]:
+    """A command in a process of its own, which computes in one thread: more of them round in another order."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "explain", *asked.split()],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_one_that_is_killed_goes_on_and_ends_the_same_to_the_bit(folder: Path) -> None:
+    asked = f"train-attention {folder} --model photo-cnn --epochs 12 --judged 1 --batch 8 --out"
+    killed = start(f"{asked} killed")
+    assert killed.stderr is not None
+    while "epoch 3/12" not in (line := killed.stderr.readline()):
+        assert line, "it ended before it was killed"
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL and not any(card.name == "killed" for card in list_attention())
+    again, whole = start(f"{asked} killed --resume"), start(f"{asked} whole")
+    told = again.communicate()[1]
+    whole.communicate()
+    assert (again.returncode, whole.returncode) == (0, 0) and "epoch 12/12" in told
+    assert len({card.digest for card in list_attention() if card.name in ("killed", "whole")}) == 1
+    assert {card.name for card in list_attention()} >= {"killed", "whole"}

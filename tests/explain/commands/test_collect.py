@@ -11,10 +11,11 @@ import pytest
 
 from explain.bundled.pictures import bundled_pictures
 from explain.collections import worker
+from explain.collections.pace import Pace
 from explain.collections.question import Order
-from explain.collections.run import Outcome, Pace, _Run
+from explain.collections.run import Outcome, _Run
 from explain.collections.run_folder import MAPS, RESULTS, RunFolder
-from explain.commands.collect import CANCELLED, SOME_FAILED, describe_pace, write_duration
+from explain.commands.collect import CANCELLED, SOME_FAILED
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -99,10 +100,3 @@ def test_ctrl_c_is_a_stop(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("explain.commands.collect.run_collection", interrupt)
     status, _, told = run(f"collect {tmp_path} --out {tmp_path / 'run'}")
     assert status == CANCELLED and "What is written stays" in told
-
-
-def test_a_pace_is_told_in_a_line() -> None:
-    pace = Pace(10_000, 1_200, 3, 12.34, 713.0, "Explaining")
-    assert describe_pace(pace) == "Explaining: 1,200 of 10,000 pictures, 3 failed, 12.3 a second, 12 min left"
-    assert describe_pace(Pace()) == "Listing the pictures"
-    assert [write_duration(seconds) for seconds in (40, 720, 12_600)] == ["40 s", "12 min", "3.5 h"]

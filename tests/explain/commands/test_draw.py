@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
+from explain.percent import write_percent
 
 Run = Callable[[str], tuple[int, str, str]]
 QUICK = "--model photo-cnn --steps 8 --crops 1"
@@ -28,7 +29,7 @@ def test_it_writes_real_places_first_and_a_drawing(run: Run, tmp_path: Path) -> 
     lines = printed.splitlines()
     assert lines[0] == "“cat”, in real pictures:" and "What raises the score, not what is in your picture." in lines[-1]
     share = data["drawings"][0]["probability"]
-    assert f"{100 * share:.1f} %" in printed and f"{100 * data['best'][0]['probability']:.1f} %" in printed
+    assert write_percent(share, 1) in printed and write_percent(data["best"][0]["probability"], 1) in printed
     assert np.asarray(Image.open(out / "drawing-1.png")).shape == (32, 32, 3)
     assert {path.name for path in out.iterdir()} == {
         "wanted.json",

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from explain.bundled.pictures import bundled_pictures
+from explain.percent import write_percent
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -30,7 +31,7 @@ def test_traits_of_two_classes(run: Run, cat: Path, tmp_path: Path) -> None:
     assert len(data["scores"]) == 10
     assert [len(entry["traits"]) for entry in data["classes"]] == [2, 2]
     best = data["classes"][0]["traits"][0]
-    assert f"1. head {best['head'] + 1}: without it {100 * best['blurred_probability']:.1f} %" in printed
+    assert f"1. head {best['head'] + 1}: without it {write_percent(best['blurred_probability'], 1)}" in printed
     assert "Heads of cat that no shown head of dog is like:" in printed
     with np.load(out / "maps.npz") as maps:
         assert len(maps.files) == 2

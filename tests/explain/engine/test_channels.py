@@ -172,6 +172,17 @@ def test_examples_stand_beside_a_picture_that_is_alone(
     assert alone.pictures == 1 and "alone" in alone.notes[0]
     # The average after the layer evens out what is taken, so that nothing happens.
     assert np.abs(alone.replaced["mean"].score.removal).max() < 1e-4
+    assert alone.usual == "zero" and found.usual == "mean"
+
+
+def test_the_strongest_of_a_scan_alone_are_those_that_do_most_at_zero(
+    cnn: LoadedModel, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explain.engine.channels.describe_unlikeness", lambda _: "it is a scan")
+    engine = Engine("cpu")
+    paths = engine.measure_paths(picture, cnn, (EARLY, LATE), TARGET)
+    ends = [engine.measure_channels(picture, cnn, at, TARGET).rank("zero")[:ENDS] for at in (EARLY, LATE)]
+    assert paths.sources.tolist() == ends[0].tolist() and paths.sinks.tolist() == ends[1].tolist()
 
 
 def test_a_value_has_no_probability(picture: Picture) -> None:

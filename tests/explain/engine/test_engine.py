@@ -526,6 +526,11 @@ def test_an_estimate_is_the_passes_times_the_time_of_one(engine: Engine, cnn: Lo
     ablation = get_method("ablation-cam")
     early, late = (engine.estimate_seconds(cnn, ablation, layer.name) / layer.channels for layer in (first, last))
     assert late < early < one
+    judge, device = engine._judge, engine._machine
+    judge._masked._note_pace(cnn, one / 10)  # on a CPU hardly quicker than one alone, and not counted on
+    assert engine.estimate_seconds(cnn, slow, last.name) == pytest.approx(one * count)
+    vars(device)["device"] = "cuda"
+    assert engine.estimate_seconds(cnn, slow, last.name) == pytest.approx(one / 10 * count)
 
 
 def test_a_map_that_does_not_depend_on_the_class_is_drawn_once(engine: Engine, cnn: LoadedModel) -> None:

@@ -126,6 +126,24 @@ def test_what_is_forgotten_is_freed_at_once(way: str, vit: LoadedModel) -> None:
         gc.enable()
 
 
+def test_what_nobody_uses_is_forgotten_and_comes_out_the_same(cnn: LoadedModel) -> None:
+    engine = Engine("cpu")
+    now = [0.0]
+    engine._memory._clock = lambda: now[0]
+    old, used = make_picture(0), make_picture(1)
+    before = values_of(engine.explain(old, cnn))
+    engine.explain(used, cnn)
+    kept = engine.bytes_kept
+    now[0] = 400.0
+    engine.predict(used, cnn)
+    now[0] = 600.0
+    assert engine.forget_unused(601) == 0
+    assert engine.forget_unused(600) == kept - engine.bytes_kept > 0
+    assert spend(engine, lambda: engine.explain(used, cnn)) == NONE
+    assert spend(engine, lambda: engine.explain(old, cnn)) == ONE_LOOK
+    assert values_of(engine.explain(old, cnn)) == before
+
+
 def measure_resident_bytes() -> int:
     """What the process has in memory, after everything that can be given back was."""
     gc.collect()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from explain.engine.engine import Engine
-from explain.errors import ModelError
+from explain.errors import DeviceError, ModelError
 from explain.models.loaded import LoadedModel
 from explain.models.request import ModelRequest
 from tests.support.engine import LABELS, NONE, build_model, count_weights, make_picture, spend
@@ -132,3 +132,26 @@ def test_locks_live_as_long_as_what_they_guard(monkeypatch: pytest.MonkeyPatch) 
     gc.collect()
     assert len(engine._machine.shelf._locks) == 1
     assert len(engine._machine.shelf._loading) == 0
+
+
+def test_what_does_not_fit_the_device_is_loaded_all_the_same_and_a_sentence_when_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever uses it has room made for it first: what was kept of pictures goes, and the other models."""
+    model, other, engine = build_model("cnn", 1), build_model("cnn", 2), Engine("cpu")
+    engine.explain(make_picture(), other)
+    full = True
+
+    def move(module: torch.nn.Module, _device: str) -> None:
+        if full and module is model.module:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("explain.engine.shelf.move", move)
+    loaded = engine.load(model)
+    assert engine._machine.shelf.bytes_kept == count_weights(model) + count_weights(other)
+    for ask in (engine.predict, engine.explain, engine.capture):
+        with pytest.raises(DeviceError, match="too small for this"):
+            ask(make_picture(), loaded)
+    assert engine._machine.shelf.bytes_kept == count_weights(model) and engine.bytes_kept == 0
+    full = False
+    assert engine.predict(make_picture(), loaded)

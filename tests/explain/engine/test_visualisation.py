@@ -12,6 +12,7 @@ from explain.engine.wanted import Drawing, Exemplars
 from explain.errors import Cancelled, ExplainError
 from explain.models.loaded import LoadedModel, get_layer
 from explain.passes.count import Passes
+from explain.percent import write_percent
 from explain.pictures.geometry import Box, prepare
 from explain.pictures.picture import Picture
 from tests.support.engine import build_model, make_picture, spend
@@ -175,7 +176,7 @@ def test_sentences_hold_the_numbers(drawn: tuple[Engine, Drawing], cnn: LoadedMo
     text = drawing.write_sentence(found.best[0])
     assert drawing.probability is not None and found.best[0].answer.probability is not None
     for probability in (drawing.probability, found.best[0].answer.probability):
-        assert f"{100 * probability:.1f} %" in text
+        assert write_percent(probability, 1) in text
     assert drawing.as_data()["curve"] == list(drawing.curve)
 
 

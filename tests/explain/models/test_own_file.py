@@ -41,6 +41,18 @@ def test_files_that_do_not_fit() -> None:
         open_file(weights, "timm/resnet10t")
 
 
+def test_of_a_checkpoint_of_t_tames_authors_the_network_is_read_and_of_the_attention_it_is_said() -> None:
+    weights = build_architecture(parse_architecture("timm/resnet10t"), 5, 3, None).state_dict()
+    twice = {f"generic.{at}body.{key}": value for at in ("", "arrangement.") for key, value in weights.items()}
+    attention = {
+        "generic.attn_mech.convs.0.weight": torch.ones(64, 64, 1, 1),
+        "generic.attn_mech.fuser.bias": torch.ones(5),
+    }
+    model = open_file({**twice, **attention}, "timm/resnet10t")
+    assert torch.equal(model.module.state_dict()["conv1.0.weight"], weights["conv1.0.weight"])
+    assert any("as T-TAME's authors keep it, which is not read: train some" in note for note in model.notes)
+
+
 def test_preprocessing_of_files() -> None:
     weights = build_architecture(parse_architecture("torchvision/squeezenet1_1"), 3, 3, None).state_dict()
     own = open_file(weights, "torchvision/squeezenet1_1").preprocessing

@@ -1,5 +1,9 @@
 """Which device and precision: what the environment says, what there is, and what is said of it."""
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +11,7 @@ from torch import nn
 from explain.engine.engine import Engine
 from explain.errors import DeviceError
 from explain.networks.device import (
+    Precision,
     describe_device,
     find_device,
     has_half,
@@ -14,6 +19,7 @@ from explain.networks.device import (
     move,
     read_device_settings,
     runs_out_of_memory,
+    set_arithmetic,
 )
 
 
@@ -97,6 +103,7 @@ def test_weights_are_moved_once_and_stay_fit_for_a_graph(monkeypatch: pytest.Mon
         (torch.OutOfMemoryError("CUDA out of memory."), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"), True),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("out of memory"), False),
     ],
@@ -129,3 +136,83 @@ def test_half_precision_is_there_where_the_processor_says_so(monkeypatch: pytest
     assert not has_half.__wrapped__("cpu")
     monkeypatch.setattr(torch.cpu, ask, lambda: True)
     assert has_half.__wrapped__("cpu") and not has_half.__wrapped__("cuda:0")
+
+
+def read_switches() -> list[bool]:
+    cudnn, cuda = torch.backends.cudnn, torch.backends.cuda
+    fused = [cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.cudnn_sdp_enabled()]
+    return [cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, cuda.matmul.allow_tf32, *fused]
+
+
+EXACT = [False, False, True, False, False, False, False]
+
+
+@pytest.fixture
+def quick_caller() -> Iterator[list[bool]]:
+    """Someone who has switched on all that is quicker and less exact; as it was, afterwards."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = read_switches()
+    cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, matmul.allow_tf32 = True, True, False, True
+    yield read_switches()
+    cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, matmul.allow_tf32 = before[:4]
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_on_cuda_networks_calculate_exactly_whatever_the_caller_has_switched_on(
+    precision: Precision, quick_caller: list[bool]
+) -> None:
+    with pytest.raises(ValueError), set_arithmetic("cuda:0", precision):
+        assert read_switches() == EXACT
+        with set_arithmetic("cuda", "float32"):
+            assert read_switches() == EXACT
+        assert read_switches() == EXACT  # as long as anyone is in there
+        raise ValueError
+    assert read_switches() == quick_caller
+    with set_arithmetic("cpu", precision):
+        assert read_switches() == quick_caller
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+def test_of_two_threads_the_last_to_go_puts_the_switches_back(quick_caller: list[bool]) -> None:
+    inside, go = threading.Event(), threading.Event()
+
+    def calculate() -> list[bool]:
+        with set_arithmetic("cuda", "float32"):
+            inside.set()
+            go.wait(20)
+            return read_switches()
+
+    with ThreadPoolExecutor(1) as pool:
+        with set_arithmetic("cuda", "float32"):
+            other = pool.submit(calculate)
+            assert inside.wait(20)
+        assert read_switches() == EXACT
+        go.set()
+        assert other.result(20) == EXACT
+    assert read_switches() == quick_caller
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+def test_a_caller_who_uses_the_newer_switches_too_is_no_fault(quick_caller: list[bool]) -> None:
+    """Torch then refuses to say how the older ones stand."""
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    with pytest.raises(RuntimeError):
+        _ = torch.backends.cuda.matmul.allow_tf32
+    with set_arithmetic("cuda", "float32"):
+        assert read_switches() == EXACT
+
+
+def test_half_a_network_is_never_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is put back where it was; else it would pass for a network that is there."""
+    module, asked = nn.Linear(2, 2), []
+
+    def move_half(_module: nn.Module, device: torch.device) -> None:
+        asked.append(device.type)
+        if device.type == "meta":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(nn.Module, "to", move_half)
+    with pytest.raises(torch.OutOfMemoryError):
+        move(module, "meta")
+    assert asked == ["meta", "cpu"]

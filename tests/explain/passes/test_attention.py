@@ -397,6 +397,10 @@ def test_half_precision_is_read_in_full() -> None:
     half = look_at_attention(copy.deepcopy(vit).bfloat16(), make_picture().bfloat16(), 0, "logit")
     assert half.means[0].dtype == half.relevances[0].dtype == torch.float32
     assert torch.allclose(half.means[0], exact.means[0], atol=0.02)
+    with torch.autocast("cpu", torch.bfloat16):  # as an engine of half precision asks
+        cast = look_at_attention(vit, make_picture(), 0, "logit")
+    parts = [cast.readout, cast.readout_relevance, *cast.means, *cast.relevances, *cast.rows, *cast.sensitivities]
+    assert {part.dtype for part in parts} == {torch.float32}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,21 @@ def test_versions_are_those_of_what_can_change_a_number(explanation: Explanation
     assert {"torch", "numpy", "python", "machine", "torch threads"} <= set(versions)
     assert versions["device"] == "CUDA, float16"
     assert build_manifest(replace(explanation, device="CUDA, float16")).versions == versions
+
+
+def test_a_library_in_its_build_without_a_screen_has_a_version_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = metadata.version
+    there = {"opencv-python-headless": "5.0.0"}
+
+    def find(name: str) -> str:
+        if name.startswith("opencv-python"):
+            return there.get(name) or own("no such library")
+        return own(name)
+
+    monkeypatch.setattr(metadata, "version", find)
+    assert find_versions("CPU")["opencv-python"] == "5.0.0"
+    there.clear()
+    assert find_versions("CPU")["opencv-python"] == "not known"
 
 
 @pytest.mark.parametrize(

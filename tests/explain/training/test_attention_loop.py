@@ -10,10 +10,12 @@ import torch
 from explain.errors import Cancelled, ExplainError, ModelError
 from explain.methods.rise import RiseSettings
 from explain.models.loaded import LoadedModel
+from explain.networks.trained_attention import TrainedAttention
 from explain.training.attention_fit import AttentionFit, Frozen
 from explain.training.attention_loop import plan_attention, train_attention
 from explain.training.outcome import Epoch, TrainedMaps
 from tests.support.attention import RECIPE, build_classifier, make_pictures
+from tests.support.engine import build_model
 
 PICTURES = make_pictures(20, 3)
 
@@ -126,6 +128,18 @@ def test_a_layer_that_is_none_is_a_sentence(classifier: LoadedModel) -> None:
         train_attention(classifier, PICTURES, RECIPE.model_copy(update={"layers": "first, nowhere"}))
     with pytest.raises(ModelError, match="each once"):
         train_attention(classifier, PICTURES, RECIPE.model_copy(update={"layers": "first, first"}))
+
+
+@pytest.mark.parametrize(("kind", "layout"), [("swin", "NHWC"), ("tokens", "NLC")])
+def test_it_learns_from_other_layouts_the_same_each_time(kind: str, layout: str) -> None:
+    model = build_model(kind)
+    first, second = (train_attention(model, PICTURES, RECIPE.model_copy(update={"epochs": 1})) for _ in range(2))
+    assert {layer.layout for layer in first.layers} == {layout}
+    assert all(torch.equal(second.tensors[name], tensor) for name, tensor in first.tensors.items())
+    network = TrainedAttention([layer.channels for layer in first.layers], len(model.labels), first.layers[0].grid)
+    network.load_state_dict(first.tensors)
+    features = [torch.randn(2, layer.channels, *layer.grid) for layer in first.layers]
+    assert network.eval()(features).shape == (2, len(model.labels), *first.layers[0].grid)
 
 
 @pytest.mark.parametrize("where", ["find_loss", "TrainedAttention.forward"])

@@ -16,11 +16,14 @@ import torch
 
 from explain.datasets.groups import count_groups
 from explain.errors import ExplainError
+from explain.models.attention_library import load_attention
 from explain.models.load import load_model
 from explain.models.prompt_library import list_prompts, read_card, read_prompts
 from explain.models.request import ModelRequest, build_file_request
 from explain.networks.torchvision_operators import declare_missing_operators
-from explain.training import run as training_run
+from explain.training import detached
+from explain.training.attention_loop import train_attention
+from explain.training.attention_recipe import AttentionRecipe
 from explain.training.loop import train_prompts
 from explain.training.outcome import Epoch, Preparing, Tell, Trained
 from explain.training.process_lock import take_lock
@@ -29,6 +32,8 @@ from explain.training.run_folder import RunFolder, Words
 from explain.training.saving import save_trained
 from explain.training.worker import work
 from tests.support.training import RECIPE, VIT, make_two_colours, prepare_run
+
+CNN = ModelRequest(source="bundled", name="photo-cnn")
 
 
 @pytest.fixture
@@ -88,7 +93,7 @@ def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(
     recipe = RECIPE.model_copy(update={"epochs": 12, "folds": 0})
     with monkeypatch.context() as patch:
         own = SimpleNamespace(Popen=start_awaiting_the_pause, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
-        patch.setattr(training_run, "subprocess", own)
+        patch.setattr(detached, "subprocess", own)
         run = TrainingRun.start(dataset, VIT, recipe, "My prompts")
     assert run.state().phase in ("preparing", "training")
     state = wait(run, lambda state: len(state.epochs) >= 2)
@@ -124,6 +129,21 @@ def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(
     assert not list(run.folder.glob("*.safetensors"))
     again.cancel()
     assert again.state().phase == "done"  # what is over stays as it is
+
+
+@pytest.mark.slow
+def test_attention_that_is_killed_in_training_ends_the_same_to_the_bit(one_thread: None) -> None:
+    recipe = AttentionRecipe(epochs=12, batch=8, judged=1)
+    run = TrainingRun.start(make_two_colours(), CNN, recipe, "Killed")
+    wait(run, lambda state: len(state.epochs) >= 2)
+    os.kill(int((run.folder / "alive").read_text()), signal.SIGKILL)
+    wait(run, lambda state: state.phase == "interrupted")
+    run.resume()
+    state = wait(run, lambda state: not state.is_running)
+    assert (state.phase, state.name, len(state.epochs)) == ("done", "killed", 12)
+    whole = train_attention(load_model(CNN), make_two_colours(), recipe)
+    kept = load_attention("killed", state.digest).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in whole.tensors.items())
 
 
 def test_a_run_that_ends_while_it_is_looked_at_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +305,7 @@ def test_only_tokens_are_ever_looked_for(home: Path, monkeypatch: pytest.MonkeyP
 
 def test_old_runs_are_swept_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new, working = (prepare_run(make_two_colours(), monkeypatch) for _ in range(3))
-    long_ago = time.time() - (training_run.DAYS_KEPT + 1) * 86_400
+    long_ago = time.time() - (detached.DAYS_KEPT + 1) * 86_400
     lock = take_lock(working.folder / "alive")
     for run in (old, working):
         for path in (*run.folder.iterdir(), run.folder):

@@ -1,0 +1,74 @@
+"""Nobody has what is another's, even who knows its address."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit import runtime
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+
+from components.server.owners import may_have, name_person
+from tests.support.server import NAME, UPLOAD, Behind, guard, make_identity, make_login, sign, visit
+
+ANN, BEN = make_identity(), make_identity(sub="ben")
+OTHER_ANN = make_identity(iss="another provider")
+
+
+@pytest.fixture(autouse=True)
+def books(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """Ann and Ben have a session each; what is on their pages."""
+    sessions = {
+        name: SimpleNamespace(session=SimpleNamespace(_user_info=who)) for name, who in (("a", ANN), ("b", BEN))
+    }
+    sessions["nobody"] = SimpleNamespace(session=SimpleNamespace(_user_info={}))
+    media = MediaFileManager(MemoryMediaFileStorage("/media"))
+    books: dict[str, dict[str, str]] = {"a": {"1": "of-ann", "2": "of-both"}, "b": {"1": "of-both"}}
+    media._files_by_session_and_coord.update(books)
+    instance = SimpleNamespace(_session_mgr=SimpleNamespace(get_session_info=sessions.get), media_file_mgr=media)
+    monkeypatch.setattr(runtime, "exists", lambda: True)
+    monkeypatch.setattr(runtime, "get_instance", lambda: instance)
+    return books
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "allowed"),
+    [
+        (ANN, "/_stcore/upload_file/a/1", True),
+        (BEN, "/_stcore/upload_file/a/1", False),
+        (OTHER_ANN, "/_stcore/upload_file/a/1", False),
+        (ANN, "/_stcore/upload_file/no-session/1", False),
+        ({}, "/_stcore/upload_file/nobody/1", False),
+        (ANN, "/media/of-ann.png", True),
+        (BEN, "/media/of-ann.png", False),
+        (BEN, "/media/of-both.png", True),
+        (BEN, "/media/in-no-book.png", True),
+        (BEN, "/layers", True),
+    ],
+)
+def test_a_person_has_what_is_theirs(who: dict[str, Any], path: str, allowed: bool) -> None:
+    assert may_have(who, path) == allowed
+
+
+def test_the_door_asks() -> None:
+    behind = Behind()
+    behind.may_have = may_have
+    with visit(guard(behind, make_login())) as client:
+        for who, session, status in ((ANN, "a", 200), (BEN, "a", 403), (BEN, "b", 200)):
+            headers = {"cookie": f"{NAME}={sign(who)}"}
+            path = UPLOAD.replace("session-1", session)
+            assert client.put(path, content=b"x", headers=headers).status_code == status
+            assert client.delete(path, headers=headers).status_code == status
+    assert behind.taken == 2
+
+
+def test_a_person_is_a_name_at_a_provider() -> None:
+    assert name_person(ANN) != name_person(OTHER_ANN) and name_person({"iss": "x"}) is None
+
+
+def test_this_streamlit_keeps_its_books_where_they_are_looked_for() -> None:
+    assert "_user_info" in AppSession.__init__.__code__.co_names
+    assert "_files_by_session_and_coord" in MediaFileManager.__init__.__code__.co_names
