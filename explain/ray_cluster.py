@@ -7,15 +7,18 @@ import importlib
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from explain.errors import ExplainError, make_printable
 
 _STORE = 80 * 2**20  # bytes, near the least that Ray takes: no pictures go through it
+_SECONDS_TO_REACH = 10.0
 _LONGEST = 200
 _PREFIX = "camscope-ray-"
 
@@ -63,6 +66,7 @@ def connecting(ray: Any, address: str | None) -> Iterator[None]:
         else:
             told["address"] = address
         try:
+            _reach(address)
             ray.init(**told)
         except Exception as error:  # of many kinds: no such address, no word, another version
             where = "be started here" if address is None else f"be reached at {address}"
@@ -71,6 +75,21 @@ def connecting(ray: Any, address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Ask whether anybody listens at an address; Ray would wait for many minutes.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: it is no address.
+    """
+    if address in (None, "auto"):
+        return
+    parts = urlsplit(f"//{address}")
+    if not parts.hostname or not parts.port:
+        raise ValueError("an address is HOST:PORT, or auto")
+    socket.create_connection((parts.hostname, parts.port), _SECONDS_TO_REACH).close()
 
 
 def _remove_leftovers() -> None:

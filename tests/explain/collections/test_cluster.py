@@ -21,6 +21,7 @@ from explain.collections.shard import DIED
 from explain.collections.status import read_status
 from explain.errors import Cancelled, DeviceError, ExplainError, ModelError
 from explain.models.request import ModelRequest
+from explain.ray_cluster import connecting
 from tests.support import collection_worker
 from tests.support.ray import Died, Ray
 
@@ -46,6 +47,7 @@ def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
     stand_in = Ray()
     monkeypatch.setitem(sys.modules, "ray", stand_in)
     monkeypatch.setattr("explain.ray_cluster.PLACE", str(tmp_path))
+    monkeypatch.setattr("explain.ray_cluster.socket.create_connection", lambda *_: SimpleNamespace(close=lambda: None))
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         monkeypatch.setenv(name, "")
     (tmp_path / "markers").mkdir()
@@ -166,6 +168,12 @@ def test_what_goes_wrong_on_a_worker_is_a_sentence(tmp_path: Path, ray: Ray, mon
     monkeypatch.setattr("explain.collections.worker.explain_shard", fill)
     with pytest.raises(ExplainError, match="The device is full"):
         run_here(order)
+
+
+def test_an_address_where_nobody_listens_is_a_sentence(tmp_path: Path) -> None:
+    for address, sentence in {"127.0.0.1:9": "refused", "somewhere": "HOST:PORT"}.items():
+        with pytest.raises(ExplainError, match=f"No Ray cluster could be reached at {address}: .*{sentence}"):
+            connecting(Ray(), address).__enter__()
 
 
 def test_workers_that_are_not_alike_are_refused(tmp_path: Path, ray: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
