@@ -12,8 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from explain.errors import ExplainError, StorageError
+from explain.rights import find_actor
 
 VARIABLE = "CAMSCOPE_HOME"
+PEOPLE = "people"
+"""In it, the folders of those who log in."""
+
 PROGRAM = Path(__file__).resolve().parents[1]
 """The folder that CAMscope is run from."""
 
@@ -22,6 +26,21 @@ _LEFTOVER_AFTER = 24 * 3600  # seconds: no file takes so long to write
 
 
 def find_data_folder() -> Path:
+    """Where what a person makes is kept: their own part of the shared folder where people log in, else all of it. Makes
+    nothing.
+
+    Raises:
+        StorageError: nobody is logged in where people do, or this account has no home.
+    """
+    actor = find_actor()
+    if actor is None:
+        return find_shared_folder()
+    if not actor.key:
+        raise StorageError("Nothing is kept for who is not logged in. Log in again.")
+    return find_shared_folder() / PEOPLE / actor.key
+
+
+def find_shared_folder() -> Path:
     """The folder that `CAMSCOPE_HOME` names, else `camscope` where this platform keeps a person's data. Makes nothing.
 
     Raises:

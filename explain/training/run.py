@@ -22,6 +22,7 @@ from explain.datasets.dataset import DataSet
 from explain.datasets.groups import group_as_told
 from explain.errors import ExplainError
 from explain.models.request import ModelRequest
+from explain.rights import need, record
 from explain.storage import (
     PROGRAM,
     VARIABLE,
@@ -128,7 +129,9 @@ class TrainingRun:
 
         Raises:
             ExplainError: the disk is full, or no process can be started. Nothing is left behind.
+            RightsError: whoever acts may not train.
         """
+        need("train")
         if isinstance(recipe, PromptRecipe):
             dataset = group_as_told(dataset, recipe.together)  # by their names, which are not kept
         make_folder(data_folder() / "runs")
@@ -145,6 +148,7 @@ class TrainingRun:
         except BaseException:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
+        record("train")
         return run
 
     @classmethod
@@ -202,7 +206,9 @@ class TrainingRun:
 
         Raises:
             ExplainError: no process can be started.
+            RightsError: whoever acts may not train.
         """
+        need("train")
         self.files.pause.unlink(missing_ok=True)
         if self.state().phase in ("interrupted", "failed"):
             Words(self.files.progress).say(phase="preparing", message="")  # it is over no longer
