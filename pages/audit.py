@@ -25,7 +25,7 @@ def show_page() -> None:
     audit = find_audit()
     st.markdown(
         "Who did what, when, to which picture and with which model. People and pictures stand here as keyed digests: "
-        "the same one is the same, and no name of a person or a file is kept."
+        "the same one is the same, and no name of a person or a file is kept. Lines of nobody are the server's own."
     )
     place = Place("audit-chain")
     chain = place.watch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 from streamlit import runtime
@@ -95,11 +95,11 @@ def _show_line(person: Person) -> None:
         _offer_way_out()
 
 
-def _offer_way_out() -> None:
+def _offer_way_out(kind: Literal["secondary", "tertiary"] = "tertiary") -> None:
     st.button(
         "Log out",
         key="log-out",
-        type="tertiary",
+        type=kind,
         icon=":material/logout:",
         help="Ends this log-in in all windows, and forgets your pictures.",
         on_click=lambda: st.session_state.update({_LEAVING: True}),
@@ -114,5 +114,5 @@ def _say_no_role(person: Person) -> NoReturn:
         "the log-in.",
         icon=":material/lock:",
     )
-    _offer_way_out()
+    _offer_way_out("secondary")
     st.stop()
