@@ -1,8 +1,9 @@
 """Whether a collection's run keeps what it promises: `python -m benchmarks.collections PICTURES --json FILE`.
 
 - `kills`: workers are killed at random moments (SIGKILL): what is lost, doubled and done again, and whether the files
-  are those of a run that nobody disturbed.
-- `overhead`: a run beside a bare loop of `Engine.explain` over the same shards.
+  are those of a run that nobody disturbed. `cluster_kills` is the same of two actors, and of who leads them.
+- `actors`: pictures a second of two actors beside those of one, one thread each.
+- `overhead`: a run beside a bare loop of `Engine.explain` over the same shards, in seconds and in the processor's.
 - `memory`: how much a worker's memory grows from the first tenth of a run to its end.
 - `page`: opening a run of a million rows, made by repeating one, and filtering and sorting it.
 - `shortcuts`: a tag is planted in 2 % of the pictures, for a network that relies on it; in how many of five draws it
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -29,6 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -39,14 +42,14 @@ from PIL import Image
 
 from explain.collections.filtering import Filter, find_rows, order_rows
 from explain.collections.gathered import Gathered
-from explain.collections.opening import open_source
+from explain.collections.pace import Pace
 from explain.collections.proving import prove
 from explain.collections.question import Order
 from explain.collections.reading import PictureReader
 from explain.collections.run import collect
 from explain.collections.run_folder import MAPS, RESULTS, RunFolder
 from explain.collections.strategies import find_strategies
-from explain.collections.worker import work_on
+from explain.collections.worker import open_run, work_on
 from explain.engine.engine import Engine
 from explain.models.request import parse_model
 from explain.training.process_lock import is_locked
@@ -54,6 +57,8 @@ from explain.worlds.marks import MARKS, plant
 
 KILLS, DRAWS, ROWS = 20, 5, 1_000_000
 METHODS = ("grad-cam", "eigen-cam")
+ACTORS = 2
+NOT_MEASURED = {"not measured": "ray is not installed"}
 ON_A_PAGE = 24
 
 
@@ -69,9 +74,37 @@ def list_digests(folder: Path) -> dict[str, str]:
 
 def measure_kills(pictures: Path, place: Path) -> dict[str, Any]:
     """A run whose worker is killed `KILLS` times, each time after it has written something."""
+
+    def choose(folder: RunFolder, dice: random.Random, killed: int) -> int:
+        return int(folder.lock.read_text())
+
+    return kill_at_random(pictures, place, 1, choose)
+
+
+def measure_cluster_kills(pictures: Path, place: Path) -> dict[str, Any]:
+    """A run of two actors, one of which is killed `KILLS` times in all, each fifth time the process that leads them."""
+    if not has_ray():
+        return NOT_MEASURED
+
+    def choose(folder: RunFolder, dice: random.Random, killed: int) -> int:
+        leader = int(folder.lock.read_text())
+        return leader if killed % 5 == 4 else dice.choice(list_actors(leader))
+
+    with patch.dict(os.environ, OMP_NUM_THREADS="1"):  # as an actor has: another number changes the last digits
+        return kill_at_random(pictures, place, ACTORS, choose, devices=ACTORS)
+
+
+def kill_at_random(
+    pictures: Path, place: Path, workers: int, choose: Callable[[RunFolder, random.Random, int], int], **changes: Any
+) -> dict[str, Any]:
+    """What is lost, doubled and done again in a run whose processes are killed.
+
+    Args:
+        choose: the process to kill, given how many were; it may find none (IndexError) yet.
+    """
     asked: dict[str, Any] = {"shard": 8, "limit": 40 * KILLS // 2, "classes": "none"}
     calm = collect(make_order(pictures, place / "calm", **asked))
-    order = make_order(pictures, place / "killed", **asked)
+    order = make_order(pictures, place / "killed", **asked, **changes)
     folder, killed, over = RunFolder(order.out), 0, threading.Event()
 
     def kill() -> None:
@@ -82,8 +115,8 @@ def measure_kills(pictures: Path, place: Path) -> dict[str, Any]:
             if written > seen and is_locked(folder.lock):
                 if over.wait(dice.random()):
                     return
-                with contextlib.suppress(OSError, ValueError):
-                    os.kill(int(folder.lock.read_text()), signal.SIGKILL)
+                with contextlib.suppress(OSError, ValueError, IndexError):
+                    os.kill(choose(folder, dice, killed), signal.SIGKILL)
                     killed += 1
                     seen = len(list(order.out.glob(f"{RESULTS}-*.parquet")))
 
@@ -99,34 +132,83 @@ def measure_kills(pictures: Path, place: Path) -> dict[str, Any]:
         "pictures": outcome.total,
         "lost": outcome.total - len(set(ids)),
         "doubled": len(ids) - len(set(ids)),
-        "recomputed_shards_per_kill_and_worker": (outcome.begun - shards) / max(killed, 1),
+        "recomputed_shards_per_kill_and_worker": (outcome.begun - shards) / max(killed, 1) / workers,
         "files_equal_to_uninterrupted": list_digests(order.out) == list_digests(calm.folder),
     }
 
 
-def measure_overhead(pictures: Path, place: Path, count: int = 256) -> dict[str, Any]:
-    """Seconds of a run, without loading the model, beside those of a bare loop; they take turns."""
-    ratios = []
-    for turn in range(3):
-        order = make_order(pictures, place / f"overhead-{turn}", shard=32, limit=count, classes="none")
-        began = [0.0]
+def has_ray() -> bool:
+    """Whether several actors can be measured."""
+    return importlib.util.find_spec("ray") is not None
 
-        def say(event: str, began: list[float] = began, **told: Any) -> None:
-            if event == "ready":
-                began[0] = time.perf_counter()
 
-        work_on(order, say, threading.Event())
-        ours = time.perf_counter() - began[0]
-        source = open_source(order.source, "none")
-        engine = Engine()
-        loaded = engine.load(order.model)
-        chosen = random.Random(0).sample(list(source.items), count)
-        started = time.perf_counter()
-        for first in range(0, count, 32):
-            engine.explain([source.read(item) for item in chosen[first : first + 32]], loaded, METHODS)
+def list_actors(leader: int) -> list[int]:
+    """The processes of the actors that a process leads: those below it that Ray calls so."""
+    parents, named = dict[int, int](), list[int]()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if (entry / "cmdline").read_bytes().startswith(b"ray::Actor"):
+                named.append(int(entry.name))
+
+    def is_below(process: int) -> bool:
+        return process == leader or (process in parents and is_below(parents[process]))
+
+    return [process for process in named if is_below(process)]
+
+
+def measure_actors(pictures: Path, place: Path) -> dict[str, Any]:
+    """Pictures a second of one actor and of two, one thread each, from the first shard that is written to the last."""
+    if not has_ray():
+        return NOT_MEASURED
+    rates = list[float]()
+    for count in (1, ACTORS, ACTORS, 1):
+        order = make_order(pictures, place / f"{len(rates)}-{count}", shard=32, limit=1024 * count, classes="none")
+        seen = list[tuple[float, int]]()
+
+        def tell(pace: Pace, seen: list[tuple[float, int]] = seen) -> None:
+            if pace.done:
+                seen.append((time.perf_counter(), pace.done))
+
+        collect(order.model_copy(update={"devices": count}), tell)
+        # Until all have written once, models are loaded yet; at the end some have nothing left to do.
+        (first, before), (last, after) = seen[2 * count], seen[-count]
+        rates.append((after - before) / (last - first))
+    one, several = (rates[0] + rates[3]) / 2, (rates[1] + rates[2]) / 2
+    return {"pictures_per_second": rates, "actors_efficiency": several / (ACTORS * one)}
+
+
+def measure_overhead(pictures: Path, place: Path, count: int = 512) -> dict[str, Any]:
+    """What a run takes, without loading the model, beside a bare loop, which has its turn after each shard."""
+    order = make_order(pictures, place / "overhead", shard=32, limit=count, classes="none")
+    _, source, waiting = open_run(order)
+    engine = Engine()
+    loaded = engine.load(order.model)
+    spent, began = np.zeros(2), np.zeros(2)
+
+    def read_clocks() -> np.ndarray:
+        return np.array([time.perf_counter(), time.process_time()])
+
+    def say(event: str, **told: Any) -> None:
+        nonlocal spent, began
+        if event == "written":
+            started = read_clocks()
+            files = [source.read(item) for item in waiting[: told["count"]]]
+            engine.explain(files, loaded, METHODS)
             engine.forget()
-        ratios.append(ours / (time.perf_counter() - started))
-    return {"engine_overhead": float(np.median(ratios)), "of": sorted(round(ratio, 3) for ratio in ratios)}
+            del waiting[: told["count"]]
+            if not began.any():  # the first shard is a warm-up of both
+                began = read_clocks()
+            else:
+                spent += read_clocks() - started
+
+    work_on(order, say, threading.Event())
+    ours = read_clocks() - began - spent
+    return {
+        "engine_overhead": float(ours[0] / spent[0]),
+        "engine_overhead_of_processor": float(ours[1] / spent[1]),
+        "ms_a_picture": [float(part[0] / (count - 32) * 1000) for part in (ours, spent)],
+    }
 
 
 def measure_memory(pictures: Path, place: Path, count: int) -> dict[str, Any]:
@@ -243,6 +325,8 @@ def measure_shortcuts(pictures: Path, place: Path, count: int = 1000) -> dict[st
 
 PARTS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
     "kills": measure_kills,
+    "cluster_kills": measure_cluster_kills,
+    "actors": measure_actors,
     "overhead": measure_overhead,
     "page": measure_page,
     "shortcuts": measure_shortcuts,

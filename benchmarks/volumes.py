@@ -13,6 +13,9 @@ Parts:
   of the lesion. **Chance** is what any cell has, **centre** is what a map has that always points at the middle.
   `phantom_blanked`: the mean probability of the true class as it is, with the lesion taken out (the same phantom drawn
   without), and with as large a part of the other organ painted over by the values round it.
+- `verdicts`: `phantom_words`, what is said of each method's maps for the true class of a tenth as many phantoms, as
+  shares of them; a map may have several words. `verdict_first_s` is how long the first volume takes, with the phantoms
+  that all are compared with, and `verdict_s` the median of the others.
 - `planes`: `planes_frame_ms`, in a real browser: on the series of `benchmarks.scans`, explained in all its slices,
   stand a picture and four maps in a row, and below them the three planes. The crosshair is dragged through a plane, so
   that slice, maps and the other planes follow. The work of a frame, from its start until scripts, style, layout and
@@ -30,6 +33,7 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -58,7 +62,7 @@ from explain.volumes.model_input import prepare_volume
 from explain.volumes.volume import Volume
 from tests.support.dashboard import launch_chromium, serve_dashboard
 
-PARTS = ("floor", "monai", "phantoms", "planes", "report")
+PARTS = ("floor", "monai", "phantoms", "verdicts", "planes", "report")
 NETWORK, LAYER, SIDES = "torchvision/r3d_18", "layer4", (16, 112, 112)
 MODEL = "phantom-3d"
 METHODS = ("grad-cam", "hires-cam", "layer-cam", "grad-cam++", "xgrad-cam", "finer-cam", "cf-cam", "eigen-cam")
@@ -266,6 +270,27 @@ def measure_phantoms(volumes: int, layer: str = "auto", methods: Sequence[str] =
     }
 
 
+def measure_verdicts(volumes: int) -> dict[str, Any]:
+    """See the module, `verdicts`."""
+    engine = Engine(device="cpu")
+    words: dict[str, Counter[str]] = {name: Counter() for name in FOUR}
+    taken: list[float] = []
+    for seed in range(FIRST_SEED, FIRST_SEED + volumes):
+        target = seed % len(KINDS)
+        volume = lay_down(draw_phantom(KINDS[target].name, seed).values)
+        engine.explain_volume(volume, MODEL, FOUR, target=target)
+        started = time.perf_counter()
+        *_, last = engine.judge_volume(volume, MODEL, FOUR, target=target)
+        taken.append(time.perf_counter() - started)
+        for key, verdict in last.items():
+            words[key.partition("/")[0]].update(verdict.words)
+    shares = {
+        name: {word: round(count / volumes, 3) for word, count in some.most_common()} for name, some in words.items()
+    }
+    others = round(float(np.median(taken[1:])), 2) if volumes > 1 else None
+    return {"phantom_words": shares, "verdict_first_s": round(taken[0], 2), "verdict_s": others, "volumes": volumes}
+
+
 def measure_planes(repeats: int = 4) -> dict[str, Any]:
     """See the module, `planes`."""
     with tempfile.TemporaryDirectory() as place, launch_chromium() as browser, serve_dashboard() as dashboard:
@@ -328,6 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "floor": measure_floor,
         "monai": measure_monai,
         "phantoms": lambda: measure_phantoms(options.volumes, options.layer),
+        "verdicts": lambda: measure_verdicts(max(options.volumes // 10, 1)),
         "planes": measure_planes,
         "report": measure_report,
     }

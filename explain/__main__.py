@@ -1,4 +1,4 @@
-"""The command line: `python -m explain show|measure|effects|draw|collect|series|inspect|replay|models …`."""
+"""The command line: `python -m explain show|measure|effects|draw|plant|collect|series|inspect|replay|models …`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 
-from explain.commands import show, measure, effects, draw, collect, series, inspect, prompts, attention, lists  # noqa: F401 isort: skip - each adds its commands, in the order shown
+from explain.commands import show, measure, effects, draw, plant, collect, compare_methods  # noqa: F401 isort: skip - each adds its commands, in the order shown
+from explain.commands import series, inspect, prompts, attention, lists  # noqa: F401 isort: skip
 from explain.commands.flags import app
 from explain.errors import ExplainError
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from explain.errors import ExplainError, StorageError
 from explain.rights import find_actor
@@ -61,6 +62,16 @@ def find_shared_folder() -> Path:
     return Path(base) / "camscope"
 
 
+def list_data_folders() -> list[Path]:
+    """The shared folder, and those of all people in it: what one person's work must leave to others is counted in all.
+
+    Raises:
+        StorageError: this account has no home.
+    """
+    shared = find_shared_folder()
+    return [shared, *sorted((shared / PEOPLE).glob("*"))]
+
+
 def own_environment() -> dict[str, str]:
     """The environment of a process of CAMscope's own, which finds this very CAMscope first, and then what its caller
     finds: on clusters libraries are often found by `PYTHONPATH` alone.
@@ -103,12 +114,27 @@ def write_atomically(path: Path, data: bytes, sync: bool = True) -> None:
     Raises:
         StorageError: the disk is full, or cannot be written; what was there before is still there.
     """
+    with open_atomically(path, sync) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path, sync: bool = True) -> Iterator[IO[bytes]]:
+    """As `write_atomically`, for what is too large to be held: a file that takes its name when this is left.
+
+    Args:
+        path: see there.
+        sync: see there.
+
+    Raises:
+        StorageError: see there. Whatever is raised meanwhile, nothing is left behind.
+    """
     make_folder(path.parent)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=_PART, delete=False) as file:
             temporary = file.name
-            file.write(data)
+            yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())

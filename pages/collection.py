@@ -13,6 +13,7 @@ from components.collections.choosing import (
     pick_order,
     pick_run,
 )
+from components.collections.comparison import pick_compared, show_comparison
 from components.collections.scatter import offer_all, show_scatter
 from components.collections.strategies import pick_class, show_strategies
 from components.collections.views import COLOUR, COLOURED, VIEW, VIEWS
@@ -22,7 +23,7 @@ from components.page.subject import show_heading
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, open_page
 from components.session.gate import is_refused
-from explain.collections.filtering import Filter, find_rows, order_rows
+from explain.collections.filtering import find_rows, order_rows
 
 
 @show_faults
@@ -37,6 +38,7 @@ def show_page() -> None:
     with st.sidebar:
         run = pick_run()
     if run is None:
+        keep_link()
         return
     _show(run)
 
@@ -44,20 +46,23 @@ def show_page() -> None:
 def _show(run: Opened) -> None:
     view = pick_one_view(VIEW, VIEWS)
     with st.sidebar:
-        # Strategies are those of all of a class's pictures.
-        wanted = Filter() if view == "strategies" else pick_filter(run.table)
+        # Of a lasso round some maps that are alike there are no strategies.
+        wanted = pick_filter(run.table, lasso=view != "strategies")
     rows = find_rows(run.table, wanted)
     with st.container(key="collection-tools", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        method = pick_method(run.table)
+        if view == "comparison":
+            compared = pick_compared(run)
+        else:
+            method = pick_method(run.table)
         if view == "strategies":
             target = pick_class(run)
         elif view == "pictures":
             column, descending = pick_order(run.table)
-        else:
+        elif view == "map-of-maps":
             colour = pick_one("Coloured by", COLOUR, COLOURED)
     if view == "strategies":
         keep_link()
-        show_strategies(run, method, target)
+        show_strategies(run, method, target, wanted)
         return
     with st.container(key="collection-count", horizontal=True, vertical_alignment="center", gap="medium"):
         st.markdown(f"**{len(rows):,}** of {len(run.table):,} pictures", width="content")
@@ -66,9 +71,11 @@ def _show(run: Opened) -> None:
     keep_link()
     if not len(rows):
         st.info("No picture of the run is like that. Choose less on the left.", icon=":material/filter_alt_off:")
+    elif view == "comparison":
+        show_comparison(run, rows, compared)
     elif view == "pictures":
         shown = order_rows(run.table, rows, column, descending, page * ON_A_PAGE, ON_A_PAGE)
-        show_wall(run, shown.tolist(), method, (column, describe_figure(column)))
+        show_wall(run, shown.tolist(), method, (column, describe_figure(run.table, column)))
     else:
         show_scatter(run, rows, method, colour)
 

@@ -19,14 +19,14 @@ ROOMS = {
     "explain": [
         {"errors", "percent"},
         {"settings", "rights"},
-        {"progress", "storage", "pictures", "networks"},
+        {"progress", "storage", "ray_cluster", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
         {"methods", "models", "volumes", "worlds"},
         {"maps"},
         {"faithfulness"},
         {"engine", "training"},
         {"traits", "report"},
-        {"collections"},
+        {"collections", "remote"},
         {"commands"},
         {"__init__", "__main__"},
     ],
@@ -402,7 +402,7 @@ def test_a_long_file_is_found(tmp_path: Path) -> None:
         "explain.methods",
         "explain.bundled.pictures",
         "explain.training.run",
-        "explain.collections.worker",
+        "explain.collections.cluster",  # and with it the worker
         "explain.training.worker",  # whoever starts it waits until it holds its lock
     ],
 )

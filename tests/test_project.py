@@ -20,7 +20,7 @@ from explain.bundled.pictures import FOLDER as PICTURES
 from explain.bundled.pictures import bundled_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
-PINNED = re.compile(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*")
+PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9A-Za-z.]*")
 SOLD_AS = {
     "PIL": "pillow",
     "cv2": "opencv-python",
@@ -62,6 +62,7 @@ PAGES = [
     ".deploy/README.md",
     "explain/methods/README.md",
     "explain/collections/README.md",
+    "explain/remote/README.md",
     "assets/pictures/README.md",
 ]
 PAGES += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "assets" / "models").glob("*.md"))
@@ -185,7 +186,7 @@ def test_nothing_names_this_machine_or_a_registry() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [f"requirements{kind}.txt" for kind in ("", "-dev", "-server", "-bench", "-audit")],
+    [f"requirements{kind}.txt" for kind in ("", "-dev", "-server", "-bench", "-audit", "-cluster")],
 )
 def test_requirements_are_pinned(name: str) -> None:
     lines = requirements(name)

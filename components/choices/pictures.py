@@ -54,7 +54,7 @@ class Tray:
         uploads: how many uploads there were; a new number empties the upload field.
         read: of the files that were uploaded, the numbers that Streamlit gave them.
         photos: how many photos were taken.
-        originals: of those that came as DICOM files, the files, by digest: objects for an archive are made from them.
+        files: of those that came as files, these, by digest.
     """
 
     own: dict[str, Picture] = field(default_factory=dict)
@@ -67,7 +67,12 @@ class Tray:
     uploads: int = 0
     read: set[str] = field(default_factory=set)
     photos: int = 0
-    originals: dict[str, bytes] = field(default_factory=dict, repr=False)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def originals(self) -> dict[str, bytes]:
+        """The DICOM files, by digest: objects for an archive are made from them."""
+        return {digest: data for digest, data in self.files.items() if self.own[digest].modality is not None}
 
     def take(self, files: Sequence[tuple[str, bytes]], names: Names = "auto") -> None:
         """Read files and show those that are pictures. A file that is none costs a sentence and nothing else."""
@@ -86,10 +91,11 @@ class Tray:
                 self.problems.append(f"“{said}” could not be read as a picture. Save it as PNG or JPEG and try again.")
                 continue
             kept = [other for digest, other in self.own.items() if digest != picture.digest]
-            if len(kept) >= quotas.pictures or count_bytes([*kept, picture]) > quotas.decoded_mb * 2**20:
+            held = len(data) + sum(map(len, self.files.values()))
+            if len(kept) >= quotas.pictures or count_bytes([*kept, picture]) + held > quotas.decoded_mb * 2**20:
                 self.problems.append(f"There is no room left for “{said}”. Remove some of your pictures first.")
                 continue
-            if not find_holdings().has_room(count_bytes([picture])):
+            if not find_holdings().has_room(count_bytes([picture]) + len(data)):
                 self.problems.append(
                     f"There is no room left for “{said}”, because the pictures of all who are here take much memory. "
                     "Try again in some minutes."
@@ -100,8 +106,7 @@ class Tray:
                 same = "" if before == said else f" as “{before}”: it is the same picture"
                 self.notes.append(f"“{said}” is here already{same}.")
             self.own[picture.digest] = picture
-            if picture.modality is not None:
-                self.originals[picture.digest] = data
+            self.files[picture.digest] = data
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
             self.thumbnails[picture.digest] = make_thumbnail(picture)
             if picture.digest not in taken:
@@ -133,6 +138,7 @@ class Tray:
             self.own = {picture.digest if key == instead_of else key: one for key, one in self.own.items()}
             self.numbers[picture.digest] = self.numbers[instead_of]
             self.thumbnails.pop(instead_of, None)
+            self.files.pop(instead_of, None)
             self.shown = [picture.digest if key == instead_of else key for key in self.shown]
         else:
             self.numbers.setdefault(picture.digest, len(self.numbers) + 1)
@@ -161,7 +167,7 @@ class Tray:
 
     def count_bytes(self) -> int:
         """Memory that they take, with the files that were kept."""
-        return count_bytes([*self.own.values()]) + sum(map(len, [*self.originals.values()]))
+        return count_bytes([*self.own.values()]) + sum(map(len, [*self.files.values()]))
 
     def let_go(self, minutes: int) -> None:
         """Forget the person's own pictures, because nobody has touched them for so many minutes and others need room.
@@ -180,11 +186,11 @@ class Tray:
         # The slice of a series comes back with it.
         self.awaited = [key for key in self.shown if key in self.own and self.own[key].section is None]
         self.shown = [key for key in self.shown if key not in self.own]
-        self.own, self.thumbnails, self.originals = {}, {}, {}
+        self.own, self.thumbnails, self.files = {}, {}, {}
 
     def remove(self, key: str) -> None:
         """Forget one of the person's own pictures."""
-        for kept in (self.own, self.thumbnails, self.originals):
+        for kept in (self.own, self.thumbnails, self.files):
             kept.pop(key, None)
         self.shown = [other for other in self.shown if other != key]
 
@@ -363,6 +369,8 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
     for picture in alone or ():
         if len(tray.own) < read_quotas().pictures:
             tray.put(picture, show=found.volume is None)
+    if found.volume is None and not alone and any(data.startswith(ZIP) for _, data in opened.files):
+        tray.notes.append("A zip of pictures goes to *Explain all*, below the maps on Compare.")
 
 
 def _put_slice(tray: Tray) -> None:

@@ -120,6 +120,7 @@ class Scans:
         Raises:
             Cancelled: it was stopped.
         """
+        from explain.volumes.nifti import is_nifti
         from explain.volumes.reading import read_volumes  # loads pydicom, which the page is painted without
 
         watch = watch or Watch()
@@ -128,7 +129,10 @@ class Scans:
         try:
             found = read_volumes(files, watch.part(0.0, _LISTED))
             if not found.series and not any(data.startswith(ZIP) for data in files):
-                return None
+                if not files or not all(is_nifti(data) for data in files):
+                    return None
+                self.problems += found.problems  # no picture either, whatever else they are taken for
+                return []
             self.problems += found.problems
             for picture in found.pictures:
                 alone.append(picture.open())

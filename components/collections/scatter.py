@@ -69,7 +69,7 @@ def draw_points(laid: Laid, flat: np.ndarray, belongs: np.ndarray, names: list[s
     figure = go.Figure()
     for number, name in enumerate(names):
         chosen = belongs == number
-        figure.add_scattergl(
+        figure.add_scatter(  # not by WebGL: a browser on a remote desktop has none, and shows nothing then
             x=flat[chosen, 0],
             y=flat[chosen, 1],
             mode="markers",

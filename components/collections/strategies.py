@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -45,9 +46,9 @@ def pick_class(run: Opened) -> str:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _find(digest: str, method: str, target: str, _run: Opened) -> Work[tuple[Strategy, ...]]:
+def _find(digest: str, method: str, wanted: Filter, _run: Opened) -> Work[tuple[Strategy, ...]]:
     """One search for everyone who asks for it."""
-    rows = find_rows(_run.table, Filter((("target", target),)))
+    rows = find_rows(_run.table, wanted)
     return Work(
         lambda work: find_strategies(
             _run.table, rows, method, tell=lambda share: work.report("Grouping alike maps", share)
@@ -55,14 +56,16 @@ def _find(digest: str, method: str, target: str, _run: Opened) -> Work[tuple[Str
     )
 
 
-def show_strategies(run: Opened, method: str, target: str) -> None:
-    """A card for each strategy of a class, and what can be done with one."""
+def show_strategies(run: Opened, method: str, target: str, wanted: Filter) -> None:
+    """A card for each strategy of a class among the pictures that are meant, and what can be done with one."""
     place = Place("strategies")
-    found = place.watch(_find(run.table.digest, method, target, run), "Grouping alike maps")
+    wanted = replace(wanted, words=(*wanted.words, ("target", target)))
+    found = place.watch(_find(run.table.digest, method, wanted, run), "Grouping alike maps")
     with place.container():
         if not found:
             st.info(
-                f"There are too few maps of “{escape(target)}” with anything on them to be grouped.",
+                f"There are too few maps of “{escape(target)}” with anything on them to be grouped. Choose less on the "
+                "left, or another class.",
                 icon=":material/workspaces:",
             )
             return
@@ -123,7 +126,7 @@ def describe_strategy(one: Strategy) -> list[str]:
 
 def _show_chosen(run: Opened, found: Sequence[Strategy], chosen: int, method: str) -> None:
     one = found[chosen]
-    key = f"{run.table.digest}-{method}-{chosen}-{len(one.rows)}"
+    key = f"{run.table.digest}-{method}-{chosen}-{len(one.rows)}-{int(one.rows.sum())}"
     with st.container(key="strategy-tools", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**Strategy {chosen + 1}**", width="content")
         st.button(

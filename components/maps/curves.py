@@ -81,9 +81,6 @@ def show_curves(engine: Engine, question: Question, settings: Mapping[str, Setti
         _drop()
         return
     with section:
-        if question.volume is not None:
-            st.caption("Curves are measured of pictures, not of volumes.")
-            return
         if not question.can_be_judged or not question.usable:
             st.caption("Curves are measured of maps as they are: one layer, no views, and a column a method.")
             return
@@ -116,17 +113,15 @@ def _drop() -> None:
 def _measure(
     engine: Engine, question: Question, picture: Picture, settings: Mapping[str, Settings], work: Work[Measured]
 ) -> Measured:
-    return engine.measure(
-        picture,
-        question.model,
-        question.usable,
-        question.layer,
-        "auto" if question.target is None else question.target,
-        settings,
-        question.score,
-        progress=lambda share, text: work.report(text, share),
-        cancel=work.cancel,
-    )
+    target = "auto" if question.target is None else question.target
+    asked = (question.model, question.usable, question.layer, target, settings, question.score)
+
+    def report(share: float, text: str) -> None:
+        work.report(text, share)
+
+    if question.volume is not None and picture.section is not None:
+        return engine.measure_volume(question.volume, *asked, progress=report, cancel=work.cancel)
+    return engine.measure(picture, *asked, progress=report, cancel=work.cancel)
 
 
 @st.fragment(run_every=_LOOK_AGAIN)

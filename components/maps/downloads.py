@@ -128,6 +128,23 @@ class Source:
             return False
         return volume.geometry is not None if kind == "nifti" else volume.read_original is not None
 
+    def find_lack(self, entries: Sequence[PictureExplanation], for_archive: bool) -> str:
+        """What the files lack that DICOM objects need, in a sentence, before any is asked for: the browser shows
+        nothing of what goes wrong when a file is made. Empty where they have all.
+        """
+        from explain.report.scans.identity import find_lack
+
+        for entry in entries:
+            if not self.has(entry, "dicom"):
+                continue
+            data, is_slice = self.files.get(entry.picture.source or ""), entry.picture.section is not None
+            if is_slice and self.volume is not None and self.volume.read_original is not None:
+                data = self.volume.read_original(0)
+            lack = "" if data is None else find_lack(data, for_archive, has_place=is_slice)
+            if lack:
+                return lack
+        return ""
+
 
 def _give(data: bytes, _index: int) -> bytes:
     return data
@@ -143,7 +160,10 @@ def _add(entry: PictureExplanation, found: Mapping[str, Verdicts]) -> PictureExp
 @st.fragment
 @show_faults
 def offer_downloads(shown: Shown) -> None:
-    """A button for each file, which is made of what is shown when it is pressed."""
+    """A button for each file, which is made of what is shown when it is pressed; a sentence where that is nothing."""
+    if not shown.lent and not any(entry.maps for entry in shown.maps.pictures):
+        st.caption("There is nothing to report or download: no map was made. Choose a method that works on this model.")
+        return
     with st.container(key="downloads", horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("Figure", icon=":material/image:"):
             _offer_figure(shown)
@@ -261,6 +281,9 @@ def _offer_scans(shown: Shown, source: Source, offered: Sequence[ScanKind]) -> N
         help="Off: patient and study are left out, and all identifiers are new. On: they are those of the files, so "
         "that an archive puts the maps beside them.",
     )
+    if lack := source.find_lack(shown.maps.pictures, for_archive):
+        st.warning(lack)
+        return
     st.download_button(
         "Maps as DICOM",
         lambda: shown.write_scans("dicom", source, for_archive),

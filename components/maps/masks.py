@@ -13,6 +13,7 @@ from components.maps.rows import Answered, find_known_mask
 from components.words import escape, format_share
 from explain.engine.explanation import PictureExplanation
 from explain.maps.mask import MaskSettings
+from explain.maps.volume_mask import VolumeMask
 from explain.methods import get_method
 from explain.report.mask_files import encode_masks
 from explain.report.masks import MapMask, find_masks
@@ -30,8 +31,10 @@ def show_masks(question: Question, answered: Answered, device: str) -> None:
     if not section.open:
         return
     with section:
-        fixed = read_mask_settings().threshold == "fixed"
-        show_mask_settings([name for name in MaskSettings.model_fields if fixed or name != "share"])
+        left_out = set() if read_mask_settings().threshold == "fixed" else {"share"}
+        if question.volume is not None:
+            left_out.add("edges")  # a volume has no colours to follow
+        show_mask_settings([name for name in MaskSettings.model_fields if name not in left_out])
         settings = read_mask_settings()
         lenders = {id(loan.entry): loan.model for loan in answered.loans.values()}
         for entry in answered.entries:
@@ -47,8 +50,8 @@ def show_masks(question: Question, answered: Answered, device: str) -> None:
                 key="download-masks",
                 on_click="ignore",
                 icon=":material/select:",
-                help="A PNG of the picture's size for each map, 255 where it is high; for slices of a series whose "
-                "place in the patient is known, NIfTI too; and the manifest with all figures.",
+                help="A PNG of the picture's size for each map, 255 where it is high; for a series whose place in the "
+                "patient is known, NIfTI too, of all of a volume; and the manifest with all figures.",
             )
 
 
@@ -68,13 +71,32 @@ def describe_mask(found: MapMask) -> dict[str, str]:
     """A row of the table."""
     mask = found.mask
     row: dict[str, Any] = {"Map": get_method(found.heatmap.method).title, "Above": format_share(mask.share)}
+    if found.whole is not None:
+        return row | _describe_whole(found.whole) | _describe_likeness(found)
     lower, higher = mask.areas_aside
     row["Of the picture"] = f"{format_share(mask.area)} ({format_share(higher)} to {format_share(lower)})"
     if found.millimetres is not None:
         row["mm²"] = f"{found.millimetres:,.0f}"
     rows, columns = mask.box.spans
     row["Box"] = f"{columns.start:.0f}, {rows.start:.0f} to {columns.stop:.0f}, {rows.stop:.0f}"
-    row["± 5 points"] = " and ".join(f"{alike:.2f}" for alike in mask.alike_aside)
+    return row | _describe_likeness(found)
+
+
+def _describe_whole(mask: VolumeMask) -> dict[str, str]:
+    """What is told of the mask of all of a volume, whichever slice is in view."""
+    lower, higher = mask.parts_aside
+    row = {"Of the volume": f"{format_share(mask.part)} ({format_share(higher)} to {format_share(lower)})"}
+    if mask.millimetres is not None:
+        row["mm³"] = f"{mask.millimetres:,.0f}"
+    row["Pieces"] = f"{mask.pieces:,}"
+    if mask.sides is not None:
+        row["Extent in mm"] = " × ".join(f"{side:.0f}" for side in mask.sides)
+    row["Slices"] = f"{mask.extents[0][0] + 1:.0f} to {mask.extents[0][1]:.0f}"
+    return row
+
+
+def _describe_likeness(found: MapMask) -> dict[str, str]:
+    row = {"± 5 points": " and ".join(f"{alike:.2f}" for alike in found.mask.alike_aside)}
     if found.others:
         others = np.array([*found.others.values()])
         row["Other methods"] = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (others.min(), others.max())))

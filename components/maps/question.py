@@ -201,8 +201,13 @@ def judge(
             continue
         picture, digest = outcome.picture, outcome.picture.digest
         own: Verdicts = {}
-        asked = (question.usable, question.layer, outcome.targets[0], settings, question.score)
-        for own in engine.judge(picture, question.model, *asked, cancel=work.cancel) if question.usable else ():
+        asked = (question.model, question.usable, question.layer, outcome.targets[0], settings, question.score)
+        judging: Iterator[Verdicts] = iter(())
+        if question.volume is not None and picture.section is not None:
+            judging = engine.judge_volume(question.volume, *asked, cancel=work.cancel)
+        elif question.usable:
+            judging = engine.judge(picture, *asked, cancel=work.cancel)
+        for own in judging:
             yield digest, own
         loan = answered.loans.get(digest)
         if loan is not None:

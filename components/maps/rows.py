@@ -20,6 +20,8 @@ from explain.faithfulness.unlike import NOT_MEASURED
 from explain.maps.agreement import subtract
 from explain.maps.heatmap import Heatmap, describe_faintness, find_peaks, find_strength
 from explain.maps.mask import Mask, MaskSettings
+from explain.maps.volume_map import WHOLE, VolumeMap
+from explain.maps.volume_mask import VolumeMask, find_volume_mask
 from explain.methods import get_method
 from explain.networks.layer import describe_grid
 from explain.networks.meaning import Outputs
@@ -362,8 +364,19 @@ def _outline(pane: Pane, heatmap: Heatmap, entry: PictureExplanation, settings: 
 
 def find_known_mask(picture: Picture, heatmap: Heatmap, settings: MaskSettings) -> Mask:
     """Where a map of a picture is high, found once: edges take a while to follow."""
+    whole, section = heatmap.details.get(WHOLE), picture.section
+    if whole is not None and section is not None:
+        digest = hashlib.sha256(whole.values.tobytes()).hexdigest()
+        found = _find_volume_mask(whole, settings, f"{section.volume} {digest} {whole.block.spans} {settings!r}")
+        return found.cut(section.plane, section.index)  # type: ignore[arg-type]
     digest = hashlib.sha256(heatmap.values.tobytes()).hexdigest()
     return _find_mask(picture, heatmap, settings, f"{picture.digest} {digest} {heatmap.box} {settings!r}")
+
+
+@st.cache_resource(max_entries=24, ttl="1h", show_spinner=False)
+def _find_volume_mask(_whole: VolumeMap, _settings: MaskSettings, key: str) -> VolumeMask:
+    """By what it depends on, for all slices of the volume."""
+    return find_volume_mask(_whole, _settings)
 
 
 @st.cache_resource(max_entries=128, ttl="1h", show_spinner=False)

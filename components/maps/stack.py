@@ -216,11 +216,11 @@ def show_stack(
     entry = next((one for one in answered.entries if one.picture.digest == scans.shown), None)
     if entry is not None:
         show_areas(scans.volume, section, entry)
-    if len(scans.volume.list_there(scans.plane)) < 2:
+    if entry is None or len(scans.volume.list_there(scans.plane)) < 2:
         return
     with st.container(key="stack-section"):
         st.markdown("**The whole series**")
-        if not question.can_be_judged or not question.usable or entry is None:
+        if not question.can_be_judged or not question.usable:
             st.caption("Slices are explained together as they are: one layer, no views, and a column a method.")
             return
         ask = Ask(scans.volume, section, question, settings, entry.targets[0])
@@ -261,7 +261,8 @@ def lay_answers(question: Question, settings: Mapping[str, Settings], answered: 
         if Ask(stack.volume, picture.section, question, settings, question.target).key == run.key:
             run.shown = len(run.answers)
             ends = {name: course.ends for name, course in run.follow_courses(question.usable).items()}
-            filled[picture.digest] = replace(stack, maps=partial(_build_panes, run), ends=ends)
+            told = hashlib.sha256(f"{run.key} {run.shown}".encode()).hexdigest()
+            filled[picture.digest] = replace(stack, maps=partial(_build_panes, run), answer=told, ends=ends)
     return replace(asked, stacks={**asked.stacks, **filled})
 
 
@@ -442,10 +443,7 @@ def _show_strip(ask: Ask, run: StackRun) -> None:
 def _say_sight(ask: Ask) -> str:
     """What of the series the model sees at once."""
     if ask.question.volume is not None:
-        return (
-            "The model sees the whole series at once; each slice shows where its map is cut. Maps of volumes come "
-            "without a verdict."
-        )
+        return "The model sees the whole series at once; each slice shows where its map is cut."
     return "The model sees one slice at a time and knows nothing of its neighbours."
 
 

@@ -37,23 +37,34 @@ from components.choices.pictures import NAMES, get_names, get_tray, read_example
 from components.choices.series import Wanted, get_scans
 from components.choices.target import TARGET
 from components.collections.views import (
+    AGAINST,
     COLOUR,
     COLOURED,
+    FIRST_LIMIT,
     GROUP,
+    INSIDE,
     LABEL,
+    LIMIT,
+    LIMITS,
+    MEASURED,
     METHOD,
     MOST_GROUPS,
     MOST_PAGES,
     PAGE,
     PREDICTED,
+    REGION,
     RIGHT,
     RIGHTS,
     RISING,
+    SENT,
     SORT,
+    STATISTIC,
+    STATISTICS,
     STRATEGY,
     VERDICT,
     VIEW,
     VIEWS,
+    WHOLE,
 )
 from components.collections.views import RUN as COLLECTION
 from components.collections.views import TARGET as MAPS_OF
@@ -83,6 +94,7 @@ from components.truth.radiographs import BORDERS, FIRST_BORDER
 from components.truth.trust import MOST_ROUNDS, ROUND
 from components.truth.views import BORDER, MOST_SPECIMENS, PAIR, PLANTED, SPECIMEN, TRUTH_VIEW, TRUTH_VIEWS, WORLD
 from explain.bundled.models import FIRST_MODEL, find_bundled_model
+from explain.collections.measuring_question import DEFAULT_MEASURES
 from explain.engine.question import DEFAULT_METHODS
 from explain.engine.quotas import read_quotas
 from explain.errors import ModelError
@@ -263,6 +275,13 @@ def _read_place(values: Sequence[str]) -> tuple[float, float]:
     ):
         raise ValueError("a place is two shares, from the top and from the left")
     return float(values[0]), float(values[1])
+
+
+def _read_shares(values: Sequence[str]) -> tuple[int, int]:
+    if len(values) != 2 or not all(re.fullmatch("[0-9]{1,3}", value) and int(value) <= 100 for value in values):
+        raise ValueError("a range is two shares in per cent")
+    low, high = sorted(int(value) for value in values)
+    return low, high
 
 
 def _read_cut(values: Sequence[str]) -> int:
@@ -643,6 +662,7 @@ PARTS: Sequence[Part] = (
     Entry("above", CUT, FIRST_CUT, _read_cut),
     Entry("reading", READING, "removal", _read_option(READINGS)),
     Entry("collection", COLLECTION, None, _read_one),
+    Entry("explaining", SENT, None, _read_one),
     Entry("shown", VIEW, "pictures", _read_option(VIEWS)),
     Entry("map", METHOD, None, _read_option(all_methods())),
     Entry("answer", RIGHT, "all", _read_option(RIGHTS)),
@@ -650,11 +670,17 @@ PARTS: Sequence[Part] = (
     Entry("labelled", LABEL, "", _read_one),
     Entry("group", GROUP, "", _read_one),
     Entry("verdict", VERDICT, "", _read_one),
+    Entry("within", REGION, "", _read_one),
+    Entry("within-share", INSIDE, WHOLE, _read_shares, lambda ends: [str(end) for end in ends]),
     Entry("sorted", SORT, "", _read_one),
     Entry("rising", RISING, False, _read_flag, _write_flag),
     Entry("coloured", COLOUR, "predicted", _read_option(COLOURED)),
     Entry("maps-of", MAPS_OF, "", _read_one),
     Entry("strategy", STRATEGY, 1, _read_count(MOST_GROUPS)),
+    Entry("against", AGAINST, "best", _read_one),
+    Entry("figure", STATISTIC, "mean", _read_option(STATISTICS)),
+    Entry("of-pictures", LIMIT, FIRST_LIMIT, _read_option(LIMITS)),
+    Entry("measure", MEASURED, list(DEFAULT_MEASURES), _read_names, list),
     Entry("page", PAGE, 1, _read_count(MOST_PAGES)),
     Entry("inside", WITHOUT_VIEW, "regions", _read_option(WITHOUT_VIEWS)),
     Entry("set-to", WAY, "mean", _read_option(WAYS)),

@@ -22,8 +22,9 @@ from explain.errors import ExplainError
 from explain.models.judged import say_share
 from explain.models.prompt_library import read_card
 from explain.percent import write_percent
+from explain.training.detached import DAYS_KEPT
 from explain.training.outcome import Report
-from explain.training.run import DAYS_KEPT, Phase, RunState, TrainingRun, Trains, sweep_runs
+from explain.training.run import Phase, RunState, TrainingRun, Trains, sweep_runs
 
 Colour = Literal["blue", "orange", "green", "red", "grey"]
 

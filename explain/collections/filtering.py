@@ -21,11 +21,13 @@ class Filter:
         words: by column of texts, the one text that is meant.
         right: see `Right`.
         rows: only these, ascending; None for all.
+        ranges: by column of numbers, the lowest and the highest that is meant.
     """
 
     words: tuple[tuple[str, str], ...] = ()
     right: Right = "all"
     rows: tuple[int, ...] | None = None
+    ranges: tuple[tuple[str, float, float], ...] = ()
 
 
 def find_rows(run: Gathered, wanted: Filter) -> np.ndarray:
@@ -34,6 +36,9 @@ def find_rows(run: Gathered, wanted: Filter) -> np.ndarray:
     for column, text in wanted.words:
         codes, texts = run.codes(column)
         mask &= codes == (texts.index(text) if text in texts else len(texts))
+    for column, low, high in wanted.ranges:
+        values = run.numbers(column)
+        mask &= (values >= low) & (values <= high)
     if wanted.right in ("right", "wrong"):
         mask &= run.numbers("correct") == float(wanted.right == "right")
     codes, texts = run.codes("state")

@@ -108,6 +108,10 @@ class Gathered:
             self._texts[column] = codes, tuple(values.dictionary.to_pylist())
         return self._texts[column]
 
+    def texts(self, column: str, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """A column of texts at some rows; empty where nothing is said."""
+        return [text or "" for text in self._table[column].take(pa.array(rows, pa.int64())).to_pylist()]
+
     def read_rows(self, rows: Sequence[int]) -> list[dict[str, object]]:
         """All that is said of some rows."""
         return list(self._table.take(pa.array(rows, pa.int64())).to_pylist())

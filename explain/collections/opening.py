@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from explain.collections.file_source import FolderSource, ZipSource
+from explain.collections.file_source import FolderSource, RemoteFolderSource, ZipSource
 from explain.collections.parquet_source import ParquetSource
+from explain.collections.remote import Place, RemotePath, read_address
 from explain.collections.source import Item, Source, choose_pictures, find_path
 from explain.collections.tar_source import TarSource
 from explain.datasets.given import is_junk, walk_folder
@@ -19,18 +20,20 @@ FOLDERS, NONE = "folders", "none"
 """Where labels come from, beside a CSV: the folders of each picture, or nowhere."""
 
 
-def open_source(path: Path, classes: str = FOLDERS) -> Source:
+def open_source(path: Path, classes: str = FOLDERS, remote: bool = False) -> Source:
     """The source that a path names, by what lies there.
 
     Args:
         path: a folder, a zip, a tar or a Parquet file; a folder of tars or of Parquet files.
         classes: where they and groups come from: `folders` (or the tar's or the table's own), `none`, or the path of
             a CSV with the columns `file`, `label` and `group`.
+        remote: whether the path may be an address, such as `s3://bucket/photos`: a person has named it just now.
 
     Raises:
         DataSetError: there is nothing like that, or the CSV cannot be read.
     """
-    source = _find_source(find_path(path))
+    address = read_address(path) if remote else None
+    source = _find_remote(RemotePath.at(address)) if address else _find_source(find_path(path))
     if classes == FOLDERS:
         return source
     return _Relabelled(source, {} if classes == NONE else read_classes_file(Path(classes)))
@@ -38,11 +41,8 @@ def open_source(path: Path, classes: str = FOLDERS) -> Source:
 
 def _find_source(path: Path) -> Source:
     if path.is_dir():
-        files = [parts for _, parts in walk_folder(path) if not is_junk(parts)]
-        suffixes = {Path(files[number][-1]).suffix.lower() for number in choose_pictures(files)}
-        if ".tar" in suffixes:  # and nothing is named like a picture
-            return TarSource(path)
-        return ParquetSource(path) if ".parquet" in suffixes else FolderSource(path)
+        kind = _find_kind([parts for _, parts in walk_folder(path)])
+        return FolderSource(path) if kind is None else kind(path)
     if not path.is_file():
         raise DataSetError(f"There is nothing at {path}. Name a folder, a zip, a tar or a Parquet file.")
     with path.open("rb") as file:
@@ -54,8 +54,37 @@ def _find_source(path: Path) -> Source:
     if start[257:262] == b"ustar" or path.suffix.lower() == ".tar":
         return TarSource(path)
     if start.startswith((b"\x1f\x8b", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd")):
-        raise DataSetError(f"{path} is packed as a whole, so no picture in it can be reached. Unpack it to a .tar.")
+        raise DataSetError(_say_packed(path))
     raise DataSetError(f"{path} is no folder, zip, tar or Parquet file. A single picture is explained by “show”.")
+
+
+def _find_kind(files: Iterable[tuple[str, ...]]) -> type[TarSource] | type[ParquetSource] | None:
+    """What a folder of these files is a folder of; None of pictures."""
+    named = [parts for parts in files if not is_junk(parts)]
+    suffixes = {Path(named[number][-1]).suffix.lower() for number in choose_pictures(named)}
+    if ".tar" in suffixes:  # and nothing is named like a picture
+        return TarSource
+    return ParquetSource if ".parquet" in suffixes else None
+
+
+def _find_remote(path: RemotePath) -> Source:
+    """What lies at an address, by its name: to look into a file there takes time."""
+    if not path.is_dir():
+        kinds: dict[str, type[Source]] = {".zip": ZipSource, ".tar": TarSource, ".parquet": ParquetSource}
+        if path.suffix.lower() not in kinds:
+            raise DataSetError(_say_packed(path))
+        return kinds[path.suffix.lower()](path)
+    try:
+        kind = _find_kind([tuple(name.split("/")) for name, _ in path.files])
+    except OSError as error:
+        raise DataSetError(
+            f"{path} cannot be reached: {error.strerror or error}. Is the name right, and is there a network?"
+        ) from None
+    return RemoteFolderSource(path) if kind is None else kind(path)
+
+
+def _say_packed(path: Place) -> str:
+    return f"{path} is packed as a whole, so no picture in it can be reached. Unpack it to a .tar."
 
 
 class _Relabelled(Source):

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from explain.collections.source import Item, Kind, Source
+from explain.collections.remote import Place, list_named
+from explain.collections.source import Item, Kind, Source, check_inside
 from explain.datasets.given import UnreadableFile
 from explain.errors import DataSetError
 
@@ -27,9 +28,7 @@ class ParquetSource(Source):
     kind: Kind = "parquet"
 
     def list_items(self) -> Iterable[Item]:
-        paths = sorted(self.path.rglob("*.parquet")) if self.path.is_dir() else [self.path]
-        for path in paths:
-            name = "" if path == self.path else path.relative_to(self.path).as_posix()
+        for name, path in list_named(self.path, ".parquet"):
             file = _open(path)
             label, group = (_find(file.schema_arrow, names) for names in (_LABELS, _GROUPS))
             _find_pictures(file.schema_arrow, path)
@@ -42,10 +41,9 @@ class ParquetSource(Source):
                 yield Item(name, row, -1, labels[row] if labels else "", groups[row] if groups else "")
 
     def read(self, item: Item) -> bytes:
-        if ".." in item.uri.split("/") or Path(item.uri).is_absolute():
-            raise UnreadableFile("It lies outside the collection's folder.")
+        check_inside(item.uri)
         try:
-            data = _read_row(str(self.path / item.uri if item.uri else self.path), item.offset)
+            data = _read_row(self.path / item.uri if item.uri else self.path, item.offset)
         except (pa.ArrowException, OSError, DataSetError, IndexError) as error:
             raise UnreadableFile(f"Its row cannot be read ({error}).") from None
         if not isinstance(data, bytes):
@@ -53,9 +51,9 @@ class ParquetSource(Source):
         return data
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def _open(path: Place) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path if isinstance(path, Path) else path.open())
     except (pa.ArrowException, OSError) as error:
         raise DataSetError(f"{path} is no Parquet file, or is damaged ({error}).") from None
 
@@ -64,7 +62,7 @@ def _find(schema: pa.Schema, names: tuple[str, ...]) -> str:
     return next((name for name in names if name in schema.names), "")
 
 
-def _find_pictures(schema: pa.Schema, path: Path) -> str:
+def _find_pictures(schema: pa.Schema, path: Place) -> str:
     """The column of pictures, in the dotted form that reads the bytes alone.
 
     Raises:
@@ -102,22 +100,22 @@ def _write(column: pa.ChunkedArray, names: tuple[str, ...]) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _read_group(path: str, group: int) -> list[Any]:
+def _read_group(path: Place, group: int) -> list[Any]:
     """The pictures of one row group: rows are asked for in turn, so the last one is what the next row needs."""
-    file = _open(Path(path))
-    column = file.read_row_group(group, columns=[_find_pictures(file.schema_arrow, Path(path))]).column(0)
+    file = _open(path)
+    column = file.read_row_group(group, columns=[_find_pictures(file.schema_arrow, path)]).column(0)
     if pa.types.is_struct(column.type):
         return [None if value is None else value["bytes"] for value in column.to_pylist()]
     return list(column.to_pylist())
 
 
 @lru_cache(maxsize=8)
-def _list_group_sizes(path: str) -> tuple[int, ...]:
-    metadata = _open(Path(path)).metadata
+def _list_group_sizes(path: Place) -> tuple[int, ...]:
+    metadata = _open(path).metadata
     return tuple(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
 
 
-def _read_row(path: str, row: int) -> Any:
+def _read_row(path: Place, row: int) -> Any:
     for number, size in enumerate(_list_group_sizes(path)):
         if row < size:
             return _read_group(path, number)[row]

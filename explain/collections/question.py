@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -48,6 +48,10 @@ class Order(BaseModel):
         limit: how many pictures at most, drawn by `seed`; left out, all.
         seed: of that draw.
         regions: of which regions shares are told, see `explain.collections.region_finder.find_regions`.
+        devices: how many work side by side, each with the model: GPUs, or where there is none, cores; left out, one
+            process works.
+        address: of the Ray cluster that they belong to, `HOST:PORT`, or `auto` for one that runs here; left out, one is
+            started on this computer and ends with the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,6 +74,8 @@ class Order(BaseModel):
     limit: int | None = Field(default=None, ge=1)
     seed: int = 0
     regions: str = ""
+    devices: Annotated[int, Field(ge=1)] | Literal["all"] | None = None
+    address: str | None = None
 
 
 class CollectionQuestion(BaseModel):

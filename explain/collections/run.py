@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from explain.collections.opening import FOLDERS, NONE
+from explain.collections.pace import Pace
 from explain.collections.question import Order
 from explain.collections.region_finder import KNOWN_PARTS
+from explain.collections.remote import read_address
 from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
@@ -27,33 +29,10 @@ from explain.storage import PROGRAM, own_environment
 WORKER = (sys.executable, "-m", "explain.collections.worker")
 """The process that does the work."""
 
+ON_CLUSTER = (sys.executable, "-m", "explain.collections.cluster")
+"""The process that has it done by several, where several devices or a cluster are asked for."""
+
 _SECONDS_TO_END = 30.0
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How far a run is.
-
-    Attributes:
-        total: pictures, those that failed too.
-        done: of them, those that are over; in the shard at hand they are not written yet.
-        failed: those that could not be explained, in this run.
-        per_second: pictures a second since the model was loaded; None before the first.
-        seconds_left: at that pace; None where nothing can be said.
-        sentence: what is being done.
-    """
-
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    per_second: float | None = None
-    seconds_left: float | None = None
-    sentence: str = "Listing the pictures"
-
-    @property
-    def share(self) -> float:
-        """What of the whole is done, 0…1."""
-        return self.done / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +63,7 @@ def collect(
     order: Order,
     tell: Tell = lambda pace: None,
     cancel: threading.Event | None = None,
-    command: Sequence[str] = WORKER,
+    command: Sequence[str] | None = None,
     nice: bool = False,
 ) -> Outcome:
     """Explain a collection, or what is not written of it yet.
@@ -96,7 +75,7 @@ def collect(
         order: what is asked.
         tell: told how far it is.
         cancel: stops it once set; what is written stays.
-        command: what starts the worker.
+        command: what starts the worker; left out, `WORKER` or `ON_CLUSTER`.
         nice: whether other processes go first.
 
     Raises:
@@ -105,14 +84,41 @@ def collect(
         RightsError: whoever acts may begin no run.
     """
     need("collections")
-    paths: dict[str, Any] = {
-        name: find_path(path) for name in ("source", "out", "model_file") if (path := getattr(order, name))
-    }
+    names = [name for name in ("source", "out", "model_file") if getattr(order, name)]
+    if read_address(order.source):
+        names.remove("source")
+    paths: dict[str, Any] = {name: find_path(getattr(order, name)) for name in names}
     if order.classes not in (FOLDERS, NONE):
         paths["classes"] = str(find_path(Path(order.classes)))
     if order.regions not in ("", KNOWN_PARTS):
         paths["regions"] = str(find_path(Path(order.regions)))
     order = order.model_copy(update=paths)  # the worker stands in another folder
+    return drive(order, tell, cancel, command or (ON_CLUSTER if order.devices or order.address else WORKER), nice)
+
+
+class Ordered(Protocol):
+    """What a worker is told: a model of pydantic that names the run's folder."""
+
+    @property
+    def out(self) -> Path:
+        """The run's folder."""
+
+    def model_dump_json(self) -> str:
+        """All of it in a line."""
+
+
+def drive(
+    order: Ordered,
+    tell: Tell = lambda pace: None,
+    cancel: threading.Event | None = None,
+    command: Sequence[str] = WORKER,
+    nice: bool = False,
+) -> Outcome:
+    """Have a worker do what it is told, and another where it dies. Arguments are those of `collect`, paths absolute.
+
+    Raises:
+        ExplainError, Cancelled: as `collect`.
+    """
     run = _Run(order, tell, cancel or threading.Event())
     while not run.over:
         with _start(command, order, nice) as worker:
@@ -124,7 +130,7 @@ def collect(
 class _Run:
     """A run while it goes on, through the lives of its workers."""
 
-    order: Order
+    order: Ordered
     tell: Tell
     cancel: threading.Event
     pace: Pace = field(default_factory=Pace)
@@ -177,11 +183,11 @@ class _Run:
     def _hear_loading(self, pictures: int) -> None:
         self._say(total=pictures, sentence="Loading the model")
 
-    def _hear_ready(self, total: int, done: int, notes: list[str]) -> None:
+    def _hear_ready(self, total: int, done: int, notes: list[str], doing: str = "Explaining") -> None:
         self.notes = tuple(notes)
         self._written = done
         self._began = self._began or time.monotonic()
-        self._say(total=total, done=done, sentence="Explaining")
+        self._say(total=total, done=done, sentence=doing)
 
     def _hear_at(self, shard: str, ids: list[str], count: int) -> None:
         self._shard, self._ids = shard, ids
@@ -218,7 +224,7 @@ class _Run:
 
 
 @contextmanager
-def _start(command: Sequence[str], order: Order, nice: bool) -> Iterator[subprocess.Popen[str]]:
+def _start(command: Sequence[str], order: Ordered, nice: bool) -> Iterator[subprocess.Popen[str]]:
     """A worker with its order; whatever happens, it is gone in the end."""
     worker = subprocess.Popen(
         [*command, *([NICE] if nice else [])],

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,6 +46,14 @@ class Casualties(BaseModel):
     fatal: tuple[str, ...] = ()
 
 
+class Asked(Protocol):
+    """What is asked of pictures, as far as the names of shards go."""
+
+    @property
+    def digest(self) -> str:
+        """Of all that decides what is written."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """Pictures that are written together.
@@ -58,12 +67,12 @@ class Shard:
     ids: tuple[str, ...]
 
     @classmethod
-    def of(cls, question: CollectionQuestion, ids: Sequence[str]) -> Shard:
+    def of(cls, question: Asked, ids: Sequence[str]) -> Shard:
         """The shard of some pictures."""
         told = "\n".join([question.digest, *ids])
         return cls(hashlib.sha256(told.encode()).hexdigest()[:_DIGITS], tuple(ids))
 
-    def halves(self, question: CollectionQuestion) -> tuple[Shard, Shard]:
+    def halves(self, question: Asked) -> tuple[Shard, Shard]:
         """Its two halves, each a shard of its own."""
         middle = (len(self.ids) + 1) // 2
         return Shard.of(question, self.ids[:middle]), Shard.of(question, self.ids[middle:])
@@ -138,6 +147,10 @@ class RunFolder:
             raise ExplainError(f"{self.path} holds Parquet files of something else. Name another folder.")
         else:
             self._write(self.manifest, manifest.model_dump_json(indent=1).encode())
+        self.clear_leftovers()
+
+    def clear_leftovers(self) -> None:
+        """Remove what writers left that were killed; the caller holds the lock."""
         for leftover in self.path.glob(".*.part"):
             with contextlib.suppress(OSError):
                 leftover.unlink()
@@ -175,7 +188,7 @@ class RunFolder:
         except (pa.ArrowException, OSError, KeyError) as error:
             raise ExplainError(f"{self.index} is damaged ({error}). Name another folder.") from None
 
-    def list_parts(self, shard: Shard, question: CollectionQuestion, halved: Collection[str]) -> Iterator[Shard]:
+    def list_parts(self, shard: Shard, question: Asked, halved: Collection[str]) -> Iterator[Shard]:
         """A shard, or its halves and theirs, where workers died on it."""
         if len(shard.ids) > 1 and shard.name in halved:
             for half in shard.halves(question):
@@ -196,6 +209,27 @@ class RunFolder:
         for kind in (THUMBNAILS, MAPS, RESULTS):
             if kind in tables:
                 self._write_table(self.file(kind, shard.name), tables[kind])
+
+    def write_measures(self, kind: str, shard: Shard, table: pa.Table) -> None:
+        """Write what was measured of a shard's pictures.
+
+        Args:
+            kind: of the file; see `MeasureQuestion.kind`.
+            shard: the pictures.
+            table: a row for each.
+
+        Raises:
+            ExplainError: the disk is full or cannot be written; what was written before stays valid.
+        """
+        self._write_table(self.file(kind, shard.name), table)
+
+    def note(self, name: str, told: BaseModel) -> None:
+        """Write what a kind of files is, for whoever reads them without CAMscope.
+
+        Raises:
+            ExplainError: as `write_measures`.
+        """
+        self._write(self.path / f"{name}.json", told.model_dump_json(indent=1).encode())
 
     def read_casualties(self) -> Casualties:
         """What workers died on."""
@@ -233,6 +267,6 @@ class RunFolder:
         except StorageError as error:
             reason = str(error).partition(":")[0] if "full" not in str(error) else "The disk is full"
             raise ExplainError(
-                f"{reason.rstrip('.')}. What is written of the run in {self.path} stays valid: make room, or mend it, "
-                "and give the same command to go on."
+                f"{reason.rstrip('.')}. What is written of the run stays valid: make room, or mend it, and start it "
+                "again. It goes on from there."
             ) from None

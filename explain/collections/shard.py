@@ -38,6 +38,7 @@ from explain.datasets.given import GivenFile, UnreadableFile
 from explain.errors import Cancelled, DeviceError, ExplainError
 from explain.maps.region_share import mask_shares
 from explain.pictures.decode import decode
+from explain.pictures.naming import Names
 from explain.pictures.picture import Picture
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _open(work: Work, id: str) -> _Row:
     if item is None:
         row.fail(GONE)
         return row
-    hidden = hides_name(item, work.question)
+    hidden = hides_name(item, work.question.names)
     if not hidden:
         row.told |= {"uri": item.uri, "label": item.label or None, "group": item.group or None}
     if id in work.fatal:
@@ -168,7 +169,7 @@ def _open(work: Work, id: str) -> _Row:
         return row
     try:
         data = work.read(item)
-        if hides_name(item, work.question, data):  # its folders may be called after a patient too
+        if hides_name(item, work.question.names, data):  # its folders may be called after a patient too
             row.told = {"id": id, "state": "done"}
         row.picture = decode(data, "It", white=work.question.white)
     except (UnreadableFile, ExplainError) as error:
@@ -176,16 +177,16 @@ def _open(work: Work, id: str) -> _Row:
     return row
 
 
-def hides_name(item: Item, question: CollectionQuestion, data: bytes = b"") -> bool:
+def hides_name(item: Item, names: Names, data: bytes = b"") -> bool:
     """Whether a picture's path, and what its folders say, stay out of what is written: scans' do unless they are asked.
 
     Args:
         item: the picture.
-        question: what is asked, `names` too.
+        names: whose stay out.
         data: its bytes, once they are read.
     """
-    if question.names != "auto":
-        return question.names == "hidden"
+    if names != "auto":
+        return names == "hidden"
     name = item.uri.rpartition("/")[2]
     # A file without a picture's name in a folder of such may be a scan that cannot be read.
     unnamed = item.length >= 0 and not GivenFile((name or "x",), bytes).looks_like_picture

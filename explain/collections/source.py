@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from explain.datasets.given import GivenFile
+from explain.collections.remote import Place, read_address
+from explain.datasets.given import GivenFile, UnreadableFile
 from explain.errors import DataSetError
 from explain.storage import expand_home
 
 Kind = Literal["folder", "zip", "tar", "parquet"]
 
-_ADDRESSES = ("http", "https", "ftp", "s3", "gs", "gcs", "az", "abfs", "hf")
 _DIGITS = 32
 """Of an item's id: 128 bits, of which two in a million million items are alike by a chance of 10⁻¹⁵."""
 
@@ -56,7 +56,7 @@ class Source(ABC):
 
     kind: Kind
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
 
     @cached_property
@@ -90,10 +90,19 @@ def find_path(path: Path) -> Path:
     Raises:
         DataSetError: it is an address on a network.
     """
-    scheme, _, rest = str(path).partition(":/")
-    if rest and scheme.lower() in _ADDRESSES:
-        raise DataSetError(f"{path} is an address. CAMscope fetches nothing: download it, and name the folder.")
+    if read_address(path):
+        raise DataSetError(f"{path} is an address. Nothing is fetched here: download it, and name the folder.")
     return expand_home(path).absolute()
+
+
+def check_inside(path: str) -> None:
+    """Refuse what leaves its source: a run's folder, which names the path, may come from elsewhere.
+
+    Raises:
+        UnreadableFile: it lies outside.
+    """
+    if ".." in path.split("/") or Path(path).is_absolute():
+        raise UnreadableFile("It lies outside the collection's folder.")
 
 
 def choose_pictures(files: Sequence[tuple[str, ...]]) -> list[int]:

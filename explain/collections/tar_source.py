@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from explain.collections.source import Item, Kind, Source, place_by_folders
+from explain.collections.remote import Place, list_named
+from explain.collections.source import Item, Kind, Source, check_inside, place_by_folders
 from explain.datasets.given import GivenFile, UnreadableFile, is_junk, say_too_large, split_path
 from explain.errors import DataSetError
 from explain.pictures.bounds import MAX_BYTES
@@ -27,14 +27,12 @@ class TarSource(Source):
     kind: Kind = "tar"
 
     def list_items(self) -> Iterable[Item]:
-        paths = sorted(self.path.rglob("*.tar")) if self.path.is_dir() else [self.path]
-        for path in paths:
-            yield from _list_members(path, "" if path == self.path else path.relative_to(self.path).as_posix())
+        for name, path in list_named(self.path, ".tar"):
+            yield from _list_members(path, name)
 
     def read(self, item: Item) -> bytes:
         inside = item.uri.partition("!")[0]
-        if ".." in inside.split("/") or Path(inside).is_absolute():
-            raise UnreadableFile("It lies outside the collection's folder.")
+        check_inside(inside)
         if item.length > MAX_BYTES:
             raise UnreadableFile(say_too_large())
         try:
@@ -48,7 +46,7 @@ class TarSource(Source):
         return data
 
 
-def _list_members(path: Path, name: str) -> Iterator[Item]:
+def _list_members(path: Place, name: str) -> Iterator[Item]:
     """The pictures of one tar, each with what the files beside it say."""
     waiting: list[Item] = []
     said: dict[str, str] = {}

@@ -14,14 +14,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
 
 from explain.collections.gathered import Gathered
 from explain.collections.opening import open_source
 from explain.collections.question import CollectionQuestion, Order, RunManifest
 from explain.collections.region_finder import find_regions
-from explain.collections.run_folder import RunFolder, Shard
+from explain.collections.remote import RemotePath
+from explain.collections.run_folder import RESULTS, RunFolder, Shard
 from explain.collections.shard import Work, explain_shard
 from explain.collections.source import Item, Source
 from explain.errors import Cancelled, ExplainError, MethodError
@@ -40,6 +44,7 @@ SHARD_ON_CPU, SHARD_ON_GPU = 32, 256
 
 NICE = "nice"
 _NICENESS = 10
+_READERS = 4
 _SECONDS_TO_WAIT = 10.0  # for the lock of a process that was told to end
 _SECONDS_BETWEEN_WORDS = 0.5
 
@@ -57,39 +62,91 @@ def work_on(order: Order, say: Say, cancel: threading.Event) -> None:
         ExplainError: the source or the model cannot be opened, the folder holds another run or cannot be written.
         Cancelled: it was stopped.
     """
-    folder = RunFolder(check_folder(order.out))
-    source = open_source(order.source, order.classes)
-    chosen = _choose(source, order)
+    folder, source, chosen = open_run(order)
     say("loading", pictures=len(chosen))
     engine, loaded, manifest, notes = prepare(order, folder, source)
-    question = manifest.question
-    make_folder(folder.path)
-    lock = _await_lock(folder)
-    try:
-        folder.begin(manifest)
-        shards = folder.plan(chosen, question)
-        casualties = folder.read_casualties()
-        parts = [part for shard in shards for part in folder.list_parts(shard, question, casualties.halved)]
-        undone = [part for part in parts if not folder.is_done(part)]
-        total, left = (sum(len(part.ids) for part in some) for some in (parts, undone))
-        say("ready", total=total, done=total - left, notes=notes)
+    with holding_run(folder, manifest, chosen) as undone:
+        say("ready", total=undone.total, done=undone.done, notes=notes)
         work = Work(
             engine,
             loaded,
-            question,
+            manifest.question,
             {item.id: item for item in source.items},
             source.read,
-            frozenset(casualties.fatal),
+            frozenset(undone.fatal),
             cancel=cancel,
+            readers=count_readers(engine, source),
             regions=find_regions(order.regions, source),
         )
-        for part in undone:
+        for part in undone.parts:
             _write(work, folder, part, say)
+    say("done")
+
+
+def open_run(order: Order) -> tuple[RunFolder, Source, list[Item]]:
+    """The folder of a run, its source, and the pictures that are asked for. Nothing is written.
+
+    Raises:
+        ExplainError: the source cannot be opened, or nothing can be written to the folder.
+    """
+    folder = RunFolder(check_folder(order.out))
+    source = open_source(order.source, order.classes, remote=True)
+    return folder, source, _choose(source, order)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What is left to do of a run.
+
+    Attributes:
+        parts: shards, or parts of them, that are not written yet.
+        total: pictures of the run.
+        fatal: ids of pictures that are not opened.
+    """
+
+    parts: Sequence[Shard]
+    total: int
+    fatal: Sequence[str]
+
+    @property
+    def done(self) -> int:
+        """Pictures that are written."""
+        return self.total - sum(len(part.ids) for part in self.parts)
+
+
+@contextlib.contextmanager
+def holding_run(folder: RunFolder, manifest: RunManifest, chosen: Sequence[Item]) -> Iterator[Undone]:
+    """Hold a run's folder, and say what is left to do; once that is done, the run is gathered for whoever opens it.
+
+    Args:
+        folder: the folder.
+        manifest: what is asked.
+        chosen: the pictures.
+
+    Raises:
+        ExplainError: the folder holds another run, another process holds it, or it cannot be written.
+    """
+    question = manifest.question
+    make_folder(folder.path)
+    lock = await_lock(folder)
+    try:
+        folder.begin(manifest)
+        casualties = folder.read_casualties()
+        shards = folder.plan(chosen, question)
+        parts = [part for shard in shards for part in folder.list_parts(shard, question, casualties.halved)]
+        undone = [part for part in parts if not folder.is_done(part)]
+        yield Undone(undone, sum(len(part.ids) for part in parts), casualties.fatal)
         if undone:
-            Gathered(folder.path)  # so that whoever opens the run next need not wait for it to be gathered
+            Gathered(folder.path)  # so that whoever opens the run next need not wait for it
     finally:
         lock.close()
-    say("done")
+
+
+def count_readers(engine: Engine, source: Source) -> int:
+    """Threads that open pictures: several where they must keep up with a GPU, or wait for a network."""
+    if isinstance(source.path, RemotePath):
+        return _READERS
+    return 1 if engine.device == "cpu" else min(_READERS, os.cpu_count() or 1)
 
 
 def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, LoadedModel, RunManifest, Sequence[str]]:
@@ -101,8 +158,13 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
     from explain.engine.engine import Engine
     from explain.report.manifest import find_versions
 
-    held = folder.read_manifest().question if folder.manifest.exists() else None
-    # Another batch may change the last digits, so that a run keeps the one it began with, on whichever device.
+    begun = folder.read_manifest() if folder.manifest.exists() else None
+    held = begun.question if begun else None
+    # Another batch, or another number of threads, may change the last digits, so that a run keeps those it began with.
+    if begun and "torch threads" in begun.versions:
+        import torch
+
+        torch.set_num_threads(int(begun.versions["torch threads"]))
     engine = Engine(batch=held.batch if held else None)
     loaded = engine.load(order.model, read_file(order.model_file) if order.model_file else None)
     question, notes = _complete(order, engine, loaded, held)
@@ -121,7 +183,15 @@ def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Engine, Lo
 
 
 def _write(work: Work, folder: RunFolder, part: Shard, say: Say) -> None:
-    """Explain one shard and write it."""
+    """Explain one shard and write it, and say so."""
+    work.tell = begin_shard(part, say)
+    end_shard(part, write_shard(work, folder, part), say)
+
+
+def begin_shard(part: Shard, say: Say) -> Callable[[str], None]:
+    """Say that a shard is begun; what is given back is called with the id of each picture that is done, and says so now
+    and then.
+    """
     say("at", shard=part.name, ids=part.ids if len(part.ids) == 1 else [], count=len(part.ids))
     finished, said = 0, time.monotonic()
 
@@ -132,12 +202,31 @@ def _write(work: Work, folder: RunFolder, part: Shard, say: Say) -> None:
             said = time.monotonic()
             say("far", count=finished)
 
-    work.tell = count
+    return count
+
+
+def write_shard(work: Work, folder: RunFolder, part: Shard) -> list[str]:
+    """Explain one shard and write it.
+
+    Returns:
+        For each picture that failed, why, in a sentence.
+
+    Raises:
+        ExplainError: see `explain_shard`; or the folder cannot be written.
+    """
     tables = explain_shard(work, part.ids)
     folder.write(part, tables)
-    states = tables["results"]["state"].to_pylist()
-    failed = [error for error in tables["results"]["error"].to_pylist() if error]
-    say("written", count=len(states), failed=failed)
+    return list_failures(tables[RESULTS])
+
+
+def list_failures(rows: pa.Table) -> list[str]:
+    """For each row's picture that failed, why, in a sentence."""
+    return [error for error in rows["error"].to_pylist() if error]
+
+
+def end_shard(part: Shard, failed: list[str], say: Say) -> None:
+    """Say that a shard's rows are written, and for each picture that failed why."""
+    say("written", count=len(part.ids), failed=failed)
 
 
 def _choose(source: Source, order: Order) -> list[Item]:
@@ -178,7 +267,7 @@ def _complete(
     return question, notes
 
 
-def _await_lock(folder: RunFolder) -> BinaryIO:
+def await_lock(folder: RunFolder) -> BinaryIO:
     """Hold the run; one that was killed lets go of it at once, one that was told to end a little later.
 
     Raises:
@@ -191,8 +280,21 @@ def _await_lock(folder: RunFolder) -> BinaryIO:
     return lock
 
 
-def main() -> None:
-    """Do what the line on the input says, until the input ends; with `nice` after everything else."""
+def main(work: Callable[[Order, Say, threading.Event], None] = work_on) -> None:
+    """Explain the collection that the line on the input asks for.
+
+    Args:
+        work: what does it: here, or on a cluster.
+    """
+    serve(lambda line, say, cancel: work(Order.model_validate_json(line), say, cancel))
+
+
+def serve(work: Callable[[str, Say, threading.Event], None]) -> None:
+    """Do what the line on the input says, until the input ends; with `nice` after everything else.
+
+    Args:
+        work: given the line, and as `work_on` what it says things by and what stops it.
+    """
     if sys.argv[1:] == [NICE] and hasattr(os, "nice"):
         os.nice(_NICENESS)
     # What a library prints must not be taken for what is said here.
@@ -207,7 +309,7 @@ def main() -> None:
         except BrokenPipeError:  # nobody listens any more
             cancel.set()
 
-    order = Order.model_validate_json(sys.stdin.readline())
+    line = sys.stdin.readline()
 
     def listen() -> None:
         while sys.stdin.readline():
@@ -216,7 +318,7 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True, name="collection-input").start()
     try:
-        work_on(order, say, cancel)
+        work(line, say, cancel)
     except Cancelled:
         say("cancelled")
     except ExplainError as error:

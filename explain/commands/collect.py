@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from explain.bundled.models import FIRST_MODEL
+from explain.collections.pace import Pace, describe_pace
 from explain.collections.question import Order, Thumbnails
-from explain.collections.run import Pace
 from explain.collections.run import collect as run_collection
 from explain.collections.status import read_status
 from explain.commands.flags import CHECKPOINT, ModelName, NameMode, White, app, read_model, read_settings, with_flags
@@ -32,7 +32,10 @@ _MOST_LISTED = 10
 def collect(
     source: Annotated[
         list[Path],
-        typer.Argument(help="A folder, zip, WebDataset tar or Parquet data set; or: status DIR, how far a run is."),
+        typer.Argument(
+            help="A folder, zip, WebDataset tar or Parquet data set, here or at an address such as s3://bucket/photos "
+            "(needs requirements-cluster.txt); or: status DIR, how far a run is."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The run's folder; one that was begun there goes on.")] = None,
     model: ModelName = FIRST_MODEL,
@@ -55,6 +58,14 @@ def collect(
     shard: Annotated[int | None, typer.Option(help="Pictures that are written together; 32, on a GPU 256.")] = None,
     limit: Annotated[int | None, typer.Option(help="So many pictures, drawn by --seed.")] = None,
     seed: Annotated[int, typer.Option(help="Of that draw.")] = 0,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="So many work side by side, or all: GPUs, else cores. Needs requirements-cluster.txt."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the Ray cluster whose devices they are, HOST:PORT, or auto for one that runs."),
+    ] = None,
     white: White = None,
     names: NameMode = "auto",
     **checkpoint: Any,
@@ -88,9 +99,11 @@ def collect(
         limit=limit,
         seed=seed,
         regions=regions,
+        devices=_read_devices(devices),
+        address=address,
     )
     try:
-        outcome = run_collection(order, _Lines().tell)
+        outcome = run_collection(order, ProgressLines().tell)
     except KeyboardInterrupt:
         print("Stopped. What is written stays; the same command goes on from there.", file=sys.stderr)
         raise typer.Exit(CANCELLED) from None
@@ -104,7 +117,16 @@ def collect(
         raise typer.Exit(SOME_FAILED)
 
 
-class _Lines:
+def _read_devices(text: str | None) -> int | Literal["all"] | None:
+    """How many devices are asked for."""
+    if text is None or text == "all":
+        return text  # type: ignore[return-value]
+    if not text.isdecimal() or int(text) < 1:
+        raise ExplainError(f"--devices takes a number from 1, or all, not “{text}”.")
+    return int(text)
+
+
+class ProgressLines:
     """Says how far a run is, in a line now and then."""
 
     def __init__(self) -> None:
@@ -117,23 +139,6 @@ class _Lines:
             return
         self._said, self._sentence = time.monotonic(), pace.sentence
         say_progress(pace.share, describe_pace(pace))
-
-
-def describe_pace(pace: Pace) -> str:
-    """How far a run is, as people read it: `Explaining: 1,200 of 10,000 pictures, 12.1 a second, 12 min left`."""
-    parts = [f"{pace.done:,} of {pace.total:,} pictures"] if pace.total else []
-    if pace.failed:
-        parts.append(f"{pace.failed:,} failed")
-    if pace.per_second is not None and pace.seconds_left is not None:
-        parts += [f"{pace.per_second:.3g} a second", f"{write_duration(pace.seconds_left)} left"]
-    return ": ".join(filter(None, (pace.sentence, ", ".join(parts))))
-
-
-def write_duration(seconds: float) -> str:
-    """Seconds as people read them: `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _print_status(folder: Path) -> None:

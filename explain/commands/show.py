@@ -166,19 +166,13 @@ def show(
         if written not in ("auto", found.name):
             print(f"{request.name}: {written} is explained as {found.name}, which gives the very same.")
     if loaded.reads_volumes and not stack:
-        if (
-            verdicts
-            or without
-            or words
-            or references is not None
-            or masks
-            or (fusion, augmentation) != ("none", "none")
-        ):
-            raise ExplainError(
-                "A volume is explained as it is: leave verdicts, effects, words, references, masks, fusion, views out."
-            )
+        if without or words or references is not None or (fusion, augmentation) != ("none", "none"):
+            raise ExplainError("A volume is explained as it is: leave effects, words, references, fusion, views out.")
         volume = volume or open_whole(pictures, series, request.name)
-        answer = engine.explain_volume(volume, loaded, chosen, layer, target, settings, score, say_progress)
+        answer = engine.explain_volume(
+            volume, loaded, chosen, layer, target, settings, score, say_progress, verdicts=verdicts
+        )
+        answer = replace(answer, masks=masks)
         write_volume(answer, out, chosen_view, window, file)
         _finish(engine, out, [], 1, take_away.write_volume(answer, out, window))
         return

@@ -13,11 +13,14 @@ from explain.commands.flags import encode_json, write_files
 from explain.commands.series import open_series
 from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import ExplainError
+from explain.faithfulness.verdict import SIGNS
 from explain.maps.render import RenderSettings, encode_png, overlay, value_range
 from explain.maps.volume_map import VolumeMap
 from explain.methods import get_method
 from explain.report.export import make_file_name
 from explain.report.manifest import VOLUME_MAPS, build_volume_manifest, write_manifest
+from explain.report.mask_files import encode_volume_masks
+from explain.report.masks import find_volume_masks
 from explain.volumes.planes import PLANES
 from explain.volumes.volume import Volume
 
@@ -41,7 +44,8 @@ def open_whole(files: Sequence[Path], number: int, model: str) -> Volume:
 def write_volume(
     answer: VolumeExplanation, out: Path, view: RenderSettings, window: str | None, model_file: Path | None = None
 ) -> None:
-    """Write maps with their places, what was answered, and each map on the planes through its peak; print the same.
+    """Write maps with their places, their masks where some were chosen, what was answered, and each map on the planes
+    through its peak; print the same.
 
     Args:
         answer: what the engine answered.
@@ -58,11 +62,17 @@ def write_volume(
     for note in answer.notes:
         print(f"  {'Caution: ' if note in answer.cautions else ''}{note}")
     print(f"  explained: {', '.join(answer.labels)}, layer {', '.join(answer.layers)}")
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes] = encode_volume_masks(answer)
+    high_at = {found.one.key: found.mask.describe() for found in find_volume_masks(answer)}
     for one in answer.maps:
         low, high = one.heatmap.range
         title = get_method(one.heatmap.method).title
         print(f"  {title:<12} {low:.3g} … {high:.3g}  {_say_peak(one)}", *one.heatmap.warnings, sep="  ")
+        if one.key in high_at:
+            print(f"    {high_at[one.key]}.")
+        verdict = answer.verdicts.get(one.key)
+        for mark in verdict.marks if verdict else ():
+            print(f"    {SIGNS[mark.word]} {mark.word}: {mark.sentence}")
         files |= _draw_planes(one, view, window)
     for name, reason in answer.unavailable.items():
         print(f"  {get_method(name).title:<12} not available: {reason}")

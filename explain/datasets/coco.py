@@ -8,7 +8,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from explain.datasets.marked import MOST_CORNERS, MOST_MARKED, Marked, check_picture, read_label, read_numbers, span_box
+from explain.datasets.marked import (
+    MOST_CORNERS,
+    MOST_MARKED,
+    MOST_RINGS,
+    Marked,
+    check_picture,
+    read_label,
+    read_numbers,
+    span_box,
+)
 from explain.errors import DataSetError
 
 _MOST_RUNS = 1_000_000
@@ -60,6 +69,8 @@ def _read_one(told: dict[str, Any], label: str, size: tuple[int, int] | None) ->
             raise ValueError("its runs have no size that is read")
         return Marked(label, runs=_read_runs(shape.get("counts"), size), size=size)
     if shape:
+        if not isinstance(shape, list) or len(shape) > MOST_RINGS:
+            raise ValueError(f"its outlines are no list of at most {MOST_RINGS:,}")
         rings = []
         for ring in shape:
             if not isinstance(ring, list) or len(ring) % 2 or not 6 <= len(ring) <= 2 * MOST_CORNERS:

@@ -75,7 +75,7 @@ def read_loose(files: Sequence[tuple[str, bytes]], progress: Progress, cancel: t
             more than `MOST_BYTES`.
         Cancelled: it was stopped.
     """
-    found = [file for one in files for file in _list_files(*one)]
+    found = [file for one in files for file in list_files(*one)]
     named = [file for file in found if file.looks_like_picture] or found
     count = min(len(named), MOST_PICTURES)
     chosen = [named[place * len(named) // count] for place in range(count)]
@@ -102,8 +102,16 @@ def read_loose(files: Sequence[tuple[str, bytes]], progress: Progress, cancel: t
     return Loose(tuple(pictures.values()), len(named), unreadable, reason, kinds)
 
 
-def _list_files(path: str, data: bytes) -> Iterator[GivenFile]:
-    """A file, or those in it where it is a zip."""
+def list_files(path: str, data: bytes) -> Iterator[GivenFile]:
+    """A file, or those in it where it is a zip. Nothing of it is read yet.
+
+    Args:
+        path: what it is called.
+        data: its bytes.
+
+    Raises:
+        DataSetError: a zip is damaged, encrypted or climbs out of its folder.
+    """
     parts = split_path(path)
     if not parts or is_junk(parts):
         return

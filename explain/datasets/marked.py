@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from explain.pictures.bounds import check_size
 from explain.pictures.geometry import Box
 from explain.pictures.region import contains
 
-MOST_MARKED, MOST_CORNERS = 500_000, 4096
-"""Regions of a file, and corners of an outline."""
+MOST_MARKED, MOST_OF_ONE, MOST_RINGS, MOST_CORNERS = 500_000, 2000, 1000, 4096
+"""Regions of a file, and of a picture; outlines of a region, and corners of one."""
+
+_FARTHEST = 1e6  # pixels from a picture's corner
 
 UNNAMED = "region"
 """The name of a region that has none."""
@@ -59,17 +61,22 @@ class Marked:
             rings.append([*self.box.corners])
         mask = np.zeros(size, bool)
         for ring in rings:
-            mask |= contains(ring, np.arange(size[1]) + 0.5, np.arange(size[0]) + 0.5)
+            # Only where it may be: a file may have thousands of small ones of a large picture.
+            rows, columns = (
+                np.arange(max(math.floor(min(along)), 0), min(math.ceil(max(along)), side))
+                for along, side in zip(list(zip(*ring, strict=True))[::-1], size, strict=True)
+            )
+            mask[np.ix_(rows, columns)] |= contains(ring, columns + 0.5, rows + 0.5)
         return mask
 
 
 def read_numbers(values: Sequence[object]) -> list[float] | None:
-    """Finite numbers; None where one is none."""
+    """Numbers that can be places in a picture; None where one cannot."""
     try:
         numbers = [float(value) for value in values]  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
-    return numbers if all(map(isfinite, numbers)) else None
+    return numbers if all(abs(number) <= _FARTHEST for number in numbers) else None
 
 
 def span_box(left: float, top: float, width: float, height: float) -> Box:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from explain.datasets.coco import read_coco
-from explain.datasets.marked import LONGEST_NAME, MOST_MARKED, Marked, read_label, read_numbers, span_box
+from explain.datasets.marked import LONGEST_NAME, MOST_MARKED, MOST_OF_ONE, Marked, read_label, read_numbers, span_box
 from explain.datasets.table import read_rows
 from explain.errors import DataSetError, make_printable
 from explain.pictures.geometry import Box
@@ -116,6 +116,10 @@ def read_regions(data: bytes, name: str) -> Regions:
     regions = Regions({key: tuple(some) for key, some in found.items()})
     if not regions.pictures:
         raise DataSetError(f"“{name}” has no region of any picture.")
+    if any(len(some) > MOST_OF_ONE for some in regions.pictures.values()):
+        raise DataSetError(
+            f"“{name}” has a picture of more than {MOST_OF_ONE:,} regions, which is the most that is read."
+        )
     if len(regions.names) > MOST_NAMES:
         raise DataSetError(f"“{name}” has {len(regions.names):,} names of regions; at most {MOST_NAMES} are read.")
     return regions

@@ -65,10 +65,9 @@ _BATCH = 16  # on a device that works on pictures side by side
 
 
 class Engine:
-    """Explains pictures, and volumes by `explain_volume`. `measure_effects` asks what happens without a region (see
-    `Remover`), `measure_channels`, `measure_paths` without channels of a layer (`ChannelMeter`), `measure_patches` with
-    heads of another picture (`Patcher`), `measure_maps` how good kept maps are (`Meter`), `draw` what a class wants to
-    see (`Visualiser`). Safe to share by threads; what it hands out is never changed.
+    """Explains pictures, and volumes (`VolumeExplainer`). `measure_effects` asks what happens without regions
+    (`Remover`), `measure_channels`, `measure_paths` without channels (`ChannelMeter`), `measure_patches` with heads of
+    another picture (`Patcher`), `measure_maps` how good kept maps are, `draw` what classes want. Threads may share it.
 
     Args:
         device: `auto` (CUDA, then MPS, then CPU) or a torch device name; left out, what `CAMSCOPE_DEVICE` says.
@@ -96,12 +95,13 @@ class Engine:
         self.forget_unused = self._memory.forget_unused
         self._observer = Observer(self._machine, self._memory)
         self._explainer = Explainer(self._machine, self._memory, self._observer)
-        self.explain_volume = VolumeExplainer(self._explainer, self.load, lambda: self.description).explain
         self._known = KnownPictures(self._machine, self._memory, self._observer)
         self._stacks = Stacks(self._memory, self._observer, self._explainer, self._known)
         self._judge = Judge(self._machine, self._memory, self._observer)
         self._meter = Meter(self._machine, self._memory, self._observer, self._judge)
         self.measure_maps = self._meter.measure_maps
+        volumes = VolumeExplainer(self._explainer, self._judge, self._meter, self.load, lambda: self.description)
+        self.explain_volume, self.judge_volume, self.measure_volume = volumes.explain, volumes.judge, volumes.measure
         self.measure_effects = Remover(self._machine, self._memory, self._observer, self._judge, self.load).measure
         channels = ChannelMeter(self._machine, self._memory, self._observer, self.load)
         self.measure_channels, self.measure_paths = channels.measure, channels.trace

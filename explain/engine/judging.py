@@ -23,8 +23,7 @@ from explain.faithfulness.calibration import has_calibration
 from explain.faithfulness.copies import AsMarked, list_copies
 from explain.faithfulness.hiding import Hiding, judge_by_hiding
 from explain.faithfulness.likeness import find_likeness
-from explain.faithfulness.probe import FEWEST_CELLS, find_allowed, lay_on_cells
-from explain.faithfulness.references import describe_unlikeness
+from explain.faithfulness.probe import FEWEST_CELLS, lay_on_cells
 from explain.faithfulness.transplant import Transplant, find_hottest
 from explain.faithfulness.verdict import FEWEST_OTHERS, Evidence, Hidden, Verdict, decide
 from explain.maps.heatmap import Heatmap
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
 _LONGEST = 2.5
 """For how many seconds places are tried unasked: a ResNet-50 takes as long on two cores."""
 
+_ONE_BODY = "whether one place decides, because a block of one body fits no other, and the seam may be what is seen"
+
 Verdicts = Mapping[str, Verdict]
 """By the key of a map; see `Heatmap.key`."""
 
@@ -50,8 +51,8 @@ class TestedMap:
 
     Attributes:
         heatmap: the map.
-        cells: the same on the grid, `(CELLS, CELLS)`, at least 0.
-        others: the same method's maps of other pictures, `(n, CELLS, CELLS)`.
+        cells: the same on the grid, `(CELLS, CELLS)`, of a volume with a third axis, at least 0.
+        others: the same method's maps of other pictures or volumes, `(n, CELLS, CELLS)`.
         evidence: what was measured.
     """
 
@@ -72,7 +73,7 @@ class TestedMap:
 
 
 class Judge:
-    """Judges the maps of one picture.
+    """Judges the maps of one picture, or of one volume.
 
     Args:
         machine: runs the networks.
@@ -102,7 +103,7 @@ class Judge:
         seen, _, failed = self._observer.see_all(sight, question, watch)
         targets = tuple(dict.fromkeys(seen.resolve(target) for target in question.targets))
         question = replace(question, targets=targets).without(failed)
-        maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
+        maps = [_open(one, sight) for one in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
         yield _settle(maps, settled=False)
 
         quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
@@ -127,13 +128,13 @@ class Judge:
 
     def look_alike(self, sight: Sight, question: Question, watch: Watch) -> list[TestedMap]:
         """The maps of a picture beside those of other classes, and of copies of the picture. Nothing is hidden."""
-        maps = [_open(heatmap) for heatmap in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
+        maps = [_open(one, sight) for one in self.draw(sight, question, watch.part(0.0, 0.1)).values()]
         seen = self._memory.recall(sight)
         quick = replace(question, methods=tuple(m for m in question.methods if "runner" not in m.needs))
         if seen is None or not maps:
             return maps
         maps = self._compare_classes(maps, sight, seen, quick, watch)
-        return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, "Copies of the picture"))
+        return self._compare_copies(maps, sight, quick, watch.part(0.1, 1.0, f"Copies of the {sight.what}"))
 
     def find_coherence(self, one: TestedMap, sight: Sight, question: Question, shown: np.ndarray) -> float | None:
         """How alike a map is to the same method's of the picture shown as bright as the map is; None for a slow one.
@@ -157,7 +158,7 @@ class Judge:
     def try_places(self, sight: Sight, question: Question, watch: Watch) -> dict[str, tuple[Transplant, ...]]:
         """What places of the picture do to other pictures, by the key of each map, however long it takes."""
         seen, _, failed = self._observer.see_all(sight, question, watch)
-        maps = [_open(heatmap) for heatmap in self.draw(sight, question.without(failed), watch).values()]
+        maps = [_open(one, sight) for one in self.draw(sight, question.without(failed), watch).values()]
         return self._transplant(maps, sight, seen, watch)
 
     def estimate_seconds(self, loaded: LoadedModel) -> float | None:
@@ -167,11 +168,11 @@ class Judge:
         look, masked = self._observer.pace_of(loaded), self._masked.pace_of(loaded)
         if look is None:
             return None
-        looks = len(list_copies((1.0,))) + 1
+        looks = len(list_copies((1.0,), len(loaded.preprocessing.sides))) + 1
         if not has_calibration(loaded.request.name, loaded.fingerprint):
             looks += FEWEST_OTHERS
         seconds = looks * look + len(FILLS) * (FULL_LOOK + 2) * (masked or look)
-        places = TYPICAL_PASSES * look
+        places = 0.0 if loaded.reads_volumes else TYPICAL_PASSES * look
         return seconds + (places if places <= _LONGEST else 0.0)
 
     def pace_of(self, loaded: LoadedModel) -> float | None:
@@ -218,7 +219,7 @@ class Judge:
     ) -> list[TestedMap]:
         """The same methods' maps of other pictures, each of its own likeliest class."""
         strangers = self._strangers.see(sight, question, watch)
-        unlike = describe_unlikeness(sight.picture)
+        unlike = sight.describe_unlikeness()
         compared = []
         for one in maps:
             others = strangers.get((one.heatmap.method, one.heatmap.layer))
@@ -237,7 +238,7 @@ class Judge:
         """Each map beside those of copies that nobody can tell from the picture, and that keep the answer."""
         if not question.methods:
             return [one if one.evidence.blank else _miss(one, _say_steadiness(one)) for one in maps]
-        copies = list_copies(sight.loaded.preprocessing.std)
+        copies = list_copies(sight.loaded.preprocessing.std, len(sight.loaded.preprocessing.sides))
         answer = self._answer(sight)
         kept = 0
         self._observer.look_ahead([replace(sight, view=copy) for copy in copies], question, Watch(cancel=watch.cancel))
@@ -271,6 +272,8 @@ class Judge:
 
     def _try_places(self, maps: Sequence[TestedMap], sight: Sight, seen: Seen, watch: Watch) -> list[TestedMap]:
         """Each map beside what places of the picture do to others."""
+        if sight.loaded.reads_volumes:
+            return [one if one.evidence.blank else _miss(one, _ONE_BODY) for one in maps]
         pace = self._observer.pace_of(sight.loaded)
         if pace is None or pace * TYPICAL_PASSES > _LONGEST:
             why = "whether one place decides, because this model takes long"
@@ -320,12 +323,11 @@ class Judge:
 
 def _weigh(one: TestedMap, banks: Sequence[Bank], loaded: LoadedModel) -> TestedMap:
     """A map beside what its banks say of it, each by itself and those together that can judge."""
-    height, width = loaded.preprocessing.input_size
     target = one.heatmap.target
 
     def weigh(some: Sequence[Bank]) -> Hiding:
         apart = loaded.outputs == "classes" and len(loaded.labels) > 1
-        return judge_by_hiding(one.cells, one.others, some, target, height == width, apart)
+        return judge_by_hiding(one.cells, one.others, some, target, loaded.preprocessing.sides, apart)
 
     ways = [Hidden(bank.fill, weigh([bank]), _find_kept(bank, target, loaded)) for bank in banks]
     able = [bank for bank, way in zip(banks, ways, strict=True) if way.can_judge]
@@ -335,18 +337,18 @@ def _weigh(one: TestedMap, banks: Sequence[Bank], loaded: LoadedModel) -> Tested
 
 def _find_no_parts(sight: Sight) -> str:
     """Why a picture has no parts to hide; empty where it has."""
-    pixels = sight.picture.model_pixels
-    if (pixels == pixels[:1, :1]).all():
-        return "The picture is the same everywhere"
-    if find_allowed(sight.picture.size, sight.box).sum() < FEWEST_CELLS:
-        return "The picture is so narrow that hardly any of what the model sees is picture"
+    what = sight.what
+    if sight.is_even:
+        return f"The {what} is the same everywhere"
+    if sight.allowed.mean() < FEWEST_CELLS:
+        return f"The {what} is so narrow that hardly any of what the model sees is {what}"
     return ""
 
 
-def _open(heatmap: Heatmap) -> TestedMap:
+def _open(heatmap: Heatmap, sight: Sight) -> TestedMap:
     method = get_method(heatmap.method)
     blank = heatmap.blank or "constant" in heatmap.rules
-    evidence = Evidence(heatmap.label, blank, method.class_agnostic)
+    evidence = Evidence(heatmap.label, blank, method.class_agnostic, what=sight.what)
     cells = lay_on_cells(heatmap.values)
     return TestedMap(heatmap, cells, np.empty((0, *cells.shape)), evidence)
 

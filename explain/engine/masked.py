@@ -10,7 +10,6 @@ from explain.engine.machine import Machine
 from explain.engine.memory import Seen
 from explain.engine.sight import Sight
 from explain.faithfulness.bank import Bank, fill_bank, keeps_ranks
-from explain.faithfulness.probe import find_allowed
 from explain.methods.occlusion import Fill
 from explain.networks.device import has_half
 from explain.progress import Watch
@@ -32,8 +31,6 @@ FILLS: tuple[Fill, ...] = ("grey", "blur")
 """What hides. Each that takes the class away has the same say."""
 
 _TRIED = 8  # masks of the first look that are run in half precision as well, before others are run in that alone
-
-_HIDING = "Hiding parts of the picture"
 
 
 class MaskedPasses:
@@ -81,13 +78,11 @@ class MaskedPasses:
                 bank = self.open_bank(sight, seen, FIRST_LOOK, fill, by_prompts, watch.part(0.0, first))
                 watch = watch.part(first, 1.0)
             runner = self.make_runner(sight, by_prompts)
-            runner.report_to(lambda share: watch.report(share, _HIDING), watch.cancel)
+            runner.report_to(lambda share: watch.report(share, f"Hiding parts of the {sight.what}"), watch.cancel)
             runner.expect(count - (0 if bank is None else len(bank.masks)))
-            allowed = find_allowed(sight.picture.size, sight.box)
-            seed = int(sight.picture.digest[:8], 16)
             started, before = time.perf_counter(), runner.spent
             precision = "full" if bank is None else self._choose_precision(runner, seen, by_prompts)
-            bank = fill_bank(runner, seed, count, fill, allowed, bank, precision)
+            bank = fill_bank(runner, sight.seed, count, fill, sight.allowed, bank, precision)
             passes = max(runner.spent.forward - before.forward, 1)
             self._note_pace(sight.loaded, (time.perf_counter() - started) / passes)
             seen.banks[key] = bank

@@ -24,11 +24,11 @@ from explain.faithfulness.best import Best, find_best
 from explain.faithfulness.changes import WHOLE, ChangeFill, Changes, apply, leave
 from explain.faithfulness.measured import Curve, Kind, Measured, Row, list_asked, measure_row
 from explain.faithfulness.measures import MEASURES, Examined, Measure
-from explain.faithfulness.probe import find_allowed, find_shown, lay_on_cells
-from explain.faithfulness.references import list_references
+from explain.faithfulness.probe import find_shown, lay_on_cells
 from explain.faithfulness.verdict import STILL_NAMED
 from explain.methods import Method, get_method
 from explain.methods.occlusion import Fill
+from explain.methods.space import list_space
 from explain.networks.head import find_head
 from explain.networks.meaning import find_probabilities
 from explain.networks.twin import make_twin
@@ -60,7 +60,9 @@ TITLES = {
 """Of the maps of no meaning, in the order shown."""
 
 _AT_ONCE = 64  # changed versions between two times that their answers are kept
-_HIDING = "Hiding parts of the picture"
+_HIDING = "Hiding parts"
+_OF_PICTURES = {"road"}
+_ONLY_OF_PICTURES = "ROAD is left out: it fills holes with what their edges lead to, and does so in pictures alone."
 _MEASURES = tuple(MEASURES.values())
 _CURVES_ONLY = tuple(measure for measure in _MEASURES if measure.name != "road")
 _SHOWING = tuple(measure for measure in _MEASURES if measure.category in ("showing", "shape"))
@@ -137,6 +139,8 @@ class Meter:
         }
         if not maps:
             raise MethodError(next(iter({**question.unavailable, **missing}.values()), "There is no map to measure."))
+        if sight.loaded.reads_volumes:
+            chosen = [name for name in chosen or MEASURES if name not in _OF_PICTURES]
         coherent = chosen is None or "adcc" in chosen
         groups = [group.limit(chosen) for group in self._group(sight, question, seen, maps, watch, coherent)]
         kinds = sorted({group.by_prompts for group in groups})
@@ -159,7 +163,10 @@ class Meter:
         whole = scores[groups[0].by_prompts][WHOLE]
         kept = {} if sight.loaded.outputs == "value" else _find_kept(curves, whole)
         best = self._compare(sight, seen, groups, kept, watch.part(0.9, 1.0, _HIDING))
-        return Measured(label, whole, rows, curves, best, _list_notes(label, kept), missing)
+        notes = _list_notes(label, kept, sight.what)
+        if sight.loaded.reads_volumes:
+            notes = (*notes, _ONLY_OF_PICTURES)
+        return Measured(label, whole, rows, curves, best, notes, missing)
 
     def measure_maps(
         self,
@@ -192,8 +199,7 @@ class Meter:
                 f"“{unknown[0]}” cannot be measured of maps that were kept. Choose of: {', '.join(known)}."
             )
         sight, measures = Sight(picture, loaded), [MEASURES[name] for name in chosen]
-        seed = int(sight.picture.digest[:8], 16)
-        allowed = find_allowed(sight.picture.size, sight.box)
+        seed, allowed = sight.seed, sight.allowed
         blank = np.zeros(allowed.shape)
         common = Examined(blank, blank, allowed, seed, target, sight.loaded.outputs)
 
@@ -234,14 +240,14 @@ class Meter:
             if kept.get(fill, 0.0) < STILL_NAMED
         ]
         target = groups[0].tested[0][0].target
-        return find_best(cells["map"], cells["baseline"], banks, target, int(sight.picture.digest[:8], 16))
+        return find_best(cells["map"], cells["baseline"], banks, target, sight.seed, sight.what)
 
     def _group(
         self, sight: Sight, question: Question, seen: Seen, maps: Sequence[TestedMap], watch: Watch, coherent: bool
     ) -> list[_Group]:
         """The maps asked for, then those of no meaning. Whether they are coherent takes a look at each."""
-        seed = int(sight.picture.digest[:8], 16)
-        allowed = find_allowed(sight.picture.size, sight.box)
+        seed = sight.seed
+        allowed = sight.allowed
         banks = {
             by_prompts: self._judge.open_bank(
                 sight, seen, FULL_LOOK, FILLS[0], by_prompts, watch.part(0.25, 0.5, _HIDING)
@@ -276,10 +282,10 @@ class Meter:
         by_prompts = all(one.by_prompts for one in maps)
         bank = banks[by_prompts]
         for name, drawn, measures in (
-            ("all bright", [draw_all_bright()], _SHOWING),
-            ("random cells", draw_random_cells(seed, RANDOM_CELLS), _MEASURES),
-            ("random blobs", draw_random_blobs(seed, RANDOM_BLOBS), _CURVES_ONLY),
-            ("centre", [draw_centre()], _MEASURES),
+            ("all bright", [draw_all_bright(allowed.ndim)], _SHOWING),
+            ("random cells", draw_random_cells(seed, RANDOM_CELLS, allowed.ndim), _MEASURES),
+            ("random blobs", draw_random_blobs(seed, RANDOM_BLOBS, allowed.ndim), _CURVES_ONLY),
+            ("centre", [draw_centre(allowed.ndim)], _MEASURES),
             ("mean activation", [seen.activations[question.layers[0].name].mean(0).cpu().numpy()], _MEASURES),
             ("least likely class", self._draw_least_likely(sight, question, seen, watch), _MEASURES),
             ("another picture", self._draw_another(sight, question, watch), _MEASURES),
@@ -287,7 +293,8 @@ class Meter:
         ):
             some = [(test(values, bank), measures) for values in drawn]
             if some:
-                groups.append(_Group(name, TITLES[name], "baseline", some, by_prompts))
+                title = TITLES[name].replace("picture", sight.what)
+                groups.append(_Group(name, title, "baseline", some, by_prompts))
         return groups
 
     def _draw_least_likely(self, sight: Sight, question: Question, seen: Seen, watch: Watch) -> list[np.ndarray]:
@@ -304,10 +311,11 @@ class Meter:
         aware, loaded = _find_aware(question), sight.loaded
         if aware is None or loaded.preprocessing.channels not in (1, 3):
             return []
-        (other,) = list_references(loaded.labels, sight.picture.source or sight.picture.digest, 1)
         asked = replace(question, methods=(aware,), targets=(None,))
-        drawn = self._judge.draw(Sight(other, loaded), asked, Watch(cancel=watch.cancel))
-        return [heatmap.values for heatmap in drawn.values()][:1]
+        for other in sight.list_others(1):
+            drawn = self._judge.draw(other, asked, Watch(cancel=watch.cancel))
+            return [heatmap.values for heatmap in drawn.values()][:1]
+        return []
 
     def _draw_untrained(self, sight: Sight, question: Question, watch: Watch) -> list[np.ndarray]:
         """The same method's map of the same picture by a twin of the network that has learnt nothing."""
@@ -331,12 +339,13 @@ class Meter:
             return None
         with self._machine.turn(loaded), self._machine.prove():
             try:
-                weights = find_head(loaded.module, at, loaded.preprocessing.channels, loaded.preprocessing.input_size)
+                weights = find_head(loaded.module, at, loaded.preprocessing.channels, loaded.preprocessing.sides)
             except MethodError:
                 return None
         if target >= len(weights):  # the other answer of a network that gives one number
             return None
-        average = seen.activations[layer].float().mean((1, 2)).double().cpu()
+        activations = seen.activations[layer].float()
+        average = activations.mean(list_space(activations)).double().cpu()
         return float(weights[target].double().cpu() @ average)
 
     def _ask(self, sight: Sight, seen: Seen, groups: Sequence[_Group], watch: Watch) -> dict[str, float]:
@@ -354,7 +363,7 @@ class Meter:
             runner = self._machine.make_runner(loaded, self._machine.prepare(sight), by_prompts)
             runner.report_to(watch.report, watch.cancel)
             runner.expect(sum(len(changes.shares) for changes in new))
-            seed = int(sight.picture.digest[:8], 16)
+            seed = sight.seed
             found: dict[tuple[bool, str], np.ndarray] = {}
             for changes in new:
 
@@ -407,11 +416,11 @@ def _find_kept(curves: Sequence[Curve], whole: float) -> dict[Fill, float]:
     return kept
 
 
-def _list_notes(label: str, kept: Mapping[Fill, float]) -> tuple[str, ...]:
-    """What must be known of this picture to read the figures."""
+def _list_notes(label: str, kept: Mapping[Fill, float], what: str) -> tuple[str, ...]:
+    """What must be known of this picture or volume to read the figures."""
     return tuple(
         f"With everything hidden by {fill}, the model still gives “{label}” {write_percent(share)} of its probability: "
-        f"what is measured with {fill} tells little on this picture."
+        f"what is measured with {fill} tells little on this {what}."
         for fill, share in kept.items()
         if share >= STILL_NAMED
     )

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from explain.networks.layer import Layer
 
 
+_LARGE = 2 * 2**20
+"""Bytes of a volume as input, of which several at once gain nothing and take much memory: 80³ voxels."""
+
+
 class Observer:
     """Sees pictures: from memory, or by a look at what is not known yet.
 
@@ -93,6 +97,8 @@ class Observer:
                 return {}
             asks = part_asks(question.list_asks(), loaded)[0]
             tensors = [self._machine.prepare(sight) for sight in fresh]
+            if loaded.reads_volumes and max(tensor.nbytes for tensor in tensors) > _LARGE:
+                return {}
             try:
                 looks = self._look(loaded, tensors, question.layers, asks, question.beside)
             except Exception as error:
@@ -265,7 +271,7 @@ class Observer:
             started = time.perf_counter()
             described = list_described(loaded.layers)
             pictures = torch.cat([*some])
-            if len(some) > 1 and pictures.device.type == "cpu":
+            if len(some) > 1 and pictures.device.type == "cpu" and pictures.ndim == 4:
                 # Several at once are a quarter quicker in this order of memory; one alone stays as it is, bit for bit.
                 pictures = pictures.contiguous(memory_format=torch.channels_last)
             looks = look_at(loaded.module, pictures, layers, asks, loaded.outputs, described, None, beside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,11 @@ from explain.engine.sight import Sight
 from explain.faithfulness.calibration import read_calibration
 from explain.faithfulness.likeness import find_likenesses_of_strangers
 from explain.faithfulness.probe import lay_on_cells
-from explain.faithfulness.references import list_references
 from explain.faithfulness.verdict import FEWEST_OTHERS
 from explain.progress import Watch
 
 if TYPE_CHECKING:
     from explain.models.loaded import LoadedModel
-    from explain.pictures.picture import Picture
 
 _KEPT = 256  # each takes some tens of kilobytes
 _AT_ONCE = 16  # pictures; small networks run them three times as fast as one by one
@@ -36,7 +34,7 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Strangers:
-    """A method's maps of other pictures `(n, CELLS, CELLS)`, and how alike they are, pair by pair."""
+    """A method's maps of other pictures `(n, CELLS, CELLS)`, or of volumes, and how alike they are, pair by pair."""
 
     cells: np.ndarray
     likenesses: np.ndarray
@@ -82,14 +80,13 @@ class StrangersSeen:
         if missing:
             methods = tuple(method for method in question.methods if method.name in missing)
             asked = replace(question, methods=methods, targets=(None,))
-            pictures = _list_pictures(sight)
+            others = sight.list_others(FEWEST_OTHERS)
             found: dict[Place, list[np.ndarray]] = {}
-            for number, picture in enumerate(pictures):
-                watch.report(number / len(pictures), "Comparing with other pictures")
+            for number, other in enumerate(others):
+                watch.report(number / len(others), f"Comparing with other {sight.what}s")
                 if number % _AT_ONCE == 0:
-                    some = [Sight(one, sight.loaded) for one in pictures[number : number + _AT_ONCE]]
-                    self._observer.look_ahead(some, asked, Watch(cancel=watch.cancel))
-                for place, cells in self._draw(Sight(picture, sight.loaded), asked, watch).items():
+                    self._observer.look_ahead(others[number : number + _AT_ONCE], asked, Watch(cancel=watch.cancel))
+                for place, cells in self._draw(other, asked, watch).items():
                     found.setdefault(place, []).append(cells)
             known |= {place: _compare(np.stack(cells)) for place, cells in found.items()}
             self._keep(keys, known)
@@ -109,7 +106,7 @@ class StrangersSeen:
         loaded = sight.loaded
         if not question.methods or loaded.preprocessing.channels not in (1, 3):
             return {}
-        digests = tuple(picture.digest for picture in _list_pictures(sight))
+        digests = sight.name_others(FEWEST_OTHERS)
         return {
             (method.name, name_place(method, layer, loaded)): (
                 (loaded.fingerprint, loaded.outputs, digests, question.score, method.name),
@@ -126,11 +123,6 @@ class StrangersSeen:
                 self._kept.move_to_end(keys[place])
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-
-
-def _list_pictures(sight: Sight) -> Sequence[Picture]:
-    source = sight.picture.source or sight.picture.digest
-    return list_references(sight.loaded.labels, source, FEWEST_OTHERS)
 
 
 def _read_shipped(loaded: LoadedModel, question: Question, method: str, place: str) -> Strangers | None:

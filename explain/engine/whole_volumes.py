@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from explain.bundled.caution import caution_of
 from explain.engine.explainer import Explainer
 from explain.engine.explanation import PictureExplanation, Prediction
+from explain.engine.judging import Judge, Verdicts
+from explain.engine.measuring import Meter
 from explain.engine.question import DEFAULT_METHODS, Layers, Question, Targets, build_question
 from explain.engine.sight import Sight, SightKey
 from explain.engine.slices import SliceAnswer
 from explain.errors import ModelError, PictureError
+from explain.faithfulness.measured import Measured
+from explain.faithfulness.probe import find_allowed
+from explain.faithfulness.references import describe_unlike_volumes, list_volumes, name_volumes
+from explain.faithfulness.verdict import Verdict
+from explain.maps.mask import MaskSettings
 from explain.maps.volume_map import FEW_CELLS, VolumeMap
 from explain.methods import Settings
 from explain.models.own_module import name_modules
@@ -25,7 +34,7 @@ from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture
 from explain.pictures.volume_preprocessing import VolumePreprocessing
 from explain.progress import Progress, Watch
-from explain.volumes.model_input import VolumeInput, prepare_volume
+from explain.volumes.model_input import Block, VolumeInput, prepare_volume
 from explain.volumes.planes import Plane
 from explain.volumes.volume import Volume
 
@@ -34,10 +43,7 @@ if TYPE_CHECKING:
 
     from explain.models.loaded import LoadedModel
 
-UNJUDGED = (
-    "Maps of volumes come without a verdict: what a verdict asks was measured on pictures alone. They agree with the "
-    "network's evidence less often than people think (SE3D, arXiv 2405.14584)."
-)
+SELDOM = "Maps of volumes agree with the network's evidence less often than people think (SE3D, arXiv 2405.14584)."
 """What is said once beside the maps of a volume."""
 
 _NOT_SHOWN = "The model was not shown this slice: its input ends before. Choose one nearer to the middle."
@@ -49,9 +55,13 @@ class VolumeSight(Sight):
 
     Attributes:
         volume: what is looked at.
+        input: the model's input and where it lies.
     """
 
+    what: ClassVar[str] = "volume"
+
     volume: Volume | None = None
+    input: VolumeInput | None = None
 
     @classmethod
     def of(cls, volume: Volume, loaded: LoadedModel) -> VolumeSight:
@@ -71,21 +81,19 @@ class VolumeSight(Sight):
         index = there[len(there) // 2]
         if volume.get_view().flips[0]:
             index = volume.count() - 1 - index
-        sight = cls(volume.slice(index), loaded, volume=volume)
-        _ = sight.input  # refused here, and not in the midst of the work
-        return sight
+        return cls(volume.slice(index), loaded, volume=volume, input=prepare_volume(volume, loaded.preprocessing))
 
-    @cached_property
-    def input(self) -> VolumeInput:
-        """The model's input and where it lies."""
-        assert self.volume is not None and isinstance(self.loaded.preprocessing, VolumePreprocessing)
-        return prepare_volume(self.volume, self.loaded.preprocessing)
+    @property
+    def block(self) -> Block:
+        """The part of the volume that the model's input shows."""
+        assert self.input is not None
+        return self.input.block
 
     @property
     def key(self) -> SightKey:
         """Equal for equal content, whatever volume and model are called."""
         assert self.volume is not None
-        return self.loaded.fingerprint, self.loaded.outputs, f"volume {self.volume.digest}", ""
+        return self.loaded.fingerprint, self.loaded.outputs, f"volume {self.volume.digest}", self.view.name
 
     @cached_property
     def box(self) -> Box:
@@ -94,7 +102,8 @@ class VolumeSight(Sight):
 
     def prepare(self) -> Tensor:
         """The model's input, `(1, C, d, h, w)`."""
-        return self.input.tensor
+        assert self.input is not None
+        return self.view.change(self.input.tensor)
 
     def measure_cell(self, grid: Sequence[int]) -> tuple[float, ...] | None:
         """Millimetres of a cell along slices, rows and columns of the input; None where they are not known."""
@@ -102,8 +111,42 @@ class VolumeSight(Sight):
         own = self.volume.steps
         if own is None:
             return None
-        spans, axes = self.input.block.spans, self.input.block.view.axes
+        spans, axes = self.block.spans, self.block.view.axes
         return tuple(own[axis] * spans[axis].length / count for axis, count in zip(axes, grid, strict=True))
+
+    @property
+    def seed(self) -> int:
+        """Of masks, the same for the same content."""
+        assert self.volume is not None
+        return int(self.volume.digest[:8], 16)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the model's input is the same everywhere."""
+        assert self.input is not None
+        return bool((self.input.tensor == self.input.tensor[:, :, :1, :1, :1]).all())
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """The blocks of the model's input that may be hidden, `(CELLS, CELLS, CELLS)` bool: those on the volume."""
+        assert self.volume is not None
+        stored = find_allowed(self.volume.stored.shape[:3], self.block.spans)
+        return np.ascontiguousarray(self.block.view.turn(stored))
+
+    def name_others(self, count: int) -> tuple[str, ...]:
+        """What tells the volumes of `list_others` apart."""
+        return name_volumes(count)
+
+    def list_others(self, count: int) -> list[Sight]:
+        """So many drawn phantoms under the same model; none where they cannot be its input."""
+        try:
+            return [VolumeSight.of(volume, self.loaded) for volume in list_volumes(count)]
+        except PictureError:
+            return []
+
+    def describe_unlikeness(self) -> str:
+        """Why phantoms say little about its maps, as the end of a sentence; empty where they do."""
+        return describe_unlike_volumes(self.loaded.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +167,8 @@ class VolumeExplanation:
         notes: what a reader must know, in sentences.
         score: what of the classes was differentiated.
         device: where it was worked out, and in which precision.
+        verdicts: what is said of each map, by its key, where they were asked for.
+        masks: how its maps become masks, where that was chosen: for its files and its manifest.
     """
 
     volume: Volume
@@ -138,6 +183,8 @@ class VolumeExplanation:
     notes: tuple[str, ...]
     score: Score = "logit"
     device: str = "CPU"
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    masks: MaskSettings | None = None
 
     def lay_on(self, picture: Picture) -> PictureExplanation:
         """The same as the answer to one slice of the volume: predictions are those of the whole, each map is cut there.
@@ -161,6 +208,7 @@ class VolumeExplanation:
             unavailable={**self.unavailable, **beside},
             outputs=self.model.outputs,
             caution=" ".join(self.cautions),
+            verdicts=self.verdicts,
         )
 
     def answer_slice(self, plane: Plane, index: int) -> SliceAnswer:
@@ -190,12 +238,23 @@ class VolumeExplainer:
 
     Args:
         explainer: explains what it is shown.
+        judge: judges its maps.
+        meter: measures them.
         load: loads a model, as `Engine.load` does.
         describe: says where networks run.
     """
 
-    def __init__(self, explainer: Explainer, load: Callable[[Any], LoadedModel], describe: Callable[[], str]):
+    def __init__(
+        self,
+        explainer: Explainer,
+        judge: Judge,
+        meter: Meter,
+        load: Callable[[Any], LoadedModel],
+        describe: Callable[[], str],
+    ):
         self._explainer = explainer
+        self._judge = judge
+        self._meter = meter
         self._load = load
         self._describe = describe
 
@@ -210,6 +269,7 @@ class VolumeExplainer:
         score: Score = "logit",
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
+        verdicts: bool = False,
     ) -> VolumeExplanation:
         """Explain a volume by several methods, which share one pass of the network.
 
@@ -224,14 +284,59 @@ class VolumeExplainer:
             score: see there.
             progress: see there.
             cancel: see there.
+            verdicts: also judge the maps; see `judge`.
 
         Raises:
             ExplainError: with a sentence on what was wrong.
         """
         loaded = self._load(model)
         question = build_question(loaded, methods, name_modules(loaded, layer), target, settings or {}, score)
-        found = explain_whole(self._explainer, volume, loaded, question, Watch(progress, cancel))
-        return replace(found, device=self._describe())
+        watch = Watch(progress, cancel)
+        found = replace(explain_whole(self._explainer, volume, loaded, question, watch), device=self._describe())
+        if verdicts:
+            for said in self._judge.judge(VolumeSight.of(volume, loaded), question, watch):
+                found = replace(found, verdicts=said)
+        return found
+
+    def judge(
+        self,
+        volume: Volume,
+        model: Any,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: Layers = "auto",
+        target: Targets = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[Verdicts]:
+        """Measure whether the maps of a volume may be believed: blocks of it are hidden, its maps compared with those
+        of other classes, of copies that nobody can tell from it, and of drawn phantoms. The arguments are those of
+        `explain`; what is told is that of `Engine.judge`.
+        """
+        loaded = self._load(model)
+        question = build_question(loaded, methods, name_modules(loaded, layer), target, settings or {}, score)
+        yield from self._judge.judge(VolumeSight.of(volume, loaded), question, Watch(progress, cancel))
+
+    def measure(
+        self,
+        volume: Volume,
+        model: Any,
+        methods: str | Sequence[str] = DEFAULT_METHODS,
+        layer: Layers = "auto",
+        target: Targets = "auto",
+        settings: Mapping[str, Settings | Mapping[str, Any]] | None = None,
+        score: Score = "logit",
+        progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        measures: Collection[str] | None = None,
+    ) -> Measured:
+        """Measure how the maps of a volume compare, with blocks of it hidden in place of a picture's cells; see
+        `Engine.measure`.
+        """
+        loaded = self._load(model)
+        question = build_question(loaded, methods, name_modules(loaded, layer), target, settings or {}, score)
+        return self._meter.measure(VolumeSight.of(volume, loaded), question, Watch(progress, cancel), measures)
 
 
 def explain_whole(
@@ -244,7 +349,7 @@ def explain_whole(
     """
     sight = VolumeSight.of(volume, loaded)
     explained = explainer.explain(sight, question, list_views("none"), watch, Passes(), len(loaded.labels))
-    block, maps = sight.input.block, []
+    block, maps = sight.block, []
     for heatmap in explained.maps:
         values = block.turn_back(heatmap.values)
         values.setflags(write=False)
@@ -255,6 +360,7 @@ def explain_whole(
         maps.append(one)
     request = loaded.request
     strange = caution_of(request.name, sight.picture, request.source, loaded.labels)
+    assert sight.input is not None
     cautions = (*filter(None, [strange]), *sight.input.notes)
     return VolumeExplanation(
         volume,
@@ -266,6 +372,6 @@ def explain_whole(
         tuple(maps),
         explained.unavailable,
         cautions,
-        (*cautions, UNJUDGED),
+        (*cautions, SELDOM),
         question.score,
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explain.faithfulness.probe import CELLS, draw_masks
+from explain.faithfulness.probe import draw_masks
 from explain.methods.occlusion import Fill, make_baseline
+from explain.methods.space import enlarge
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ class Bank:
 
     Attributes:
         fill: what stands in for what is hidden.
-        masks: `(M, CELLS, CELLS)` bool, True where a cell is hidden.
+        masks: `(M, CELLS, CELLS)` bool, of a volume with a third axis, True where a cell is hidden.
         answers: a score for each answer of the network, for each mask, `(M, answers)` float64.
         whole: the same for the picture with nothing hidden, `(answers,)`.
         hidden: the same with everything hidden.
@@ -83,7 +84,7 @@ def fill_bank(
     done = 0 if start is None else len(start.masks)
     shown = [masks[done:]]
     if start is None:
-        shown += [np.zeros((1, CELLS, CELLS), dtype=bool), allowed[None]]
+        shown += [np.zeros_like(allowed)[None], allowed[None]]
     cells = torch.from_numpy(np.concatenate(shown))
     baseline = make_baseline(runner.picture, fill)
 
@@ -129,14 +130,12 @@ def hide(picture: Tensor, baseline: Tensor, cells: Tensor) -> Tensor:
     """A picture with cells hidden, softly: within half a cell of an edge both are mixed.
 
     Args:
-        picture: the model's input, `(1, C, H, W)`.
+        picture: the model's input, `(1, C, H, W)` or `(1, C, D, H, W)`.
         baseline: what stands in for it, in the same shape.
-        cells: `(n, h, w)` bool, True where a cell is hidden.
+        cells: `(n, h, w)` or `(n, d, h, w)` bool, True where a cell is hidden.
 
     Returns:
-        `(n, C, H, W)`.
+        `(n, C, H, W)` or `(n, C, D, H, W)`.
     """
-    from torch.nn.functional import interpolate
-
-    share = interpolate(cells[:, None].to(picture), picture.shape[2:], mode="bilinear")
+    share = enlarge(cells[:, None].to(picture), picture.shape[2:])
     return picture + (baseline - picture) * share

@@ -39,7 +39,12 @@ class Best:
 
 
 def find_best(
-    maps: Mapping[str, np.ndarray], baselines: Mapping[str, np.ndarray], banks: Sequence[Bank], target: int, seed: int
+    maps: Mapping[str, np.ndarray],
+    baselines: Mapping[str, np.ndarray],
+    banks: Sequence[Bank],
+    target: int,
+    seed: int,
+    what: str = "picture",
 ) -> Best:
     """The map whose hiding correlation is higher than that of each other under each way of hiding.
 
@@ -49,12 +54,13 @@ def find_best(
         banks: of one picture, one for each way of hiding that can judge it.
         target: the explained class.
         seed: of the draws.
+        what: what the maps are of, in a word.
     """
     maps = _join_same(maps)
     if len(maps) < 2:
         return Best(None, "There are no two different maps that could be compared.")
     if not banks:
-        return Best(None, "Hiding does not take the class away on this picture, so that it cannot tell maps apart.")
+        return Best(None, f"Hiding does not take the class away on this {what}, so that it cannot tell maps apart.")
     names = [*maps, *baselines]
     cells = np.stack([*maps.values(), *baselines.values()]).astype(np.float64)
     drawn = [_redraw(cells, bank, target, seed) for bank in banks]
@@ -68,20 +74,20 @@ def find_best(
     ways = " and ".join(bank.fill for bank in banks)
     how = f"measured under {masks} masks, hidden by {ways}"
     if not all(beats(other) for other in range(len(maps)) if other != ahead):
-        return Best(None, f"No method is better than the others beyond noise on this picture ({how}).")
+        return Best(None, f"No method is better than the others beyond noise on this {what} ({how}).")
     unbeaten = tuple(names[at] for at in range(len(maps), len(names)) if not beats(at))
     if unbeaten:
         listed = ", ".join(f"“{name}”" for name in unbeaten)
         return Best(
             None,
-            f"{title} is better than the other methods on this picture, but not than what means nothing: {listed} "
+            f"{title} is better than the other methods on this {what}, but not than what means nothing: {listed} "
             f"({how}).",
             unbeaten,
         )
     return Best(
         title,
-        f"Best on this picture: {title}. Its hiding correlation is higher than that of every other method here, and of "
-        f"maps of no meaning, by more than a new draw of masks would change it ({how}). On another picture it may be "
+        f"Best on this {what}: {title}. Its hiding correlation is higher than that of every other method here, and of "
+        f"maps of no meaning, by more than a new draw of masks would change it ({how}). On another {what} it may be "
         "another.",
     )
 

@@ -41,7 +41,8 @@ class Changes:
 
     Attributes:
         fill: what stands in for what is hidden.
-        hidden: how much of each cell is hidden, `(n, h, w)` float32, 0…1, on any grid over the whole input.
+        hidden: how much of each cell is hidden, `(n, h, w)` float32, of a volume `(n, d, h, w)`, 0…1, on any grid over
+            the whole input.
         shares: how much of what may be hidden is, `(n,)`, 0…1.
     """
 
@@ -128,17 +129,17 @@ def show_as_marked(shown: np.ndarray) -> Changes:
         shown: the map `(h, w)`, 0…1.
     """
     hidden = np.stack([1 - shown, np.zeros_like(shown)]).astype(np.float32)
-    return Changes("grey", hidden, hidden.mean((1, 2)))
+    return Changes("grey", hidden, hidden.reshape(2, -1).mean(1))
 
 
 def apply(picture: Tensor, changes: Changes, seed: int) -> Tensor:
-    """The changed versions, `(n, C, H, W)`.
+    """The changed versions, `(n, C, H, W)`, or `(n, C, D, H, W)` of a volume, which has no harmonic fill.
 
     Cells have soft edges, as in the bank of masks; only the harmonic fill, which the edges of the hole decide, has hard
     ones.
 
     Args:
-        picture: the model's input, `(1, C, H, W)`.
+        picture: the model's input, `(1, C, H, W)` or `(1, C, D, H, W)`.
         changes: what to hide.
         seed: of the harmonic fill's noise.
     """

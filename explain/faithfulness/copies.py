@@ -32,13 +32,13 @@ class Copy(View):
 
     Attributes:
         noise: seed of the noise; None for none.
-        shift: pixels of the input down and to the right.
+        shift: pixels of the input along each axis: down and to the right, and of a volume from slice to slice before.
         light: factor on the normalised input.
         spread: of the noise, in units of the normalised input.
     """
 
     noise: int | None = None
-    shift: tuple[int, int] = (0, 0)
+    shift: tuple[int, ...] = (0, 0)
     light: float = 1.0
     spread: float = 0.0
 
@@ -48,27 +48,30 @@ class Copy(View):
         return f"copy {self.noise} {self.shift} {self.light:g}"
 
     def change(self, picture: Tensor) -> Tensor:
-        """The model's input `(1, C, H, W)` as this copy shows it."""
+        """The model's input `(1, C, H, W)` or `(1, C, D, H, W)` as this copy shows it."""
         import torch
 
         changed = picture * self.light
         if self.noise is not None:
             generator = torch.Generator().manual_seed(self.noise)
             changed = changed + self.spread * torch.randn(picture.shape, generator=generator).to(picture)
-        if self.shift != (0, 0):
-            changed = torch.roll(changed, self.shift, (2, 3))
+        if any(self.shift):
+            changed = torch.roll(changed, self.shift, tuple(range(2, changed.ndim)))
         return changed
 
 
-def list_copies(std: tuple[float, ...]) -> tuple[Copy, ...]:
-    """Eight copies.
+def list_copies(std: tuple[float, ...], axes: int = 2) -> tuple[Copy, ...]:
+    """Eight copies of a picture, ten of a volume.
 
     Args:
         std: by which the model's preprocessing divides: noise is of the pixels, and the input is in units of this.
+        axes: of space that the input has.
     """
     spread = NOISE * len(std) / sum(std)
     noisy = [Copy(noise=seed, spread=spread) for seed in (0, 1)]
-    shifted = [Copy(shift=shift) for shift in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    shifted = [
+        Copy(shift=tuple(by if axis == at else 0 for at in range(axes))) for axis in range(axes) for by in (1, -1)
+    ]
     lit = [Copy(light=1 + LIGHT), Copy(light=1 - LIGHT)]
     return (*noisy, *shifted, *lit)
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import permutations, product
 
 import numpy as np
 
 from explain.faithfulness.bank import Bank
 from explain.faithfulness.probe import CELLS
+
+_STEP = 2  # cells from shift to shift of a volume's map: all shifts would be eight times as many
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class Hiding:
     Attributes:
         value: the hiding correlation, -1…1; NaN for a map without anything above zero, or where no mask moved
             the score.
-        moved: that of moved copies of the map, `(511,)`, or fewer where the input is no square.
+        moved: that of moved copies of the map, `(511,)`, or fewer where the input is no square; of a volume see `move`.
         others: that of maps of other pictures, `(n,)`.
         masks: how many masks it rests on.
     """
@@ -60,19 +63,24 @@ def find_chance(value: float, others: np.ndarray) -> float:
 
 
 def judge_by_hiding(
-    cells: np.ndarray, others: np.ndarray, banks: Sequence[Bank], target: int, square: bool = True, apart: bool = False
+    cells: np.ndarray,
+    others: np.ndarray,
+    banks: Sequence[Bank],
+    target: int,
+    sides: Sequence[int] | None = None,
+    apart: bool = False,
 ) -> Hiding:
     """The hiding correlation of a map, and of what it is compared with.
 
     Args:
-        cells: the map on the grid, `(CELLS, CELLS)`, at least 0; see `lay_on_cells`.
-        others: maps of other pictures, `(n, CELLS, CELLS)`.
+        cells: the map on the grid, `(CELLS, CELLS)`, of a volume with a third axis, at least 0; see `lay_on_cells`.
+        others: maps of other pictures, `(n, CELLS, CELLS)`, or of other volumes.
         banks: of the picture, under one or several fills.
         target: the explained class.
-        square: the model's input is one, so that a map may be turned.
+        sides: of the model's input; see `move`.
         apart: see `correlate`.
     """
-    moved = move(cells, square)
+    moved = move(cells, sides)
     values = correlate(np.concatenate([cells[None], moved, others]), banks, target, apart)
     masks = sum(len(bank.masks) for bank in banks)
     return Hiding(float(values[0]), values[1 : 1 + len(moved)], values[1 + len(moved) :], masks)
@@ -83,7 +91,7 @@ def correlate(maps: np.ndarray, banks: Sequence[Bank], target: int, apart: bool 
     fills it is that of all masks, the falls under each fill in units of their own spread there.
 
     Args:
-        maps: `(n, CELLS, CELLS)`, at least 0.
+        maps: `(n, CELLS, CELLS)`, of volumes with a third axis, at least 0.
         banks: of the picture, under one or several fills.
         target: the class.
         apart: the score falls beyond what all scores fall on average, see `Bank.find_falls_apart`.
@@ -92,14 +100,15 @@ def correlate(maps: np.ndarray, banks: Sequence[Bank], target: int, apart: bool 
         `(n,)`, -1…1; NaN where one of both is the same under every mask.
     """
     masks = np.concatenate([bank.masks.reshape(len(bank.masks), -1) for bank in banks])
-    shares = maps.reshape(len(maps), -1) @ masks.T.astype(np.float64)
+    flat = maps.reshape(len(maps), -1)
+    shares = flat @ masks.T.astype(np.float64)
     falls = np.concatenate(
         [_scale(bank.find_falls_apart(target) if apart else bank.find_falls(target)) for bank in banks]
     )
     shares = shares - shares.mean(1, keepdims=True)
     spread, fell = np.sqrt((shares**2).sum(1)), np.sqrt((falls**2).sum())
     # What is left of equal numbers after rounding is no spread.
-    still = (spread <= 1e-12 * np.maximum(maps.sum((1, 2)), 1e-300)) | (fell == 0)
+    still = (spread <= 1e-12 * np.maximum(flat.sum(1), 1e-300)) | (fell == 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         values: np.ndarray = np.where(still, np.nan, (shares @ falls) / (spread * fell))
     return values
@@ -112,28 +121,38 @@ def _scale(falls: np.ndarray) -> np.ndarray:
     return falls / spread if spread > 1e-6 / np.sqrt(len(falls)) else np.zeros_like(falls)
 
 
-def move(cells: np.ndarray, square: bool = True) -> np.ndarray:
-    """A map in all other places: each of its turns and mirror images, shifted by each number of cells around the edges.
+def move(cells: np.ndarray, sides: Sequence[int] | None = None) -> np.ndarray:
+    """A map in all other places: each of its turns and mirror images, shifted by each number of cells around the edges;
+    of a volume by each even number, which are moves enough.
 
     Args:
-        cells: `(CELLS, CELLS)`.
-        square: the cells are squares; else a quarter turn would change the map's shape.
+        cells: `(CELLS, CELLS)`, or `(CELLS, CELLS, CELLS)` of a volume.
+        sides: of the model's input, along the same axes. Only axes of one length change places: else a quarter turn
+            would change the map's shape. Left out, all are of one length.
 
     Returns:
-        `(511, CELLS, CELLS)`, or 255; never the map as it is.
+        `(511, CELLS, CELLS)`, or 255; of a volume 3,071, 1,023 or 511. Never the map as it is.
     """
-    moved: np.ndarray = cells.ravel()[_list_moves(square)].reshape(-1, *cells.shape)
+    alike = tuple((sides or cells.shape).index(side) for side in (sides or cells.shape))
+    moved: np.ndarray = cells.ravel()[_list_moves(alike)].reshape(-1, *cells.shape)
     return moved
 
 
 @cache
-def _list_moves(square: bool) -> np.ndarray:
-    """Which cell comes to lie where in each move, `(511, CELLS²)` or `(255, CELLS²)`."""
-    places = np.arange(CELLS * CELLS).reshape(CELLS, CELLS)
-    images = []
-    for turn in range(4) if square else (0, 2):
-        turned = np.rot90(places, turn)
-        images += [turned, turned[:, ::-1]]
-    shifts = [(down, across) for down in range(CELLS) for across in range(CELLS)]
-    moves = [np.roll(image, shift, (0, 1)).ravel() for image in images for shift in shifts]
+def _list_moves(alike: tuple[int, ...]) -> np.ndarray:
+    """Which cell comes to lie where in each move, `(moves, cells)`.
+
+    Args:
+        alike: for each axis, the first of its length.
+    """
+    axes = len(alike)
+    places = np.arange(CELLS**axes).reshape((CELLS,) * axes)
+    images = [
+        np.flip(places.transpose(order), tuple(axis for axis, turned in enumerate(turns) if turned))
+        for order in permutations(range(axes))
+        if all(alike[order[axis]] == alike[axis] for axis in range(axes))
+        for turns in product((False, True), repeat=axes)
+    ]
+    shifts = [*product(range(0, CELLS, 1 if axes == 2 else _STEP), repeat=axes)]
+    moves = [np.roll(image, shift, tuple(range(axes))).ravel() for image in images for shift in shifts]
     return np.stack(moves[1:])

@@ -1,4 +1,6 @@
-"""Pictures that the one under test is compared with: the examples that ship, whole, mirrored and in parts."""
+"""What a picture or a volume under test is compared with: the examples that ship, whole, mirrored and in parts; drawn
+volumes.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,18 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
+from explain.bundled.phantoms.draw import SPACING, draw_phantom
+from explain.bundled.phantoms.kinds import KINDS
 from explain.bundled.pictures import bundled_pictures
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture, build_picture
+from explain.volumes.from_array import build_volume
+from explain.volumes.volume import Volume
 from explain.worlds import phantoms
 
 _LONGEST = 384  # pixels; more would only be cut down again by the model's own input
 _PHANTOM, _PHANTOMS = 64, 9_500_000  # side, and the first seed; no network learned from these
+_VOLUMES = 9_600_000  # the first seed; no network learned from these either
 _PART = 0.7  # of each side
 _PLACES = ((0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0))  # of a part: how far down and across, 0…1
 
@@ -43,6 +50,29 @@ def describe_unlikeness(picture: Picture) -> str:
     if picture.kind != "scan":
         return ""
     return "how its maps compare with those of other scans, because the pictures at hand are none"
+
+
+def name_volumes(count: int) -> tuple[str, ...]:
+    """What tells the volumes of `list_volumes` from others, without drawing them."""
+    return tuple(f"phantom {seed}" for seed in range(_VOLUMES, _VOLUMES + count))
+
+
+@cache
+def list_volumes(count: int) -> tuple[Volume, ...]:
+    """Drawn phantoms, of every kind in turn, as they lie in the files that ship."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.diag(SPACING)[::-1]
+    drawn = [draw_phantom(KINDS[seed % len(KINDS)].name, seed) for seed in range(_VOLUMES, _VOLUMES + count)]
+    return tuple(build_volume(one.values, affine, f"phantom {one.seed}", unit="HU") for one in drawn)
+
+
+def describe_unlike_volumes(labels: Sequence[str]) -> str:
+    """Why these volumes say little about the maps of a model with these labels, as the end of a sentence; empty where
+    they do.
+    """
+    if {*labels} == {kind.name for kind in KINDS}:
+        return ""
+    return "how its maps compare with those of other scans, because the volumes at hand are drawn phantoms"
 
 
 @cache

@@ -180,6 +180,7 @@ class Evidence:
         transplants: what places of the picture do to other pictures; none where not tried.
         hottest: the numbers of the map's hottest cells.
         missing: what was not measured, and why.
+        what: what the map is of: a picture, or a volume.
     """
 
     label: str
@@ -196,6 +197,7 @@ class Evidence:
     transplants: Sequence[Transplant] = ()
     hottest: frozenset[int] = frozenset()
     missing: tuple[str, ...] = ()
+    what: str = "picture"
 
     @property
     def most_alike(self) -> float | None:
@@ -233,13 +235,13 @@ def _say_hidden(evidence: Evidence) -> Mark | None:
     if not evidence.hidden:
         return None
     able = [way for way in evidence.hidden if way.can_judge]
-    label = evidence.label
+    label, what = evidence.label, evidence.what
     if not able:
         kept = max((way.kept or 0.0) for way in evidence.hidden)
         sentence = (
-            f"Even with everything hidden the model says “{label}”: no map of this picture can be checked by hiding."
+            f"Even with everything hidden the model says “{label}”: no map of this {what} can be checked by hiding."
             if kept >= STILL_NAMED
-            else f"Hiding parts of this picture does not move the score of “{label}”, so the map cannot be checked."
+            else f"Hiding parts of this {what} does not move the score of “{label}”, so the map cannot be checked."
         )
         return Mark("cannot be checked", sentence, "hiding", kept, count=evidence.hidden[0].hiding.masks)
     found = evidence.together or able[0].hiding
@@ -279,7 +281,7 @@ def _say_hidden(evidence: Evidence) -> Mark | None:
             f"{len(null):,} comparison maps). It shows where this model looks, not that it is right.{weaker}",
             **figures,
         )
-    return Mark("undecided", "On this picture the check cannot tell the map from a map of no meaning.", **figures)
+    return Mark("undecided", f"On this {what} the check cannot tell the map from a map of no meaning.", **figures)
 
 
 def _find_bound(found: Hiding, calibrated: bool) -> float | None:
@@ -322,7 +324,8 @@ def _say_unsteady(evidence: Evidence) -> Mark | None:
         return None
     return Mark(
         "unsteady",
-        "Changes when the picture changes in ways nobody can see, though the answer stays. Do not read its details.",
+        f"Changes when the {evidence.what} changes in ways nobody can see, though the answer stays. Do not read its "
+        "details.",
         "copies",
         evidence.steadiness,
         tuple(np.sort(evidence.strangers).tolist()),

@@ -95,6 +95,11 @@ class Mask:
         return float(self.pixels.mean())
 
     @property
+    def compared(self) -> np.ndarray:
+        """What is compared with other masks, bool; of one shape for all of a picture."""
+        return self.pixels
+
+    @property
     def areas_aside(self) -> tuple[float, float]:
         """Those of the masks at a lower and a higher threshold, 0…1."""
         lower, higher = (float(pixels.mean()) for pixels in self.aside)
@@ -223,7 +228,7 @@ def find_overlap(first: np.ndarray, second: np.ndarray) -> float:
 
 def compare_masks(masks: Sequence[Mask]) -> np.ndarray:
     """The overlap of every pair of masks of one picture, `(n, n)`; see `find_overlap`."""
-    return np.array([[find_overlap(one.pixels, other.pixels) for other in masks] for one in masks])
+    return np.array([[find_overlap(one.compared, other.compared) for other in masks] for one in masks])
 
 
 def _reduce(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

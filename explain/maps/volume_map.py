@@ -19,6 +19,9 @@ from explain.volumes.volume import Volume
 ENDS = "ends of the volume's map"
 """Where a cut's details hold the lowest and the highest value of the whole map."""
 
+WHOLE = "map of the volume"
+"""Where they hold the `VolumeMap` that it is a cut of."""
+
 FEW_CELLS = 4
 """Fewer cells along an axis than this are said beside the map."""
 
@@ -131,7 +134,7 @@ class VolumeMap:
         share = np.float32(inside - below)
         values = np.ascontiguousarray(turned[below] * (1 - share) + turned[above] * share, dtype=np.float32)
         values.setflags(write=False)
-        details = {**self.heatmap.details, ENDS: self.ends, WHOLE_GRID: self.values.shape}
+        details = {**self.heatmap.details, ENDS: self.ends, WHOLE: self, WHOLE_GRID: self.values.shape}
         return replace(self.heatmap, values=values, box=self._find_box(plane), details=details)
 
     @cached_property

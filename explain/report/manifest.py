@@ -30,7 +30,14 @@ from explain.networks.meaning import Outputs
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.scaling import MOST_WHITE, RULES
-from explain.report.masks import MaskEntry, find_masks, write_mask
+from explain.report.masks import (
+    MaskEntry,
+    VolumeMaskEntry,
+    find_masks,
+    find_volume_masks,
+    write_mask,
+    write_volume_mask,
+)
 from explain.report.sentence import SENTENCE_RULES, write_sentence
 from explain.settings import read_refusal
 from explain.volumes.planes import Plane
@@ -176,7 +183,7 @@ class MapEntry(_Entry):
     asked for.
 
     `box` is left, top, right, bottom in the picture's pixels; of a volume, whose digest `picture` is then, from where
-    to where along slices, rows and columns, in voxels.
+    to where along slices, rows and columns, in voxels. `volume_mask` is that of all of a volume.
     """
 
     key: str
@@ -193,6 +200,7 @@ class MapEntry(_Entry):
     warnings: tuple[str, ...]
     verdict: VerdictEntry | None = None
     mask: MaskEntry | None = None
+    volume_mask: VolumeMaskEntry | None = None
 
 
 class Manifest(_Entry):
@@ -258,9 +266,11 @@ def build_manifest(
         )
         found = [] if entry.masks is None else find_masks(entry, entry.masks)
         high = {one.heatmap.key: write_mask(one) for one in found}
+        wholes = {one.heatmap.key: write_volume_mask(one.whole, one.others) for one in found if one.whole is not None}
         for heatmap in entry.maps:
             made = _write_map(name_map(index, heatmap), digest, heatmap, heatmap.box, entry.verdicts.get(heatmap.key))
-            maps.append(made.model_copy(update={"mask": high.get(heatmap.key)}))
+            mask, whole = high.get(heatmap.key), wholes.get(heatmap.key)
+            maps.append(made.model_copy(update={"mask": mask, "volume_mask": whole}))
     return Manifest(
         pictures=tuple(pictures),
         model=_write_model(explanation.model, _point_to(model_file, folder)),
@@ -335,10 +345,12 @@ def build_volume_manifest(
         layers=answer.layers,
         targets=answer.targets,
     )
-    maps = [
-        _write_map(one.key, digest, one.heatmap, tuple(end for span in one.block.spans for end in span))
-        for one in answer.maps
-    ]
+    whole = {found.one.key: write_volume_mask(found.mask, found.others) for found in find_volume_masks(answer)}
+    maps = []
+    for one in answer.maps:
+        box = tuple(end for span in one.block.spans for end in span)
+        made = _write_map(one.key, digest, one.heatmap, box, answer.verdicts.get(one.key))
+        maps.append(made.model_copy(update={"volume_mask": whole.get(one.key)}))
     return Manifest(
         format=2,
         volumes=(entry,),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from explain.engine.explanation import Explanation, PictureExplanation
+from explain.engine.whole_volumes import VolumeExplanation
+from explain.maps.heatmap import Heatmap
 from explain.maps.mask import MaskSettings
 from explain.maps.render import encode_png
+from explain.maps.volume_mask import VolumeMask
 from explain.pictures.geometry import Box
 from explain.report.export import encode_manifest, make_file_name, name_overlays
-from explain.report.masks import MapMask, find_masks
+from explain.report.masks import MapMask, find_masks, find_volume_masks
 from explain.report.scans.gathering import Gatherer, SliceMap, has_place
 from explain.report.scans.nifti import encode_nifti
 from explain.report.scans.writing import pack
@@ -43,8 +46,9 @@ class MaskFiles:
             return {}
         masks = {found.heatmap.key: found for found in find_masks(entry, entry.masks)}
         if has_place(entry.picture):
-            self._gather(entry, masks)
-        return {
+            self._gather(entry, {key: found for key, found in masks.items() if found.whole is None})
+        files = _encode_wholes([(found.heatmap, found.whole) for found in masks.values() if found.whole is not None])
+        return files | {
             f"{Path(name).stem}.mask.png": encode_png(masks[heatmap.key].mask.enlarge().astype(np.uint8) * INSIDE)
             for name, heatmap in name_overlays(number - 1, entry, masks)
         }
@@ -69,6 +73,22 @@ class MaskFiles:
                 free = f"{name}-{number}.mask.nii.gz"
             files[free] = encode_nifti(scan.values, scan.affine)
         return files
+
+
+def encode_volume_masks(answer: VolumeExplanation) -> dict[str, bytes]:
+    """The masks of the maps of a volume as NIfTI, by file name; none where nobody knows where it lies."""
+    return _encode_wholes([(found.one.heatmap, found.mask) for found in find_volume_masks(answer)])
+
+
+def _encode_wholes(masks: Sequence[tuple[Heatmap, VolumeMask]]) -> dict[str, bytes]:
+    """A NIfTI file a mask whose place is known, by file name: 1 where the map is high."""
+    return {
+        f"volume-{make_file_name(one.method)}-{make_file_name(one.layer)}-{one.target}.mask.nii.gz": encode_nifti(
+            mask.voxels.astype(np.float32), mask.affine
+        )
+        for one, mask in masks
+        if mask.affine is not None
+    }
 
 
 def encode_masks(explanation: Explanation, settings: MaskSettings) -> bytes:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from explain.engine.explanation import PictureExplanation
+from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import PictureError
 from explain.maps.heatmap import Heatmap
-from explain.maps.mask import Mask, MaskSettings, compare_masks, find_mask
+from explain.maps.mask import Mask, MaskSettings, compare_masks, find_mask, find_overlap
+from explain.maps.volume_map import WHOLE, VolumeMap
+from explain.maps.volume_mask import MaskCut, VolumeMask, find_volume_mask
 from explain.percent import write_share
 from explain.pictures.picture import Picture
 
@@ -26,7 +29,8 @@ class MapMask:
         heatmap: the map.
         mask: where it is high.
         millimetres: the mask's area in mm²; None where nobody knows how large the picture's pixels are.
-        others: by the keys of the picture's other maps of the same class, the overlap with their masks, 0…1.
+        others: by the keys of the picture's other maps of the same class, the overlap with their masks, 0…1; of a
+            volume, those of all of it.
     """
 
     heatmap: Heatmap
@@ -35,8 +39,18 @@ class MapMask:
     others: Mapping[str, float]
 
     @property
+    def whole(self) -> VolumeMask | None:
+        """The mask of all of the volume, where the picture is a slice of one that was explained whole."""
+        return self.mask.whole if isinstance(self.mask, MaskCut) else None
+
+    @property
     def sentence(self) -> str:
         """How large it is, and how large with the threshold a little higher and lower."""
+        if self.whole is not None:
+            here = (
+                f"here in {write_share(self.mask.area)} of the slice" if self.mask.pixels.any() else "not on this slice"
+            )
+            return f"{self.whole.describe()}; {here}"
         lower, higher = self.mask.areas_aside
         area = "" if self.millimetres is None else f", {self.millimetres:,.0f} mm²"
         between = f"{write_share(higher)} to {write_share(lower)}"
@@ -67,8 +81,35 @@ class MaskEntry(BaseModel):
     followed: bool
 
 
+class VolumeMaskEntry(BaseModel):
+    """A mask of a volume as a manifest has it; see `explain.maps.volume_mask.VolumeMask`.
+
+    `extents` are from where to where it reaches along slices, rows and columns, in voxels, and `sides` the same in mm;
+    `part` is a share of the volume, `millimetres` are mm³.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: MaskSettings
+    share: float
+    value: float
+    part: float
+    parts_aside: tuple[float, float]
+    millimetres: float | None
+    extents: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    sides: tuple[float, float, float] | None
+    pieces: int
+    alike_aside: tuple[float, float]
+    others: dict[str, float]
+
+
 def find_shown_mask(picture: Picture, heatmap: Heatmap, settings: MaskSettings) -> Mask:
-    """Where a map of a picture is high; see `find_mask`."""
+    """Where a map of a picture is high; see `find_mask`. Of a slice of a volume that was explained whole, the cut of
+    the mask of all of it.
+    """
+    whole, section = heatmap.details.get(WHOLE), picture.section
+    if whole is not None and section is not None:
+        return find_volume_mask(whole, settings).cut(section.plane, section.index)  # type: ignore[arg-type]
     return find_mask(heatmap.values, heatmap.box, picture.size, settings, picture.pixels)
 
 
@@ -116,4 +157,60 @@ def write_mask(found: MapMask) -> MaskEntry:
         alike_aside=mask.alike_aside,
         others=dict(found.others),
         followed=mask.followed,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class MapVolumeMask:
+    """Where one map of a volume is high.
+
+    Attributes:
+        one: the map.
+        mask: where it is high.
+        others: by the keys of the volume's other maps of the same class, the overlap with their masks, 0…1.
+    """
+
+    one: VolumeMap
+    mask: VolumeMask
+    others: Mapping[str, float]
+
+
+def find_volume_masks(answer: VolumeExplanation) -> list[MapVolumeMask]:
+    """The masks of all maps of a volume that are high somewhere; none where no masks were chosen."""
+    if answer.masks is None:
+        return []
+    found: list[tuple[VolumeMap, VolumeMask]] = []
+    for one in answer.maps:
+        try:
+            found.append((one, find_volume_mask(one, answer.masks)))
+        except PictureError:
+            continue  # high nowhere
+    return [
+        MapVolumeMask(
+            one,
+            mask,
+            {
+                other.key: find_overlap(mask.voxels, theirs.voxels)
+                for other, theirs in found
+                if other.key != one.key and other.heatmap.target == one.heatmap.target
+            },
+        )
+        for one, mask in found
+    ]
+
+
+def write_volume_mask(mask: VolumeMask, others: Mapping[str, float]) -> VolumeMaskEntry:
+    """A mask of a volume for the manifest; `others` as `MapMask` and `MapVolumeMask` have them."""
+    return VolumeMaskEntry(
+        settings=mask.settings,
+        share=mask.share,
+        value=mask.value,
+        part=mask.part,
+        parts_aside=mask.parts_aside,
+        millimetres=mask.millimetres,
+        extents=mask.extents,
+        sides=mask.sides,
+        pieces=mask.pieces,
+        alike_aside=mask.alike_aside,
+        others=dict(others),
     )

@@ -104,9 +104,10 @@ def find_lead(entry: PictureExplanation) -> Heatmap | None:
 def _find_mask(entry: PictureExplanation, heatmap: Heatmap) -> Mask | None:
     """Where a map of a picture is high; None where it is high nowhere."""
     try:
-        return find_shown_mask(entry.picture, heatmap, entry.masks or MaskSettings())
+        mask = find_shown_mask(entry.picture, heatmap, entry.masks or MaskSettings())
     except PictureError:
         return None
+    return mask if mask.pixels.any() else None  # of a volume's map, not on this slice
 
 
 def _percent(value: float) -> Figure:

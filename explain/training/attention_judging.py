@@ -121,7 +121,7 @@ def _judge_one(frozen: Frozen, model: TrainedAttention, example: Example, hidden
     target, same = int(labels[0]), int(scores.argmax(1)) == int(labels[0])
     pairs = _draw(frozen, tensor, maps[0].cpu().numpy(), target)
     likenesses = {title: find_likeness(best, worst) for title, (best, worst) in pairs.items() if worst is not None}
-    allowed = find_allowed(picture.size, prepared.box)
+    allowed = find_allowed(picture.size, prepared.box.spans)
     seed = int(example.digest[:8], 16)
     figures = measure_maps(frozen, tensor, {title: best for title, (best, _) in pairs.items()}, target, allowed, seed)
     return _Judged(figures, likenesses, float(mask.mean()), same)

@@ -5,33 +5,17 @@ Importing this does not import torch.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import secrets
 import shutil
-import subprocess
-import sys
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from explain.datasets.dataset import DataSet
 from explain.datasets.groups import group_as_told
-from explain.errors import ExplainError
 from explain.models.request import ModelRequest
 from explain.rights import need, record
-from explain.storage import (
-    PROGRAM,
-    VARIABLE,
-    data_folder,
-    find_data_folder,
-    make_folder,
-    own_environment,
-    write_atomically,
-)
+from explain.storage import data_folder, find_data_folder, make_folder, write_atomically
+from explain.training.detached import delete, is_token, launch, make_token, sweep
 from explain.training.outcome import Epoch
 from explain.training.process_lock import is_locked
 from explain.training.recipe import PromptRecipe
@@ -46,11 +30,6 @@ Trains = Literal["prompts", "attention"]
 _FINAL = ("done", "failed", "cancelled")
 """The phases that a run's process says itself when it ends; an interrupted one could not."""
 
-DAYS_KEPT = 14
-"""A run that ended longer ago, or was left lying, is swept out with its pictures; see `sweep_runs`."""
-
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_SECONDS_TO_START = 300.0
 _RECENT_EPOCHS = 5
 
 
@@ -136,7 +115,7 @@ class TrainingRun:
             dataset = group_as_told(dataset, recipe.together)  # by their names, which are not kept
         make_folder(data_folder() / "runs")
         sweep_runs()
-        run = cls(secrets.token_urlsafe(32))
+        run = cls(make_token())
         try:
             make_folder(run.folder)
             dataset.save(run.files.pictures)
@@ -154,7 +133,7 @@ class TrainingRun:
     @classmethod
     def find(cls, token: str) -> TrainingRun | None:
         """The run of a token, or None. Nothing but a well-formed token ever becomes part of a path."""
-        if not _TOKEN.fullmatch(token):
+        if not is_token(token):
             return None
         run = cls(token)
         return run if run.files.order.is_file() else None
@@ -257,40 +236,10 @@ class TrainingRun:
         Raises:
             ExplainError: it is at work, or the disk does not let it.
         """
-        if is_locked(self.files.lock):
-            raise ExplainError("This training is at work. Cancel it first, then delete it.")
-        try:
-            shutil.rmtree(self.folder)
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise ExplainError(f"The training cannot be deleted ({error.strerror or error}).") from None
+        delete(self.folder, "The training", "This training")
 
     def _launch(self) -> None:
-        """Start the process and wait until it has the lock, so that it never reads as interrupted at its start."""
-        with (self.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "explain.training.worker", self.token],
-                cwd=PROGRAM,
-                env={
-                    **own_environment(),
-                    VARIABLE: str(find_data_folder().absolute()),
-                    "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2)),  # the dashboard's own work comes first
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # it outlives the server, and Ctrl-C there does not reach it
-            )
-        threading.Thread(target=process.wait, daemon=True, name="training-run").start()
-        until = time.monotonic() + _SECONDS_TO_START
-        while not is_locked(self.files.lock):
-            if process.poll() is not None or time.monotonic() > until:
-                if self.state().phase in _FINAL:
-                    return
-                process.kill()
-                raise ExplainError("The training could not be started. Its folder has a log that says why.")
-            time.sleep(0.02)
+        launch("explain.training.worker", self.folder, "The training", lambda: self.state().phase in _FINAL)
 
 
 def find_runs_of(card: PromptCard) -> list[TrainingRun]:
@@ -308,9 +257,4 @@ def find_runs_of(card: PromptCard) -> list[TrainingRun]:
 
 def sweep_runs() -> None:
     """Delete the runs that nobody has touched for `DAYS_KEPT` days and no process works on."""
-    oldest = time.time() - DAYS_KEPT * 86_400
-    for folder in (find_data_folder() / "runs").glob("*"):
-        with contextlib.suppress(OSError):
-            touched = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-            if touched < oldest and not folder.is_symlink() and not is_locked(folder / "alive"):
-                shutil.rmtree(folder, ignore_errors=True)
+    sweep(find_data_folder() / "runs")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from explain.models.request import ModelRequest
 from explain.training.attention_recipe import AttentionRecipe
 from explain.training.checkpoint import CHECKPOINT
+from explain.training.detached import LOCK
 from explain.training.outcome import AttentionOutcome, Epoch, Preparing, Report
 from explain.training.recipe import PromptRecipe
 
@@ -97,7 +98,7 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        return self.path / "alive"
+        return self.path / LOCK
 
     @property
     def pause(self) -> Path:

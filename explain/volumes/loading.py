@@ -238,7 +238,7 @@ def load_nifti(
         present=np.ones(depth, bool),
         digest=find_digest([(digest, volume)]),
         geometry=geometry,
-        pitch=(header.pitch[1], header.pitch[0]),
+        pitch=None if header.pitch is None else (header.pitch[1], header.pitch[0]),
         bits=8 * stored.itemsize,
         notes=tuple(notes),
         sides_unknown=_UNKNOWN_SIDES if geometry is None else "",

@@ -125,7 +125,7 @@ def _measure(volume: Volume) -> tuple[float, float, float]:
     try:
         return check_spacing(own)
     except ValueError:
-        said = " × ".join(f"{step:.3g}" for step in own)
+        said = " × ".join(f"{step:,.0f}" if step >= 1000 else f"{step:.3g}" for step in own)
         raise PictureError(
             f"“{volume.name}” says that its voxels are {said} mm, which no scan has. Check its file."
         ) from None

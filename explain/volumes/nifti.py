@@ -45,7 +45,7 @@ class NiftiHeader:
         slope: by which they are multiplied; 1 where the file says nothing of use.
         intercept: what is added then.
         affine: from a voxel (column, row, slice, 1) to LPS millimetres, `(4, 4)`; None where the file says nothing.
-        pitch: millimetres from column to column, row to row and slice to slice.
+        pitch: millimetres from column to column, row to row and slice to slice; None where the file does not say.
         is_labels: whether the numbers are those of outlined areas.
         notes: sentences on what contradicts itself.
     """
@@ -56,7 +56,7 @@ class NiftiHeader:
     slope: float
     intercept: float
     affine: np.ndarray | None
-    pitch: tuple[float, float, float]
+    pitch: tuple[float, float, float] | None
     is_labels: bool
     notes: tuple[str, ...]
 
@@ -194,7 +194,7 @@ def _read_transform(
     codes: tuple[int, ...],
     quaternion: tuple[float, ...],
     rows: tuple[float, ...],
-) -> tuple[tuple[float, float, float], np.ndarray | None, list[str]]:
+) -> tuple[tuple[float, float, float] | None, np.ndarray | None, list[str]]:
     """The sides of a voxel in millimetres, where voxels lie, and what contradicts itself."""
     scale = _MILLIMETRES.get(units & 7, 1.0)
     own = [abs(step) * scale if np.isfinite(step) and step != 0 else 1.0 for step in steps[1:4]]
@@ -209,6 +209,8 @@ def _read_transform(
         if np.abs(by_rows - by_quaternion).max() > _UNEQUAL * size:
             notes.append("The file says twice where it lies, and not the same (sform, qform): the first is used.")
     chosen = by_rows if by_rows is not None else by_quaternion
+    if chosen is None and not all(np.isfinite(step) and step != 0 for step in steps[1:4]):
+        return None, None, [*notes, "The file does not say how large its voxels are."]
     if chosen is None:
         return (own[0], own[1], own[2]), None, notes
     affine = np.eye(4)
@@ -287,6 +289,7 @@ def find_geometry(header: NiftiHeader) -> Geometry | None:
         fault = "Other planes cannot be shown: the file's axes do not stand at right angles to each other."
     elif min(columns, rows, slices) < 4:
         fault = "Other planes cannot be shown: they need at least 4 slices."
+    assert header.pitch is not None
     step = header.pitch[2] if slices > 1 else None
     return Geometry(origins, units[1], units[0], (header.pitch[1], header.pitch[0]), step, fault)
 
@@ -296,10 +299,11 @@ def find_best_plane(header: NiftiHeader, geometry: Geometry | None) -> Plane:
 
     A file is stored in any order, so that its own order of rows and columns says nothing of what is up.
     """
-    if geometry is None or geometry.fault:
+    pitch = header.pitch
+    if geometry is None or geometry.fault or pitch is None:
         return "stack"
-    sides = sorted(range(3), key=lambda axis: header.pitch[axis])
-    if header.pitch[sides[2]] < _THICK * header.pitch[sides[1]]:
+    sides = sorted(range(3), key=lambda axis: pitch[axis])
+    if pitch[sides[2]] < _THICK * pitch[sides[1]]:
         return "axial"
     assert header.affine is not None
     normal = int(np.argmax(np.abs(header.affine[:3, sides[2]])))

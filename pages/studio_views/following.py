@@ -20,8 +20,9 @@ from components.studio.training import (
 )
 from components.studio.views import RUN
 from explain.errors import ExplainError
+from explain.training.detached import DAYS_KEPT
 from explain.training.outcome import AttentionOutcome
-from explain.training.run import DAYS_KEPT, RunState, TrainingRun
+from explain.training.run import RunState, TrainingRun
 
 
 def follow(body: Place) -> bool:

@@ -42,6 +42,13 @@ def scan() -> list[bytes]:
     return [write(ds) for at, ds in enumerate(series) if at != MISSING]
 
 
+_COUNTING = """
+window.sent = 0;
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (...given) { window.sent += 1; return send.apply(this, given); };
+"""
+
+
 class Visit:
     """The page that all tests of this file share."""
 
@@ -53,12 +60,17 @@ class Visit:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("response", self.keep)
         page.on("websocket", lambda socket: socket.on("framereceived", self.sockets.append))
+        page.add_init_script(_COUNTING)
         self.rows = page.locator(".st-key-grid .row")
         self.row = self.rows.first
 
     def keep(self, response: Response) -> None:
         if "/media/" in response.url and response.ok:
             self.files[response.url] = response.body()
+
+    def count_sent(self) -> int:
+        """How often the page has told the server something."""
+        return int(self.page.evaluate("() => window.sent"))
 
     def pane(self, key: str = "picture") -> Locator:
         return self.row.locator(f"[data-pane={key}]")
@@ -360,6 +372,39 @@ def test_maps_of_explained_slices_are_there_at_once(visit: Visit) -> None:
     expect(visit.pane("grad-cam").locator(".awaited")).to_be_hidden()
     label = visit.canvas("grad-cam").get_attribute("aria-label") or ""
     assert label.startswith("Grad-CAM for “") and "strongest at" in label and "Slice 22 of 40" in label
+    visit.expect_maps()
+
+
+@pytest.mark.slow
+def test_what_was_seen_is_not_asked_for_again_and_nothing_is_while_a_hand_drags(visit: Visit) -> None:
+    visit.row.locator("[data-stack=planes]").click()
+    canvas = visit.row.locator("[data-plane=coronal] canvas")
+    expect(canvas).to_have_attribute("aria-label", re.compile("Coronal"), timeout=PATIENCE)
+    canvas.scroll_into_view_if_needed()
+    frame = canvas.bounding_box()
+    assert frame is not None
+
+    def go(index: int) -> None:
+        row = COUNT - 1 - index  # the head is above
+        visit.page.mouse.move(frame["x"] + frame["width"] / 2, frame["y"] + (row + 0.5) * frame["height"] / COUNT)
+
+    def sweep() -> None:
+        for index in [*range(FIRST, FIRST + 16, 3), *range(FIRST + 14, FIRST, -3)]:
+            go(index)
+            visit.expect_slice(index)
+
+    go(FIRST)
+    visit.page.mouse.down()
+    before = visit.count_sent()
+    sweep()  # further than what is sent ahead: more is asked for on the way
+    visit.page.wait_for_timeout(600)  # longer than a hand rests before the page is told
+    asked = visit.count_sent()
+    sweep()
+    visit.page.wait_for_timeout(600)
+    assert visit.count_sent() == asked > before
+    go(FIRST + 1)
+    visit.page.mouse.up()
+    visit.row.locator("[data-stack=planes]").click()
     visit.expect_maps()
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 import pytest
 
 from explain.bundled.models import EXAMPLE_SERIES
+from explain.collections.page_run import PageRun
 from explain.collections.question import Order
 from explain.collections.run import collect
 from explain.collections.runs import list_runs
@@ -23,7 +24,7 @@ from explain.models.recipes import remember_recipe
 from explain.models.request import ModelRequest
 from explain.pictures.decode import decode
 from explain.rights import NOBODY, Actor, Right, acting_for, find_actor, for_actor, may, need, record
-from explain.storage import VARIABLE, find_data_folder, find_shared_folder
+from explain.storage import VARIABLE, find_data_folder, find_shared_folder, list_data_folders
 from explain.training.run import TrainingRun
 from explain.volumes.reading import read_volumes
 from tests.support.people import asking, make_actor
@@ -46,7 +47,12 @@ CALLS: dict[Right, list[Callable[[], object]]] = {
         lambda: remember_recipe("0" * 64, {}),
         lambda: Shelf(1, lambda: "cpu").load(FILE, b""),
     ],
-    "collections": [list_runs, lambda: collect(cast(Order, ANY))],
+    "collections": [
+        list_runs,
+        lambda: collect(cast(Order, ANY)),
+        lambda: PageRun.start(ANY, ANY, "auto", ANY),
+        lambda: PageRun("token").resume(),
+    ],
 }
 """By right, the calls that need it. The audit log's are with its own tests."""
 
@@ -113,6 +119,8 @@ def test_each_person_has_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with asking(make_actor(key=key)):
             folders.append(find_data_folder())
             assert find_shared_folder() == tmp_path
+        folders[-1].mkdir(parents=True)
+    assert list_data_folders() == [tmp_path, *folders], "counted in all of them, whoever asks"
     assert folders == [tmp_path / "people" / ("a" * 64), tmp_path / "people" / ("b" * 64)]
 
 

@@ -14,12 +14,14 @@ from components.choices import chosen_model, pictures
 from components.collections import wall
 from components.collections.choosing import Opened
 from components.collections.scatter import read_row
+from explain.collections.comparing import Asked
 from explain.collections.gathered import Gathered
 from explain.collections.proving import Proof
 from explain.collections.reading import PictureReader
 from explain.collections.runs import FOLDER, list_runs
 from explain.errors import PictureError
 from explain.storage import VARIABLE
+from tests.explain.collections.test_comparison import write_figures
 from tests.support.collection_runs import draw_blob, write_run
 
 COUNT = 31
@@ -146,3 +148,59 @@ def test_without_a_run_the_page_says_how_to_make_one(open_dashboard: Callable[..
     dashboard = open_dashboard({}, "collection")
     assert "There is no run yet" in " ".join(element.value for element in dashboard.test.info)
     assert "python -m explain collect" in dashboard.test.code[0].value
+
+
+@pytest.mark.usefixtures("_home")
+def test_methods_are_compared_over_what_is_filtered(
+    tmp_path: Path, open_dashboard: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / FOLDER / "blobs", COUNT)
+    run = Gathered(tmp_path / FOLDER / "blobs")
+    started: list[Asked] = []
+
+    def measure(asked: Asked, tell: Callable[..., Any], cancel: Any, nice: bool) -> None:
+        started.append(asked)
+        for question in asked.questions:
+            told = {
+                id: dict.fromkeys(question.fields.names[3:], place / 9) for place, id in enumerate(asked.sample.ids)
+            }
+            write_figures(run, question, told)
+
+    monkeypatch.setattr("components.collections.comparison.measure", measure)
+    dashboard = open_dashboard({"shown": "comparison", "answer": "wrong", "of-pictures": "50"}, "collection")
+    assert not dashboard.test.error and "**6** of 31 pictures" in say(dashboard)
+    assert "0 of 6 pictures are measured" in say(dashboard)
+    assert "Too little is measured" in say(dashboard)
+    dashboard.test.button(key="comparison-start").click().run()
+    dashboard.test.run()
+    assert not dashboard.test.exception and not dashboard.test.error
+    assert len(started[0].sample.ids) == 6 and started[0].sample.total == 6
+    words = say(dashboard)
+    assert "cannot be told apart from Centre and Random" in words and "All 6 explained pictures" in words
+    assert len(dashboard.test.get("plotly_chart")) == 3
+    told = dashboard.test.dataframe[0].value
+    assert list(told["Map"][:3]) == ["Grad-CAM", "Centre", "Random"] and len(told) == 9
+    assert dashboard.words["shown"] == "comparison" and "against" not in dashboard.words
+    dashboard.test.selectbox(key="comparison-against").set_value("grad-cam").run()
+    assert dashboard.words["against"] == "grad-cam"
+
+
+@pytest.mark.usefixtures("_home")
+def test_shares_of_regions_filter_and_sort_and_so_do_strategies(
+    tmp_path: Path, open_dashboard: Callable[..., Any]
+) -> None:
+    def tell(number: int) -> dict[str, Any]:
+        return {"grad_cam_in_left_lung": number / COUNT if number % 2 else None}
+
+    write_run(tmp_path / FOLDER / "blobs", COUNT, tell, regions=("left lung",), marked="a")
+    asked = {"within": "left lung", "within-share": ["50", "80"], "sorted": "grad_cam_in_left_lung", "rising": "1"}
+    dashboard = open_dashboard(asked, "collection")
+    assert not dashboard.test.exception and not dashboard.test.error
+    assert "**4** of 31 pictures" in say(dashboard)  # 17 to 23, the odd ones: 31 and 80 per cent end there
+    assert [card["title"] for card in list_cards(dashboard)][:2] == ["017.png", "019.png"]
+    assert list_cards(dashboard)[0]["lines"][-1] == "inside left lung 0.55"
+    assert dashboard.words["within"] == "left lung"
+    strategies = open_dashboard({"shown": "strategies", "within": "left lung"}, "collection")
+    assert strategies.test.selectbox(key="collection-region").value == "left lung"
+    sizes = [int(card["lines"][0].split()[0]) for card in list_cards(strategies)]
+    assert sum(sizes) == 15  # pictures that have the region, of 30

@@ -299,7 +299,7 @@ def test_a_model_out_of_reach_is_one_sentence_and_the_way_back_works(
 
 def test_stopped_work_says_so_and_goes_on(dashboard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     keys: list[str] = []
-    monkeypatch.setattr("pages.compare.is_stopped", lambda key: bool(keys.append(key)))
+    monkeypatch.setattr("pages.compare_views.grid.is_stopped", lambda key: bool(keys.append(key)))
     dashboard.test.run()
     monkeypatch.undo()
     dashboard.test.session_state["stopped"] = keys[-1]

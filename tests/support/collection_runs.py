@@ -55,7 +55,7 @@ def write_run(
         asked: changes of the question.
     """
     source = folder.parent / "pictures"
-    question = make_question(methods=("grad-cam",), **asked)
+    question = make_question(**{"methods": ("grad-cam",), **asked})
     run = RunFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     source.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ at `wait-…` it waits until it is told to stop.
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,9 @@ from explain.collections.source import Source
 from explain.collections.tables import build_table, list_map_fields, list_result_fields
 from explain.errors import Cancelled
 from explain.models.request import ModelRequest
+
+STUB = (sys.executable, "-m", "tests.support.collection_worker")
+"""What starts it."""
 
 
 def make_question(**changes: Any) -> CollectionQuestion:
@@ -60,7 +64,7 @@ def make_manifest(question: CollectionQuestion, path: Path | None = None) -> Run
 def prepare(order: Order, folder: RunFolder, source: Source) -> tuple[Any, Any, RunManifest, Sequence[str]]:
     """In place of the worker's own, which loads a network."""
     question = make_question(shard=order.shard or 4)
-    return SimpleNamespace(), SimpleNamespace(labels=()), make_manifest(question, source.path), []
+    return SimpleNamespace(device="cpu"), SimpleNamespace(labels=()), make_manifest(question, source.path), []
 
 
 def explain_shard(work: Work, ids: Sequence[str]) -> dict[str, pa.Table]:

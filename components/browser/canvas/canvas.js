@@ -281,6 +281,9 @@ export class Grid {
     const view = this.shown;
     let painted = 0;
     let waiting = false;
+    // All that is read comes before all that is written: else the browser lays the page out anew for each pane.
+    for (const row of this.rows.values()) for (const pane of row.panes.values()) pane.readSize();
+    for (const { planes } of this.stacks.values()) planes.readSizes();
     const changed = [...this.stacks.values()].map((stack) => stack.prepare());
     for (const row of this.rows.values()) {
       for (const pane of row.panes.values()) painted += pane.paint(view);

@@ -177,6 +177,7 @@ class Pane {
 
   // Each name in the middle of its part, or below the names that it would hide.
   placeNames() {
+    if (!this.names.length) return; // without asking how large the stage is, which lays the page out
     const { clientWidth, clientHeight } = this.stage;
     const placed = [];
     for (const { element, at } of this.names) {
@@ -255,12 +256,17 @@ class Pane {
     for (const item of this.warnings.children) item.hidden = item.lastChild.textContent === said?.instead;
   }
 
+  // Before anything is written; see Grid.paint.
+  readSize() {
+    this.stageWidth = this.stage.clientWidth;
+  }
+
   // Paint if anything that shows has changed. In motion, what is kept is stretched; once it has settled, every pixel
   // is computed, and the costly half, upsampling, only if the map, its range or its place has changed.
   paint(view) {
     const { picture, loading, scene } = this.row;
     if (!picture || loading || !this.visible) return 0;
-    const screenWidth = this.stage.clientWidth * devicePixelRatio;
+    const screenWidth = this.stageWidth * devicePixelRatio;
     if (!screenWidth) return 0; // in a closed tab or expander; the size observer asks again
     const frame = this.row.getFrame(screenWidth);
     const isOther = picture !== this.picture; // of a stack, another slice or window: the map may be the same
@@ -442,7 +448,11 @@ class Pane {
   paintScale(view, style, range) {
     this.scale.classList.toggle("none", !this.map && this.described.map === null); // it keeps its place where one comes
     if (!this.map) return;
-    const shades = SHADES[chooseTable(view, style)];
+    const table = chooseTable(view, style);
+    const key = [table, style, range, view.signed, view.threshold, this.painting].join(" ");
+    if (key === this.scaleKey) return;
+    this.scaleKey = key;
+    const shades = SHADES[table];
     const flat = isFlat(range);
     const image = new ImageData(256, 1);
     for (let i = 0; i < 256; i++) {
@@ -484,11 +494,10 @@ class Pane {
 
   showFrame({ visible }) {
     const box = `${visible.x} ${visible.y} ${visible.width} ${visible.height}`;
-    this.lines.setAttribute("viewBox", box);
-    this.outline.setAttribute("viewBox", box);
-    this.parts.setAttribute("viewBox", box);
+    if (box !== this.viewed) for (const drawing of [this.lines, this.outline, this.parts]) drawing.setAttribute("viewBox", box);
+    this.viewed = box;
     this.placeNames();
-    this.sides.place(visible, this.stage.clientWidth);
+    this.sides.place(visible, this.stageWidth);
     this.canvas.classList.toggle("zoomed", this.scene.zoom > 1);
     this.showPoint();
     this.showPeak();

@@ -24,6 +24,10 @@ class Planes {
     this.element.hidden = true;
   }
 
+  get isHeld() {
+    return this.views.some(({ held }) => held);
+  }
+
   toggle() {
     this.open = !this.open;
     if (this.open && !this.stack.cross) this.stack.centreCross();
@@ -49,6 +53,12 @@ class Planes {
     }
     planes.forEach((plane, place) => this.views[place].update(plane));
     if (block) fetchSlice(block).then(() => this.stack.change("page"), () => {});
+  }
+
+  // Before anything is written; see Grid.paint.
+  readSizes() {
+    if (this.element.hidden) return;
+    for (const view of this.views) view.readSize();
   }
 
   draw() {
@@ -111,13 +121,14 @@ class PlaneView {
       canvas.setPointerCapture(event.pointerId);
       const windows = event.button === 2 || event.shiftKey || this.stack.grid.hand.tool === "window";
       this.held = { x: event.clientX, y: event.clientY, pace: windows ? this.stack.pace : null };
-      if (!windows) this.point(event);
+      if (!windows) this.point(this.locate(event));
     });
     canvas.addEventListener("pointermove", (event) => {
-      this.measure(event);
+      const place = this.locate(event); // once: what is written makes the browser lay all out anew to be read
+      this.measure(place);
       if (!this.held) return;
       const { pace, x, y } = this.held;
-      if (!pace) return this.point(event);
+      if (!pace) return this.point(place);
       this.stack.widen((event.clientX - x) * pace, (event.clientY - y) * pace);
       Object.assign(this.held, { x: event.clientX, y: event.clientY });
     });
@@ -130,6 +141,10 @@ class PlaneView {
       this.stack.grid.hand.turn(this, event);
     }, { passive: false });
     canvas.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  readSize() {
+    this.stageWidth = this.stage.clientWidth;
   }
 
   // Go through the slices of this plane: the crosshair moves along.
@@ -151,13 +166,12 @@ class PlaneView {
     return [this.index, row, column];
   }
 
-  point(event) {
-    this.stack.pointAt(findVoxel(this.view, this.locate(event)));
+  point(place) {
+    this.stack.pointAt(findVoxel(this.view, place));
   }
 
   // The value under the pointer, of those that are here.
-  measure(event) {
-    const [, row, column] = this.locate(event);
+  measure([, row, column]) {
     const numbers = this.find();
     if (!numbers) return;
     const { unit, padding } = this.stack.described;
@@ -227,10 +241,11 @@ class PlaneView {
     const key = found && `${index} ${found.described.key} ${at.window} ${at.inverted}`;
     if (!found || key === this.drawn) return;
     this.drawn = key;
+    if (!this.stageWidth) this.readSize(); // just now put on the page
     this.paint(found);
     this.sides.update(view, true);
     const whole = { x: 0, y: 0, width: view.width, height: view.height };
-    this.sides.place(whole, this.stage.clientWidth);
+    this.sides.place(whole, this.stageWidth);
   }
 
   paint({ described, rows, columns, numbers }) {
@@ -244,7 +259,7 @@ class PlaneView {
       numbers,
     );
     this.surface.getContext("2d").putImageData(image, 0, 0);
-    const width = Math.max(1, Math.round(Math.min(view.width, this.stage.clientWidth * devicePixelRatio || view.width)));
+    const width = Math.max(1, Math.round(Math.min(view.width, this.stageWidth * devicePixelRatio || view.width)));
     const height = Math.max(1, Math.round((width * view.height) / view.width));
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     this.context.imageSmoothingQuality = "high";

@@ -18,7 +18,9 @@ class Stack {
     this.described = null;
     this.given = null;
     this.told = []; // what the page was told and has not yet said back
-    this.maps = new Map();
+    this.slices = new Map(); // by index, as the page described them, while their numbers are kept here
+    this.maps = new Map(); // by index, of the answer that the page shows
+    this.covered = new Set(); // of which slices it is known whether that answer has maps
     this.changed = null;
     this.playing = null;
     this.cross = null;
@@ -62,10 +64,30 @@ class Stack {
     this.given = given;
     this.asked = null;
     this.followCross();
-    this.maps.clear();
+    this.keep(isOther);
     this.fetch();
     this.planes.update();
     this.change("page");
+  }
+
+  // What was told before is not asked for again: slices of the same plane, and maps of the same answer.
+  keep(isOther) {
+    const { answer, index, slices } = this.described;
+    if (isOther) this.slices.clear();
+    if (isOther || answer !== this.answer) {
+      this.maps.clear();
+      this.covered.clear();
+    }
+    this.answer = answer;
+    for (const [at, described] of Object.entries(slices)) {
+      this.slices.set(Number(at), described);
+      if (Number(at) !== index) this.covered.add(Number(at)); // the maps of the page's own lie with its panes
+    }
+    for (const at of this.maps.keys()) {
+      if (this.maps.size <= MAPS_KEPT) break;
+      this.maps.delete(at);
+      this.covered.delete(at);
+    }
   }
 
   // What is in view, nearest first, and what may come into view next.
@@ -92,7 +114,7 @@ class Stack {
   // ---- what is in view
 
   get slice() {
-    return this.described.slices[this.at.index] ?? null;
+    return this.slices.get(this.at.index) ?? null;
   }
 
   get isMissing() {
@@ -101,7 +123,7 @@ class Stack {
 
   // Whether it is the slice that the page explains, so that its maps are at hand.
   get isOfPage() {
-    return this.at.index === this.described.index;
+    return this.isOwn(this.at.index);
   }
 
   // Whether what is in view is what the page's own picture shows.
@@ -239,11 +261,11 @@ class Stack {
 
   // The next slice, once it is here; missing ones are left out, and after the last comes the first.
   playOn() {
-    const { missing, slices } = this.described;
+    const { missing } = this.described;
     let next = this.at.index;
     do next = (next + 1) % this.count;
     while (missing.includes(next) && next !== this.at.index);
-    if (slices[next] && getSlice(slices[next])) this.go(next);
+    if (this.slices.has(next) && getSlice(this.slices.get(next))) this.go(next);
     else this.hurry(next);
   }
 
@@ -263,10 +285,10 @@ class Stack {
 
   // Ask for more slices before those that are here end. The page's slice stays what it is.
   hurry(around = this.at.index) {
-    const { slices, count, index, reach } = this.described;
+    const { count, index, missing, reach } = this.described;
     const soon = Math.min(HURRY, reach - 1);
     const near = [-soon, 0, soon].map((by) => clampTo(around + by, count));
-    const isShort = near.some((at) => !slices[at] && !this.described.missing.includes(at));
+    const isShort = near.some((at) => !this.isHere(at) && !missing.includes(at));
     if (!isShort || this.asked === around || index === around) return;
     clearTimeout(this.hurrying);
     this.hurrying = setTimeout(() => {
@@ -276,10 +298,21 @@ class Stack {
     }, 60);
   }
 
+  // Whether nothing of a slice need be asked for: its numbers, and its maps where there are some.
+  isHere(index) {
+    const known = this.slices.get(index);
+    const isComing = index in this.described.slices; // the page's latest addresses hold
+    return Boolean(known) && (isComing || getSlice(known) !== null) && (this.isOwn(index) || this.covered.has(index));
+  }
+
+  isOwn(index) {
+    return index === this.described.index;
+  }
+
   rest() {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
-      if (this.playing || this.grid.hand.pointers.size) return this.rest();
+      if (this.playing || this.grid.hand.pointers.size || this.planes.isHeld) return this.rest();
       this.tellPlanes();
       this.tell();
     }, REST);

@@ -60,6 +60,7 @@ class Stack:
         given: what is said of the window of that picture, where it is another.
         near: the slice around which slices are sent; None for `index`.
         maps: the maps of a slice that is explained already, as panes by key; None of one that is not.
+        answer: a name for all that these depend on: the browser keeps maps while it stays the same.
         ends: by key of a pane, the lowest and the highest value of its maps in the whole stack, where they share one
             scale.
         link: how it scrolls together with another series on the canvas: the digest of that one, and for each slice the
@@ -78,6 +79,7 @@ class Stack:
     given: str = ""
     near: int | None = None
     maps: SliceMaps | None = None
+    answer: str = ""
     ends: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     link: tuple[str, Sequence[int]] | None = None
     said: str = ""
@@ -168,6 +170,7 @@ def describe_stack(stack: Stack, describe_pane: Callable[[Any], dict[str, Any]],
         "view": _describe_view(volume, plane),
         "slices": {at: described for at, described in slices.items() if described is not None},
         "maps": {at: described for at, described in maps.items() if described is not None},
+        "answer": stack.answer,
         "ends": {name: list(ends) for name, ends in stack.ends.items()},
         "planes": [
             {"plane": name, "title": title, "count": volume.count(name), "view": _describe_view(volume, name)}

@@ -23,7 +23,8 @@ def infidelity(tested: Examined) -> float:
     """`min over β of mean (β Iᵀφ − fall)² / mean fall²`."""
     if tested.bank is None:
         return float("nan")
-    sums = (tested.bank.masks * tested.cells).sum((1, 2))
+    masks = tested.bank.masks
+    sums = (masks * tested.cells).reshape(len(masks), -1).sum(1)
     falls = tested.bank.find_falls(tested.target)
     if not (falls**2).sum() > 1e-12 or not (sums**2).sum() > 0:
         return float("nan")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from explain.bundled.models import find_bundled_model
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
-from explain.engine.whole_volumes import UNJUDGED
+from explain.engine.whole_volumes import SELDOM
 from explain.errors import ExplainError, make_printable
 from explain.faithfulness.verdict import SIGNS, Verdict
 from explain.maps.agreement import describe_agreement, rank_correlations
@@ -175,7 +175,7 @@ def describe_page(
         legend=describe_legend(panes, _is_hatched(entry.picture, shown)),
         sections=(
             *_say_in_a_sentence(entry),
-            ("What was measured of the maps", _say_measured(entry, shown, whole)),
+            ("What was measured of the maps", say_measured(entry, shown, whole)),
             *((("What else to know", known),) if known else ()),
             ("What no map says", _say_limits(entry.picture, shown, whole)),
             ("How it was made", (Said(_describe_making(explanation, entry)),)),
@@ -267,10 +267,11 @@ def _say_in_a_sentence(entry: PictureExplanation) -> tuple[tuple[str, tuple[Said
     return (("In a sentence", (Said(text),)),) if text else ()
 
 
-def _say_measured(entry: PictureExplanation, shown: Sequence[Heatmap], whole: bool) -> tuple[Said, ...]:
-    """What the checks say, equal sentences once; the gravest word first."""
+def say_measured(entry: PictureExplanation, shown: Sequence[Heatmap], whole: bool) -> tuple[Said, ...]:
+    """What the checks say, equal sentences once; the gravest word first. `whole`: of a volume, said of it as well."""
     if not entry.verdicts:
-        return (Said(UNJUDGED if whole else "Not checked: whether the maps may be believed."),)
+        unchecked = "Not checked: whether the maps may be believed."
+        return (Said(f"{unchecked} {SELDOM}" if whole else unchecked),)
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     missing: dict[str, list[str]] = defaultdict(list)
     for heatmap in shown:

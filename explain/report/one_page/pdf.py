@@ -30,7 +30,9 @@ from explain.report.one_page.panes import Pane, list_columns
 from explain.report.one_page.strip import draw_strip
 
 _FONTS = Path(__file__).resolve().parents[3] / "assets" / "fonts"
-_PLAIN, _BOLD = "DejaVuSansCondensed", "DejaVuSansCondensed-Bold"
+PLAIN, BOLD = "DejaVuSansCondensed", "DejaVuSansCondensed-Bold"
+"""The letters of whatever is written as PDF."""
+
 _INK, _MUTED, _AMBER, _RULE = "#171a1f", "#585f6a", "#924000", "#d5d9df"
 _BLUE, _TRACK = "#4a6fa5", "#eceef1"
 _MARGIN, _GAP = 30.0, 14.0
@@ -63,7 +65,7 @@ class _Block:
 
 def write_pdf(pages: Sequence[Page]) -> bytes:
     """The report of some pictures, each on a page of its own."""
-    _register_fonts()
+    register_fonts()
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=A4, pageCompression=1, lang="en")
     canvas.setTitle("Report of CAMscope")
@@ -78,15 +80,16 @@ def write_pdf(pages: Sequence[Page]) -> bytes:
     return file.getvalue()
 
 
-def _register_fonts() -> None:
+def register_fonts() -> None:
+    """Have reportlab know the letters that the project ships."""
     with _registering:
         # Of pictures in a text only those that stand there themselves are drawn: nothing is opened, nothing fetched.
         rl_config.trustedHosts, rl_config.trustedSchemes = ["localhost"], ["data"]
         rl_config.useA85 = 0  # a fifth smaller
-        if _PLAIN not in pdfmetrics.getRegisteredFontNames():
-            for name in (_PLAIN, _BOLD):
+        if PLAIN not in pdfmetrics.getRegisteredFontNames():
+            for name in (PLAIN, BOLD):
                 pdfmetrics.registerFont(TTFont(name, _FONTS / f"{name}.ttf"))
-            pdfmetrics.registerFontFamily(_PLAIN, normal=_PLAIN, bold=_BOLD, italic=_PLAIN, boldItalic=_BOLD)
+            pdfmetrics.registerFontFamily(PLAIN, normal=PLAIN, bold=BOLD, italic=PLAIN, boldItalic=BOLD)
 
 
 def _lay_page(page: Page) -> list[_Block]:
@@ -124,7 +127,7 @@ def _lay_strip(sheet: Sheet) -> _Block:
             canvas.rect(left + rect.x, top - rect.y - rect.height, rect.width, rect.height, stroke=0, fill=1)
         place = {"start": canvas.drawString, "middle": canvas.drawCentredString, "end": canvas.drawRightString}
         for text in drawing.texts:
-            canvas.setFont(_BOLD if text.bold else _PLAIN, text.size)
+            canvas.setFont(BOLD if text.bold else PLAIN, text.size)
             canvas.setFillColor(text.colour)
             place[text.anchor](left + text.x, top - text.y, text.words)
 
@@ -158,12 +161,12 @@ def _lay_cautions(page: Page, size: float) -> _Block:
 
 
 def _lay_heading(title: str, size: float) -> _Block:
-    room = pdfmetrics.stringWidth(DISCLAIMER, _BOLD, size + 2) + _GAP
+    room = pdfmetrics.stringWidth(DISCLAIMER, BOLD, size + 2) + _GAP
     name = _write(title, _WIDTH - room, size + 5, bold=True)
 
     def draw(canvas: Canvas, left: float, top: float) -> None:
         name.draw(canvas, left, top)
-        canvas.setFont(_BOLD, size + 2)
+        canvas.setFont(BOLD, size + 2)
         canvas.setFillColor(_AMBER)
         canvas.drawRightString(left + _WIDTH, top - size - 5, DISCLAIMER)
         canvas.setStrokeColor(_INK)
@@ -194,7 +197,7 @@ def _lay_answers(page: Page, width: float, size: float) -> _Block:
 
 def _lay_answer(answer: Answer, width: float, size: float) -> _Block:
     """A class, its probability and a bar as long as that."""
-    font = _BOLD if answer.explained else _PLAIN
+    font = BOLD if answer.explained else PLAIN
     room = pdfmetrics.stringWidth(answer.text, font, size) + 6
     words = _write(answer.label, width - room, size, bold=answer.explained)
 
@@ -263,7 +266,7 @@ def _draw_picture(pane: Pane, size: tuple[float, float], canvas: Canvas, left: f
             (left + letters * 0.7, halfway),
         )
         for letter, (x, y) in zip(pane.edges, places, strict=True):
-            _draw_letters(canvas, letter, x - pdfmetrics.stringWidth(letter, _BOLD, letters) / 2, y, letters)
+            _draw_letters(canvas, letter, x - pdfmetrics.stringWidth(letter, BOLD, letters) / 2, y, letters)
     if pane.scale:
         first, y = left + letters * 0.4, bottom + letters * 0.5
         for colour, line in (("#000000", letters / 4), ("#ffffff", letters / 9)):
@@ -282,7 +285,7 @@ def _draw_letters(canvas: Canvas, words: str, left: float, bottom: float, size: 
         canvas.setLineWidth(size / 6)
         canvas.setLineJoin(1)
         text = canvas.beginText(left, bottom)
-        text.setFont(_BOLD, size)
+        text.setFont(BOLD, size)
         text.setTextRenderMode(1 if edge else 0)
         text.textOut(words)
         canvas.drawText(text)
@@ -292,7 +295,7 @@ def _draw_letters(canvas: Canvas, words: str, left: float, bottom: float, size: 
 def _draw_bar(pane: Pane, width: float, size: float, canvas: Canvas, left: float, top: float) -> None:
     assert pane.bar is not None
     canvas.drawImage(_read_image(pane.bar.colours[None], "PNG"), left, top - 4, width, 4)
-    canvas.setFont(_PLAIN, size - 1)
+    canvas.setFont(PLAIN, size - 1)
     canvas.setFillColor(_MUTED)
     low, middle, high = pane.bar.labels
     canvas.drawString(left, top - 3 - size, low)
@@ -333,7 +336,7 @@ def _write_said(said: Said, width: float, size: float) -> _Block:
 def _lay_proof(page: Page, size: float) -> _Block:
     command, lacks = page.command
     terms = [*page.proof, ("To make it again", f"{lacks} {command}".strip())]
-    first = max(pdfmetrics.stringWidth(term, _PLAIN, size) for term, _ in terms) + 8
+    first = max(pdfmetrics.stringWidth(term, PLAIN, size) for term, _ in terms) + 8
     lines = [
         _put_beside([_write(term, first, size, colour=_MUTED), _write(said, _WIDTH - first, size)], 0)
         for term, said in terms
@@ -361,7 +364,7 @@ def _write(text: str, width: float, size: float, bold: bool = False, colour: str
 def _set(marked: str, width: float, size: float, colour: str = _INK) -> _Block:
     if not marked:
         return _Block(width, 0, lambda canvas, left, top: None)
-    style = ParagraphStyle("text", fontName=_PLAIN, fontSize=size, leading=1.28 * size, textColor=colour)
+    style = ParagraphStyle("text", fontName=PLAIN, fontSize=size, leading=1.28 * size, textColor=colour)
     paragraph = Paragraph(marked, style)
     _, height = paragraph.wrap(width, 10_000)
     return _Block(width, height, lambda canvas, left, top: paragraph.drawOn(canvas, left, top - height))
@@ -389,7 +392,7 @@ def _picture(words: str, size: float, colour: str) -> str:
 
 @cache
 def _list_known() -> frozenset[int]:
-    return frozenset(pdfmetrics.getFont(_PLAIN).face.charToGlyph)
+    return frozenset(pdfmetrics.getFont(PLAIN).face.charToGlyph)
 
 
 def _stack(blocks: Iterable[_Block], gap: float) -> _Block:

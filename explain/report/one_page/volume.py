@@ -20,6 +20,7 @@ from explain.report.one_page.content import (
     describe_legend,
     describe_model,
     describe_versions,
+    say_measured,
 )
 from explain.report.one_page.panes import Pane, draw_map, draw_picture, join_titles
 from explain.report.scans.volumes import find_ends, lay_out
@@ -66,6 +67,7 @@ def describe_volume_page(answer: VolumeExplanation, view: RenderSettings, window
         columns=1 + min(len(laid.pictures[0].maps), _MOST_BESIDE),
         legend=describe_legend(panes, hatched),
         sections=(
+            ("What was measured of the maps", say_measured(laid.pictures[0], laid.pictures[0].maps, whole=False)),
             ("What else to know", _say_warnings(answer)),
             ("What no map says", _say_limits(answer)),
             ("How it was made", (Said(f"{layers}; {asking}. {f'{settings}.' if settings else ''}".rstrip()),)),

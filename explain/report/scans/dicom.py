@@ -26,7 +26,7 @@ from explain.models.loaded import LoadedModel
 from explain.pictures.picture import Picture
 from explain.report.comparison import draw_overlay, find_ranges, title_map
 from explain.report.scans.gathering import ScanMap
-from explain.report.scans.identity import UTF8, Identity
+from explain.report.scans.identity import NO_FRAME, UTF8, Identity
 
 Originals = Mapping[str, Callable[[int], bytes]]
 """By the digest of a series, or of a file of its own, what gives the file that a slice of the stack comes from."""
@@ -194,10 +194,7 @@ class DicomWriter:
         files = dict.fromkeys(read(index) for index in scan.indices or (0,))
         sources = [self._identity.read(data) for data in files]
         if not all(source.get("FrameOfReferenceUID") for source in sources):
-            raise ExplainError(
-                "The study does not say what its positions are measured from (FrameOfReferenceUID), which a Parametric "
-                "Map needs. Choose NIfTI."
-            )
+            raise ExplainError(NO_FRAME)
         return sources
 
     def _find_series(self, kind: str, method: str) -> tuple[int, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from explain.engine.explanation import PictureExplanation
 from explain.maps.heatmap import Heatmap
-from explain.maps.volume_map import VolumeMap
+from explain.maps.volume_map import WHOLE, VolumeMap
 from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, Placement, Section
 
@@ -63,14 +63,22 @@ class Gatherer:
 
     def __init__(self) -> None:
         self._found: dict[Hashable, list[SliceMap]] = defaultdict(list)
+        self._wholes: dict[Hashable, ScanMap] = {}
 
     def add(self, entry: PictureExplanation) -> None:
-        """Take the maps of a slice, of those that hold numbers; nothing of a picture whose place is not known."""
+        """Take the maps of a slice, of those that hold numbers; nothing of a picture whose place is not known. Of a
+        volume that was explained whole each is taken once, and as a whole.
+        """
         picture = entry.picture
         if not has_place(picture):
             return
         assert picture.section is not None and picture.placement is not None
         for heatmap in entry.maps:
+            whole: VolumeMap | None = heatmap.details.get(WHOLE)
+            placed = None if whole is None else place_volume_map(whole)
+            if placed is not None:
+                self._wholes[placed.volume, heatmap.key] = placed
+                continue
             self.add_map(SliceMap(heatmap, picture.section, picture.placement, picture.name))
 
     def add_map(self, one: SliceMap) -> None:
@@ -82,7 +90,7 @@ class Gatherer:
 
     def list_maps(self) -> list[ScanMap]:
         """What was taken, slices beside each other as one."""
-        return [_join(run) for taken in self._found.values() for run in _part(taken)]
+        return [*self._wholes.values(), *(_join(run) for taken in self._found.values() for run in _part(taken))]
 
 
 def has_place(picture: Picture) -> bool:

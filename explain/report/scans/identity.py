@@ -42,6 +42,11 @@ _MAY_BE_EMPTY = (
 """Elements of type 2: they must be there, and may be empty."""
 
 _NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+NO_FRAME = (
+    "The study does not say what its positions are measured from (FrameOfReferenceUID), which a Parametric Map needs. "
+    "Choose NIfTI."
+)
+
 UTF8 = "ISO_IR 192"
 """The characters of all that is written."""
 
@@ -74,12 +79,8 @@ class Identity:
             ExplainError: it lacks what a DICOM object needs.
         """
         source = guard(lambda: _read(data))
-        missing = [name for name in _NEEDED if not source.get(name)]
-        if missing and (self.for_archive or "SOPClassUID" in missing):
-            raise ExplainError(
-                f"The study lacks what a DICOM object is filed by: {', '.join(missing)}. Export it from its archive "
-                "again, or choose NIfTI."
-            )
+        if lack := _say_lack(source, self.for_archive):
+            raise ExplainError(lack)
         return guard(lambda: self._keep(source) if self.for_archive else self._strip(source))
 
     def sign(self, made: Dataset) -> None:
@@ -124,6 +125,28 @@ class Identity:
     def _renew(self, old: str) -> str:
         """A new identifier in place of an old one, always the same."""
         return self._new.setdefault(old, generate_uid())
+
+
+def find_lack(data: bytes, for_archive: bool, has_place: bool) -> str:
+    """What a source lacks that DICOM objects made of it need, in a sentence; empty where it has all.
+
+    Args:
+        data: the source's file.
+        for_archive: whether they name patient and study.
+        has_place: whether Parametric Maps are among them, which say where they lie.
+    """
+    source = guard(lambda: _read(data))
+    return _say_lack(source, for_archive) or (NO_FRAME if has_place and not source.get("FrameOfReferenceUID") else "")
+
+
+def _say_lack(source: Dataset, for_archive: bool) -> str:
+    missing = [name for name in _NEEDED if not source.get(name)]
+    if not missing or not (for_archive or "SOPClassUID" in missing):
+        return ""
+    return (
+        f"The study lacks what a DICOM object is filed by: {', '.join(missing)}. Export it from its archive again, or "
+        "choose NIfTI."
+    )
 
 
 def _read(data: bytes) -> Dataset:

@@ -57,6 +57,12 @@ def test_what_is_no_series_is_left_to_others() -> None:
     assert scans.look_into([pack([b"x"], "../{}".format)]) == [] and "points outside" in scans.problems[0]
 
 
+def test_a_volume_too_large_for_memory_says_so_and_is_taken_for_no_picture() -> None:
+    scans = Scans()
+    assert scans.look_into([nifti(numbers(2, 2, 2), dims=[3, 4000, 4000, 4000, 1, 1, 1, 1])]) == []
+    assert "4,000 × 4,000 × 4,000 voxels is too large" in scans.problems[0]
+
+
 def test_a_reader_that_breaks_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError("internals")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from components.browser.canvas import Drawn
 from components.maps import downloads
@@ -127,3 +128,28 @@ def test_of_scans_those_whose_files_are_at_hand_are_zipped(monkeypatch: pytest.M
     assert originals[volume.digest](2)[128:132] == b"DICM" and originals["d2"](0) == b"file"
     assert [source.has(one, "nifti") for one in (photo, radiograph, slice_)] == [False, False, True]
     assert not Source(replace(volume, geometry=None), {}).has(slice_, "nifti")
+
+
+def test_what_a_study_lacks_is_said_before_a_file_is_asked_for() -> None:
+    volume = read_volumes([write(one) for one in make_series(ramp())]).series[0].open()
+    slice_ = replace(explain("grad-cam"), picture=volume.slice(2))
+    source = Source(volume, {})
+    assert source.find_lack([slice_], for_archive=False) == ""
+    assert "filed by: StudyInstanceUID" in source.find_lack([slice_], for_archive=True)
+    assert source.find_lack([explain("grad-cam")], for_archive=True) == ""  # a photograph is of no study
+
+
+def test_of_nothing_no_file_is_offered() -> None:
+    def show() -> None:
+
+        from components.maps.downloads import Shown, offer_downloads
+        from explain.engine.explanation import Explanation
+        from explain.maps.render import RenderSettings
+
+        model: Any = None
+        shown = Shown()
+        shown.finish(RenderSettings(), Explanation(model, ()), {})
+        offer_downloads(shown)
+
+    page = AppTest.from_function(show).run()
+    assert not page.exception and page.caption[0].value.startswith("There is nothing to report or download")

@@ -177,5 +177,5 @@ def test_what_cannot_be_opened_is_a_sentence(tmp_path: Path, name: str, data: by
 def test_empty_folders_and_addresses_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="holds no pictures"):
         list_told(open_source(tmp_path))
-    with pytest.raises(DataSetError, match=r"is an address\. CAMscope fetches nothing"):
+    with pytest.raises(DataSetError, match=r"is an address\. Nothing is fetched here"):
         open_source(Path("s3://bucket/pictures"))

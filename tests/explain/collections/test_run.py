@@ -12,16 +12,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from explain.collections.pace import Pace
 from explain.collections.question import Order
-from explain.collections.run import Pace, collect
+from explain.collections.run import collect
 from explain.collections.run_folder import RESULTS, RunFolder
 from explain.collections.shard import DIED
 from explain.collections.status import read_status
 from explain.errors import Cancelled, ExplainError
 from explain.models.request import ModelRequest
 from explain.training.process_lock import is_locked
+from tests.support.collection_worker import STUB
 
-STUB = (sys.executable, "-m", "tests.support.collection_worker")
 PLAIN = [f"plain-{number:02}.png" for number in range(8)]
 
 
@@ -130,6 +131,6 @@ def test_what_is_refused_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ExplainError, match="holds no pictures"):
         collect(order, command=STUB)
     with pytest.raises(ExplainError, match="is an address"):
-        collect(order.model_copy(update={"source": Path("https://host/pictures")}), command=STUB)
+        collect(order.model_copy(update={"out": Path("https://host/run")}), command=STUB)
     with pytest.raises(ExplainError, match="There is no run"):
         read_status(order.out)

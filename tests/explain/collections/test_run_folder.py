@@ -70,7 +70,7 @@ def test_results_are_written_last_and_say_that_a_shard_is_done(tmp_path: Path, m
 
     with monkeypatch.context() as patch:
         patch.setattr("explain.collections.run_folder.write_atomically", fail)
-        with pytest.raises(ExplainError, match=r"^The disk is full\. What is written of the run in .* stays valid"):
+        with pytest.raises(ExplainError, match=r"^The disk is full\. What is written of the run stays valid"):
             folder.write(shard, tables)
     assert folder.file(MAPS, shard.name).exists() and not folder.is_done(shard)
     assert folder.list_files(MAPS) == []  # of a shard that is not done, nothing counts

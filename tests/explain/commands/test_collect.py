@@ -11,10 +11,11 @@ import pytest
 
 from explain.bundled.pictures import bundled_pictures
 from explain.collections import worker
+from explain.collections.pace import Pace
 from explain.collections.question import Order
-from explain.collections.run import Outcome, Pace, _Run
+from explain.collections.run import Outcome, _Run
 from explain.collections.run_folder import MAPS, RESULTS, RunFolder
-from explain.commands.collect import CANCELLED, SOME_FAILED, describe_pace, write_duration
+from explain.commands.collect import CANCELLED, SOME_FAILED
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -65,7 +66,11 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert len(folder.list_files(RESULTS)) == 1
     status, printed, _ = run(f"collect status {tmp_path / 'run'}")
     assert status == 0 and "2 of 5 pictures are written" in printed and "No process works on it" in printed
-    assert run(f"{asked} --out {tmp_path / 'run'}")[0] == SOME_FAILED
+    threads: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.set_num_threads", threads.append)
+        assert run(f"{asked} --out {tmp_path / 'run'}")[0] == SOME_FAILED
+    assert threads == [int(folder.read_manifest().versions["torch threads"])]  # another number changes the last digits
 
     def digest(one: RunFolder) -> dict[str, str]:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in one.path.glob("*.parquet")}
@@ -84,6 +89,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 
 def test_what_is_not_named_is_asked_for(run: Run, tmp_path: Path) -> None:
     assert "Name one source and --out DIR" in run("collect pictures")[2]
+    assert "--devices takes a number from 1, or all, not “some”" in run("collect pictures --out run --devices some")[2]
     assert "There is no run in" in run(f"collect status {tmp_path}")[2]
 
 
@@ -94,10 +100,3 @@ def test_ctrl_c_is_a_stop(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("explain.commands.collect.run_collection", interrupt)
     status, _, told = run(f"collect {tmp_path} --out {tmp_path / 'run'}")
     assert status == CANCELLED and "What is written stays" in told
-
-
-def test_a_pace_is_told_in_a_line() -> None:
-    pace = Pace(10_000, 1_200, 3, 12.34, 713.0, "Explaining")
-    assert describe_pace(pace) == "Explaining: 1,200 of 10,000 pictures, 3 failed, 12.3 a second, 12 min left"
-    assert describe_pace(Pace()) == "Listing the pictures"
-    assert [write_duration(seconds) for seconds in (40, 720, 12_600)] == ["40 s", "12 min", "3.5 h"]

@@ -17,8 +17,10 @@ from explain.commands.show import replay, show
 from explain.commands.whole_volumes import TABLE
 from explain.engine.engine import Engine
 from explain.errors import ExplainError
+from explain.faithfulness.verdict import SIGNS
 from explain.report.manifest import VOLUME_MAPS
 from explain.volumes.from_array import build_volume
+from explain.volumes.reading import read_volumes
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,34 @@ def test_a_series_is_explained_whole(
     assert "2 of 2 maps are the same, bit for bit." in capsys.readouterr().out
 
 
+def test_a_volume_is_judged_and_its_masks_are_written(
+    phantom: Phantom, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("explain.engine.strangers.FEWEST_OTHERS", 2)  # drawing them takes longest
+    file = tmp_path / "phantom.nii.gz"
+    file.write_bytes(encode_nifti(phantom))
+    out = tmp_path / "out"
+    page = tmp_path / "page.html"
+    show(
+        [file],
+        out,
+        model="phantom-3d",
+        methods="grad-cam",
+        target=["2"],
+        mask=["share=0.5"],
+        verdicts=True,
+        report=page,
+    )
+    said = capsys.readouterr().out
+    (entry,) = json.loads((out / "manifest.json").read_text())["maps"]
+    (mark, *_) = entry["verdict"]["marks"]
+    assert f"{SIGNS[mark['word']]} {mark['word']}: {mark['sentence']}" in said and mark["sentence"] in page.read_text()
+    mask = entry["volume_mask"]
+    assert f"{mask['millimetres']:,.0f} mm³" in said and mask["settings"]["share"] == 0.5
+    written = read_volumes([out / "volume-grad-cam-coarse-2.mask.nii.gz"]).series[0].open()
+    assert written.stored.sum() * 2.5 * 1.5 * 1.5 == pytest.approx(mask["millimetres"])
+
+
 @pytest.mark.slow
 def test_a_whole_stack_is_the_cuts(phantom: Phantom, tmp_path: Path) -> None:
     file = tmp_path / "phantom.nii.gz"
@@ -81,7 +111,7 @@ def test_what_a_volume_cannot_have_is_refused(phantom: Phantom, tmp_path: Path) 
     file = tmp_path / "phantom.nii.gz"
     file.write_bytes(encode_nifti(phantom))
     with pytest.raises(ExplainError, match="A volume is explained as it is"):
-        show([file], tmp_path / "out", model="phantom-3d", verdicts=True)
+        show([file], tmp_path / "out", model="phantom-3d", without=True)
     with pytest.raises(ExplainError, match="phantom-3d reads whole volumes: name a folder or zip"):
         picture = Path(__file__).parents[3] / "assets" / "pictures"
         show([next(picture.glob("*.jpg"))], tmp_path / "out", model="phantom-3d")

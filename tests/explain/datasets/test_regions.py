@@ -13,6 +13,7 @@ from explain.datasets.marked import Marked
 from explain.datasets.regions import Regions, draw_regions, list_names, read_regions
 from explain.errors import DataSetError
 from explain.pictures.geometry import Box
+from explain.pictures.region import contains
 
 SIZE = (6, 5)
 MASK = np.zeros(SIZE, bool)
@@ -50,6 +51,17 @@ def test_every_form_of_coco_is_the_same_region(shape: dict[str, Any]) -> None:
     assert found.find(["b.png"]) == () and found.only(["b.png"]) == Regions()
     with pytest.raises(DataSetError, match="a picture of 5 × 6 pixels, and it has 9 × 9"):
         draw_regions(found.find(["a.png"]), (9, 9))
+
+
+def test_an_outline_may_leave_the_picture() -> None:
+    dice = np.random.default_rng(0)
+    for _ in range(20):
+        ring = dice.uniform(-5, 15, (5, 2))
+        drawn = Marked(rings=(tuple(ring.ravel().tolist()),)).draw((9, 7))
+        whole = contains([(x, y) for x, y in ring.tolist()], np.arange(7) + 0.5, np.arange(9) + 0.5)
+        np.testing.assert_array_equal(drawn, whole)
+    assert not Marked(box=Box(-9, -9, -1, -1)).draw((9, 7)).any()
+    assert Marked(box=Box(-9, -9, 99, 99)).draw((9, 7)).all()
 
 
 def test_packed_runs_are_pycocotools_own() -> None:
@@ -98,6 +110,10 @@ def test_a_name_that_two_pictures_have_says_nothing_of_either() -> None:
         (make_coco(images=[]), "has no region"),
         (make_coco({"bbox": [1, 2, 3]}), "annotation 1: it has neither an outline nor a box"),
         (make_coco({"bbox": [1, 2, 3, float("nan")]}), "neither an outline nor a box"),
+        (make_coco({"bbox": [1, 2, 3, 1e308]}), "neither an outline nor a box"),
+        (make_coco({"bbox": [1, 2, 3, 4]}, annotations=[{"image_id": 1, "segmentation": "x" * 9}]), "no list"),
+        (make_coco({"segmentation": [[1, 2, 3, 4, 5, 6]] * 1001}), "no list of at most 1,000"),
+        (make_coco(*[{"bbox": [1, 1, 1, 1]}] * 2001), "a picture of more than 2,000 regions"),
         (make_coco({"image_id": 9, "bbox": [1, 2, 3, 4]}), "names no picture of the file"),
         (make_coco({"image_id": [], "bbox": [1, 2, 3, 4]}), "names no picture of the file"),
         (make_coco({"segmentation": [[1, 2, 3]]}), "3 to 4096 corners"),

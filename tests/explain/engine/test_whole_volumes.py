@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from explain.engine.engine import Engine
+from explain.engine.whole_volumes import VolumeSight
 from explain.errors import DeviceError, ExplainError, ModelError, PictureError
 from explain.methods import all_methods
 from explain.models.loaded import LoadedModel
@@ -218,3 +219,44 @@ def test_a_slice_beside_the_input_says_so(engine: Engine) -> None:
     slices = {one.index: one for one in engine.explain_stack(_draw()[0], short, "grad-cam")}
     assert set(slices[4].maps) == {"grad-cam"} and not slices[0].maps
     assert slices[0].unavailable["grad-cam"].startswith("The model was not shown this slice")
+
+
+@pytest.fixture
+def few_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two phantoms to compare with: drawing them takes longest."""
+    monkeypatch.setattr("explain.engine.strangers.FEWEST_OTHERS", 2)
+
+
+@pytest.mark.usefixtures("few_others")
+def test_maps_of_a_volume_are_judged_by_what_hiding_blocks_does(engine: Engine, finder: LoadedModel) -> None:
+    volume, _ = _draw()
+    said = [*engine.judge_volume(volume, finder, "grad-cam,eigen-cam", "last", "something")]
+    first, last = said[0], said[-1]
+    assert set(last) == {"grad-cam/last/1", "eigen-cam/last/1"} and all(one.settled for one in last.values())
+    assert not first["grad-cam/last/1"].settled
+    assert last["eigen-cam/last/1"].words[0] == "same for other classes"
+    one = last["grad-cam/last/1"]
+    assert any("one place decides" in missing for missing in one.missing)
+    assert any("drawn phantoms" in missing for missing in one.missing)
+    passes = engine.passes
+    assert [*engine.judge_volume(volume, finder, "grad-cam,eigen-cam", "last", "something")][-1] == last
+    assert engine.passes == passes  # all of it is remembered
+    answer = engine.explain_volume(volume, finder, "grad-cam", "last", "something", verdicts=True)
+    assert answer.verdicts == {"grad-cam/last/1": one}
+    cut = answer.lay_on(volume.slice(3, "axial"))
+    assert cut.verdicts[cut.maps[0].key] == one
+    assert (engine.estimate_verdicts(finder) or 0) > 0
+
+
+def test_where_a_volume_lies_in_the_input_tells_which_blocks_may_be_hidden(finder: LoadedModel) -> None:
+    volume, _ = _draw((2, 0, 1), (1, -1, 1))
+    shorter = build_volume(volume.stored[:8], volume.geometry.affine if volume.geometry else None, unit="HU")
+    allowed = VolumeSight.of(shorter, finder).allowed  # half as many columns as the model's input has
+    assert allowed.shape == (8, 8, 8) and allowed.any((0, 1)).sum() == 4 and allowed.all((0, 1)).sum() == 4
+
+
+@pytest.mark.usefixtures("few_others")
+def test_a_volume_that_is_the_same_everywhere_has_no_parts(engine: Engine, finder: LoadedModel) -> None:
+    even = build_volume(np.full((8, 16, 16), 50, np.int16), np.diag((1.0, 1.0, 2.0, 1.0))[:, [2, 1, 0, 3]])
+    last = [*engine.judge_volume(even, finder, "hires-cam", "last", "something")][-1]
+    assert "The volume is the same everywhere" in last["hires-cam/last/1"].marks[0].sentence

@@ -41,3 +41,12 @@ def test_as_a_map_marks_it_a_picture_is_shown_as_measures_show_it() -> None:
     view = AsMarked(shown=shown)
     assert torch.equal(view.change(picture)[0], apply(picture, show_as_marked(shown), 0)[0])
     assert view.name != AsMarked(shown=shown[::-1].copy()).name
+
+
+def test_a_volume_is_shifted_by_one_voxel_along_each_axis() -> None:
+    volume = torch.zeros(1, 1, 8, 8, 8)
+    volume[..., 4, 4, 4] = 1
+    copies = list_copies((0.25,), axes=3)
+    assert len({copy.name for copy in copies}) == len(copies) == 10
+    places = {tuple(copy.change(volume)[0, 0].nonzero()[0].tolist()) for copy in copies if any(copy.shift)}
+    assert places == {(3, 4, 4), (5, 4, 4), (4, 3, 4), (4, 5, 4), (4, 4, 3), (4, 4, 5)}

@@ -69,7 +69,7 @@ def test_a_map_of_nothing_and_a_score_that_stays_have_no_correlation() -> None:
 def test_the_moved_copies_are_all_others_of_the_map() -> None:
     cells = DICE.random((CELLS, CELLS))
     moved = move(cells)
-    assert moved.shape == (511, CELLS, CELLS) and len(move(cells, square=False)) == 255
+    assert moved.shape == (511, CELLS, CELLS) and len(move(cells, (224, 160))) == 255
     assert len(np.unique(np.concatenate([cells[None], moved]).reshape(512, -1), axis=0)) == 512
     assert np.allclose(np.sort(moved.reshape(511, -1)), np.sort(cells.ravel()))
 
@@ -98,3 +98,43 @@ def test_maps_of_no_meaning_pass_as_often_as_chance_says() -> None:
     # Kolmogorov and Smirnov's distance from evenly spread, at one in a hundred for 60 values.
     spread = np.sort(chances)
     assert np.abs(spread - (np.arange(60) + 0.5) / 60).max() < 1.63 / np.sqrt(60)
+
+
+def make_block_bank(weights: np.ndarray, masks: int = 64, noise: float = 0.05) -> Bank:
+    """`make_bank` for a network of volumes."""
+    hidden = draw_masks(0, masks, np.ones(weights.shape, dtype=bool))
+    scores = weights.sum() - (hidden * weights).sum((1, 2, 3))
+    scores += noise * scores.std() * np.random.default_rng(0).standard_normal(masks)
+    return Bank("grey", hidden, np.stack([scores, -scores], 1), np.array([weights.sum(), 0.0]), np.zeros(2))
+
+
+def test_of_a_volume_the_true_map_passes_and_its_opposite_fails() -> None:
+    weights = np.zeros((CELLS,) * 3)
+    weights[2:4, 5:7, 1:3] = 1
+    bank, others = make_block_bank(weights), move(np.roll(weights, 3, 1))[:39]
+    true = judge_by_hiding(weights, others, [bank], 0)
+    assert true.value > 0.9 and true.chance_moved <= 0.025 and true.chance_others <= 0.025
+    assert judge_by_hiding(1 - weights, others, [bank], 0).chance_worse <= 0.025
+
+
+@pytest.mark.parametrize("axes", [(0, 2, 1), (2, 0, 1), (1, 2, 0)])
+def test_what_is_said_of_a_volume_does_not_hang_on_the_order_of_its_axes(axes: tuple[int, ...]) -> None:
+    weights = np.random.default_rng(3).random((CELLS,) * 3) ** 6
+    bank, map_ = make_block_bank(weights, noise=0.5), weights + np.random.default_rng(4).random((CELLS,) * 3)
+    turned = replace(bank, masks=bank.masks.transpose(0, *(1 + axis for axis in axes)))
+    sides = (32, 64, 64)
+    one = judge_by_hiding(map_, map_[None], [bank], 0, sides)
+    other = judge_by_hiding(
+        map_.transpose(axes), map_.transpose(axes)[None], [turned], 0, tuple(sides[axis] for axis in axes)
+    )
+    assert other.value == pytest.approx(one.value) and other.others == pytest.approx(one.others)
+    assert np.allclose(np.sort(other.moved), np.sort(one.moved))
+
+
+def test_a_volume_s_map_is_turned_only_where_its_shape_stays() -> None:
+    cells = np.random.default_rng(5).random((CELLS,) * 3)
+    for sides, images in (((64, 64, 64), 48), ((32, 64, 64), 16), ((16, 32, 64), 8)):
+        moved = move(cells, sides)
+        assert len(moved) == images * (CELLS // 2) ** 3 - 1
+        assert len({one.tobytes() for one in moved} | {cells.tobytes()}) == len(moved) + 1
+        assert np.allclose(np.sort(moved.reshape(len(moved), -1)), np.sort(cells.ravel()))

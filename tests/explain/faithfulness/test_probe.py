@@ -1,9 +1,11 @@
 """The grid that maps are tested on, beside slow loops over its cells."""
 
+from itertools import permutations
+
 import numpy as np
 
 from explain.faithfulness.probe import CELLS, draw_masks, find_allowed, lay_on_cells
-from explain.pictures.geometry import Box
+from explain.pictures.geometry import Box, Span
 
 
 def read_slowly(values: np.ndarray, y: float, x: float) -> float:
@@ -68,6 +70,37 @@ def test_masks_are_smooth() -> None:
 
 
 def test_padding_is_not_hidden() -> None:
-    allowed = find_allowed((100, 200), Box(0, -50, 200, 150))
+    allowed = find_allowed((100, 200), Box(0, -50, 200, 150).spans)
     assert allowed[2:6].all() and not allowed[:2].any() and not allowed[6:].any()
-    assert find_allowed((100, 200), Box(50, 0, 150, 100)).all()
+    assert find_allowed((100, 200), Box(50, 0, 150, 100).spans).all()
+
+
+def test_a_volume_s_map_is_averaged_over_each_block_as_its_cuts_are_drawn() -> None:
+    values = np.random.default_rng(1).standard_normal((3, 5, 7)).astype(np.float32)
+    blocks = lay_on_cells(values)
+    assert blocks.shape == (CELLS, CELLS, CELLS)
+    # Between the cells of two slices it is drawn linearly, and each slice as a picture's map is.
+    slices = [lay_on_cells(one) for one in np.maximum(values, 0)]
+    for block in range(CELLS):
+        drawn = np.zeros((CELLS, CELLS))
+        for place in range(8):
+            at = min(max((block + (place + 0.5) / 8) / CELLS * 3 - 0.5, 0), 2)
+            below = min(int(at), 1)
+            drawn += (slices[below] * (1 - at + below) + slices[below + 1] * (at - below)) / 8
+        assert np.allclose(blocks[block], drawn, atol=1e-5)
+    for axes in permutations(range(3)):
+        assert np.allclose(lay_on_cells(values.transpose(axes)), blocks.transpose(axes), atol=1e-6)
+    values[0, 0, 0] = np.inf
+    assert not lay_on_cells(values).any()
+
+
+def test_masks_of_a_volume_hide_half_of_its_blocks_smoothly() -> None:
+    allowed = find_allowed((100, 60, 40), (Span(0, 100), Span(-60, 60), Span(10, 20)))
+    assert not allowed[:, : CELLS // 2].any() and allowed[:, CELLS // 2 :].all()
+    masks = draw_masks(3, 40, allowed)
+    assert (masks.sum((1, 2, 3)) == allowed.sum() // 2).all() and not masks[:, ~allowed].any()
+    everywhere = np.ones((CELLS,) * 3, dtype=bool)
+    whole = draw_masks(3, 40, everywhere)
+    assert (draw_masks(3, 10, everywhere) == whole[:10]).all()
+    for axis in (1, 2, 3):
+        assert (np.diff(whole.astype(int), axis=axis) == 0).mean() > 0.75

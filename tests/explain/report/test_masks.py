@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.maps.masks import describe_mask
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
+from explain.engine.whole_volumes import VolumeExplanation
 from explain.maps.mask import ASIDE, MaskSettings
 from explain.maps.render import place
 from explain.pictures.picture import Placement
-from explain.report.manifest import build_manifest, read_manifest, write_manifest
-from explain.report.mask_files import INSIDE, MaskFiles, encode_masks
-from explain.report.masks import find_masks, write_mask
+from explain.report.manifest import build_manifest, build_volume_manifest, read_manifest, write_manifest
+from explain.report.mask_files import INSIDE, MaskFiles, encode_masks, encode_volume_masks
+from explain.report.masks import find_masks, find_volume_masks, write_mask
 from tests.explain.report.scans.conftest import draw_map, open_series
 from tests.support.engine import build_model, make_picture
 
@@ -115,3 +117,25 @@ def test_masks_of_slices_lie_where_the_slices_do(explanation: Explanation) -> No
     sizes = sorted(np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0))
     assert sorted(placement.pitch)[0] == pytest.approx(sizes[0])
     assert files.finish() and not MaskFiles().finish()
+
+
+def test_of_a_volume_explained_whole_masks_are_cuts_of_one(volume_answer: VolumeExplanation) -> None:
+    volume = volume_answer.volume
+    cut = volume_answer.lay_on(volume.slice(3))
+    found = find_masks(cut, SETTINGS)
+    assert len(found) == len(volume_answer.maps)
+    wholes = find_volume_masks(replace(volume_answer, masks=SETTINGS))
+    assert find_volume_masks(volume_answer) == []
+    for one, whole in zip(found, wholes, strict=True):
+        assert one.whole is not None and np.array_equal(one.whole.voxels, whole.mask.voxels)
+        assert np.array_equal(one.mask.pixels, whole.mask.voxels[3]) and dict(one.others) == dict(whole.others)
+        assert one.sentence.startswith(f"{whole.mask.describe()}; ") and "mm³" in one.sentence
+    explanation = Explanation(volume_answer.model, (cut,))
+    with zipfile.ZipFile(io.BytesIO(encode_masks(explanation, SETTINGS))) as archive:
+        written = read_manifest(archive.read("manifest.json"))
+        names = {name for name in archive.namelist() if name.endswith(".nii.gz")}
+    assert names == set(encode_volume_masks(replace(volume_answer, masks=SETTINGS))) and len(names) == len(found)
+    entries = [made.volume_mask for made in build_volume_manifest(replace(volume_answer, masks=SETTINGS)).maps]
+    assert [made.volume_mask for made in written.maps] == entries and None not in entries
+    row = describe_mask(found[0])
+    assert row["Of the volume"] and row["mm³"] and " × " in row["Extent in mm"] and "Box" not in row

@@ -34,7 +34,7 @@ def test_figures_are_those_of_the_engine(classifier: LoadedModel) -> None:
     explanation = engine.explain(picture, classifier, methods=methods)
     maps = {one.key: one.values for one in explanation.pictures[0].maps}
     (target,) = {one.target for one in explanation.pictures[0].maps}
-    allowed = find_allowed(picture.size, prepared.box)
+    allowed = find_allowed(picture.size, prepared.box.spans)
     seed = int(picture.digest[:8], 16)
     frozen = Frozen(classifier, classifier.layers, CPU)
     found = measure_maps(frozen, prepared.tensor, maps, target, allowed, seed)

@@ -21,7 +21,7 @@ from explain.models.load import load_model
 from explain.models.prompt_library import list_prompts, read_card, read_prompts
 from explain.models.request import ModelRequest, build_file_request
 from explain.networks.torchvision_operators import declare_missing_operators
-from explain.training import run as training_run
+from explain.training import detached
 from explain.training.attention_loop import train_attention
 from explain.training.attention_recipe import AttentionRecipe
 from explain.training.loop import train_prompts
@@ -93,7 +93,7 @@ def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(
     recipe = RECIPE.model_copy(update={"epochs": 12, "folds": 0})
     with monkeypatch.context() as patch:
         own = SimpleNamespace(Popen=start_awaiting_the_pause, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
-        patch.setattr(training_run, "subprocess", own)
+        patch.setattr(detached, "subprocess", own)
         run = TrainingRun.start(dataset, VIT, recipe, "My prompts")
     assert run.state().phase in ("preparing", "training")
     state = wait(run, lambda state: len(state.epochs) >= 2)
@@ -305,7 +305,7 @@ def test_only_tokens_are_ever_looked_for(home: Path, monkeypatch: pytest.MonkeyP
 
 def test_old_runs_are_swept_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new, working = (prepare_run(make_two_colours(), monkeypatch) for _ in range(3))
-    long_ago = time.time() - (training_run.DAYS_KEPT + 1) * 86_400
+    long_ago = time.time() - (detached.DAYS_KEPT + 1) * 86_400
     lock = take_lock(working.folder / "alive")
     for run in (old, working):
         for path in (*run.folder.iterdir(), run.folder):

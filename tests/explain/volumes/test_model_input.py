@@ -160,7 +160,7 @@ def _absurd(volume: Volume) -> Volume:
     [
         (_without_places, {}, "does not say where its slices lie"),
         (_uneven, {}, "is none: the slices lie 4 and 7 mm apart"),
-        (_absurd, {}, "voxels are 4e\\+03 × 1.5 × 1 mm, which no scan has"),
+        (_absurd, {}, "voxels are 4,000 × 1.5 × 1 mm, which no scan has"),
         (lambda volume: volume, {"spacing": (20.0, 20.0, 20.0)}, "would fill 0.\\d+ % of this model's input"),
         (lambda volume: volume, {"channels": 2, "mean": (0.0, 0.0), "std": (1.0, 1.0)}, "takes 2 channels"),
         (lambda volume: replace(volume, stored=volume.stored[:1]), {}, "is a single slice"),

@@ -237,3 +237,10 @@ def test_unpacking_is_followed_and_stopped(monkeypatch: pytest.MonkeyPatch) -> N
     cancel.set()
     with pytest.raises(Cancelled):
         read_numbers(packed, header, watch=Watch(cancel=cancel))
+
+
+def test_sizes_that_the_file_does_not_say_are_not_made_up() -> None:
+    unsaid = opened(nifti(numbers(4, 5, 6), steps=(1.0, 0.0, 3.0, 4.0, 1, 1, 1, 1)))
+    assert unsaid.pitch is None and unsaid.measure() is None
+    assert "The file does not say how large its voxels are." in unsaid.notes
+    assert opened(nifti(numbers(4, 5, 6))).pitch == (3.0, 2.0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from explain import save_report
-from explain.engine.whole_volumes import UNJUDGED, VolumeExplanation
+from explain.engine.whole_volumes import SELDOM, VolumeExplanation
 from explain.errors import ExplainError
 from explain.maps.render import RenderSettings
 from explain.report.one_page.volume import describe_volume_page
@@ -24,7 +24,7 @@ def test_its_planes_stand_in_rows(volume_answer: VolumeExplanation) -> None:
         assert len(bars) == 3 and len(set(bars)) == 1, "one scale for all planes"
     assert dict(page.picture)["What it is"] == "A CT scan, 8 slices of 48 × 40 voxels, 40 × 20 × 24 mm."
     known = dict(page.sections)["What else to know"]
-    assert any(said.sentence == UNJUDGED for said in known)
+    assert any(said.sentence == SELDOM for said in known)
     assert "--slice" not in page.command[0] and "--methods grad-cam,hires-cam" in page.command[0]
     assert page.command[1].startswith("The model was handed over in Python")
     assert find_secrets(page.name, page.picture, page.model, page.sections, page.proof, page.command) == []
@@ -32,7 +32,7 @@ def test_its_planes_stand_in_rows(volume_answer: VolumeExplanation) -> None:
 
 def test_what_is_wrong_with_the_volume_is_read_first(volume_answer: VolumeExplanation) -> None:
     said = "It is much smaller than what the model learned from."
-    odd = replace(volume_answer, cautions=(said,), notes=(said, UNJUDGED))
+    odd = replace(volume_answer, cautions=(said,), notes=(said, SELDOM))
     page = describe_volume_page(odd, RenderSettings())
     assert page.cautions == (said,)
     assert [one.sentence for one in dict(page.sections)["What else to know"]].count(said) == 0

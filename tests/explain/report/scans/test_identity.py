@@ -7,9 +7,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from explain.errors import ExplainError
-from explain.report.scans.identity import Identity
+from explain.report.scans.identity import Identity, find_lack
 from tests.explain.report.scans.conftest import DATES
-from tests.support.dicom_files import SECRETS, find_secrets, make_enhanced, make_slice, ramp, write
+from tests.support.dicom_files import SECRETS, find_secrets, make_enhanced, make_series, make_slice, ramp, write
 
 STORED = ramp(1)[0]
 
@@ -80,3 +80,14 @@ def test_what_cannot_be_filed_is_refused_in_a_sentence(missing: str) -> None:
         Identity(for_archive=True).read(data)
     assert find_secrets(str(refused.value)) == []
     assert Identity(for_archive=False).read(data).StudyInstanceUID
+
+
+def test_what_is_lacking_is_said_before_anything_is_made() -> None:
+    (slice_,) = make_series(ramp(1), **DATES)
+    assert find_lack(write(slice_), for_archive=True, has_place=True) == ""
+    del slice_.StudyInstanceUID
+    assert find_lack(write(slice_), for_archive=False, has_place=True) == ""
+    assert "filed by: StudyInstanceUID" in find_lack(write(slice_), for_archive=True, has_place=True)
+    del slice_.FrameOfReferenceUID
+    assert "FrameOfReferenceUID" in find_lack(write(slice_), for_archive=False, has_place=True)
+    assert find_lack(write(slice_), for_archive=False, has_place=False) == ""

@@ -18,6 +18,7 @@ from explain.maps.render import RenderSettings
 from explain.report import replay
 from explain.report.manifest import VOLUME_MAPS, build_volume_manifest, read_manifest, write_manifest
 from explain.report.replay import replay_manifest
+from explain.report.scans.gathering import Gatherer
 from explain.report.scans.volumes import export_volume, find_ends, lay_out
 from explain.report.scans.writing import list_originals
 from tests.explain.report.scans.conftest import DATES
@@ -105,3 +106,15 @@ def test_its_slices_as_pictures_are_replayed_too(
     for number, data in enumerate(ct_files):
         (tmp_path / "series" / f"{number}").write_bytes(data)
     assert replay_manifest(tmp_path / "out" / "manifest.json", [tmp_path / "series"]).reproduced
+
+
+def test_of_a_slice_of_it_the_whole_map_leaves_once(volume_answer: VolumeExplanation) -> None:
+    volume = volume_answer.volume
+    gatherer = Gatherer()
+    for index in (2, 3):
+        gatherer.add(volume_answer.lay_on(volume.slice(index)))
+    taken = gatherer.list_maps()
+    assert [one.name for one in taken] == ["volume"] * len(volume_answer.maps)
+    for one, own in zip(taken, volume_answer.maps, strict=True):
+        assert own.affine is not None
+        assert np.array_equal(one.values, own.values) and np.allclose(one.affine, own.affine)

@@ -1,0 +1,218 @@
+"""Where a map over a volume is high: threshold and pieces in all three axes, cut through any plane like the map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from explain.errors import PictureError
+from explain.maps.mask import ASIDE, Mask, MaskSettings, find_otsu, find_overlap
+from explain.maps.volume_map import VolumeMap
+from explain.percent import write_share
+from explain.volumes.planes import Plane
+from explain.volumes.volume import Volume
+
+MOST_ALONG = 96
+"""Voxels of a mask along an axis. That of a larger volume is found on it reduced to this: a map is coarser still."""
+
+Reach = tuple[float, float]
+"""From where to where along an axis."""
+
+_TOUCHING = np.ones((3, 3, 3), dtype=int)  # at a corner too
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeMask:
+    """Where a map over a volume is high.
+
+    Attributes:
+        voxels: the mask, `(d, h, w)` bool, along the volume's slices, rows and columns as stored, each reduced to at
+            most `MOST_ALONG`.
+        volume: over which it lies.
+        settings: how it was made; edges are followed on pictures alone.
+        share: of the highest value, above which the map is high, 0…1.
+        value: the same as a value of the map.
+        aside: the masks at a share `ASIDE` lower and higher, as `voxels`.
+        pieces: how many there are; voxels that touch at a corner are one.
+    """
+
+    voxels: np.ndarray
+    volume: Volume
+    settings: MaskSettings
+    share: float
+    value: float
+    aside: tuple[np.ndarray, np.ndarray]
+    pieces: int
+
+    @property
+    def part(self) -> float:
+        """Its share of the volume, 0…1."""
+        return float(self.voxels.mean())
+
+    @property
+    def parts_aside(self) -> tuple[float, float]:
+        """Those of the masks at a lower and a higher threshold, 0…1."""
+        lower, higher = (float(voxels.mean()) for voxels in self.aside)
+        return lower, higher
+
+    @property
+    def alike_aside(self) -> tuple[float, float]:
+        """How far it is the same as these, as intersection over union, 0…1."""
+        lower, higher = (find_overlap(self.voxels, voxels) for voxels in self.aside)
+        return lower, higher
+
+    @property
+    def millimetres(self) -> float | None:
+        """Its volume in mm³; None where nobody knows how large the voxels are."""
+        steps = self.volume.steps
+        if steps is None:
+            return None
+        return self.part * float(np.prod(np.multiply(self.volume.stored.shape[:3], steps)))
+
+    @property
+    def extents(self) -> tuple[Reach, Reach, Reach]:
+        """From where to where it reaches along slices, rows and columns, in voxels of the volume, whose edges lie at
+        whole numbers; of an empty one nothing.
+        """
+        found = []
+        for axis, side in enumerate(self.volume.stored.shape[:3]):
+            along = np.flatnonzero(self.voxels.any(tuple(other for other in range(3) if other != axis)))
+            step = side / self.voxels.shape[axis]
+            found.append((float(along[0] * step), float((along[-1] + 1) * step)) if along.size else (0.0, 0.0))
+        return found[0], found[1], found[2]
+
+    @property
+    def sides(self) -> tuple[float, float, float] | None:
+        """How far it reaches along slices, rows and columns in mm; None where nobody knows."""
+        steps = self.volume.steps
+        if steps is None:
+            return None
+        depth, down, across = ((stop - start) * step for (start, stop), step in zip(self.extents, steps, strict=True))
+        return depth, down, across
+
+    @property
+    def affine(self) -> np.ndarray | None:
+        """From a voxel of the mask (slice, row, column, 1) to its middle in LPS millimetres, `(4, 4)`; None where the
+        files do not say where voxels lie.
+        """
+        geometry = self.volume.geometry
+        if geometry is None or geometry.affine is None:
+            return None
+        reduced = np.eye(4)
+        for axis, (side, count) in enumerate(zip(self.volume.stored.shape[:3], self.voxels.shape, strict=True)):
+            reduced[axis, axis] = side / count
+            reduced[axis, 3] = 0.5 * side / count - 0.5
+        return np.asarray(geometry.affine @ reduced)
+
+    def describe(self) -> str:
+        """How large it is, and how large with the threshold a little higher and lower; a sentence without its stop."""
+        said = [f"High in {write_share(self.part)} of the volume"]
+        if self.millimetres is not None:
+            said.append(f"{self.millimetres:,.0f} mm³")
+        said.append(f"in {self.pieces:,} {'piece' if self.pieces == 1 else 'pieces'}")
+        if self.sides is not None:
+            said.append(f"{' × '.join(f'{side:.0f}' for side in self.sides)} mm")
+        lower, higher = self.parts_aside
+        return (
+            f"{', '.join(said)} ({write_share(higher)} to {write_share(lower)} with the threshold 5 points higher or "
+            "lower)"
+        )
+
+    def cut(self, plane: Plane, index: int) -> MaskCut:
+        """The mask on a slice of a plane, as `Volume.slice` draws it; it may be empty there.
+
+        Raises:
+            PictureError: that plane cannot be shown.
+        """
+        view = self.volume.get_view(plane)
+        axis = view.axes[0]
+        side, count = self.volume.stored.shape[axis], self.voxels.shape[axis]
+        at = int((index + 0.5) * count / side)  # counted along the view, as what is turned
+        own, lower, higher = (np.ascontiguousarray(view.turn(voxels)[at]) for voxels in (self.voxels, *self.aside))
+        size = self.volume.size(plane)
+        return MaskCut(own, size, self.settings, self.share, self.value, (lower, higher), whole=self)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskCut(Mask):
+    """The mask of a volume on one of its slices.
+
+    Attributes:
+        whole: of which it is a cut. How much of it stays the same is told of that.
+    """
+
+    whole: VolumeMask | None = None
+
+    @property
+    def compared(self) -> np.ndarray:
+        """What is compared with other masks: that of the whole volume."""
+        assert self.whole is not None
+        return self.whole.voxels
+
+    @property
+    def alike_aside(self) -> tuple[float, float]:
+        """That of the whole."""
+        assert self.whole is not None
+        return self.whole.alike_aside
+
+
+def find_volume_mask(one: VolumeMap, settings: MaskSettings | None = None) -> VolumeMask:
+    """Where a map over a volume is high: threshold, then pieces. The map is cut off at zero and drawn out between the
+    middles of its cells, as its cuts are; what the model was not shown is not high.
+
+    Args:
+        one: the map.
+        settings: how; left out, a fixed share and all pieces. Edges are not followed.
+
+    Raises:
+        PictureError: nothing of the map is above zero, or it holds values that are not numbers.
+    """
+    settings = settings or MaskSettings()
+    level, highest = _draw_level(one)
+    share = settings.share if settings.threshold == "fixed" else find_otsu(level[level >= 0])
+    made = [_keep_pieces(level > at, settings) for at in (share, max(share - ASIDE, 0.0), share + ASIDE)]
+    (voxels, pieces), (lower, _), (higher, _) = made
+    return VolumeMask(voxels, one.volume, settings, share, share * highest, (lower, higher), pieces)
+
+
+def reduce_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Slices, rows and columns of a mask of a volume of that shape."""
+    return tuple(min(side, MOST_ALONG) for side in shape[:3])
+
+
+@lru_cache(maxsize=16)
+def _draw_level(one: VolumeMap) -> tuple[np.ndarray, float]:
+    """The map on the voxels of its mask as shares of its highest value there, 0…1, and -1 where the model was shown
+    nothing; and that value. Kept for a slider, whose steps change neither.
+    """
+    if not np.isfinite(one.values).all() or not (one.values > 0).any():
+        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
+    drawn = np.maximum(one.values, 0).astype(np.float32)
+    seen = np.ones((), dtype=bool)
+    whole = one.volume.stored.shape[:3]
+    for axis, (span, side, count) in enumerate(zip(one.block.spans, whole, reduce_shape(whole), strict=True)):
+        middles = (np.arange(count) + 0.5) * side / count
+        cells = np.clip(span.to_cells(middles, one.values.shape[axis]), 0, one.values.shape[axis] - 1)
+        below = np.minimum(cells.astype(int), max(one.values.shape[axis] - 2, 0))
+        above = np.minimum(below + 1, one.values.shape[axis] - 1)
+        shares = (cells - below).astype(np.float32).reshape(-1, *[1] * (2 - axis))
+        drawn = drawn.take(below, axis) * (1 - shares) + drawn.take(above, axis) * shares
+        seen = np.logical_and.outer(seen, (middles >= span.start) & (middles <= span.stop))
+    highest = float(drawn.max(initial=0.0, where=seen))
+    if highest <= 0:
+        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
+    level = np.where(seen, drawn / np.float32(highest), np.float32(-1))
+    level.setflags(write=False)
+    return level, highest
+
+
+def _keep_pieces(mask: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, int]:
+    """The mask, or of its pieces the largest alone, of two as large the first; and how many pieces it has then."""
+    labels, count = ndimage.label(mask, _TOUCHING)
+    if settings.pieces == "all" or count < 2:
+        return mask, count
+    return labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()), 1

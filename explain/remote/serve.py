@@ -1,0 +1,99 @@
+"""An engine served by Ray Serve: `python -m explain.remote.serve --port 8700`.
+
+One replica has one engine, on a GPU where there is one, and what was put to it: several engines are several addresses.
+Serve works on so many questions at once, lets so many wait, and answers 503 to others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import secrets
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from explain.errors import ExplainError
+from explain.ray_cluster import connecting, import_ray
+
+AT_ONCE, WAITING = 16, 64
+"""Requests that are answered, and that wait."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+_HANDED_ON = ("CAMSCOPE_DEVICE", "CAMSCOPE_PRECISION", "CAMSCOPE_HOME")
+
+
+def build() -> Any:
+    """What a replica serves; called there."""
+    from explain.engine.engine import Engine
+    from explain.remote.service import Service
+    from explain.remote.web import WORD, build_app
+
+    return build_app(Service(Engine()), os.environ[WORD])
+
+
+def serve(host: str, port: int, address: str | None, over: threading.Event) -> None:
+    """Serve an engine until it is over.
+
+    Args:
+        host, port: where it listens.
+        address: of the Ray cluster; None starts one on this computer.
+        over: ends it once set.
+
+    Raises:
+        ExplainError: there is no Ray, no word, or no such cluster.
+    """
+    from explain.remote.web import WORD
+
+    word = os.environ.get(WORD, "")
+    if len(word) < 16:
+        raise ExplainError(f"Set {WORD} to a word of 16 characters at least that clients are told, e.g. {_propose()}.")
+    ray = import_ray("An engine for other processes", address)
+    with connecting(ray, address):
+        ray_serve = importlib.import_module("ray.serve")
+        gpus = 1 if ray.cluster_resources().get("GPU") and os.environ.get("CAMSCOPE_DEVICE") != "cpu" else 0
+        told = {WORD: word, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)}
+        told |= {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        ray_serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
+        options = {"num_cpus": 1, "num_gpus": gpus, "runtime_env": {"env_vars": told}}
+        from explain.remote import serve as here  # not as `__main__`, which no other process could import
+
+        made = ray_serve.deployment(
+            name="engine", ray_actor_options=options, max_ongoing_requests=AT_ONCE, max_queued_requests=WAITING
+        )(ray_serve.ingress(here.build)())
+        try:
+            ray_serve.run(made.bind(), name="camscope", route_prefix="/")
+            print(f"An engine listens at http://{host}:{port}.", flush=True)
+            over.wait()
+        finally:
+            ray_serve.shutdown()
+
+
+def _propose() -> str:
+    return secrets.token_hex(16)
+
+
+def main() -> None:
+    """Serve until it is told to end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address it listens on; others than this need a private net"
+    )
+    parser.add_argument("--port", type=int, default=8700, help="its port")
+    parser.add_argument("--address", help="of the Ray cluster, or auto; left out, one is started here")
+    asked = parser.parse_args()
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    try:
+        serve(asked.host, asked.port, asked.address, over)
+    except ExplainError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

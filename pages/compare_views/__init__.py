@@ -1,0 +1,1 @@
+"""What stands on Compare; `pages/compare.py` asks for it."""
