@@ -9,12 +9,12 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from components.access.log_ins import find_log_ins
+from components.access.log_ins import End, find_log_ins
 from components.access.person import Person, do_people_log_in, find_person
 from components.server.events import log_event
 from components.server.settings import read_server_settings
 from components.session.faults import show_faults
-from explain.rights import Right, describe_missing, may, record
+from explain.rights import Right, acting_for, describe_missing, may, record
 
 _AT = "access-page"  # of the session's state: the page that was drawn last
 _LEAVING = "access-leaving"
@@ -29,14 +29,14 @@ def check_in() -> None:
         return
     person, log_ins = find_person(), find_log_ins()
     if person is None:
-        _leave(None)
+        _leave(None, None)
     context = get_script_run_ctx()
     page = context.page_script_hash if context is not None else ""
     fresh = _AT not in st.session_state
     turned = st.session_state.get(_AT) != page  # to open a page is a press
     end = log_ins.press(person.claims) if turned else log_ins.find_end(person.claims)
     if end is not None or st.session_state.get(_LEAVING):
-        _leave(person)
+        _leave(person, end)
     st.session_state[_AT] = page
     if person.role is None:
         _say_no_role(person)
@@ -60,16 +60,23 @@ def is_refused(right: Right) -> bool:
 def _look_again() -> None:
     """Streamlit draws this now and then by itself, and a log-in that is over ends then, if nobody presses anything."""
     person = find_person()
-    if person is None or find_log_ins().find_end(person.claims) is not None:
-        _leave(person)
+    end = None if person is None else find_log_ins().find_end(person.claims)
+    if person is None or end is not None:
+        _leave(person, end)
 
 
-def _leave(person: Person | None) -> NoReturn:
-    """End the log-in, and let go of all that the session holds."""
-    if person is not None:
-        record("log-out")
-        find_log_ins().end(person.claims)
+def _leave(person: Person | None, end: End | None) -> NoReturn:
+    """End the log-in, and let go of all that the session holds.
+
+    Args:
+        person: who goes; None for who has gone before.
+        end: why, where not by their own press just now.
+    """
+    if person is not None and end != "out":  # of which another window has told
+        with acting_for(person.actor):
+            record("log-out" if end is None else f"log-out: {end}")
         log_event("log-in ended")
+        find_log_ins().end(person.claims)
     forget_session()
     st.logout()
     st.stop()

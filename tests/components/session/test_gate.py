@@ -15,7 +15,7 @@ from components.access import person
 from components.access.log_ins import LogIns
 from components.server.ended import Ended
 from components.session import gate
-from explain.rights import start_asking
+from explain.rights import Actor, start_asking
 from explain.storage import VARIABLE
 from tests.support.server import make_identity
 
@@ -42,11 +42,17 @@ class House:
     Attributes:
         log_ins: its.
         now: by its clock.
+        written: into the audit log, whether somebody did it and what.
     """
 
     def __init__(self, folder: Path) -> None:
         self.now = 1_800_000_000.0
+        self.written: list[tuple[bool, str]] = []
         self.log_ins = LogIns(8, 20, Ended(folder / "ended", 8, lambda: self.now), lambda: self.now)
+
+    def write(self, actor: Actor, action: str, picture: str, model: str, result: str) -> None:
+        """A line of the audit log."""
+        self.written.append((bool(actor.key), action))
 
     def come(self, **claims: Any) -> AppTest:
         """Somebody opens a page."""
@@ -62,7 +68,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     for module in (person, gate):
         monkeypatch.setattr(module, "find_log_ins", lambda: house.log_ins)
     monkeypatch.setattr(person, "_logs_in", True)
-    start_asking(person.find_actor)
+    start_asking(person.find_actor, house.write)
     yield house
     start_asking(None)
 
@@ -113,5 +119,11 @@ def test_who_logs_out_leaves_nothing_behind(house: House) -> None:
 def test_after_a_while_a_page_is_drawn_for_nobody(house: House, minutes: int, stays: bool) -> None:
     app = house.come(groups=["camscope-viewer"])
     house.now += minutes * 60
+    other = AppTest.from_function(show)
+    other.user = dict(app.user)
     app.run()
     assert ("large" in app.session_state) == stays and bool(read(app)) == stays
+    other.run()
+    assert bool(read(other)) == stays, "nor is a window that is opened now"
+    ended = [action for known, action in house.written if known and action.startswith("log-out")]
+    assert len(ended) == (not stays), "written once, for all windows"
