@@ -85,6 +85,18 @@ class VolumeMask:
             found.append((float(along[0] * step), float((along[-1] + 1) * step)) if along.size else (0.0, 0.0))
         return found[0], found[1], found[2]
 
+    def find_slices(self, plane: Plane) -> tuple[int, int] | None:
+        """The first and the last slice of a plane, from 0 and as that plane counts them, on whose cut it is not empty;
+        None where it is on none.
+
+        Raises:
+            PictureError: that plane cannot be shown.
+        """
+        view = self.volume.get_view(plane)
+        indices = np.arange(self.volume.count(plane))
+        there = np.flatnonzero(view.turn(self.voxels).any((1, 2))[self._find_places(plane, indices)])
+        return (int(there[0]), int(there[-1])) if there.size else None
+
     @property
     def sides(self) -> tuple[float, float, float] | None:
         """How far it reaches along slices, rows and columns in mm; None where nobody knows."""
@@ -128,13 +140,16 @@ class VolumeMask:
         Raises:
             PictureError: that plane cannot be shown.
         """
-        view = self.volume.get_view(plane)
-        axis = view.axes[0]
-        side, count = self.volume.stored.shape[axis], self.voxels.shape[axis]
-        at = int((index + 0.5) * count / side)  # counted along the view, as what is turned
+        view, at = self.volume.get_view(plane), int(self._find_places(plane, np.array(index)))
         own, lower, higher = (np.ascontiguousarray(view.turn(voxels)[at]) for voxels in (self.voxels, *self.aside))
         size = self.volume.size(plane)
-        return MaskCut(own, size, self.settings, self.share, self.value, (lower, higher), whole=self)
+        return MaskCut(own, size, self.settings, self.share, self.value, (lower, higher), whole=self, plane=plane)
+
+    def _find_places(self, plane: Plane, indices: np.ndarray) -> np.ndarray:
+        """Where slices of a plane lie among the mask's voxels, both counted along the view."""
+        axis = self.volume.get_view(plane).axes[0]
+        places = (indices + 0.5) * self.voxels.shape[axis] / self.volume.stored.shape[axis]
+        return np.asarray(places).astype(int)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +158,11 @@ class MaskCut(Mask):
 
     Attributes:
         whole: of which it is a cut. How much of it stays the same is told of that.
+        plane: through which.
     """
 
     whole: VolumeMask | None = None
+    plane: Plane = "stack"
 
     @property
     def compared(self) -> np.ndarray:
