@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import save
 
 from explain.engine.engine import Engine
-from explain.errors import ExplainError, ModelError
+from explain.errors import Cancelled, ExplainError, ModelError
 from explain.remote.client import EngineClient
 from explain.remote.here import Here
 from explain.remote.service import MOST_JOBS, Service
@@ -117,6 +118,35 @@ def test_whoever_stops_listening_stops_the_work(engine: Engine, monkeypatch: pyt
     while service.running:
         assert time.monotonic() < until
         time.sleep(0.005)
+
+
+def test_a_press_before_the_engine_knows_of_the_question_stops_it_too(
+    engine: Engine, transport: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel, told = threading.Event(), threading.Event()
+    ask, stop = transport.explain, transport.cancel
+
+    def explain(question: bytes) -> Iterator[tuple[bytes, bytes]]:
+        cancel.set()
+        assert told.wait(60)  # the engine has been told to stop what it has never heard of
+        yield from ask(question)
+
+    def hear(job: str) -> None:
+        stop(job)
+        first = not told.is_set()
+        told.set()
+        if first:
+            raise ExplainError("The line is bad.")
+
+    def work(*args: Any, **_: Any) -> Any:
+        raise Cancelled("Stopped.") if args[10].wait(2) else TimeoutError
+
+    monkeypatch.setattr(engine, "explain", work)
+    monkeypatch.setattr(transport, "explain", explain)
+    monkeypatch.setattr(transport, "cancel", hear)
+    client = EngineClient(transport)
+    with pytest.raises(Cancelled):
+        client.explain(make_png(), client.load(MODEL), "grad-cam", cancel=cancel)
 
 
 def test_faults_and_floods_are_sentences(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

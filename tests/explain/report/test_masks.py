@@ -145,7 +145,7 @@ def test_of_a_volume_explained_whole_masks_are_cuts_of_one(volume_answer: Volume
     planes: tuple[Plane, ...] = ("stack", "coronal")
     for plane in planes:
         some = find_masks(volume_answer.lay_on(volume.slice(volume.count(plane) // 2, plane)), SETTINGS)
-        one = some[0].mask
-        assert isinstance(one, MaskCut) and one.whole is not None
-        high = [at for at in volume.list_there(plane) if one.whole.cut(plane, at).pixels.any()]
+        shown = some[0].mask
+        assert isinstance(shown, MaskCut) and shown.whole is not None
+        high = [at for at in volume.list_there(plane) if shown.whole.cut(plane, at).pixels.any()]
         assert describe_mask(some[0])["Slices"] == f"{high[0] + 1} to {high[-1] + 1}"
