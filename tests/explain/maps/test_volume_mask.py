@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -121,6 +123,18 @@ def test_as_a_file_it_lies_at_the_same_millimetres() -> None:
 
 def test_that_of_a_large_volume_is_reduced() -> None:
     assert reduce_shape((140, 512, 60)) == (MOST_ALONG, MOST_ALONG, 60)
+
+
+def test_no_mask_holds_on_to_the_scan() -> None:
+    """Masks are remembered, and scans are many megabytes of a patient's, which their sessions give back."""
+    one = _build(np.random.default_rng(3).random((3, 4, 5)))
+    scan = ref(one.volume.stored)
+    mask, again = find_volume_mask(one), find_volume_mask(one, MaskSettings(share=0.7))
+    assert mask.volume.digest == one.volume.digest and again.part < mask.part
+    del one
+    gc.collect()
+    assert scan() is None
+    assert mask.cut("coronal", 3).size and mask.affine is not None and mask.millimetres
 
 
 def test_a_map_that_is_high_nowhere_has_none() -> None:
