@@ -38,6 +38,7 @@ from explain.remote.wire import (
     Ask,
     RemoteModel,
     Sent,
+    check_weights,
     pack_picture,
     read_answer,
     read_error,
@@ -196,8 +197,8 @@ class EngineClient:
             model = parse_model(model)
         if not isinstance(model, ModelRequest):
             raise ModelError("A network of one's own is not sent elsewhere. Save its weights, and name the file.")
-        if weights is not None and weights[8:9] != b"{":
-            raise ModelError("Elsewhere only safetensors are taken: save the weights with safetensors.torch.save_file.")
+        if weights is not None:
+            check_weights(weights)
         return model, weights
 
     def _putting_again(self, ask: Any, bytes_of: Mapping[str, bytes]) -> bytes:

@@ -12,10 +12,12 @@ from safetensors.torch import save
 
 from explain.engine.engine import Engine
 from explain.errors import Cancelled, ExplainError, ModelError
+from explain.models.request import build_file_request
 from explain.remote.client import EngineClient
 from explain.remote.here import Here
 from explain.remote.service import MOST_JOBS, Service
 from explain.remote.store import Store, UnknownDigest
+from explain.remote.wire import Ask
 from tests.support.engine import make_picture
 from tests.support.remote import MODEL, check_contract, hearing, make_png
 
@@ -82,6 +84,11 @@ def test_weights_are_safetensors_or_stay_here(tmp_path: Path, engine: Engine, tr
         client.load(tmp_path / "own.pth")
     with pytest.raises(ModelError, match="is not sent elsewhere"):
         client.load(torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    pickled = (tmp_path / "own.pth").read_bytes()
+    request = build_file_request(pickled, "own.pth")
+    question = Ask(job="0" * 32, model=request, weights=transport.put(pickled))
+    with pytest.raises(ModelError, match="only safetensors are taken"):  # whatever its client thinks of that
+        transport.load(question.model_dump_json().encode())
 
 
 def test_other_weights_under_a_name_are_refused(transport: Here) -> None:
