@@ -178,6 +178,7 @@ def measure_browser(folder: Path, repeats: int) -> Figures:
         for title in ("Eigen-CAM", "Prompt-CAM"):
             press_method(page, title, chosen=False)
         explain_series(page, folder)
+        page.get_by_role("heading", level=1).scroll_into_view_if_needed()  # the button lay below
         details = {"scroll": measure_scrolling(page, repeats), "window": measure_windowing(page, repeats)}
         details["slider"] = measure_sliders(page, repeats)
         page.context.close()

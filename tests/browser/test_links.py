@@ -80,7 +80,7 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
 
     slider.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuetext", "1.1")
-    page.wait_for_function("location.search.includes('cf-cam.sigma=1.1')", timeout=PATIENCE)
+    page.wait_for_function("() => location.search.includes('cf-cam.sigma=1.1')", timeout=PATIENCE)
     await_rows(page, "Chelsea, a cat", "Nokota horses")
     assert len(sent) == runs + 1, "writing the address costs no run"
     after = read_pixels(page, "cf-cam")
@@ -100,10 +100,10 @@ def test_a_link_restores_the_view_and_back_undoes(page: Page, chromium: Browser,
     assert read_pixels(page, "cf-cam") == before
 
     pane(page, "cf-cam").nth(1).locator(".stage canvas").press("+")
-    page.wait_for_function("location.search.includes('view.zoom=3')", timeout=PATIENCE)
+    page.wait_for_function("() => location.search.includes('view.zoom=3')", timeout=PATIENCE)
     page.go_back()
     expect(page.locator(".st-key-grid .zoom")).to_have_text("2.0×", timeout=PATIENCE)
-    page.wait_for_function("location.search.includes('view.zoom=2')", timeout=PATIENCE)
+    page.wait_for_function("() => location.search.includes('view.zoom=2')", timeout=PATIENCE)
     assert read_frame(page, 1) == (0.15, 0.25, 2)
 
 
@@ -156,7 +156,7 @@ def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> 
     await_rows(page, TITLES[0])
     page.get_by_role("heading", level=1).click()
     press(page, "p")
-    page.wait_for_function("document.fullscreenElement === document.documentElement")
+    page.wait_for_function("() => document.fullscreenElement === document.documentElement")
     assert page.evaluate("document.activeElement === document.body"), "no frame round the slide"
     maps = ["grad-cam", "eigen-cam", "cf-cam"]
     assert list_panes(page) == ["picture", *maps]
@@ -201,11 +201,11 @@ def test_a_slide_fills_the_screen_and_goes_by_keys(page: Page, app_url: str) -> 
     ground = "getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme"
     for theme, kept in (("dark", "Dark"), ("light", "Light")):
         press(page, "t")
-        page.wait_for_function(f"{ground} === '{theme}'")
-        page.wait_for_function(f"localStorage.getItem('stActiveTheme-/models-v2') === '\"{kept}\"'")
-        page.wait_for_function("!document.documentElement.hasAttribute('data-changing-theme')")
+        page.wait_for_function(f"() => {ground} === '{theme}'")
+        page.wait_for_function(f"() => localStorage.getItem('stActiveTheme-/models-v2') === '\"{kept}\"'")
+        page.wait_for_function("() => !document.documentElement.hasAttribute('data-changing-theme')")
     press(page, "p")
-    page.wait_for_function("document.fullscreenElement === null")
+    page.wait_for_function("() => document.fullscreenElement === null")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
 
 
@@ -237,12 +237,12 @@ def test_presenting_by_keys(page: Page, app_url: str, requests: Any) -> None:
     for control in controls:
         expect(control).to_be_visible()
     await_rows(page, TITLES[1])
-    page.wait_for_function("!location.search.includes('present')", timeout=PATIENCE)
+    page.wait_for_function("() => !location.search.includes('present')", timeout=PATIENCE)
     assert when_changed(page, "grad-cam", hidden), "whoever leaves has the maps back"
     page.keyboard.press("2")
     page.get_by_role("button", name="Present").click()
     expect(sidebar).to_be_hidden()
-    page.wait_for_function("location.search.includes('present=1')", timeout=PATIENCE)
+    page.wait_for_function("() => location.search.includes('present=1')", timeout=PATIENCE)
     page.keyboard.press("p")
     expect(sidebar).to_be_visible()
     assert requests.to_other_hosts == []

@@ -27,7 +27,7 @@ def test_a_file_is_shown_before_it_is_used_and_remembered_after(dashboard: Any, 
     assert not dashboard.test.exception and not dashboard.test.error
     assert dashboard.rows[0]["detail"] == before, "the model in use stays until another is used"
     assert "recipe.toml says so" in read_words(dashboard) and "please say" in read_words(dashboard)
-    assert "pneumonia · **-6" in read_words(dashboard)
+    assert "pneumonia · **−6" in read_words(dashboard)
     offered = dashboard.test.selectbox(key="model-outputs").options
     assert not any("just one of them" in option for option in offered), "one number is no choice among classes"
     dashboard.test.selectbox(key="model-outputs").set_value("logit").run()
