@@ -223,7 +223,8 @@ class Line:
             account = self._accounts[session] = _Account(passes=most, at=now)
             if len(self._accounts) > _MOST_KEPT:  # whoever waits or runs keeps theirs: it would begin again at nothing
                 idle = next((name for name, one in self._accounts.items() if not one.open and name != session), None)
-                self._accounts.pop(idle, None)
+                if idle is not None:
+                    del self._accounts[idle]
         self._accounts.move_to_end(session)
         account.passes = min(most, account.passes + (now - account.at) * most / 60)
         account.at = now

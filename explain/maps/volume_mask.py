@@ -96,7 +96,8 @@ class VolumeMask:
         """
         view = self.volume.get_view(plane)
         indices = np.arange(self.volume.count(plane))
-        there = np.flatnonzero(view.turn(self.voxels).any((1, 2))[self._find_places(plane, indices)])
+        along = np.asarray(view.turn(self.voxels).any((1, 2)))
+        there = np.flatnonzero(along[self._find_places(plane, indices)])
         return (int(there[0]), int(there[-1])) if there.size else None
 
     @property
