@@ -9,6 +9,7 @@ import streamlit as st
 
 from components.choices.dropdown import dropdown
 from components.choices.series import Scans, get_scans, name_series
+from components.session.idle import find_holdings
 from components.session.work import Place, Work, is_stopped
 from explain.errors import Cancelled, ExplainError, PictureError
 from explain.pictures.picture import Picture
@@ -26,7 +27,7 @@ _PRIOR = "prior"
 _TOGETHER = "prior-together-widget"
 
 
-@dataclass
+@dataclass(eq=False)
 class Prior:
     """What stands beside the open series.
 
@@ -55,6 +56,14 @@ class Prior:
     def choose(self, number: int) -> None:
         """Have another series stand there, or none; it is opened later."""
         self.chosen, self.volume, self.index, self.window, self.problem = number, None, None, None, ""
+
+    def count_bytes(self) -> int:
+        """Memory that it takes beside the series themselves."""
+        return 0 if self.volume is None or self.chosen == FORMER else self.volume.stored.nbytes
+
+    def let_go(self, minutes: int) -> None:
+        """Forget it, as its series is: nobody has touched it for so many minutes."""
+        self.choose(NONE)
 
     def find_plane(self, scans: Scans) -> Plane:
         """In which plane it is looked at: that of the other, where it has it."""
@@ -113,7 +122,9 @@ class Pictures(Protocol):
 
 def get_prior() -> Prior:
     """What stands beside the open series of this session."""
-    return st.session_state.setdefault(_PRIOR, Prior())
+    prior: Prior = st.session_state.setdefault(_PRIOR, Prior())
+    find_holdings().touch(prior)
+    return prior
 
 
 def put_prior(pictures: Pictures) -> None:

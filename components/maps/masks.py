@@ -13,10 +13,11 @@ from components.maps.rows import Answered, find_known_mask
 from components.words import escape, format_share
 from explain.engine.explanation import PictureExplanation
 from explain.maps.mask import MaskSettings
-from explain.maps.volume_mask import VolumeMask
+from explain.maps.volume_mask import MaskCut, VolumeMask
 from explain.methods import get_method
 from explain.report.mask_files import encode_masks
 from explain.report.masks import MapMask, find_masks
+from explain.volumes.planes import Plane
 
 _HELP = (
     "Beside each mask stands what it might as well have been: “± 5 points” is how much of it stays the same (overlap, "
@@ -71,8 +72,8 @@ def describe_mask(found: MapMask) -> dict[str, str]:
     """A row of the table."""
     mask = found.mask
     row: dict[str, Any] = {"Map": get_method(found.heatmap.method).title, "Above": format_share(mask.share)}
-    if found.whole is not None:
-        return row | _describe_whole(found.whole) | _describe_likeness(found)
+    if isinstance(mask, MaskCut) and mask.whole is not None:
+        return row | _describe_whole(mask.whole, mask.plane) | _describe_likeness(found)
     lower, higher = mask.areas_aside
     row["Of the picture"] = f"{format_share(mask.area)} ({format_share(higher)} to {format_share(lower)})"
     if found.millimetres is not None:
@@ -82,8 +83,8 @@ def describe_mask(found: MapMask) -> dict[str, str]:
     return row | _describe_likeness(found)
 
 
-def _describe_whole(mask: VolumeMask) -> dict[str, str]:
-    """What is told of the mask of all of a volume, whichever slice is in view."""
+def _describe_whole(mask: VolumeMask, plane: Plane) -> dict[str, str]:
+    """What is told of the mask of all of a volume, whichever slice of a plane is in view; that plane's are numbered."""
     lower, higher = mask.parts_aside
     row = {"Of the volume": f"{format_share(mask.part)} ({format_share(higher)} to {format_share(lower)})"}
     if mask.millimetres is not None:
@@ -91,7 +92,9 @@ def _describe_whole(mask: VolumeMask) -> dict[str, str]:
     row["Pieces"] = f"{mask.pieces:,}"
     if mask.sides is not None:
         row["Extent in mm"] = " × ".join(f"{side:.0f}" for side in mask.sides)
-    row["Slices"] = f"{mask.extents[0][0] + 1:.0f} to {mask.extents[0][1]:.0f}"
+    slices = mask.find_slices(plane)
+    if slices is not None:
+        row["Slices"] = f"{slices[0] + 1} to {slices[1] + 1}"
     return row
 
 

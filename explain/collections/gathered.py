@@ -77,8 +77,13 @@ class Gathered:
 
     @cached_property
     def digest(self) -> str:
-        """Of what it holds by now: the question and the shards."""
-        return hashlib.sha256("\n".join([self.manifest.digest, *self._names]).encode()).hexdigest()
+        """Of what it holds by now: the folder, when the run in it began, the question and the shards. The last two are
+        the same for other pictures that are called alike and are as long, such as two patients' plain files.
+        """
+        manifest = self.folder.manifest
+        begun = str(manifest.stat().st_mtime_ns) if manifest.exists() else ""
+        told = [str(self.folder.path.absolute()), begun, self.manifest.digest, *self._names]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 from explain.engine.quotas import Quotas
@@ -222,8 +221,11 @@ class Line:
         account = self._accounts.get(session)
         if account is None:
             account = self._accounts[session] = _Account(passes=most, at=now)
-            if len(self._accounts) > _MOST_KEPT:
-                self._accounts.popitem(last=False)
+            if len(self._accounts) > _MOST_KEPT:  # whoever waits or runs keeps theirs: it would begin again at nothing
+                idle = next((name for name, one in self._accounts.items() if not one.open and name != session), None)
+                if idle is not None:
+                    del self._accounts[idle]
+        self._accounts.move_to_end(session)
         account.passes = min(most, account.passes + (now - account.at) * most / 60)
         account.at = now
         return account
@@ -251,11 +253,16 @@ class Admission:
         self._lock = threading.Lock()
         self._here = threading.local()
         self._panes: OrderedDict[tuple[str, str], Ticket] = OrderedDict()
+        self._line: Line | None = None
+        self._making_line = threading.Lock()
 
-    @cached_property
+    @property
     def line(self) -> Line:
         """Who waits and who has a turn."""
-        return Line(self.quotas.slots or self._count_slots(), self.quotas, self._clock)
+        with self._making_line:  # two who come first would each have one, and end their turns in the other's
+            if self._line is None:
+                self._line = Line(self.quotas.slots or self._count_slots(), self.quotas, self._clock)
+            return self._line
 
     def count_waiting(self) -> dict[str, int]:
         """How many questions wait, by their kind."""
@@ -322,6 +329,7 @@ class Admission:
             older = self._panes.get(key, ticket)
             newer = max(older, ticket, key=lambda one: one.number)
             self._panes[key] = newer
+            self._panes.move_to_end(key)
             if len(self._panes) > _MOST_KEPT:
                 self._panes.popitem(last=False)
             older = min(older, ticket, key=lambda one: one.number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import ndimage
@@ -24,6 +24,8 @@ Reach = tuple[float, float]
 
 _TOUCHING = np.ones((3, 3, 3), dtype=int)  # at a corner too
 
+_levels: WeakKeyDictionary[VolumeMap, tuple[np.ndarray, float]] = WeakKeyDictionary()  # a map holds its volume
+
 
 @dataclass(frozen=True, eq=False)
 class VolumeMask:
@@ -32,7 +34,7 @@ class VolumeMask:
     Attributes:
         voxels: the mask, `(d, h, w)` bool, along the volume's slices, rows and columns as stored, each reduced to at
             most `MOST_ALONG`.
-        volume: over which it lies.
+        volume: over which it lies, without its numbers.
         settings: how it was made; edges are followed on pictures alone.
         share: of the highest value, above which the map is high, 0…1.
         value: the same as a value of the map.
@@ -85,6 +87,19 @@ class VolumeMask:
             found.append((float(along[0] * step), float((along[-1] + 1) * step)) if along.size else (0.0, 0.0))
         return found[0], found[1], found[2]
 
+    def find_slices(self, plane: Plane) -> tuple[int, int] | None:
+        """The first and the last slice of a plane, from 0 and as that plane counts them, on whose cut it is not empty;
+        None where it is on none.
+
+        Raises:
+            PictureError: that plane cannot be shown.
+        """
+        view = self.volume.get_view(plane)
+        indices = np.arange(self.volume.count(plane))
+        along = np.asarray(view.turn(self.voxels).any((1, 2)))
+        there = np.flatnonzero(along[self._find_places(plane, indices)])
+        return (int(there[0]), int(there[-1])) if there.size else None
+
     @property
     def sides(self) -> tuple[float, float, float] | None:
         """How far it reaches along slices, rows and columns in mm; None where nobody knows."""
@@ -128,13 +143,16 @@ class VolumeMask:
         Raises:
             PictureError: that plane cannot be shown.
         """
-        view = self.volume.get_view(plane)
-        axis = view.axes[0]
-        side, count = self.volume.stored.shape[axis], self.voxels.shape[axis]
-        at = int((index + 0.5) * count / side)  # counted along the view, as what is turned
+        view, at = self.volume.get_view(plane), int(self._find_places(plane, np.array(index)))
         own, lower, higher = (np.ascontiguousarray(view.turn(voxels)[at]) for voxels in (self.voxels, *self.aside))
         size = self.volume.size(plane)
-        return MaskCut(own, size, self.settings, self.share, self.value, (lower, higher), whole=self)
+        return MaskCut(own, size, self.settings, self.share, self.value, (lower, higher), whole=self, plane=plane)
+
+    def _find_places(self, plane: Plane, indices: np.ndarray) -> np.ndarray:
+        """Where slices of a plane lie among the mask's voxels, both counted along the view."""
+        axis = self.volume.get_view(plane).axes[0]
+        places = (indices + 0.5) * self.voxels.shape[axis] / self.volume.stored.shape[axis]
+        return np.asarray(places).astype(int)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +161,11 @@ class MaskCut(Mask):
 
     Attributes:
         whole: of which it is a cut. How much of it stays the same is told of that.
+        plane: through which.
     """
 
     whole: VolumeMask | None = None
+    plane: Plane = "stack"
 
     @property
     def compared(self) -> np.ndarray:
@@ -172,11 +192,11 @@ def find_volume_mask(one: VolumeMap, settings: MaskSettings | None = None) -> Vo
         PictureError: nothing of the map is above zero, or it holds values that are not numbers.
     """
     settings = settings or MaskSettings()
-    level, highest = _draw_level(one)
+    level, highest = _see_level(one)
     share = settings.share if settings.threshold == "fixed" else find_otsu(level[level >= 0])
     made = [_keep_pieces(level > at, settings) for at in (share, max(share - ASIDE, 0.0), share + ASIDE)]
     (voxels, pieces), (lower, _), (higher, _) = made
-    return VolumeMask(voxels, one.volume, settings, share, share * highest, (lower, higher), pieces)
+    return VolumeMask(voxels, one.volume.without_numbers(), settings, share, share * highest, (lower, higher), pieces)
 
 
 def reduce_shape(shape: Sequence[int]) -> tuple[int, ...]:
@@ -184,10 +204,17 @@ def reduce_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(min(side, MOST_ALONG) for side in shape[:3])
 
 
-@lru_cache(maxsize=16)
+def _see_level(one: VolumeMap) -> tuple[np.ndarray, float]:
+    """What `_draw_level` gives, for a slider, whose steps do not change it: kept as long as the map is."""
+    level = _levels.get(one)
+    if level is None:
+        level = _levels[one] = _draw_level(one)
+    return level
+
+
 def _draw_level(one: VolumeMap) -> tuple[np.ndarray, float]:
     """The map on the voxels of its mask as shares of its highest value there, 0…1, and -1 where the model was shown
-    nothing; and that value. Kept for a slider, whose steps change neither.
+    nothing; and that value.
     """
     if not np.isfinite(one.values).all() or not (one.values > 0).any():
         raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")

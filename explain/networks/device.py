@@ -141,8 +141,7 @@ class _Switches:
         from torch.backends import cuda, cudnn
 
         with self._lock:
-            self._inside += 1
-            if self._inside == 1:
+            if not self._inside:
                 exact = [(cudnn, "allow_tf32", False), (cudnn, "benchmark", False), (cudnn, "deterministic", True)]
                 fused = [
                     (cuda.flash_sdp_enabled, cuda.enable_flash_sdp),
@@ -154,6 +153,7 @@ class _Switches:
                 self._before += [partial(enable, is_enabled()) for is_enabled, enable in fused]
                 for _, enable in fused:
                     enable(False)
+            self._inside += 1
 
     def leave(self) -> None:
         with self._lock:

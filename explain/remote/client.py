@@ -12,7 +12,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,7 @@ from explain.remote.wire import (
     Ask,
     RemoteModel,
     Sent,
+    check_weights,
     pack_picture,
     read_answer,
     read_error,
@@ -49,6 +50,7 @@ Model = str | Path | ModelRequest | RemoteModel
 """A model in any of the ways in which a client may name it."""
 
 _SECONDS_BETWEEN_LOOKS = 0.05
+_MOST_SECONDS_BETWEEN_WORDS = 1.0  # that a question is not wanted any more
 
 
 class Transport(Protocol):
@@ -195,8 +197,8 @@ class EngineClient:
             model = parse_model(model)
         if not isinstance(model, ModelRequest):
             raise ModelError("A network of one's own is not sent elsewhere. Save its weights, and name the file.")
-        if weights is not None and weights[8:9] != b"{":
-            raise ModelError("Elsewhere only safetensors are taken: save the weights with safetensors.torch.save_file.")
+        if weights is not None:
+            check_weights(weights)
         return model, weights
 
     def _putting_again(self, ask: Any, bytes_of: Mapping[str, bytes]) -> bytes:
@@ -231,10 +233,13 @@ class EngineClient:
         over = threading.Event()
 
         def follow(stop: threading.Event) -> None:
-            while not over.is_set():
-                if stop.wait(_SECONDS_BETWEEN_LOOKS):
-                    self._transport.cancel(job)
-                    return
+            pause = _SECONDS_BETWEEN_LOOKS
+            while not over.wait(pause):
+                if stop.is_set():
+                    # Again and again: one may come before the engine knows of the question, or get lost.
+                    with suppress(ExplainError):
+                        self._transport.cancel(job)
+                    pause = min(2 * pause, _MOST_SECONDS_BETWEEN_WORDS)
 
         if cancel is not None:
             threading.Thread(target=follow, args=(cancel,), daemon=True, name="remote-cancel").start()

@@ -23,6 +23,7 @@ from explain.remote.wire import (
     Ask,
     RemoteModel,
     Sent,
+    check_weights,
     read_ask,
     unpack_picture,
     write_answer,
@@ -166,7 +167,10 @@ class Service:
         return decode(data, name, sent.white, sent.rules)
 
     def _load(self, ask: Ask) -> LoadedModel:
-        loaded = self.engine.load(ask.model, None if ask.weights is None else self.store.get(ask.weights))
+        weights = None if ask.weights is None else self.store.get(ask.weights)
+        if weights is not None:
+            check_weights(weights)
+        loaded = self.engine.load(ask.model, weights)
         if ask.fingerprint not in (None, loaded.fingerprint):
             raise ExplainError("The engine holds other weights under this model's name. Load it again.")
         return loaded

@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 
 from explain import errors
 from explain.engine.explanation import Explanation, PictureExplanation, Prediction
-from explain.errors import ExplainError
+from explain.errors import ExplainError, ModelError
 from explain.faithfulness.unlike import Unlikeness
 from explain.faithfulness.verdict import Verdict
 from explain.maps.fusion import Fusion
@@ -170,6 +170,16 @@ def read_ask(data: bytes) -> Ask:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "it"
         raise ExplainError(f"This is no question for an engine: {where}: {first['msg']}.") from None
+
+
+def check_weights(data: bytes) -> None:
+    """Refuse a checkpoint that is no safetensors: whatever else there is could hold more than numbers.
+
+    Raises:
+        ModelError: it is something else.
+    """
+    if data[8:9] != b"{":
+        raise ModelError("Elsewhere only safetensors are taken: save the weights with safetensors.torch.save_file.")
 
 
 def pack_picture(picture: Picture) -> bytes:

@@ -87,6 +87,13 @@ class Volume:
     frame: str = field(default="", repr=False)
     read_original: Callable[[int], bytes] | None = field(default=None, repr=False)
 
+    def without_numbers(self) -> Volume:
+        """Where it lies and how large it is, for what is to hold none of the scan: its numbers are zeros that take no
+        memory, and it has no areas and no files.
+        """
+        nothing = np.broadcast_to(np.zeros((), self.stored.dtype), self.stored.shape)
+        return replace(self, stored=nothing, regions={}, read_original=None)
+
     # How it can be looked at -----------------------------------------------------------------------------------------
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.choices import chosen_model, pictures
 from components.collections import wall
 from components.collections.choosing import Opened
-from components.collections.scatter import read_row
+from components.collections.scatter import lay_out, read_row
 from explain.collections.comparing import Asked
+from explain.collections.embedding import gather_maps
 from explain.collections.gathered import Gathered
 from explain.collections.proving import Proof
 from explain.collections.reading import PictureReader
@@ -43,6 +46,37 @@ def list_cards(dashboard: Any) -> list[dict[str, Any]]:
 
 def say(dashboard: Any) -> str:
     return " ".join(str(element.value) for element in [*dashboard.test.markdown, *dashboard.test.caption])
+
+
+def test_two_runs_over_pictures_of_the_same_names_and_lengths_keep_theirs_apart(tmp_path: Path) -> None:
+    """Two patients' slices as plain files of the same size are called alike, and so are the shards of their runs."""
+
+    def encode_with(first: int) -> Callable[[int], bytes]:
+        def encode(number: int) -> bytes:
+            file = io.BytesIO()
+            Image.fromarray(np.full((32, 48, 3), first + number, np.uint8)).save(file, "BMP")
+            return file.getvalue()
+
+        return encode
+
+    runs = []
+    for name, first, column in (("one", 10, 1), ("other", 200, 6)):
+
+        def draw(number: int, column: int = column) -> np.ndarray:
+            return draw_blob(number, column)
+
+        table = Gathered(write_run(tmp_path / name / "run", 3, draw=draw, encode=encode_with(first)).path)
+        runs.append(Opened(name, table, PictureReader(table)))
+    assert runs[0].table.texts("id", range(3)) == runs[1].table.texts("id", range(3))
+    rows = np.arange(2)
+    for run, first, column in zip(runs, (10, 200), (1, 6), strict=True):
+        grounds = wall.prepare_grounds(run, [0, 1], run.table.read_rows([0, 1]))
+        for row, ground in grounds.items():
+            number = int(str(run.table.read_rows([row])[0]["uri"])[:3])
+            assert ground is not None and (ground.pixels == first + number).all()
+        laid, _ = lay_out(run.table.digest, "grad-cam", rows.tobytes(), run, rows)
+        kept = gather_maps(run.table, rows, "grad-cam")
+        assert np.array_equal(laid.vectors, kept.vectors), column
 
 
 @pytest.mark.usefixtures("_home")

@@ -8,10 +8,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from components.choices import prior as prior_module
 from components.choices.pictures import Tray
 from components.choices.prior import FORMER, NONE, Prior, get_prior, open_prior, put_prior
 from components.choices.series import Scans
 from components.choices.slice_in_view import find_stacks, follow_place
+from components.session.idle import Holdings
+from explain.engine.quotas import Quotas
 from tests.components.choices.test_series import brain, head
 
 
@@ -104,6 +107,20 @@ def test_it_goes_with_its_picture_and_with_another_series(scans: Scans) -> None:
     prior.beside = "of another series"
     put_prior(tray)
     assert len(tray.own) == 1
+
+
+@pytest.mark.usefixtures("scans")
+def test_one_of_its_own_is_given_back_when_nobody_has_touched_it_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    holdings = Holdings(Quotas(idle_pictures_seconds=1200), 10**9, lambda: clock[0])
+    monkeypatch.setattr(prior_module, "find_holdings", lambda: holdings)
+    prior = get_prior()
+    assert prior.volume is not None and prior.count_bytes() == 0, "it is that of the series before, which counts it"
+    prior.chosen = 1
+    assert prior.count_bytes() == prior.volume.stored.nbytes
+    clock[0] = 1200.0
+    assert holdings.let_go()
+    assert (prior.chosen, prior.volume) == (NONE, None)
 
 
 def _page() -> None:

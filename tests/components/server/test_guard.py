@@ -279,6 +279,14 @@ def test_a_session_sends_no_more_in_a_minute_than_it_may() -> None:
     assert [send(guarded, iter([b""]), {})[0] for _ in range(2)] == [200, 429]
 
 
+def test_a_session_that_is_made_up_is_not_remembered_at_any_length() -> None:
+    guarded = guard(shared="yes")
+    for number in range(3):
+        path = f"/_stcore/upload_file/{number}{'x' * 60_000}/file-1"
+        assert send(guarded, iter([b"a"]), {}, path=path) == (400, 0)
+    assert sum(len(session) for rate in (guarded._uploads, guarded._bytes) for session in rate._now) < 1000
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -216,6 +216,36 @@ def test_who_runs_more_passes_than_the_quota_goes_after_the_others_until_the_min
     clock.now += 31  # by then it has been allowed thirty more
     line.request(Ticket("batch", kind="batch"), clock.now)
     assert line.find_place(greedy)[0] == 1
+
+
+def test_whoever_waits_keeps_their_account_however_many_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that has had much is not taken for one that has had nothing, because others came while it waited."""
+    monkeypatch.setattr(admission, "_MOST_KEPT", 3)
+    line = Line(1, Quotas(), Clock())
+    first, running, again, fresh = Ticket("old"), Ticket("running"), Ticket("old"), Ticket("fresh")
+    assert line.request(first, 100.0)
+    line.release(first, 150.0)
+    assert line.request(running, 150.0) and not line.request(again, 150.0)
+    for number in range(10):
+        passing = Ticket(f"passing {number}")
+        assert not line.request(passing, 150.0) and line.give_up(passing)
+    assert not line.request(fresh, 150.0)
+    assert line.release(running, 150.1) is fresh
+
+
+def test_two_who_come_first_stand_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer Pythons do not lock a `cached_property`, so that none is asked for here."""
+    both = threading.Barrier(2, timeout=0.2)
+
+    def count() -> int:
+        with suppress(threading.BrokenBarrierError):  # nobody else makes one
+            both.wait()
+        return 1
+
+    shared = Admission(Quotas(), count)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: shared.line, range(2))
+    assert first is second is shared.line
 
 
 def test_the_place_and_the_time_are_told() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -73,12 +75,16 @@ def test_pieces_touch_at_corners_too_and_the_largest_may_stand_alone() -> None:
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("plane", PLANES)
 def test_a_cut_is_the_mask_there(plane: Plane, turned: bool) -> None:
-    one = _build(np.random.default_rng(3).random((3, 4, 5)), None, turned)
+    values = np.random.default_rng(3).random((3, 4, 5))
+    values[0] = values[:, 0] = values[..., 0] = 0  # to one side of each axis, so that no way round is the same
+    one = _build(values, None, turned)
     mask = find_volume_mask(one, MaskSettings(share=0.5))
     volume = one.volume
-    counted = 0
+    counted, there = 0, []
     for index in range(volume.count(plane)):
         cut = mask.cut(plane, index)
+        assert cut.plane == plane
+        there += [index] * bool(cut.pixels.any())
         _, rows, columns = volume.get_view(plane).count(_SHAPE)
         assert cut.pixels.shape == (rows, columns) and cut.size == volume.size(plane)
         for row, column in np.ndindex(rows, columns):
@@ -87,6 +93,7 @@ def test_a_cut_is_the_mask_there(plane: Plane, turned: bool) -> None:
         counted += int(cut.pixels.sum())
         assert cut.alike_aside == mask.alike_aside and cut.compared is mask.voxels
     assert counted == mask.voxels.sum()
+    assert mask.find_slices(plane) == (there[0], there[-1])
 
 
 def test_a_cut_of_a_map_knows_of_which_it_is_one() -> None:
@@ -116,6 +123,18 @@ def test_as_a_file_it_lies_at_the_same_millimetres() -> None:
 
 def test_that_of_a_large_volume_is_reduced() -> None:
     assert reduce_shape((140, 512, 60)) == (MOST_ALONG, MOST_ALONG, 60)
+
+
+def test_no_mask_holds_on_to_the_scan() -> None:
+    """Masks are remembered, and scans are many megabytes of a patient's, which their sessions give back."""
+    one = _build(np.random.default_rng(3).random((3, 4, 5)))
+    scan = ref(one.volume.stored)
+    mask, again = find_volume_mask(one), find_volume_mask(one, MaskSettings(share=0.7))
+    assert mask.volume.digest == one.volume.digest and again.part < mask.part
+    del one
+    gc.collect()
+    assert scan() is None
+    assert mask.cut("coronal", 3).size and mask.affine is not None and mask.millimetres
 
 
 def test_a_map_that_is_high_nowhere_has_none() -> None:

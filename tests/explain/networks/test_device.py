@@ -203,6 +203,23 @@ def test_a_caller_who_uses_the_newer_switches_too_is_no_fault(quick_caller: list
         assert read_switches() == EXACT
 
 
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+@pytest.mark.usefixtures("quick_caller")
+def test_who_could_not_begin_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody would be the first any more, and all who come later would calculate as the caller did."""
+    fused = read_switches()[4:]
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.backends.cuda, "enable_cudnn_sdp", lambda _: int("a switch that is stuck"))
+        with pytest.raises(ValueError), set_arithmetic("cuda", "float32"):
+            pass
+    torch.backends.cudnn.allow_tf32 = True
+    with set_arithmetic("cuda", "float32"):
+        assert read_switches() == EXACT
+    cuda = torch.backends.cuda
+    for enable, on in zip((cuda.enable_flash_sdp, cuda.enable_mem_efficient_sdp), fused, strict=False):
+        enable(on)
+
+
 def test_half_a_network_is_never_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit is put back where it was; else it would pass for a network that is there."""
     module, asked = nn.Linear(2, 2), []

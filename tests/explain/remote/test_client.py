@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import torch
 from safetensors.torch import save
 
 from explain.engine.engine import Engine
-from explain.errors import ExplainError, ModelError
+from explain.errors import Cancelled, ExplainError, ModelError
+from explain.models.request import build_file_request
 from explain.remote.client import EngineClient
 from explain.remote.here import Here
 from explain.remote.service import MOST_JOBS, Service
 from explain.remote.store import Store, UnknownDigest
+from explain.remote.wire import Ask
 from tests.support.engine import make_picture
 from tests.support.remote import MODEL, check_contract, hearing, make_png
 
@@ -81,6 +84,11 @@ def test_weights_are_safetensors_or_stay_here(tmp_path: Path, engine: Engine, tr
         client.load(tmp_path / "own.pth")
     with pytest.raises(ModelError, match="is not sent elsewhere"):
         client.load(torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+    pickled = (tmp_path / "own.pth").read_bytes()
+    request = build_file_request(pickled, "own.pth")
+    question = Ask(job="0" * 32, model=request, weights=transport.put(pickled))
+    with pytest.raises(ModelError, match="only safetensors are taken"):  # whatever its client thinks of that
+        transport.load(question.model_dump_json().encode())
 
 
 def test_other_weights_under_a_name_are_refused(transport: Here) -> None:
@@ -117,6 +125,35 @@ def test_whoever_stops_listening_stops_the_work(engine: Engine, monkeypatch: pyt
     while service.running:
         assert time.monotonic() < until
         time.sleep(0.005)
+
+
+def test_a_press_before_the_engine_knows_of_the_question_stops_it_too(
+    engine: Engine, transport: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel, told = threading.Event(), threading.Event()
+    ask, stop = transport.explain, transport.cancel
+
+    def explain(question: bytes) -> Iterator[tuple[bytes, bytes]]:
+        cancel.set()
+        assert told.wait(60)  # the engine has been told to stop what it has never heard of
+        yield from ask(question)
+
+    def hear(job: str) -> None:
+        stop(job)
+        first = not told.is_set()
+        told.set()
+        if first:
+            raise ExplainError("The line is bad.")
+
+    def work(*args: Any, **_: Any) -> Any:
+        raise Cancelled("Stopped.") if args[10].wait(2) else TimeoutError
+
+    monkeypatch.setattr(engine, "explain", work)
+    monkeypatch.setattr(transport, "explain", explain)
+    monkeypatch.setattr(transport, "cancel", hear)
+    client = EngineClient(transport)
+    with pytest.raises(Cancelled):
+        client.explain(make_png(), client.load(MODEL), "grad-cam", cancel=cancel)
 
 
 def test_faults_and_floods_are_sentences(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,12 @@ from explain.engine.explanation import Explanation, PictureExplanation
 from explain.engine.whole_volumes import VolumeExplanation
 from explain.maps.mask import ASIDE, MaskSettings
 from explain.maps.render import place
+from explain.maps.volume_mask import MaskCut
 from explain.pictures.picture import Placement
 from explain.report.manifest import build_manifest, build_volume_manifest, read_manifest, write_manifest
 from explain.report.mask_files import INSIDE, MaskFiles, encode_masks, encode_volume_masks
 from explain.report.masks import find_masks, find_volume_masks, write_mask
+from explain.volumes.planes import Plane
 from tests.explain.report.scans.conftest import draw_map, open_series
 from tests.support.engine import build_model, make_picture
 
@@ -139,3 +141,11 @@ def test_of_a_volume_explained_whole_masks_are_cuts_of_one(volume_answer: Volume
     assert [made.volume_mask for made in written.maps] == entries and None not in entries
     row = describe_mask(found[0])
     assert row["Of the volume"] and row["mm³"] and " × " in row["Extent in mm"] and "Box" not in row
+    # The numbers are those of the slices that can be looked at, in the plane that is.
+    planes: tuple[Plane, ...] = ("stack", "coronal")
+    for plane in planes:
+        some = find_masks(volume_answer.lay_on(volume.slice(volume.count(plane) // 2, plane)), SETTINGS)
+        shown = some[0].mask
+        assert isinstance(shown, MaskCut) and shown.whole is not None
+        high = [at for at in volume.list_there(plane) if shown.whole.cut(plane, at).pixels.any()]
+        assert describe_mask(some[0])["Slices"] == f"{high[0] + 1} to {high[-1] + 1}"
