@@ -43,12 +43,12 @@ def show_page() -> None:
             width="stretch",
             column_config={
                 "number": st.column_config.NumberColumn("Line", format="localized", width="small"),
-                "time": "Time (UTC)",
-                "user": "Who",
-                "action": "What",
-                "picture": "Picture",
-                "model": "Model",
-                "result": "Result",
+                "time": st.column_config.TextColumn("Time (UTC)", width=165),
+                "user": st.column_config.TextColumn("Who", width=140),
+                "action": st.column_config.TextColumn("What", width=120),
+                "picture": st.column_config.TextColumn("Picture", width=140),
+                "model": st.column_config.TextColumn("Model", width=200),
+                "result": st.column_config.TextColumn("Result", width=80),
             },
         )
         st.download_button(

@@ -369,7 +369,8 @@ def _take_scans(tray: Tray, opened: Opening) -> None:
     for picture in alone or ():
         if len(tray.own) < read_quotas().pictures:
             tray.put(picture, show=found.volume is None)
-    if found.volume is None and not alone and any(data.startswith(ZIP) for _, data in opened.files):
+    zipped = any(data.startswith(ZIP) for _, data in opened.files)
+    if found.volume is None and not alone and zipped and may("collections"):
         tray.notes.append("A zip of pictures goes to *Explain all*, below the maps on Compare.")
 
 
