@@ -1,18 +1,53 @@
 """Whose a session, an upload or a picture of it is: Streamlit lets anybody have them who knows their address.
 
-It has no way to ask for that but its own books, which are read here and never written.
+It has no way to ask for that but its own books, which are read here and never written. Downloads that are made on a
+click stand in none of them: of these a book is kept here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamlit import runtime
+from streamlit.runtime.media_file_manager import MediaFileManager
 
 UPLOADS, MEDIA = "/_stcore/upload_file/", "/media/"
 
 _BOOKS = "_files_by_session_and_coord"  # of media: by session and place on the page, the file
+_DOOR = "execute_deferred"
+
+_made: dict[str, set[str]] = {}  # of downloads that were made on a click, by file the sessions
+
+_log = logging.getLogger(__name__)
+
+
+def keep_book_of_downloads() -> bool:
+    """From now on know whose a download is that is made on a click. Once for the server's life.
+
+    Returns:
+        Whether that could be done.
+    """
+    make: Callable[..., str] | None = getattr(MediaFileManager, _DOOR, None)
+    if make is None or "_deferred_callables" not in MediaFileManager.__init__.__code__.co_names:
+        _log.warning("Streamlit makes downloads elsewhere now: who knows the address of one may have it")
+        return False
+    if hasattr(make, "keeps_book"):
+        return True
+
+    def make_and_keep(self: MediaFileManager, file_id: str) -> str:
+        entry = self._deferred_callables.get(file_id)
+        address = make(self, file_id)
+        if entry is not None:
+            for gone in [file for file in list(_made) if file not in self._file_metadata]:
+                _made.pop(gone, None)
+            _made.setdefault(_name_file(address), set()).add(entry["session_id"])
+        return address
+
+    make_and_keep.keeps_book = True  # type: ignore[attr-defined]
+    setattr(MediaFileManager, _DOOR, make_and_keep)
+    return True
 
 
 def name_person(claims: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -31,7 +66,7 @@ def may_have(claims: Mapping[str, Any], path: str) -> bool:
     if path.startswith(UPLOADS):
         return _is_session_of(claims, path.removeprefix(UPLOADS).partition("/")[0])
     if path.startswith(MEDIA):
-        having = _list_having(path.removeprefix(MEDIA).partition(".")[0])
+        having = _list_having(_name_file(path))
         return not having or any(_is_session_of(claims, session) for session in having)
     return True
 
@@ -44,6 +79,12 @@ def _is_session_of(claims: Mapping[str, Any], session: str) -> bool:
 
 
 def _list_having(file: str) -> list[str]:
-    """The sessions that have a picture or a download on their page."""
+    """The sessions that have a picture or a download on their page, or made it."""
     books = getattr(runtime.get_instance().media_file_mgr, _BOOKS, {}) if runtime.exists() else {}
-    return [session for session, files in dict(books).items() if file in list(files.values())]
+    shown = [session for session, files in dict(books).items() if file in list(files.values())]
+    return [*shown, *_made.get(file, ())]
+
+
+def _name_file(address: str) -> str:
+    """A file as the books name it, without its ending."""
+    return address.rpartition("/")[2].partition(".")[0]

@@ -14,6 +14,7 @@ from components.server.events import log_event, start_log
 from components.server.guard import Guard
 from components.server.login import is_shared, read_login
 from components.server.metrics import find_metrics
+from components.server.owners import keep_book_of_downloads
 from components.server.settings import read_server_settings
 from components.server.uploads import keep_uploads_in_memory
 from components.server.watch import Figures, watch_engine
@@ -43,6 +44,8 @@ async def serve(look: Callable[[], Figures | None]) -> AsyncIterator[None]:
     settings = read_server_settings()
     if is_shared(settings, read_login(settings)):
         start_log()
+    if read_login(settings) is not None:
+        keep_book_of_downloads()
     keep_uploads_in_memory()
     watch_engine(look)
     asyncio.get_running_loop().run_in_executor(None, find_metrics)  # so that no request waits for it

@@ -154,6 +154,11 @@ def test_each_has_what_is_theirs_and_who_logs_out_is_out(
     bob = hospital.come(chromium, "bob", "/?model=prompts:anns-birds&verdicts=0")
     expect(bob.locator(".st-key-person")).to_contain_text("Bob Baker · viewer")
     expect(bob.get_by_text("There are no prompts “anns-birds” on this computer.")).to_be_visible()
+    with ann.expect_download() as download:
+        ann.get_by_role("button", name="Manifest").click()
+    assert ann.context.request.get(download.value.url).status == 200
+    refused = bob.context.request.get(download.value.url)
+    assert refused.status == 403 and "somebody else's" in refused.text()
     for method in ("PUT", "DELETE"):
         refused = bob.context.request.fetch(theirs, method=method, data=b"x" if method == "PUT" else None)
         assert refused.status == 403 and "somebody else's" in refused.text()

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from streamlit import runtime
+from streamlit.runtime import media_file_manager
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
+from components.server import owners
 from components.server.owners import may_have, name_person
 from tests.support.server import NAME, UPLOAD, Behind, guard, make_identity, make_login, sign, visit
 
@@ -51,6 +53,26 @@ def books(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
 )
 def test_a_person_has_what_is_theirs(who: dict[str, Any], path: str, allowed: bool) -> None:
     assert may_have(who, path) == allowed
+
+
+def test_a_download_is_theirs_who_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those made on a click stand in no book of Streamlit's. The same bytes may be made by several."""
+    monkeypatch.setattr(MediaFileManager, "execute_deferred", MediaFileManager.execute_deferred)
+    monkeypatch.setattr(owners, "_made", {})
+    assert owners.keep_book_of_downloads() and owners.keep_book_of_downloads()
+    media = runtime.get_instance().media_file_mgr
+
+    def make(session: str, data: bytes) -> str:
+        monkeypatch.setattr(media_file_manager, "_get_session_id", lambda: session)
+        return str(media.execute_deferred(media.add_deferred(lambda: data, "text/csv", "3")))
+
+    anns, both = make("a", b"of ann"), make("a", b"of both")
+    assert make("b", b"of both") == both
+    assert [may_have(who, anns) for who in (ANN, BEN, OTHER_ANN)] == [True, False, False]
+    assert may_have(ANN, both) and may_have(BEN, both)
+    media._file_metadata.clear()
+    make("b", b"another")
+    assert len(owners._made) == 1, "what is no longer there is forgotten"
 
 
 def test_the_door_asks() -> None:
