@@ -12,8 +12,8 @@ ENV OMP_WAIT_POLICY=PASSIVE \
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /camscope
-COPY requirements.txt constraints.txt ./
-RUN python -m pip install -r requirements.txt \
+COPY requirements.txt constraints.txt requirements-server.txt ./
+RUN python -m pip install -r requirements-server.txt \
     && useradd --home-dir /srv --create-home camscope
 COPY . .
 

@@ -11,7 +11,9 @@ from components.session.batches import draw_what_was_pressed
 from components.session.carried import carry_choices
 from components.session.engine import make_way, start_with_server
 from components.session.faults import guard_callbacks, show_faults
+from components.session.gate import check_in
 from components.session.reconnect import keep_sessions
+from explain.rights import find_actor, may
 
 ASSETS = Path(__file__).parent / "assets"
 ABOUT = """**CAMscope** shows where an image model looks. Not for diagnostic use: a heatmap shows what a model responds
@@ -74,6 +76,12 @@ def models() -> None:
     show_page()
 
 
+def audit() -> None:
+    from pages.audit import show_page
+
+    show_page()
+
+
 def show_app() -> None:
     """What Streamlit runs for each visitor, and again after each click."""
     make_way()
@@ -90,6 +98,7 @@ def show_app() -> None:
     keep_sessions()
     guard_callbacks()
     draw_what_was_pressed()
+    check_in()
     page = st.navigation(
         [
             # An address that is no file's name in pages/: see components/session/front_door.py.
@@ -102,6 +111,7 @@ def show_app() -> None:
             st.Page(truth, title="Truth", icon=":material/balance:"),
             st.Page(methods, title="Methods", icon=":material/menu_book:"),
             st.Page(models, title="Models", icon=":material/deployed_code:"),
+            *([st.Page(audit, title="Audit", icon=":material/policy:")] if find_actor() and may("audit") else []),
         ],
         position="top",
     )

@@ -41,6 +41,10 @@ class StorageError(ExplainError):
     """What people make cannot be kept on this computer's disk, or cannot be read from it."""
 
 
+class RightsError(ExplainError):
+    """Whoever acts may not do it."""
+
+
 class DeviceError(ExplainError):
     """The device does not exist, or has too little memory."""
 

@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import IO
 
 from explain.errors import ExplainError, StorageError
+from explain.rights import find_actor
 
 VARIABLE = "CAMSCOPE_HOME"
+PEOPLE = "people"
+"""In it, the folders of those who log in."""
+
 PROGRAM = Path(__file__).resolve().parents[1]
 """The folder that CAMscope is run from."""
 
@@ -23,6 +27,21 @@ _LEFTOVER_AFTER = 24 * 3600  # seconds: no file takes so long to write
 
 
 def find_data_folder() -> Path:
+    """Where what a person makes is kept: their own part of the shared folder where people log in, else all of it. Makes
+    nothing.
+
+    Raises:
+        StorageError: nobody is logged in where people do, or this account has no home.
+    """
+    actor = find_actor()
+    if actor is None:
+        return find_shared_folder()
+    if not actor.key:
+        raise StorageError("Nothing is kept for who is not logged in. Log in again.")
+    return find_shared_folder() / PEOPLE / actor.key
+
+
+def find_shared_folder() -> Path:
     """The folder that `CAMSCOPE_HOME` names, else `camscope` where this platform keeps a person's data. Makes nothing.
 
     Raises:
@@ -41,6 +60,16 @@ def find_data_folder() -> Path:
     except RuntimeError:
         raise StorageError(f"This account has no home folder. Name a folder in {VARIABLE}.") from None
     return Path(base) / "camscope"
+
+
+def list_data_folders() -> list[Path]:
+    """The shared folder, and those of all people in it: what one person's work must leave to others is counted in all.
+
+    Raises:
+        StorageError: this account has no home.
+    """
+    shared = find_shared_folder()
+    return [shared, *sorted((shared / PEOPLE).glob("*"))]
 
 
 def own_environment() -> dict[str, str]:

@@ -22,6 +22,7 @@ from components.page.link import keep_link, show_link_notes
 from components.page.subject import show_heading
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door, open_page
+from components.session.gate import is_refused
 from explain.collections.filtering import find_rows, order_rows
 
 
@@ -32,6 +33,8 @@ def show_page() -> None:
         open_page("start")
     show_heading("Collection", named=False)
     show_link_notes()
+    if is_refused("collections"):
+        return
     with st.sidebar:
         run = pick_run()
     if run is None:

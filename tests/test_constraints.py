@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-server.txt", "requirements-audit.txt")
 
 MENDED_IN = {
     "authlib": "1.9.0",  # CVE-2025-61920, CVE-2026-27962, CVE-2026-28490, CVE-2026-28498, CVE-2026-44681

@@ -18,7 +18,7 @@ FLOORS = {"explain": 0, "components": 1, "pages": 2, "app": 3}
 ROOMS = {
     "explain": [
         {"errors", "percent"},
-        {"settings"},
+        {"settings", "rights"},
         {"progress", "storage", "ray_cluster", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
         {"methods", "models", "volumes", "worlds"},
@@ -32,6 +32,7 @@ ROOMS = {
     ],
     "components": [
         {"server"},
+        {"access"},
         {"words", "browser", "session"},
         {"choices"},
         {"maps"},

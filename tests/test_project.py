@@ -186,13 +186,7 @@ def test_nothing_names_this_machine_or_a_registry() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "requirements.txt",
-        "requirements-dev.txt",
-        "requirements-bench.txt",
-        "requirements-audit.txt",
-        "requirements-cluster.txt",
-    ],
+    [f"requirements{kind}.txt" for kind in ("", "-dev", "-server", "-bench", "-audit", "-cluster")],
 )
 def test_requirements_are_pinned(name: str) -> None:
     lines = requirements(name)

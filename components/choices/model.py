@@ -15,6 +15,7 @@ from components.choices.references import offer_references
 from components.choices.series import get_scans
 from components.session.carried import HUB_TEXT, MODEL_SOURCE
 from components.session.front_door import link_to_page
+from components.session.gate import is_refused
 from components.session.work import Place, Work
 from components.words import escape
 from explain.bundled.caution import knows_scan
@@ -33,6 +34,7 @@ from explain.models.prompt_library import PromptCard, list_prompts
 from explain.models.request import ModelRequest, ModelSource
 from explain.networks.meaning import MEANINGS, Outputs
 from explain.pictures.picture import Picture
+from explain.rights import may
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -168,7 +170,11 @@ def _list_bundled() -> None:
         if chosen in volumes and not has_series:
             st.caption("It reads whole volumes and no pictures: upload a series or a NIfTI file above.")
             st.button(
-                "Open the example series", key="example-series", icon=":material/view_in_ar:", on_click=_open_example
+                "Open the example series",
+                disabled=not may("scans"),
+                key="example-series",
+                icon=":material/view_in_ar:",
+                on_click=_open_example,
             )
 
 
@@ -236,6 +242,8 @@ def describe_bundled(model: BundledModel) -> str:
 
 
 def _list_prompts() -> None:
+    if is_refused("prompts"):
+        return
     trained = {card.name: card for card in list_prompts()}
     if not trained:
         st.caption("You have no prompts yet. Teach a vision transformer to tell your own classes apart:")

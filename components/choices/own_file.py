@@ -11,6 +11,7 @@ from components.choices.file_rows import show_answers, show_problem, show_row, s
 from components.choices.pictures import find_first_picture
 from components.session.engine import start_engine
 from components.session.faults import show_faults
+from components.session.gate import is_refused
 from components.session.work import Place, Work
 from components.words import escape
 from explain.errors import ModelError, StorageError
@@ -29,6 +30,8 @@ _UPLOAD = "model-bytes"
 @show_faults
 def ask_for_file() -> None:
     """Take a checkpoint, look into it at once, and show what was found before it becomes the model in use."""
+    if is_refused("models"):
+        return
     st.file_uploader(
         "Checkpoint",
         accept_multiple_files=True,

@@ -21,11 +21,12 @@ from components.choices.series import ZIP, are_series, get_scans, pick_slice, se
 from components.session.idle import find_holdings
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.quotas import read_quotas
-from explain.errors import Cancelled, PictureError
+from explain.errors import Cancelled, PictureError, RightsError
 from explain.pictures.bounds import READABLE
 from explain.pictures.decode import decode
 from explain.pictures.naming import Names, hide_name, is_hidden
 from explain.pictures.picture import Picture
+from explain.rights import describe_missing, may
 
 NAMES = "names"
 """Key of the session's state: whose file names are hidden."""
@@ -82,7 +83,7 @@ class Tray:
             said = f"File {place}" if is_hidden(names, _looks_like_dicom(data)) else name
             try:
                 picture = replace(decode(data, said), name=name)
-            except PictureError as error:
+            except (PictureError, RightsError) as error:
                 self.problems.append(str(error))
                 continue
             except Exception:
@@ -211,6 +212,8 @@ def pick_pictures() -> list[Picture]:
     st.markdown("Pictures")
     gallery(items, tray.shown, "gallery", _press)
     upload = f"upload-{tray.uploads}"
+    if not may("scans"):
+        st.caption(describe_missing("scans"))
     st.file_uploader(
         "Upload pictures",
         accept_multiple_files=True,

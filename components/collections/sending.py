@@ -14,6 +14,7 @@ from components.choices.methods import read_settings
 from components.choices.pictures import get_names, get_tray
 from components.collections.kept import describe_keeping
 from components.maps.question import Question
+from components.session.gate import is_refused
 from components.session.work import Work
 from components.words import escape
 from explain.collections.page_run import PageRun
@@ -62,6 +63,8 @@ class Beginning(Work[PageRun]):
 
 def offer_sending(question: Question) -> None:
     """What is sent, what is kept of it, and the button."""
+    if is_refused("collections"):
+        return
     if question.model.reads_volumes or not question.usable:
         st.caption(
             "This model reads whole volumes, and a collection is of pictures. Choose another on the left."

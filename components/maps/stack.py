@@ -36,6 +36,7 @@ from explain.methods import get_method
 from explain.percent import write_percent
 from explain.pictures.picture import Section
 from explain.report.stack_table import encode_stack
+from explain.rights import for_actor
 from explain.settings import Settings
 
 if TYPE_CHECKING:
@@ -370,7 +371,7 @@ def _show(engine: Engine, ask: Ask, run: StackRun, view: RenderSettings) -> None
             )
             st.download_button(
                 "Report of the series",
-                lambda: _write_report(engine, ask, answers, view),
+                for_actor(lambda: _write_report(engine, ask, answers, view)),
                 "series.pdf",
                 "application/pdf",
                 key="stack-report",

@@ -21,7 +21,9 @@ from typing import Any, Literal
 
 from components.server.limits import Rate
 
-Event = Literal["server started", "server stopped", "page opened", "page closed", "upload", "answered", "refused"]
+Event = Literal[
+    "server started", "server stopped", "page opened", "page closed", "upload", "answered", "refused", "log-in ended"
+]
 Reason = Literal[
     "host",
     "identity",

@@ -4,7 +4,8 @@ What is asked of each, in this order:
 
 1. It names a host that this server goes by. Another name is a stranger's page in somebody's browser (DNS rebinding).
 2. Its address has not more open than it may, nor begins more log-ins.
-3. Where people log in, it brings an identity whose signature holds, but for the few addresses of `_OPEN`.
+3. Where people log in, it brings an identity whose signature holds and whose log-in is not over, but for the few
+   addresses of `_OPEN`.
 4. It brings no more than it may: by its own word first, then by what comes.
 
 On the laptop of one person only the first and the size of a single upload are asked.
@@ -30,6 +31,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from components.server.answers import Refused, answer
 from components.server.bodies import MANY_UPLOADS, Body, is_safe_name, read_length
+from components.server.ended import Ended
 from components.server.events import log_event
 from components.server.headers import with_headers
 from components.server.limits import Open, Rate, name_neighbourhood
@@ -44,7 +46,8 @@ _OPEN = ("/_stcore/health", "/_stcore/host-config", LIVE, READY)
 """What proxies and Streamlit's page ask before anybody has logged in. They say nothing of anybody."""
 
 _OPEN_FOLDERS = ("/static/", "/favicon")  # Streamlit's own files
-_LOG_INS = (LOG_IN, "/auth/login", "/auth/logout", "/oauth2callback")
+LOG_OUT = "/auth/logout"  # Streamlit's own
+_LOG_INS = (LOG_IN, "/auth/login", LOG_OUT, "/oauth2callback")
 _COUNTS = (METRICS, "/_stcore/metrics")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _METHODS = {HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS, HTTPMethod.PUT, HTTPMethod.DELETE, HTTPMethod.POST}
@@ -81,6 +84,7 @@ class Guard:
         login: how people log in; None where nobody has to.
         files: gives uploads at hand, by session and by file; left out, Streamlit's.
         may_have: whether a person may ask for a path; left out, by Streamlit's books.
+        ended: the log-ins that are over; left out, none is before its hours are.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Guard:
         login: Login | None,
         files: Callable[[], MutableMapping[str, Any]] | None = None,
         may_have: Callable[[Mapping[str, Any], str], bool] = may_have,
+        ended: Ended | None = None,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -97,6 +102,7 @@ class Guard:
         self._shared = is_shared(settings, login)
         self._files = files or _find_files
         self._may_have = may_have
+        self._ended = ended
         self._base = config.get_option("server.baseUrlPath") or ""
         self._open = Open(self._settings.connections)
         self._coming: Counter[str] = Counter()  # bytes on their way, by session
@@ -165,9 +171,13 @@ class Guard:
         elif came.path in _LOG_INS:
             if self._shared and not self._log_ins.take(came.host):
                 raise Refused(429, "logins", "Too many log-ins from your address. Wait a minute, and try again.")
+            if came.path == LOG_OUT and self._login is not None and self._ended is not None:
+                leaving = self._login.identify(came.connection.cookies)
+                if leaving is not None:
+                    self._ended.add(leaving)  # or a copy of the cookie would hold on
         elif self._login is not None and came.path not in _OPEN and not came.path.startswith(_OPEN_FOLDERS):
             claims = self._login.identify(came.connection.cookies)
-            if claims is None:
+            if claims is None or (self._ended is not None and self._ended.has(claims)):
                 raise Refused(401, "identity", "Log in first: open the first page of this server in your browser.")
             if not self._may_have(claims, came.path):
                 raise Refused(403, "owner", "This is somebody else's.")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import SecretStr
+from pydantic import Json, SecretStr
 
 from explain.settings import Settings, read_environment, setting
+
+Role = Literal["viewer", "clinician", "trainer", "admin"]
+"""What a person is here, from the one who may do least to the one who may do all."""
 
 
 class ServerSettings(Settings):
@@ -31,6 +34,25 @@ class ServerSettings(Settings):
         unit="h",
         low=0.01,
         high=720,
+    )
+    idle_minutes: float = setting(
+        20.0,
+        "Idle",
+        "After how many minutes without a press a log-in ends, in all windows of it.",
+        unit="min",
+        low=0.05,
+        high=1_440,
+    )
+    roles_claim: str = setting(
+        "groups",
+        "Claim of the roles",
+        "The claim of the provider that says what a person may do: a word or a list of words. `a.b` is b inside of a.",
+    )
+    roles: Json[dict[str, Role]] = setting(
+        {f"camscope-{role}": role for role in get_args(Role)},
+        "Roles",
+        "By a word of that claim the role, as JSON: `viewer`, `clinician`, `trainer` or `admin`. Who has none of these "
+        "words has no role, and sees nothing.",
     )
     upload_mb_a_session: int = setting(
         500, "Uploads of a session", "What a session may hold of uploads that were not looked at yet.", unit="MB", low=1

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from starlette.middleware import Middleware
 from streamlit import config
 
+from components.server.ended import find_ended
 from components.server.events import log_event, start_log
 from components.server.guard import Guard
 from components.server.login import is_shared, read_login
@@ -29,7 +30,7 @@ def list_middleware() -> list[Middleware]:
     hosts = list(config.get_option("server.allowedHosts"))
     if login is not None and hosts and login.host not in hosts:  # none at all are all
         config.set_option("server.allowedHosts", [*hosts, login.host])
-    return [Middleware(Guard, settings, login)]
+    return [Middleware(Guard, settings, login, ended=None if login is None else find_ended())]
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What is pressed on the page while a fragment asks for something is drawn on the page."""
+"""What is pressed on the page while a fragment asks for something is drawn on the page, and counts as a press."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import Any
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.session_state import SessionState
 
+from components.access.person import press
+
 _DOOR = "_call_callbacks"
+_BY_THEMSELVES = ("-late-marks", "-line-watch")  # keys of what tells the server something that nobody pressed
 
 _log = logging.getLogger(__name__)
 
 
 def draw_what_was_pressed() -> bool:
     """Draw the whole page after a message of the browser's that names a fragment, but holds what was pressed elsewhere.
+
+    The same door counts presses, and lets none through once a log-in is over; see `components/access/log_ins.py`.
 
     Streamlit's browser side gathers what happens within a moment into one message, and names one fragment in it: the
     first that took part. The callbacks of all that was pressed are called, but only that fragment is drawn. A part that
@@ -34,9 +39,13 @@ def draw_what_was_pressed() -> bool:
         return True
 
     def call_and_draw(self: SessionState, **replayed: Any) -> None:
+        context = get_script_run_ctx()
+        if _was_pressed(self) and not press():
+            if context is not None and context.script_requests is not None:
+                context.script_requests.request_rerun(self._build_full_app_rerun(context))  # which ends the session
+            return
         elsewhere = _was_pressed_elsewhere(self)
         call(self, **replayed)
-        context = get_script_run_ctx()
         if elsewhere and context is not None and context.script_requests is not None:
             # What a button says is gone with the run that it began, so that the page's run is told of it again.
             pressed = self._filter_active_trigger_widget_states(self._current_interaction_widget_states)
@@ -50,6 +59,12 @@ def draw_what_was_pressed() -> bool:
     call_and_draw.draws = True  # type: ignore[attr-defined]
     setattr(SessionState, _DOOR, call_and_draw)
     return True
+
+
+def _was_pressed(state: SessionState) -> bool:
+    """Whether a person changed anything, of which the browser tells."""
+    widgets = state._new_widget_state
+    return any(not any(name in key for name in _BY_THEMSELVES) and state._widget_changed(key) for key in widgets)
 
 
 def _was_pressed_elsewhere(state: SessionState) -> bool:

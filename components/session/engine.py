@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from components.access.person import start_access
 from components.server.start import serve
 from components.server.watch import Figures
 from components.session.idle import start_letting_go
@@ -45,6 +46,7 @@ _log = logging.getLogger(__name__)
 @asynccontextmanager
 async def start_with_server(_: object) -> AsyncIterator[None]:
     """Start the engine when the server starts, so that the first visitor need not wait for it."""
+    start_access()
     start_engine()
     async with serve(_look_at_engine):
         yield

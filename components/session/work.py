@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from explain.engine.admission import ASKING, Kind, Ticket
+from explain.rights import acting_for, find_actor
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Work(Generic[T]):
         self.cancel = threading.Event()
         # Known here alone: in the thread that does the work, there is no session.
         self._ticket = Ticket(find_session(), pane, kind, self.cancel)
+        self._actor = find_actor()
         self._progress: tuple[float | None, str] = (None, "")
         self._future: Future[T] = Future()
         threading.Thread(target=self._run, args=(function,), daemon=True).start()
@@ -79,7 +81,9 @@ class Work(Generic[T]):
     def _run(self, function: Callable[[Work[T]], T]) -> None:
         ASKING.set(self._ticket)
         try:
-            self._future.set_result(function(self))
+            with acting_for(self._actor):
+                found = function(self)
+            self._future.set_result(found)
         except BaseException as error:
             self._future.set_exception(error)
 

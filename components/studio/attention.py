@@ -17,6 +17,7 @@ from explain.errors import ExplainError
 from explain.models.attention_library import LIBRARY, AttentionCard, list_attention
 from explain.models.attention_report import HONEST, AttentionReport, MapFigures
 from explain.percent import write_percent
+from explain.rights import for_actor
 from explain.training.attention_recipe import AttentionRecipe, choose_attention_recipe
 from explain.training.outcome import AttentionOutcome
 
@@ -95,7 +96,7 @@ def offer_file(card: AttentionCard, key: str) -> None:
     """A button that takes it along."""
     st.download_button(
         "Attention",
-        lambda: LIBRARY.encode(card.name),
+        for_actor(lambda: LIBRARY.encode(card.name)),
         f"{card.name}.safetensors",
         "application/octet-stream",
         key=f"{key}-file",

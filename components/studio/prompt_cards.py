@@ -14,6 +14,7 @@ from components.words import escape
 from explain.errors import ExplainError
 from explain.models.judged import say_limits
 from explain.models.prompt_library import PromptCard, delete_prompts, encode_card, encode_prompts, list_prompts
+from explain.rights import for_actor
 from explain.training.recipe import PromptRecipe
 from explain.training.run import TrainingRun, find_runs_of
 
@@ -83,7 +84,7 @@ def offer_files(name: str, key: str) -> None:
     """Two buttons that take prompts along; `key` tells several such pairs apart."""
     st.download_button(
         "Prompts",
-        lambda: encode_prompts(name),
+        for_actor(lambda: encode_prompts(name)),
         f"{name}.safetensors",
         "application/octet-stream",
         key=f"{key}-file",
@@ -93,7 +94,7 @@ def offer_files(name: str, key: str) -> None:
     )
     st.download_button(
         "Card",
-        lambda: encode_card(name),
+        for_actor(lambda: encode_card(name)),
         f"{name}.json",
         "application/json",
         key=f"{key}-json",

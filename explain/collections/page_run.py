@@ -25,7 +25,8 @@ from explain.collections.sending import Sending, pack
 from explain.errors import ExplainError
 from explain.pictures.naming import Names
 from explain.progress import Watch
-from explain.storage import data_folder, find_data_folder, make_folder, write_atomically
+from explain.rights import need, record
+from explain.storage import data_folder, find_data_folder, list_data_folders, make_folder, write_atomically
 from explain.training.detached import LOCK, delete, is_token, launch, make_token, sweep
 from explain.training.process_lock import is_locked
 
@@ -162,11 +163,14 @@ class PageRun:
             ExplainError: no picture can be read, the disk is full, others are at work, or no process can be started.
                 Nothing is left behind.
             Cancelled: it was stopped. Nothing is left behind.
+            RightsError: whoever acts may begin no run.
         """
+        need("collections")
         place = data_folder() / FOLDER
         make_folder(place)
         sweep_page_runs()
-        if sum(is_locked(folder / LOCK) for folder in place.glob("*")) >= MOST_AT_ONCE:
+        at_work = [is_locked(folder / LOCK) for home in list_data_folders() for folder in (home / FOLDER).glob("*")]
+        if sum(at_work) >= MOST_AT_ONCE:
             raise ExplainError(
                 f"{MOST_AT_ONCE} collections are being explained on this machine already. Wait until one is over."
             )
@@ -185,6 +189,7 @@ class PageRun:
         except BaseException:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
+        record("collections")
         return run
 
     @classmethod
@@ -228,7 +233,9 @@ class PageRun:
 
         Raises:
             ExplainError: its pictures were not kept, or no process can be started.
+            RightsError: whoever acts may begin no run.
         """
+        need("collections")
         if self.state().is_running:
             return
         if not self.pictures.exists():

@@ -23,6 +23,7 @@ from explain.collections.run_folder import DEATHS, RunFolder
 from explain.collections.source import find_path
 from explain.collections.worker import NICE
 from explain.errors import Cancelled, ExplainError
+from explain.rights import need
 from explain.storage import PROGRAM, own_environment
 
 WORKER = (sys.executable, "-m", "explain.collections.worker")
@@ -80,7 +81,9 @@ def collect(
     Raises:
         ExplainError: in a sentence, what was wrong with the order, the source, the model or the folder.
         Cancelled: it was stopped.
+        RightsError: whoever acts may begin no run.
     """
+    need("collections")
     names = [name for name in ("source", "out", "model_file") if getattr(order, name)]
     if read_address(order.source):
         names.remove("source")

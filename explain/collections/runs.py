@@ -13,6 +13,7 @@ from pathlib import Path
 from explain.collections.question import RunManifest
 from explain.collections.run_folder import RunFolder
 from explain.errors import ExplainError, StorageError
+from explain.rights import need
 from explain.storage import find_data_folder
 
 VARIABLE = "CAMSCOPE_COLLECTIONS"
@@ -40,7 +41,12 @@ class Run:
 
 
 def list_runs() -> list[Run]:
-    """All runs that the page may open, by their titles. Folders that are no runs are passed over."""
+    """All runs that the page may open, by their titles. Folders that are no runs are passed over.
+
+    Raises:
+        RightsError: whoever acts may open none.
+    """
+    need("collections")
     named = [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
     try:
         inside = sorted((find_data_folder() / FOLDER).glob("*/manifest.json"))

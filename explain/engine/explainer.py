@@ -15,6 +15,7 @@ from explain.engine.sight import Sight
 from explain.passes.count import Passes
 from explain.pictures.augmentation import View
 from explain.progress import Watch
+from explain.rights import record
 
 
 class Explainer:
@@ -75,6 +76,7 @@ class Explainer:
                 maps.append(replace(heatmap, passes=run + heatmap.passes, own_passes=heatmap.passes))
         look = first.prompt_look if any("prompts" in method.needs for method in fixed.methods) else None
         labels = sight.loaded.labels
+        record("explain", sight.picture.digest, sight.loaded.fingerprint)
         return PictureExplanation(
             picture=sight.picture,
             predictions=rank_classes(first.logits, labels, top, sight.loaded.outputs),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from explain.networks.device import attempt, move, release_memory
+from explain.rights import need
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,11 +69,17 @@ class Shelf:
             request: which.
             weights: the checkpoint's bytes, for a file.
             make: makes it, where it is not loaded by its name.
+
+        Raises:
+            ModelError: it cannot be loaded.
+            RightsError: it is a file, and whoever acts may use none of their own.
         """
         import torch
 
         from explain.models.load import load_model, pin_request
 
+        if request.source == "file":
+            need("models")
         request = pin_request(request)
         with self._lock:
             loading = self._loading.setdefault(request, threading.RLock())

@@ -15,6 +15,7 @@ from explain.models.label_file import read_labels
 from explain.models.model_folder import CONFIG, MOST_BYTES, PROCESSOR, WEIGHTS
 from explain.models.recipes import decode_recipe
 from explain.models.shards import is_shard, join_shards
+from explain.rights import need
 
 _BESIDE = (".json", ".txt", ".csv", ".tsv", ".yaml", ".yml", ".names", ".md", ".toml")
 _OF_NO_USE = ("generation_config.json", "trainer_state.json", "args.yaml", "summary.csv", "log.txt", "readme.md")
@@ -49,7 +50,9 @@ def gather_files(files: Sequence[tuple[str, bytes]]) -> GivenFiles:
 
     Raises:
         ModelError: there are no weights among them, or those of several models, or what lies beside them is damaged.
+        RightsError: whoever acts may use no file of their own.
     """
+    need("models")
     named = [(name.replace("\\", "/").rpartition("/")[2], data) for name, data in files]
     if len(named) == 1:
         return GivenFiles(*(join_shards(named) if is_shard(named[0][0]) else named[0]))

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from explain.errors import ModelError, StorageError
 from explain.models.checkpoint import read_checkpoint
 from explain.networks.weight_file import read_metadata
+from explain.rights import need
 from explain.storage import find_data_folder, remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ class Library(Generic[Card]):
         Raises:
             ModelError: the name is no plain word.
             StorageError: the disk is full or cannot be written.
+            RightsError: whoever acts may keep nothing.
         """
+        need("prompts")
         path = self.find_file(name)
         remove_leftovers(path.parent)
         write_atomically(path, pack(tensors, card))
@@ -172,7 +175,9 @@ class Library(Generic[Card]):
         Raises:
             ModelError: there is none.
             StorageError: it cannot be deleted.
+            RightsError: whoever acts may keep nothing, and so delete nothing.
         """
+        need("prompts")
         try:
             self.find_file(name).unlink()
         except FileNotFoundError:

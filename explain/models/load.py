@@ -15,6 +15,7 @@ from explain.models.preparation import override_preprocessing
 from explain.models.prompt_library import read_card, read_prompts
 from explain.models.recipes import recall_recipe
 from explain.models.request import ModelRequest
+from explain.rights import find_actor
 
 if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
@@ -25,12 +26,15 @@ def pin_request(request: ModelRequest) -> ModelRequest:
     """The request for what a name stands for now: prompts may be trained anew under the same name.
 
     Raises:
-        ModelError: there are no prompts of that name.
+        ModelError: there are no prompts of that name; or, where people log in, the person has none of that digest.
+            Another's may be in the engine's memory.
     """
-    if request.source != "prompts" or request.digest is not None:
+    if request.source != "prompts" or (request.digest is not None and find_actor() is None):
         return request
-
-    return request.model_copy(update={"digest": read_card(request.name).digest})
+    digest = read_card(request.name).digest
+    if request.digest not in (None, digest):
+        raise _refuse_anew(request.name)
+    return request.model_copy(update={"digest": digest})
 
 
 def load_model(request: ModelRequest, weights: bytes | None = None) -> LoadedModel:
@@ -112,9 +116,7 @@ def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
 
     card, prompts, weights = read_prompts(request.name)
     if request.digest != card.digest:
-        raise ModelError(
-            f"The prompts “{request.name}” were trained anew and are not those that were asked for. Choose them again."
-        )
+        raise _refuse_anew(request.name)
     from_file = card.backbone.source == "file"
     backbone = load_tensors(card.backbone, weights) if from_file else load_model(card.backbone)
     if backbone.fingerprint != card.backbone_fingerprint:
@@ -129,6 +131,12 @@ def _load_trained_prompts(request: ModelRequest) -> LoadedModel:
     known_as = f"{backbone.fingerprint}+{card.variant} prompts"
     count = len(card.classes)
     return finish_loading(request, prompted, prompted, known_as, backbone.preprocessing, labels, [], count)
+
+
+def _refuse_anew(name: str) -> ModelError:
+    return ModelError(
+        f"The prompts “{name}” were trained anew and are not those that were asked for. Choose them again."
+    )
 
 
 def _read_bundled_weights(file: str, name: str) -> dict[str, Tensor]:

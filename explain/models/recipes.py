@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from explain.errors import ModelError, StorageError
+from explain.rights import need
 from explain.storage import find_data_folder, write_atomically
 
 _MOST_BYTES = 16 * 2**20
@@ -90,7 +91,9 @@ def remember_recipe(digest: str, fields: Mapping[str, Any]) -> bool:
 
     Raises:
         StorageError: the data folder cannot be written.
+        RightsError: whoever acts may use no file of their own.
     """
+    need("models")
     data = encode_recipe(fields)
     path = _find_path(digest)
     try:

@@ -9,6 +9,7 @@ from explain.errors import PictureError, make_printable
 from explain.pictures.bounds import check_bytes
 from explain.pictures.picture import Picture, build_picture
 from explain.pictures.scaling import MOST_WHITE, RULES
+from explain.rights import need
 
 _LONGEST_NAME = 80
 
@@ -26,6 +27,7 @@ def decode(data: bytes, name: str, white: int | None = None, rules: int = RULES)
     Raises:
         PictureError: for anything that is not a whole, readable picture within the bounds above, and for a white that
             cannot be one.
+        RightsError: it is a scan, and whoever acts may open none.
     """
     if white is not None and not 1 <= white <= MOST_WHITE:
         raise PictureError(f"White is a number from 1 to {MOST_WHITE}, not {white}: the number of the brightest grey.")
@@ -36,6 +38,7 @@ def decode(data: bytes, name: str, white: int | None = None, rules: int = RULES)
         from explain.pictures import dicom, raster
 
         if dicom.is_dicom(data):
+            need("scans")
             values, notes = dicom.read(data, rules)
             modality, placement = dicom.read_modality(data), dicom.read_placement(data)
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from explain.datasets.dataset import DataSet
 from explain.datasets.groups import group_as_told
 from explain.models.request import ModelRequest
+from explain.rights import need, record
 from explain.storage import data_folder, find_data_folder, make_folder, write_atomically
 from explain.training.detached import delete, is_token, launch, make_token, sweep
 from explain.training.outcome import Epoch
@@ -107,7 +108,9 @@ class TrainingRun:
 
         Raises:
             ExplainError: the disk is full, or no process can be started. Nothing is left behind.
+            RightsError: whoever acts may not train.
         """
+        need("train")
         if isinstance(recipe, PromptRecipe):
             dataset = group_as_told(dataset, recipe.together)  # by their names, which are not kept
         make_folder(data_folder() / "runs")
@@ -124,6 +127,7 @@ class TrainingRun:
         except BaseException:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
+        record("train")
         return run
 
     @classmethod
@@ -181,7 +185,9 @@ class TrainingRun:
 
         Raises:
             ExplainError: no process can be started.
+            RightsError: whoever acts may not train.
         """
+        need("train")
         self.files.pause.unlink(missing_ok=True)
         if self.state().phase in ("interrupted", "failed"):
             Words(self.files.progress).say(phase="preparing", message="")  # it is over no longer

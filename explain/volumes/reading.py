@@ -24,6 +24,7 @@ from explain.pictures.dicom import is_dicom
 from explain.pictures.foreign import name_foreign
 from explain.pictures.picture import Picture
 from explain.progress import Watch
+from explain.rights import need
 from explain.storage import expand_home
 from explain.volumes.bounds import MOST_BYTES, MOST_FILES, say_too_many_bytes, say_too_many_files
 from explain.volumes.header import SEGMENTATION, Frame, NoScan, list_frames, read_header
@@ -132,7 +133,9 @@ def read_volumes(files: Sequence[Given], watch: Watch | None = None) -> Found:
     Raises:
         PictureError: they are too many or too large, or a zip cannot be trusted.
         Cancelled: it was stopped.
+        RightsError: whoever acts may open no scans.
     """
+    need("scans")
     return _Listing(watch or Watch()).take(files)
 
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.choices.model import await_model, pick_model
 from components.session.engine import await_engine
+from components.session.gate import is_refused
 from components.session.work import Place
 from components.studio.dataset import Given, pick_dataset
 from components.studio.recipe import pick_recipe
@@ -21,6 +22,8 @@ from pages.studio_views.starting import name_training, start_when_asked
 
 def show_view(body: Place) -> None:
     """Choose pictures, or follow the training that runs."""
+    if is_refused("train"):
+        return
     if follow(body):
         return
     with st.sidebar:

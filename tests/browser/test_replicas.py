@@ -92,7 +92,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
 def come(chromium: Browser, hospital: Hospital, name: str) -> Page:
     """A person who has logged in."""
     context = chromium.new_context(**CONTEXT)
-    identity = sign(make_identity(sub=name, origin=hospital.url))
+    identity = sign(make_identity(sub=name, origin=hospital.url, groups=["camscope-viewer"]))
     context.add_cookies([{"name": NAME, "value": identity, "url": hospital.url}])
     page = open_page(context)
     page.goto(f"{hospital.url}/{UNJUDGED}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -156,10 +157,13 @@ def test_a_hospitals_server_lets_in_who_belongs_and_writes_nothing_down(
     while read(f"{origin}/ready")[0] != 200:
         assert time.monotonic() < deadline, read(f"{origin}/ready")
         time.sleep(0.5)
-    context.add_cookies([{"name": NAME, "value": sign(make_identity(origin=origin)), "url": origin}])
+    context.add_cookies(
+        [{"name": NAME, "value": sign(make_identity(origin=origin, groups=["camscope-viewer"])), "url": origin}]
+    )
     page.goto(f"{origin}/?model=photo-cnn&verdicts=0")
     expect(page.locator(".st-key-grid .row-label").first).to_be_visible()
-    watched = trace(hospital.process.pid, tmp_path / "strace.txt", tmp_path / "log.txt")
+    audited = [Path(os.environ["CAMSCOPE_HOME"]) / "access" / f"audit.{ending}" for ending in ("jsonl", "lock")]
+    watched = trace(hospital.process.pid, tmp_path / "strace.txt", tmp_path / "log.txt", *audited)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)).save(
         tmp_path / f"{CANARY}.png", compress_level=0
     )
@@ -173,6 +177,7 @@ def test_a_hospitals_server_lets_in_who_belongs_and_writes_nothing_down(
     assert watched.count_bytes() == {}
     assert "camscope_upload_bytes_count 2.0" in read(f"{origin}/metrics")[1]
     assert page.breaches == []  # type: ignore[attr-defined]
+    assert CANARY not in audited[0].read_text()
     check_log(hospital, page.requests_made, read(f"{origin}/metrics")[1])  # type: ignore[attr-defined]
     address = next(address for address in page.requests_made if "/upload_file/" in address)  # type: ignore[attr-defined]
     other = chromium.new_context()

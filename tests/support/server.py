@@ -19,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from components.server.ended import Ended
 from components.server.guard import Guard
 from components.server.login import Login, build_login
 from components.server.settings import ServerSettings
@@ -95,7 +96,9 @@ class Behind:
         await websocket.receive()
 
 
-def guard(behind: Behind | None = None, login: Login | None = None, **settings: Any) -> Guard:
+def guard(
+    behind: Behind | None = None, login: Login | None = None, ended: Ended | None = None, **settings: Any
+) -> Guard:
     """A guard round it."""
     behind = behind or Behind()
     methods = ["GET", "PUT", "DELETE", "POST"]
@@ -105,7 +108,7 @@ def guard(behind: Behind | None = None, login: Login | None = None, **settings: 
             Route("/{path:path}", behind.answer, methods=methods),
         ]
     )
-    return Guard(inner, ServerSettings(**settings), login, lambda: behind.files, behind.may_have)
+    return Guard(inner, ServerSettings(**settings), login, lambda: behind.files, behind.may_have, ended)
 
 
 @contextmanager

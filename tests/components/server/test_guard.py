@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit.web.server.starlette.starlette_routes import create_upload_routes
 
+from components.server.ended import Ended
 from components.server.guard import Guard
 from components.server.metrics import find_metrics
 from components.server.settings import ServerSettings
@@ -421,3 +423,30 @@ def test_names_in_what_streamlit_reads_lead_nowhere(part: str, status: int, name
     assert answer.status_code == status, answer.text
     assert "set-cookie" not in answer.headers
     assert [file.name for file in manager.file_storage["session-1"].values()] == ([name] if name else [])
+
+
+def test_a_cookie_copied_before_the_log_out_opens_nothing_after_it(tmp_path: Path) -> None:
+    """On no server that shares the folder; another log-in of the same person goes on."""
+    ended = tmp_path / "ended"
+    copied = as_header({NAME: sign(make_identity(iat=1_000, nonce="n1"))})
+    other = as_header({NAME: sign(make_identity(iat=1_000, nonce="n2"))})
+    here, there = (guard(login=make_login(), ended=Ended(ended, 8)) for _ in range(2))
+    with visit(here, ORIGIN.partition("//")[2]) as client, visit(there, ORIGIN.partition("//")[2]) as elsewhere:
+        for cookie in (copied, other):
+            assert client.get("/layers", headers=cookie).status_code == 200
+        assert client.get("/auth/logout").status_code == 200, "who is not logged in ends nobody's log-in"
+        forged = as_header({NAME: sign(make_identity(iat=1_000, nonce="n1"), secret=SECRET[::-1])})
+        assert client.get("/auth/logout", headers=forged).status_code == 200
+        assert client.get("/layers", headers=copied).status_code == 200
+        assert client.get("/auth/logout", headers=copied).status_code == 200
+        before = count_refused("identity")
+        for one in (client, elsewhere):
+            for method, path in PRIVATE:
+                assert one.request(method, path, headers=copied).status_code == 401, (method, path)
+            assert one.get("/layers", headers=other).status_code == 200
+            with (
+                pytest.raises(WebSocketDenialResponse),
+                one.websocket_connect(STREAM, headers=copied | {"origin": ORIGIN}),
+            ):
+                pass
+        assert count_refused("identity") == before + 2 * (len(PRIVATE) + 1)

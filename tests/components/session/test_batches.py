@@ -110,3 +110,22 @@ def test_a_button_still_says_that_it_was_pressed(session: Session) -> None:
     )
     assert session.state[PRESSED] is True
     assert session.called.count(PRESSED) == 1, "it was pressed once"
+
+
+def test_what_is_pressed_after_the_log_in_is_over_is_not_done(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the fragment drawn that it belongs to: the whole page is, which ends the session."""
+    monkeypatch.setattr(batches, "press", lambda: False)
+    session.receive(**{LOOKED: True})
+    assert session.called == [] and session.draws_page
+
+
+def test_what_the_browser_says_by_itself_is_no_press(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    pressed = []
+    monkeypatch.setattr(batches, "press", lambda: pressed.append(1) or True)
+    monkeypatch.setattr(batches, "_BY_THEMSELVES", ("looked",))
+    session.receive(**{LOOKED: True, TICKED: False})
+    assert session.called == [LOOKED] and not pressed
+    session.receive(**{LOOKED: True, TICKED: True})
+    assert pressed == [1]
