@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -122,8 +123,21 @@ class Question:
             make_references_key(self.references),
             *(picture.digest for picture in self.pictures),
         ]
-        parts += [f"{name} {settings[name]!r}" for name in self.methods]
+        parts += [describe_method(self.model, name, settings[name]) for name in self.methods]
         return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def describe_method(model: LoadedModel, name: str, settings: Settings) -> str:
+    """All that a method's maps depend on besides model, picture and class: what was trained for it, too, which another
+    training may have replaced under the same name.
+    """
+    trained = ""
+    if "trained attention" in get_method(name).needs:
+        from explain.models.attention_library import find_attention  # with torch
+
+        with suppress(ExplainError):  # the answer says what is wrong
+            trained = find_attention(model, getattr(settings, "module", "")).digest
+    return f"{name} {settings!r} {trained}"
 
 
 def list_columns(question: Question, outcomes: Sequence[Outcome]) -> list[tuple[Picture, list[Column]]]:

@@ -21,7 +21,7 @@ from components.browser.strip import Lane, Strip, strip
 from components.choices.series import get_scans
 from components.choices.target import choose_target
 from components.maps.outlined import show_areas
-from components.maps.question import Question
+from components.maps.question import Question, describe_method
 from components.maps.rows import Answered, Asked
 from components.session.faults import show_faults
 from components.session.work import Work
@@ -83,7 +83,12 @@ class Ask:
     @property
     def key(self) -> str:
         """A digest of all of it."""
-        return " ".join([self.base, *(f"{name} {self.settings[name]!r}" for name in self.question.usable)])
+        return " ".join(
+            [
+                self.base,
+                *(describe_method(self.question.model, name, self.settings[name]) for name in self.question.usable),
+            ]
+        )
 
     @property
     def count(self) -> int:

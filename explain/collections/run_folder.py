@@ -146,6 +146,9 @@ class RunFolder:
         elif any(self.path.glob("*.parquet")):
             raise ExplainError(f"{self.path} holds Parquet files of something else. Name another folder.")
         else:
+            for left in (self.gathered, self.casualties):  # by a run that was deleted but for these
+                with contextlib.suppress(OSError):
+                    left.unlink()
             self._write(self.manifest, manifest.model_dump_json(indent=1).encode())
         self.clear_leftovers()
 

@@ -129,3 +129,14 @@ def test_other_settings_begin_with_what_is_known(monkeypatch: pytest.MonkeyPatch
     last = stack._find_run(ask)
     assert last is not None and last.stopped and list(last.earlier) == [3], "what was stopped does not begin by itself"
     assert stack._find_run(make_ask(class_=1)) is None and stack._RUN not in state
+
+
+def test_attention_that_was_trained_anew_under_its_name_asks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(digest="one")
+    monkeypatch.setattr("explain.models.attention_library.find_attention", lambda model, name: found)
+    settings = {"t-tame": get_method("t-tame").settings()}
+    ask = make_ask(usable=["grad-cam", "t-tame"], settings=settings)
+    before = ask.key
+    assert ask.key == before
+    found.digest = "another"
+    assert ask.key != before

@@ -54,6 +54,16 @@ def test_maps_are_those_of_their_rows(run: Gathered) -> None:
     assert list(run.read_maps([5], "grad-cam")) == [5]
 
 
+def test_no_copy_of_an_earlier_run_stands_for_another_in_its_folder(tmp_path: Path) -> None:
+    """Pictures that are called alike and are as long have shards of the same names."""
+    first = write_run(tmp_path / "run", 3, tell=lambda _: {"predicted": "before"})
+    assert Gathered(first.path).texts("predicted", [0, 1]) == ["before"] * 2
+    for path in [first.manifest, *first.path.glob("*.parquet")]:
+        path.unlink()
+    second = write_run(tmp_path / "run", 3, tell=lambda _: {"predicted": "now"})
+    assert Gathered(second.path).texts("predicted", [0, 1]) == ["now"] * 2
+
+
 def test_the_copy_grows_with_the_run_and_is_made_anew_where_it_does_not_fit(tmp_path: Path) -> None:
     written = write_run(tmp_path / "run", COUNT)
     paths = written.list_files(RESULTS)
