@@ -10,7 +10,7 @@ from typing import Any
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.session_state import SessionState
 
-from components.access.person import press
+from components.access.person import do_people_log_in, press
 
 _DOOR = "_call_callbacks"
 _BY_THEMSELVES = ("-late-marks", "-line-watch")  # keys of what tells the server something that nobody pressed
@@ -40,7 +40,7 @@ def draw_what_was_pressed() -> bool:
 
     def call_and_draw(self: SessionState, **replayed: Any) -> None:
         context = get_script_run_ctx()
-        if _was_pressed(self) and not press():
+        if do_people_log_in() and _was_pressed(self) and not press():
             if context is not None and context.script_requests is not None:
                 context.script_requests.request_rerun(self._build_full_app_rerun(context))  # which ends the session
             return

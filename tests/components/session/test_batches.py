@@ -116,6 +116,7 @@ def test_what_is_pressed_after_the_log_in_is_over_is_not_done(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor is the fragment drawn that it belongs to: the whole page is, which ends the session."""
+    monkeypatch.setattr(batches, "do_people_log_in", lambda: True)
     monkeypatch.setattr(batches, "press", lambda: False)
     session.receive(**{LOOKED: True})
     assert session.called == [] and session.draws_page
@@ -123,6 +124,7 @@ def test_what_is_pressed_after_the_log_in_is_over_is_not_done(
 
 def test_what_the_browser_says_by_itself_is_no_press(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     pressed = []
+    monkeypatch.setattr(batches, "do_people_log_in", lambda: True)
     monkeypatch.setattr(batches, "press", lambda: pressed.append(1) or True)
     monkeypatch.setattr(batches, "_BY_THEMSELVES", ("looked",))
     session.receive(**{LOOKED: True, TICKED: False})
