@@ -102,7 +102,7 @@ def kill_at_random(
     Args:
         choose: the process to kill, given how many were; it may find none (IndexError) yet.
     """
-    asked: dict[str, Any] = {"shard": 8, "limit": 40 * KILLS, "classes": "none"}
+    asked: dict[str, Any] = {"shard": 8, "limit": 80 * KILLS, "classes": "none"}
     calm = collect(make_order(pictures, place / "calm", **asked))
     order = make_order(pictures, place / "killed", **asked, **changes)
     folder, killed, over = RunFolder(order.out), 0, threading.Event()
