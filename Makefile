@@ -24,7 +24,7 @@ run: .venv/installed ## Install if needed, then serve the dashboard on localhost
 	"$(BIN)/python" -m streamlit run app.py --server.port "$(PORT)"
 
 test: .venv/installed-dev ## Run the tests, the browser's too where there is a Chromium.
-	"$(BIN)/python" -m pytest -n 2 --dist loadfile
+	"$(BIN)/python" -m pytest -n 3 --dist loadfile
 
 test-slow: .venv/installed-dev ## Run the tests' long forms, which `make test` leaves out.
 	"$(BIN)/python" -m pytest -m slow
