@@ -2,20 +2,25 @@
 
 from dataclasses import replace
 
+import pytest
+
+from components.choices import model
 from components.choices.model import describe_bundled, find_model_for, find_prompted_for, list_knowing
+from components.session.carried import MODEL_SOURCE
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
+from explain.models.request import ModelRequest
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from tests.support.engine import make_picture
 
 
 def test_bundled_models_say_how_often_they_are_right() -> None:
-    model = bundled_models()[0]
-    counted = describe_bundled(model.model_copy(update={"accuracy": 92.5, "test_pictures": 10_000}))
+    first = bundled_models()[0]
+    counted = describe_bundled(first.model_copy(update={"accuracy": 92.5, "test_pictures": 10_000}))
     assert "Right on 92.5 % of its 10,000 test pictures" in counted
-    assert "of unknown number" in describe_bundled(model.model_copy(update={"accuracy": 92.5}))
-    assert "%" not in describe_bundled(model.model_copy(update={"accuracy": None}))
+    assert "of unknown number" in describe_bundled(first.model_copy(update={"accuracy": 92.5}))
+    assert "%" not in describe_bundled(first.model_copy(update={"accuracy": None}))
 
 
 def read_examples() -> dict[str, Picture]:
@@ -81,3 +86,16 @@ def test_models_are_compared_that_know_the_pictures() -> None:
     scan = replace(make_picture(0), modality="MR")
     assert list_knowing([scan]) == [model.name for model in bundled_models() if model.knows == "mr-slices"]
     assert list_knowing([replace(scan, modality="CT")]) == ["imagenet-cnn", "photo-cnn", "photo-vit"], "as before"
+
+
+def test_a_list_that_has_left_the_page_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser did not know yet that the list is gone, and sent along what stood in it."""
+    state, used = {MODEL_SOURCE: "file"}, []
+    monkeypatch.setattr(model.st, "session_state", state)
+    monkeypatch.setattr(model, "use_choice", lambda choice: used.append(choice.request.name))
+    request = ModelRequest(source="bundled", name="photo-cnn")
+    model._use_listed("bundled", request)
+    assert used == []
+    state[MODEL_SOURCE] = "bundled"
+    model._use_listed("bundled", request)
+    assert used == ["photo-cnn"]
