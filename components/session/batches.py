@@ -26,9 +26,7 @@ def draw_what_was_pressed() -> bool:
     Streamlit's browser side gathers what happens within a moment into one message, and names one fragment in it: the
     first that took part. The callbacks of all that was pressed are called, but only that fragment is drawn. A part that
     asks now and then, as the verdicts do, would swallow a press, and most likely an upload of many files, which keeps
-    the browser busy. And what a message says of a widget that has just left the page is no press: the browser did not
-    know yet, and the widget's callback would take a choice back, the model's source for one. Streamlit has no option
-    for either. Once for the server's life.
+    the browser busy. Streamlit has no option for it. Once for the server's life.
 
     Returns:
         Whether that could be done.
@@ -46,7 +44,6 @@ def draw_what_was_pressed() -> bool:
             if context is not None and context.script_requests is not None:
                 context.script_requests.request_rerun(self._build_full_app_rerun(context))  # which ends the session
             return
-        _forget_vanished(self)
         elsewhere = _was_pressed_elsewhere(self)
         call(self, **replayed)
         if elsewhere and context is not None and context.script_requests is not None:
@@ -79,10 +76,3 @@ def _was_pressed_elsewhere(state: SessionState) -> bool:
     widgets = state._new_widget_state
     known = widgets.widget_metadata
     return any(key in known and known[key].fragment_id not in drawn and state._widget_changed(key) for key in widgets)
-
-
-def _forget_vanished(state: SessionState) -> None:
-    """Let nothing be called for widgets that are not on the page any more: Streamlit keeps no value of them."""
-    known = state._new_widget_state.widget_metadata
-    for key in [key for key in state._new_widget_state if key in known and key not in state._old_state]:
-        del known[key]

@@ -131,10 +131,3 @@ def test_what_the_browser_says_by_itself_is_no_press(session: Session, monkeypat
     assert session.called == [LOOKED] and not pressed
     session.receive(**{LOOKED: True, TICKED: True})
     assert pressed == [1]
-
-
-def test_a_widget_that_has_left_the_page_was_not_pressed(session: Session) -> None:
-    """The browser did not know yet, and sent along what it was."""
-    del session.state._old_state[TICKED]
-    session.receive(**{LOOKED: True, TICKED: True})
-    assert session.called == [LOOKED] and not session.draws_page
