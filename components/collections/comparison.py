@@ -10,6 +10,7 @@ import streamlit as st
 from components.choices.view import pick_one
 from components.collections.choosing import Opened, pick_listed
 from components.collections.comparison_plot import ARROWS, draw_plot
+from components.collections.uploads import read_once
 from components.collections.views import (
     AGAINST,
     FIRST_LIMIT,
@@ -36,6 +37,7 @@ from explain.faithfulness.measures import MEASURES
 from explain.methods import get_method
 
 BOXES = "comparison-boxes"
+_MARKED = "comparison-marked"
 _LOOK_AGAIN = 1.0
 _MOST_REASONS = 4
 _MEGABYTES = 128
@@ -126,12 +128,13 @@ def _take_regions() -> Regions | None:
             "beside the centre and chance."
         )
     if file is None:
+        st.session_state.pop(_MARKED, None)
         return None
-    try:
-        return read_regions(file.getvalue(), file.name)
-    except ExplainError as error:
-        st.error(escape(str(error)), icon=":material/error:")
+    found = read_once(_MARKED, file.file_id, lambda: read_regions(file.getvalue(), file.name))
+    if isinstance(found, str):
+        st.error(escape(found), icon=":material/error:")
         return None
+    return found
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing pictures …")

@@ -13,6 +13,7 @@ from components.choices.chosen_model import get_choice
 from components.choices.methods import read_settings
 from components.choices.pictures import get_names, get_tray
 from components.collections.kept import describe_keeping
+from components.collections.uploads import read_once
 from components.maps.question import Question
 from components.session.gate import is_refused
 from components.session.work import Work
@@ -21,7 +22,6 @@ from explain.collections.page_run import PageRun
 from explain.collections.question import Order
 from explain.collections.sending import FEWEST, Sending, list_sending
 from explain.datasets.given import GivenFile, read_given
-from explain.errors import ExplainError
 from explain.maps.render import encode_png
 from explain.methods import get_method
 from explain.pictures.picture import Picture
@@ -160,16 +160,11 @@ def _take_given() -> Sending | str | None:
         max_upload_size=_MOST_UPLOADED,
         help="They stay in the memory of the machine that runs CAMscope until you press “Explain all”.",
     )
+    if not files:
+        st.session_state.pop(_GIVEN, None)
+        return None
     ids = tuple(file.file_id for file in files)
-    kept: tuple[tuple[str, ...], Sending | str | None] = st.session_state.get(_GIVEN, ((), None))
-    if kept[0] != ids:
-        found: Sending | str | None = None
-        try:
-            found = list_sending([(file.name, file.getvalue()) for file in files]) if files else None
-        except ExplainError as error:
-            found = str(error)
-        kept = st.session_state[_GIVEN] = (ids, found)
-    return kept[1]
+    return read_once(_GIVEN, ids, lambda: list_sending([(file.name, file.getvalue()) for file in files]))
 
 
 def _begin(question: Question, sending: Sending) -> None:
