@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 
@@ -44,26 +42,20 @@ _MEGABYTES = 128
 _WIDTH = 480
 
 
-@dataclass
-class _Job:
-    """What is being measured of a run.
+class _Job(Work[Outcome | None]):
+    """What is being measured of a run, in a process of its own, behind everything else that the machine does.
 
-    Attributes:
+    Args:
         digest: of what is asked.
-        work: under way.
-        pace: how far it is.
+        asked: that.
     """
 
-    digest: str
-    work: Work[Outcome | None] | None = None
-    pace: Pace = Pace()  # noqa: RUF009 - frozen
-
-    def start(self, asked: Asked) -> None:
-        """Measure in a process of its own, behind everything else that the machine does."""
-        self.work = Work(lambda work: measure(asked, self._hear, work.cancel, nice=True))
+    def __init__(self, digest: str, asked: Asked) -> None:
+        self.digest = digest
+        super().__init__(lambda work: measure(asked, self._hear, work.cancel, nice=True))
 
     def _hear(self, pace: Pace) -> None:
-        self.pace = pace
+        self.report(describe_pace(pace), pace.share)
 
 
 @st.cache_resource
@@ -158,15 +150,14 @@ def _find_tolerance(asked: Asked) -> float:
 def _show_job(run: Opened, asked: Asked, done: int, total: int) -> None:
     """How far the measuring is, or a button that starts it."""
     digest = asked.order.model_dump_json(exclude={"regions"})
-    jobs = _list_jobs()
-    job = jobs.get(run.key)
-    if job is not None and job.work is not None and not job.work.wait(0):
+    job = _list_jobs().get(run.key)
+    if job is not None and not job.wait(0):
         if job.digest != digest:
             st.caption("Another comparison of this run is being measured; this one can follow it.")
         _follow(job)
         return
-    if job is not None and job.digest == digest and job.work is not None:
-        _say_end(job.work)
+    if job is not None and job.digest == digest:
+        _say_end(job)
     if done >= total:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -188,18 +179,15 @@ def _show_job(run: Opened, asked: Asked, done: int, total: int) -> None:
 
 
 def _start(key: str, digest: str, asked: Asked) -> None:
-    jobs = _list_jobs()
-    other = jobs.get(key)
-    if other is not None and other.work is not None and not other.work.wait(0):
-        return  # somebody else was quicker
-    jobs[key] = _Job(digest)
-    jobs[key].start(asked)
+    other = _list_jobs().get(key)
+    if other is None or other.wait(0):  # else somebody else was quicker
+        _list_jobs()[key] = _Job(digest, asked)
 
 
-def _say_end(work: Work[Outcome | None]) -> None:
+def _say_end(job: _Job) -> None:
     """Why the last measuring ended before it was done, if it did."""
     try:
-        work.result()
+        job.result()
     except Cancelled:
         pass
     except ExplainError as error:
@@ -210,12 +198,12 @@ def _say_end(work: Work[Outcome | None]) -> None:
 @show_faults
 def _follow(job: _Job) -> None:
     """How far it is. A fragment of its own, so that no filter waits for it."""
-    assert job.work is not None
-    if job.work.wait(0):
+    if job.wait(0):
         st.rerun()
+    share, said = job.progress
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.progress(job.pace.share, describe_pace(job.pace))
-        st.button("Stop", key="comparison-stop", on_click=job.work.cancel.set)
+        st.progress(share or 0.0, said or describe_pace(Pace()))
+        st.button("Stop", key="comparison-stop", on_click=job.cancel.set)
 
 
 def _show(comparison: Comparison, tolerance: float) -> None:
