@@ -11,18 +11,17 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, deque
-from pathlib import Path
 from typing import Any
 
 from explain.collections.actor import Actor, list_items
 from explain.collections.question import Order, RunManifest, compare_questions
 from explain.collections.run_folder import DEATHS, RunFolder, Shard
 from explain.collections.source import Item
-from explain.collections.worker import Say, Undone, holding_run, main, open_run
+from explain.collections.worker import Say, Undone, end_shard, holding_run, main, open_run
 from explain.errors import Cancelled, ExplainError
 from explain.ray_cluster import connecting, import_ray, shorten
+from explain.storage import PROGRAM
 
-_ROOT = Path(__file__).resolve().parents[2]
 _DEVICE = "CAMSCOPE_DEVICE"
 _HANDED_ON = ("CAMSCOPE_HOME", "CAMSCOPE_PRECISION")
 _CORES_A_GPU = 4  # which open its pictures
@@ -102,7 +101,7 @@ class _Crew:
                 continue
             busy -= 1
             if answer is not None:
-                say("written", count=len(heard.ids), failed=answer["failed"])
+                end_shard(heard, answer["failed"], say)
             else:
                 waiting.extendleft(reversed(self._mourn(heard, fatal)))
 
@@ -196,7 +195,7 @@ def _choose_devices(there: dict[str, float], order: Order) -> tuple[int, dict[st
     if not 1 <= count <= most:
         kind = "GPUs" if gpus else "cores"
         raise ExplainError(f"There are {most} {kind}, and --devices asks for {count}. Ask for fewer, or for all.")
-    told = {_DEVICE: "cuda" if gpus else "cpu", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)}
+    told = {_DEVICE: "cuda" if gpus else "cpu", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(PROGRAM)}
     told |= {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
     options: dict[str, Any] = {"runtime_env": {"env_vars": told}}
     if gpus:
