@@ -102,7 +102,7 @@ def show_comparison(run: Opened, rows: np.ndarray, chosen: tuple[str, Statistic,
     except ExplainError as error:
         st.caption(str(error))
         return
-    _show(comparison, _find_tolerance(asked))
+    _show(comparison)
 
 
 def _take_regions() -> Regions | None:
@@ -141,10 +141,6 @@ def _compare(
     key: tuple[object, ...], done: int, against: str, statistic: Statistic, _run: Opened, _asked: Asked
 ) -> Comparison:
     return compare(_run.table, _asked.sample, _asked.questions, against, statistic)
-
-
-def _find_tolerance(asked: Asked) -> float:
-    return max((question.tolerance for question in asked.questions), default=0.0)
 
 
 def _show_job(run: Opened, asked: Asked, done: int, total: int) -> None:
@@ -206,7 +202,7 @@ def _follow(job: _Job) -> None:
         st.button("Stop", key="comparison-stop", on_click=job.cancel.set)
 
 
-def _show(comparison: Comparison, tolerance: float) -> None:
+def _show(comparison: Comparison) -> None:
     """The sentences, the plot, the table, and the files."""
     for table in comparison.tables:
         st.markdown(f"**{escape(table.title)}**{escape(table.sentence.removeprefix(table.title))}")
@@ -231,7 +227,8 @@ def _show(comparison: Comparison, tolerance: float) -> None:
         for note in comparison.notes:
             st.markdown(escape(note))
         for table in comparison.tables:
-            st.markdown(f"**{escape(table.title)}.** {escape(describe_rule(table.measure, tolerance))}")
+            rule = describe_rule(table.measure, comparison.tolerance)
+            st.markdown(f"**{escape(table.title)}.** {escape(rule)}")
 
 
 def build_table(comparison: Comparison) -> dict[str, list[str | float | None]]:

@@ -140,6 +140,7 @@ class Comparison:
         seed: of the bootstrap's draws.
         model: the run's model.
         layer: its layer.
+        tolerance: pixels by which a map may point beside a region.
     """
 
     tables: tuple[MeasureTable, ...]
@@ -149,6 +150,7 @@ class Comparison:
     seed: int
     model: str
     layer: str
+    tolerance: float = 0.0
 
 
 def compare(
@@ -193,6 +195,7 @@ def compare(
         sample.seed,
         run.manifest.model.name,
         run.manifest.question.layer,
+        max((question.tolerance for question in questions), default=0.0),
     )
 
 

@@ -143,9 +143,8 @@ def _escape(text: str) -> str:
 def write_json(comparison: Comparison) -> bytes:
     """All of it, with what each measure counts and what was left out."""
     told = dataclasses.asdict(comparison)
-    for table in told["tables"]:
-        table["rule"] = describe_rule(table["measure"])
     for table, own in zip(told["tables"], comparison.tables, strict=True):
+        table["rule"] = describe_rule(own.measure, comparison.tolerance)
         table["sentence"] = own.sentence
     return json.dumps(told, indent=1, ensure_ascii=False).encode()
 

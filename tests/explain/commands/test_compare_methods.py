@@ -41,6 +41,7 @@ def test_a_run_becomes_a_table_and_a_plot(run: Run, tmp_path: Path, monkeypatch:
     assert {path.name for path in (tmp_path / "paper").iterdir()} == {
         f"comparison.{ending}" for ending in ("csv", "tex", "json", "pdf", "svg")
     }
+    assert "at most 3 pixels beside it" in (tmp_path / "paper" / "comparison.json").read_text(encoding="utf-8")
     first, second = asked[0].questions
     assert first.measures == ("deletion",) and (second.tolerance, second.by_class) == (3.0, False)
     assert len(asked[0].order.regions) == 6
