@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
@@ -56,10 +56,6 @@ class Regions:
     def find(self, names: Sequence[str]) -> tuple[Marked, ...]:
         """The regions of a picture that goes by any of these names, the first that the file knows."""
         return next((self.pictures[name] for name in names if name in self.pictures), ())
-
-    def only(self, names: Iterable[str]) -> Regions:
-        """Those of some pictures alone."""
-        return Regions({name: self.pictures[name] for name in names if name in self.pictures})
 
 
 def list_names(uri: str, digest: str, known: Counter[str]) -> list[str]:
