@@ -100,7 +100,6 @@ class PageRunState:
             that was stopped or failed.
         pace: how far it is.
         message: why it failed, in a sentence; may be empty.
-        keeps: whether its pictures stay when it is over.
         has_pictures: whether they are there.
         has_results: whether something is written that can be looked at.
     """
@@ -108,7 +107,6 @@ class PageRunState:
     phase: Phase
     pace: Pace
     message: str
-    keeps: bool
     has_pictures: bool
     has_results: bool
 
@@ -218,7 +216,6 @@ class PageRun:
             phase,
             pulse.pace,
             pulse.message,
-            self.read_errand().keep,
             self.pictures.exists(),
             any(self.result.path.glob(f"{RESULTS}-*.parquet")),
         )

@@ -81,7 +81,7 @@ def work_with(monkeypatch: pytest.MonkeyPatch, run: PageRun, *raised: Exception,
 def test_pictures_that_are_not_to_be_kept_go_with_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     run = start("plain-1.png", "plain-2.png", weights=b"model", keep=False)
     assert work_with(monkeypatch, run) == ("done", "CAM is left out.")
-    assert not run.state().has_pictures and not run.state().keeps and not (run.folder / "model").exists()
+    assert not run.state().has_pictures and not run.read_errand().keep and not (run.folder / "model").exists()
     with pytest.raises(ExplainError, match="pictures were not kept, so it cannot go on"):
         run.resume()
 
