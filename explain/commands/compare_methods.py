@@ -17,7 +17,7 @@ from explain.collections.gathered import Gathered
 from explain.collections.measuring_question import DEFAULT_MEASURES, MEASURABLE
 from explain.collections.source import find_path
 from explain.commands.collect import CANCELLED, ProgressLines
-from explain.commands.flags import app
+from explain.commands.flags import app, write_files
 from explain.datasets.regions import read_regions
 from explain.errors import Cancelled
 from explain.storage import check_folder, read_file
@@ -73,13 +73,12 @@ def compare_methods(
     comparison = compare(table, asked.sample, asked.questions, against, statistic, by_group)
     for line in list_lines(comparison):
         print(line)
-    for name, data in (
-        ("csv", write_csv(comparison)),
-        ("tex", write_latex(comparison)),
-        ("json", write_json(comparison)),
-        ("pdf", draw_comparison(comparison, "pdf")),
-        ("svg", draw_comparison(comparison, "svg")),
-    ):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"comparison.{name}").write_bytes(data)
+    files = {
+        "csv": write_csv(comparison),
+        "tex": write_latex(comparison),
+        "json": write_json(comparison),
+        "pdf": draw_comparison(comparison, "pdf"),
+        "svg": draw_comparison(comparison, "svg"),
+    }
+    write_files(folder, {f"comparison.{ending}": data for ending, data in files.items()})
     print(f"\nWritten to {folder}: comparison.csv, .tex, .json, .pdf and .svg. Not for diagnostic use.")
