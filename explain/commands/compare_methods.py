@@ -17,7 +17,7 @@ from explain.collections.gathered import Gathered
 from explain.collections.measuring_question import DEFAULT_MEASURES, MEASURABLE
 from explain.collections.source import find_path
 from explain.commands.collect import CANCELLED, ProgressLines
-from explain.commands.flags import app, write_files
+from explain.commands.flags import app, split_names, write_files
 from explain.datasets.regions import read_regions
 from explain.errors import Cancelled
 from explain.storage import check_folder, read_file
@@ -56,7 +56,7 @@ def compare_methods(
     table = Gathered(find_path(run))
     asked = ask_comparison(
         table,
-        [] if measures == "none" else [name.strip() for name in measures.split(",") if name.strip()],
+        [] if measures == "none" else split_names(measures),
         None if boxes is None else read_regions(read_file(boxes), boxes.name),
         tolerance,
         limit or None,

@@ -155,6 +155,11 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
             (folder / name).write_bytes(data)
 
 
+def split_names(text: str) -> list[str]:
+    """Names with commas between them, one by one."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def encode_json(data: Any) -> bytes:
     """JSON for people to read, as bytes."""
     return json.dumps(data, indent=1, ensure_ascii=False).encode()

@@ -20,6 +20,7 @@ from explain.commands.flags import (
     keep_recipe,
     read_model,
     read_settings,
+    split_names,
     with_flags,
 )
 from explain.commands.progress_lines import say_progress
@@ -56,8 +57,8 @@ def measure(
 
     What cannot be read or measured is named and left out: the exit status is then 1.
     """
-    chosen = _split(methods)
-    wanted = _split(measures) or list(MEASURES)
+    chosen = split_names(methods)
+    wanted = split_names(measures) or list(MEASURES)
     settings = read_settings(preset or [], set_ or [])
     out = check_folder(out)
     files = list_pictures(pictures, out)
@@ -89,10 +90,6 @@ def measure(
         print(f"left out: {sentence}", file=sys.stderr)
     if left_out:
         raise typer.Exit(1)
-
-
-def _split(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _print_measured(picture: Picture, measured: Measured, wanted: list[str]) -> None:

@@ -24,6 +24,7 @@ from explain.commands.flags import (
     read_model,
     read_settings,
     read_view,
+    split_names,
     with_flags,
 )
 from explain.commands.progress_lines import say_progress
@@ -134,7 +135,7 @@ def show(
     What cannot be read is named and left out, and the others are explained: the exit status is then 1. With --slice,
     the files are looked through for series, and slices of one are explained; with --stack, all of them, for one class.
     """
-    chosen = [name.strip() for name in methods.split(",") if name.strip()]
+    chosen = split_names(methods)
     settings = read_settings(preset or [], set_ or [])
     chosen_view = read_view(view or [])
     masks = None if mask is None else read_mask(mask)
