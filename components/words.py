@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from explain.engine.explanation import Prediction, format_value
 from explain.percent import write_share
+
+if TYPE_CHECKING:
+    from explain.faithfulness.measures import Better
+
+ARROWS: Mapping[Better, str] = {"higher": " ↑", "lower": " ↓", "neither": ""}
+"""Which way is better, behind a measure's title."""
 
 
 def describe_duration(seconds: float) -> str:

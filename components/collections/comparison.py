@@ -7,7 +7,7 @@ import streamlit as st
 
 from components.choices.view import pick_one
 from components.collections.choosing import Opened, pick_listed
-from components.collections.comparison_plot import ARROWS, draw_plot
+from components.collections.comparison_plot import draw_plot
 from components.collections.uploads import read_once
 from components.collections.views import (
     AGAINST,
@@ -20,7 +20,7 @@ from components.collections.views import (
 )
 from components.session.faults import show_faults
 from components.session.work import Work
-from components.words import escape
+from components.words import ARROWS, escape
 from explain.collections.bootstrap import Statistic
 from explain.collections.comparing import Asked, ask_comparison, measure
 from explain.collections.comparison import BEST, Comparison, compare, describe_rule

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.maps.colours import CLUSTER_COLOURS, DOMINANT_COLOUR
+from components.words import ARROWS
 from explain.collections.comparison import Line, MeasureTable
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
-"""Which way is better, behind a measure's title."""
 
 
 def draw_plot(table: MeasureTable) -> go.Figure:

@@ -15,7 +15,7 @@ from components.maps.colours import CLUSTER_COLOURS
 from components.maps.question import Question
 from components.session.faults import show_faults
 from components.session.work import Work
-from components.words import escape
+from components.words import ARROWS, escape
 from explain.faithfulness.measured import CURVES, Curve, Measured
 from explain.faithfulness.measures import MEASURES
 from explain.pictures.picture import Picture
@@ -33,7 +33,6 @@ OPENED = "curves"
 _STATE = "measuring"
 _STILL = 0.8  # seconds that a question must stand before it is measured: a slider on its way asks for nothing
 _LOOK_AGAIN = 0.5
-_ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _GREY = "rgba(128,128,128,{})"
 _NULLS = {"random blobs": "solid", "centre": "dash", "mean activation": "dot"}
@@ -224,7 +223,7 @@ def _describe_columns() -> dict[str, Any]:
     }
     for name, measure in MEASURES.items():
         config[name] = st.column_config.NumberColumn(
-            f"{measure.title}{f' ({measure.unit})' if measure.unit else ''}{_ARROWS[measure.better]}",
+            f"{measure.title}{f' ({measure.unit})' if measure.unit else ''}{ARROWS[measure.better]}",
             help=f"{measure.rule} {measure.better.capitalize()} is better. What it cannot tell: {measure.cannot} "
             f"{measure.paper}",
             format="%.1f" if measure.unit == "%" else "%.3f",
@@ -265,7 +264,7 @@ def draw_curves(measured: Measured) -> go.Figure:
 
 
 def _head(name: str) -> str:
-    return f"{MEASURES[name].title}{_ARROWS[MEASURES[name].better]}"
+    return f"{MEASURES[name].title}{ARROWS[MEASURES[name].better]}"
 
 
 def _shorten(label: str, most: int = 36) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,7 @@ from explain.collections.measuring_question import (
 )
 from explain.collections.tables import name_column
 from explain.errors import ExplainError
-from explain.faithfulness.measures import MEASURES
+from explain.faithfulness.measures import MEASURES, Better
 from explain.methods import get_method
 from explain.percent import write_percent
 
@@ -42,7 +41,6 @@ FEWEST = 2
 VERDICT = "verdict: "
 """How the name of a measure begins that counts a word of verdicts."""
 
-Better = Literal["higher", "lower", "neither"]
 _REGION_MEASURES: Mapping[str, tuple[str, Better]] = {
     POINTING: ("Pointing game", "higher"),
     ENERGY: ("Energy inside", "higher"),
