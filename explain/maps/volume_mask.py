@@ -194,8 +194,10 @@ def find_volume_mask(one: VolumeMap, settings: MaskSettings | None = None) -> Vo
     settings = settings or MaskSettings()
     level, highest = _see_level(one)
     share = settings.share if settings.threshold == "fixed" else find_otsu(level[level >= 0])
-    made = [_keep_pieces(level > at, settings) for at in (share, max(share - ASIDE, 0.0), share + ASIDE)]
-    (voxels, pieces), (lower, _), (higher, _) = made
+    voxels, lower, higher = (
+        _keep_pieces(level > at, settings) for at in (share, max(share - ASIDE, 0.0), share + ASIDE)
+    )
+    pieces: int = ndimage.label(voxels, _TOUCHING)[1]
     return VolumeMask(voxels, one.volume.without_numbers(), settings, share, share * highest, (lower, higher), pieces)
 
 
@@ -237,9 +239,9 @@ def _draw_level(one: VolumeMap) -> tuple[np.ndarray, float]:
     return level, highest
 
 
-def _keep_pieces(mask: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, int]:
-    """The mask, or of its pieces the largest alone, of two as large the first; and how many pieces it has then."""
-    labels, count = ndimage.label(mask, _TOUCHING)
-    if settings.pieces == "all" or count < 2:
-        return mask, count
-    return labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()), 1
+def _keep_pieces(mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
+    """The mask, or of its pieces the largest alone; of two as large the first."""
+    if settings.pieces == "all" or not mask.any():
+        return mask
+    labels, _ = ndimage.label(mask, _TOUCHING)
+    return np.asarray(labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()))
