@@ -231,9 +231,9 @@ def find_overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / union) if union else 1.0
 
 
-def compare_masks(masks: Sequence[Mask]) -> np.ndarray:
-    """The overlap of every pair of masks of one picture, `(n, n)`; see `find_overlap`."""
-    return np.array([[find_overlap(one.compared, other.compared) for other in masks] for one in masks])
+def compare_masks(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """The overlap of every pair of masks of one shape, `(n, n)`; see `find_overlap`."""
+    return np.array([[find_overlap(one, other) for other in masks] for one in masks])
 
 
 def _reduce(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
