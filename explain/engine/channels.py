@@ -142,7 +142,7 @@ class ChannelMeter(Asker):
             table = self._ask_one(sight, seen, at, instead, (remove_each,), part)[0][:, resolved]
             ends.append(np.argsort(-np.abs(table[-1] - table[:-1]), kind="stable")[:ENDS])
         chosen = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 2)
-        drawn = draw_pairs((first.channels, last.channels), int(picture.digest[:8], 16))
+        drawn = draw_pairs((first.channels, last.channels), sight.seed)
         pairs = np.concatenate([chosen, drawn])
         key = ("paths", first.name, last.name, usual.name, pairs.tobytes())
         with self._memory.keeping_account(sight), seen.turn_of(key):

@@ -98,7 +98,7 @@ class Remover(Asker):
             seen, _ = self._observer.see(sight)
         holes = {name: open_hole(name, region, picture.size, sight.box, size) for name, region in regions.items()}
         shown = find_seen(picture.size, sight.box, size)
-        seed = int(picture.digest[:8], 16)
+        seed = sight.seed
         kept = list_kept(len(holes))
         asked = [(how, _join(holes, row)) for row in kept for how in FILLS]
         controls = [find_controls(hole, shown, seed) for hole in holes.values()]

@@ -46,7 +46,7 @@ def look_by_layer(
         raise ModelError(f"“{loaded.request.name}” reads volumes; where one looks is drawn on pictures.")
     sight, size = Sight(picture, loaded), loaded.preprocessing.input_size
     mask = open_hole("what is expected", region, picture.size, sight.box, size)
-    controls = find_controls(mask, find_seen(picture.size, sight.box, size), int(picture.digest[:8], 16))
+    controls = find_controls(mask, find_seen(picture.size, sight.box, size), sight.seed)
     names = [layer.name for layer in loaded.layers]
     engine.explain(picture, loaded, [_METHOD], names, progress=progress, cancel=cancel)
     looks = []

@@ -143,16 +143,7 @@ class Meter:
             chosen = [name for name in chosen or MEASURES if name not in _OF_PICTURES]
         coherent = chosen is None or "adcc" in chosen
         groups = [group.limit(chosen) for group in self._group(sight, question, seen, maps, watch, coherent)]
-        kinds = sorted({group.by_prompts for group in groups})
-        scores = {
-            by_prompts: self._ask(
-                sight,
-                seen,
-                [group for group in groups if group.by_prompts == by_prompts],
-                watch.part(0.5 + 0.4 * number / len(kinds), 0.5 + 0.4 * (number + 1) / len(kinds), _HIDING),
-            )
-            for number, by_prompts in enumerate(kinds)
-        }
+        scores = self._ask_all(sight, seen, groups, watch.part(0.5, 0.9, _HIDING))
         rows: list[Row] = []
         curves: list[Curve] = []
         for group in groups:
@@ -199,25 +190,19 @@ class Meter:
                 f"“{unknown[0]}” cannot be measured of maps that were kept. Choose of: {', '.join(known)}."
             )
         sight, measures = Sight(picture, loaded), [MEASURES[name] for name in chosen]
-        seed, allowed = sight.seed, sight.allowed
-        blank = np.zeros(allowed.shape)
-        common = Examined(blank, blank, allowed, seed, target, sight.loaded.outputs)
 
         def test(values: np.ndarray) -> tuple[Examined, Sequence[Measure]]:
-            return replace(common, cells=lay_on_cells(values), shown=find_shown(values)), measures
+            return _examine(sight, values, target), measures
 
         groups = [
             _Group(name, get_method(name).title, "map", [test(values)], "prompts" in get_method(name).needs)
             for name, values in maps.items()
         ]
         by_prompts = all(group.by_prompts for group in groups)
-        for name, drawn in (("random blobs", draw_random_blobs(seed, PAIR)), ("centre", [draw_centre()])):
+        for name, drawn in (("random blobs", draw_random_blobs(sight.seed, PAIR)), ("centre", [draw_centre()])):
             groups.append(_Group(name, TITLES[name], "baseline", [test(values) for values in drawn], by_prompts))
         seen = self._memory.recall(sight) or Seen()
-        scores = {
-            kind: self._ask(sight, seen, [group for group in groups if group.by_prompts == kind], Watch(cancel=cancel))
-            for kind in sorted({group.by_prompts for group in groups})
-        }
+        scores = self._ask_all(sight, seen, groups, Watch(cancel=cancel))
         return [
             measure_row(group.name, group.title, group.kind, group.tested, scores[group.by_prompts])[0]
             for group in groups
@@ -246,8 +231,7 @@ class Meter:
         self, sight: Sight, question: Question, seen: Seen, maps: Sequence[TestedMap], watch: Watch, coherent: bool
     ) -> list[_Group]:
         """The maps asked for, then those of no meaning. Whether they are coherent takes a look at each."""
-        seed = sight.seed
-        allowed = sight.allowed
+        seed, axes = sight.seed, sight.allowed.ndim
         banks = {
             by_prompts: self._judge.open_bank(
                 sight, seen, FULL_LOOK, FILLS[0], by_prompts, watch.part(0.25, 0.5, _HIDING)
@@ -256,17 +240,12 @@ class Meter:
         }
         (target,) = question.targets
         assert target is not None
-        common = Examined(np.zeros(allowed.shape), np.zeros(allowed.shape), allowed, seed, target, sight.loaded.outputs)
-
-        def test(values: np.ndarray, bank: Bank | None) -> Examined:
-            return replace(common, cells=lay_on_cells(values), shown=find_shown(values), bank=bank)
-
         groups = []
         several = len({one.heatmap.layer for one in maps}) > 1
         for one in maps:
             title = get_method(one.heatmap.method).title + (f", {one.heatmap.layer}" if several else "")
             tested = replace(
-                test(one.heatmap.values, banks[one.by_prompts]),
+                _examine(sight, one.heatmap.values, target, banks[one.by_prompts]),
                 rivals=tuple(value if np.isfinite(value) else 0.0 for value in one.evidence.rival_likenesses),
                 steadiness=one.evidence.steadiness,
             )
@@ -282,16 +261,16 @@ class Meter:
         by_prompts = all(one.by_prompts for one in maps)
         bank = banks[by_prompts]
         for name, drawn, measures in (
-            ("all bright", [draw_all_bright(allowed.ndim)], _SHOWING),
-            ("random cells", draw_random_cells(seed, RANDOM_CELLS, allowed.ndim), _MEASURES),
-            ("random blobs", draw_random_blobs(seed, RANDOM_BLOBS, allowed.ndim), _CURVES_ONLY),
-            ("centre", [draw_centre(allowed.ndim)], _MEASURES),
+            ("all bright", [draw_all_bright(axes)], _SHOWING),
+            ("random cells", draw_random_cells(seed, RANDOM_CELLS, axes), _MEASURES),
+            ("random blobs", draw_random_blobs(seed, RANDOM_BLOBS, axes), _CURVES_ONLY),
+            ("centre", [draw_centre(axes)], _MEASURES),
             ("mean activation", [seen.activations[question.layers[0].name].mean(0).cpu().numpy()], _MEASURES),
             ("least likely class", self._draw_least_likely(sight, question, seen, watch), _MEASURES),
             ("another picture", self._draw_another(sight, question, watch), _MEASURES),
             ("untrained twin", self._draw_untrained(sight, question, watch), _MEASURES),
         ):
-            some = [(test(values, bank), measures) for values in drawn]
+            some = [(_examine(sight, values, target, bank), measures) for values in drawn]
             if some:
                 title = TITLES[name].replace("picture", sight.what)
                 groups.append(_Group(name, title, "baseline", some, by_prompts))
@@ -348,6 +327,21 @@ class Meter:
         average = activations.mean(list_space(activations)).double().cpu()
         return float(weights[target].double().cpu() @ average)
 
+    def _ask_all(
+        self, sight: Sight, seen: Seen, groups: Sequence[_Group], watch: Watch
+    ) -> dict[bool, dict[str, float]]:
+        """What `_ask` finds, by whether the class prompts answer."""
+        kinds = sorted({group.by_prompts for group in groups})
+        return {
+            kind: self._ask(
+                sight,
+                seen,
+                [group for group in groups if group.by_prompts == kind],
+                watch.part(number / len(kinds), (number + 1) / len(kinds)),
+            )
+            for number, kind in enumerate(kinds)
+        }
+
     def _ask(self, sight: Sight, seen: Seen, groups: Sequence[_Group], watch: Watch) -> dict[str, float]:
         """By its key, what the class scores in each changed version that the groups ask for: the probability, or the
         score of a value. What has been answered before is not run again.
@@ -363,12 +357,11 @@ class Meter:
             runner = self._machine.make_runner(loaded, self._machine.prepare(sight), by_prompts)
             runner.report_to(watch.report, watch.cancel)
             runner.expect(sum(len(changes.shares) for changes in new))
-            seed = sight.seed
             found: dict[tuple[bool, str], np.ndarray] = {}
             for changes in new:
 
                 def make(rows: range, changes: Changes = changes) -> Tensor:
-                    return apply(runner.picture, changes.take(rows), seed)
+                    return apply(runner.picture, changes.take(rows), sight.seed)
 
                 answers = runner.answers(make, len(changes.shares)).cpu().numpy()
                 fresh = {(by_prompts, key): row for key, row in zip(changes.keys, answers, strict=True)}
@@ -381,6 +374,13 @@ class Meter:
         if loaded.outputs != "value":
             numbers = find_probabilities(numbers, loaded.outputs)
         return {key: float(score) for (_, key), score in zip(found, numbers[:, target], strict=True)}
+
+
+def _examine(sight: Sight, values: np.ndarray, target: int, bank: Bank | None = None) -> Examined:
+    """A map under test, with what is known of any."""
+    return Examined(
+        lay_on_cells(values), find_shown(values), sight.allowed, sight.seed, target, sight.loaded.outputs, bank
+    )
 
 
 def _find_aware(question: Question) -> Method | None:

@@ -214,13 +214,11 @@ class Observer:
         seen = self._memory.recall(sight) or Seen()
         run = Passes()
         for group in part_asks(asks, sight.loaded):
-            if group and group[0].step:
-                run += self._see_after_step(sight, seen, layers, group[0].of(seen.resolve(group[0].target)))
-                continue
-            missing: Sequence[Ask] | None = group
-            if seen.own_logits is not None:
-                missing = self._find_missing(seen, group, layers, beside)
+            missing = group if seen.own_logits is None else self._find_missing(seen, group, layers, beside)
             if missing is None:
+                continue
+            if missing and missing[0].step:
+                run += self._look_after_step(sight, seen, layers, missing[0])
                 continue
             (look,) = self._look(sight.loaded, [self._machine.prepare(sight)], layers, missing, beside)
             run += Passes(forward=1, backward=len(missing))
@@ -228,10 +226,8 @@ class Observer:
         self._memory.keep(sight, seen)
         return seen, run
 
-    def _see_after_step(self, sight: Sight, seen: Seen, layers: Sequence[Layer], ask: Ask) -> Passes:
+    def _look_after_step(self, sight: Sight, seen: Seen, layers: Sequence[Layer], ask: Ask) -> Passes:
         """What is seen after a step of training; with the passes that takes."""
-        if all((layer.name, ask) in seen.stepped for layer in layers):
-            return Passes()
         loaded = sight.loaded
         work = partial(look_after_step, loaded.module, self._machine.prepare(sight), layers, ask, loaded.outputs)
         seen.add_after_step(self._machine.make_room(work, loaded))

@@ -86,7 +86,7 @@ class Patcher(Asker):
                 seens.append(self._observer.see(one)[0])
         resolved = seens[0].resolve(named)
         pair = _Pair(sight, other, seens[0], resolved, parts)
-        measured = choose_measured(len(parts), int(picture.digest[:8], 16))
+        measured = choose_measured(len(parts), sight.seed)
         with self._memory.keeping_account(sight), pair.seen.turn_of(("patches", twin.digest)):
             table = self._ask(pair, measured, watch)
             falls, agreement = table[-1, resolved] - table[:-2, resolved], None

@@ -5,12 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
-from explain.errors import ExplainError
-from explain.settings import Settings, read_refusal, setting
-
-_PREFIX = "CAMSCOPE_"
+from explain.settings import Settings, read_environment, setting
 
 
 class Quotas(Settings):
@@ -53,12 +48,4 @@ def read_quotas(environment: Mapping[str, str] = os.environ) -> Quotas:
     Raises:
         ExplainError: a variable has a value that it cannot have.
     """
-    given = {name: environment.get(_PREFIX + name.upper(), "").strip() for name in Quotas.model_fields}
-    try:
-        return Quotas.model_validate({name: value for name, value in given.items() if value})
-    except ValidationError as error:
-        refused = read_refusal(error)
-        variable = f"{_PREFIX}{refused.field.upper()}"
-        raise ExplainError(
-            f"{variable} cannot be “{refused.given}”: {refused.reason}. Change it, or leave it out."
-        ) from None
+    return read_environment(Quotas, environment)

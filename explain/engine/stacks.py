@@ -21,7 +21,7 @@ from explain.engine.observer import Observer
 from explain.engine.question import Question
 from explain.engine.sight import Sight
 from explain.engine.slices import SliceAnswer, order_slices
-from explain.engine.whole_volumes import explain_whole
+from explain.engine.whole_volumes import VolumeSight, explain_whole
 from explain.errors import Cancelled, DeviceError, ExplainError, PictureError, TargetError
 from explain.faithfulness.unlike import Unlikeness
 from explain.maps.heatmap import Heatmap
@@ -141,7 +141,7 @@ class Stacks:
             raise TargetError("A stack is explained for one class at one layer. Name one of each.")
         places = cut.list_slices()
         if loaded.reads_volumes:  # which is explained once, and cut
-            whole = explain_whole(self._explainer, cut.volume, loaded, question, watch)
+            whole = explain_whole(self._explainer, VolumeSight.of(cut.volume, loaded), question, watch)
             yield from (whole.answer_slice(cut.plane, at) for at in places)
             return
         question = self._fix_target(cut, places[0], loaded, question, watch)

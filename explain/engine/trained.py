@@ -23,7 +23,7 @@ _KEPT = 4
 
 
 def see_trained(seen: Seen, question: Question) -> TrainedCapture:
-    """The maps of all classes by trained attention, made once for a picture.
+    """The maps of all classes by trained attention, made once for a picture, as is whether it is unlike the known.
 
     Raises:
         ModelError: there is no such attention, or its file is damaged.
@@ -40,9 +40,10 @@ def see_trained(seen: Seen, question: Question) -> TrainedCapture:
         with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
             return module.to(device)([feature.clone() for feature in features.values()])[0]
 
-    maps = seen.derived[question.beside[0].name].get(("trained attention", card.digest), attend)
+    derived = seen.derived[question.beside[0].name]
+    maps = derived.get(("trained attention", card.digest), attend)
     warnings = card.report.list_warnings()
-    if is_unlike(card, features):
+    if derived.get(("trained attention", card.digest, "unlike"), lambda: is_unlike(card, features)):
         warnings.insert(0, UNLIKE)
     return TrainedCapture(maps, card.name, card.digest, card.layers, tuple(warnings))
 

@@ -291,10 +291,10 @@ class VolumeExplainer:
         """
         loaded = self._load(model)
         question = build_question(loaded, methods, name_modules(loaded, layer), target, settings or {}, score)
-        watch = Watch(progress, cancel)
-        found = replace(explain_whole(self._explainer, volume, loaded, question, watch), device=self._describe())
+        sight, watch = VolumeSight.of(volume, loaded), Watch(progress, cancel)
+        found = replace(explain_whole(self._explainer, sight, question, watch), device=self._describe())
         if verdicts:
-            for said in self._judge.judge(VolumeSight.of(volume, loaded), question, watch):
+            for said in self._judge.judge(sight, question, watch):
                 found = replace(found, verdicts=said)
         return found
 
@@ -339,15 +339,14 @@ class VolumeExplainer:
         return self._meter.measure(VolumeSight.of(volume, loaded), question, Watch(progress, cancel), measures)
 
 
-def explain_whole(
-    explainer: Explainer, volume: Volume, loaded: LoadedModel, question: Question, watch: Watch
-) -> VolumeExplanation:
+def explain_whole(explainer: Explainer, sight: VolumeSight, question: Question, watch: Watch) -> VolumeExplanation:
     """What a model answers for a volume, its maps in the order of the volume's own axes and with their places.
 
     Raises:
         ExplainError: with a sentence on what was wrong.
     """
-    sight = VolumeSight.of(volume, loaded)
+    volume, loaded = sight.volume, sight.loaded
+    assert volume is not None and sight.input is not None
     explained = explainer.explain(sight, question, list_views("none"), watch, Passes(), len(loaded.labels))
     block, maps = sight.block, []
     for heatmap in explained.maps:
@@ -360,7 +359,6 @@ def explain_whole(
         maps.append(one)
     request = loaded.request
     strange = caution_of(request.name, sight.picture, request.source, loaded.labels)
-    assert sight.input is not None
     cautions = (*filter(None, [strange]), *sight.input.notes)
     return VolumeExplanation(
         volume,

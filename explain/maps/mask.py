@@ -25,6 +25,9 @@ ASIDE = 0.05
 MOST_SIDE = 512
 """Pixels of a mask's longer side. That of a larger picture is found on it reduced to this, and enlarged."""
 
+HIGH_NOWHERE = "Nothing of this map is above zero, so there is no place where it is high."
+"""Why a map has no mask."""
+
 SURE, NOT = 0.7, 0.25
 """Shares of the highest value above which a place is surely marked, and below which surely not, where edges decide on
 what lies between (Ru et al., "Token Contrast for Weakly-Supervised Semantic Segmentation", 2023, arXiv 2303.01267).
@@ -176,21 +179,23 @@ def find_mask(
     """
     settings = settings or MaskSettings()
     if not np.isfinite(values).all() or not (values > 0).any():
-        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
+        raise PictureError(HIGH_NOWHERE)
     drawn = place(np.maximum(values, 0), box.resized(size, reduce_size(size)), reduce_size(size))
     seen = np.isfinite(drawn)
     highest = float(drawn[seen].max()) if seen.any() else 0.0
     if highest <= 0:
-        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
+        raise PictureError(HIGH_NOWHERE)
     level = np.nan_to_num(drawn) / np.float32(highest)
     share = settings.share if settings.threshold == "fixed" else find_otsu(level[seen])
     small = None if pixels is None or not settings.edges else _reduce(pixels, level.shape)
-    made = [
-        _follow(keep_pieces(level > at, settings.pieces), level, small, settings)
-        for at in (share, max(share - ASIDE, 0.0), share + ASIDE)
-    ]
+    made = [_follow(keep_pieces(level > at, settings.pieces), level, small, settings) for at in list_shares(share)]
     (mask, followed), lower, higher = made
     return Mask(mask, size, settings, share, share * highest, (lower[0], higher[0]), followed)
+
+
+def list_shares(share: float) -> tuple[float, float, float]:
+    """The share above which a map is high, and those `ASIDE` lower, where that is above 0, and higher."""
+    return share, max(share - ASIDE, 0.0), share + ASIDE
 
 
 def reduce_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -226,9 +231,9 @@ def find_overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / union) if union else 1.0
 
 
-def compare_masks(masks: Sequence[Mask]) -> np.ndarray:
-    """The overlap of every pair of masks of one picture, `(n, n)`; see `find_overlap`."""
-    return np.array([[find_overlap(one.compared, other.compared) for other in masks] for one in masks])
+def compare_masks(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """The overlap of every pair of masks of one shape, `(n, n)`; see `find_overlap`."""
+    return np.array([[find_overlap(one, other) for other in masks] for one in masks])
 
 
 def _reduce(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from explain.errors import PictureError
-from explain.maps.mask import ASIDE, Mask, MaskSettings, find_otsu, find_overlap
+from explain.maps.mask import HIGH_NOWHERE, Mask, MaskSettings, find_otsu, find_overlap, list_shares
 from explain.maps.volume_map import VolumeMap
 from explain.percent import write_share
 from explain.volumes.planes import Plane
@@ -194,8 +194,8 @@ def find_volume_mask(one: VolumeMap, settings: MaskSettings | None = None) -> Vo
     settings = settings or MaskSettings()
     level, highest = _see_level(one)
     share = settings.share if settings.threshold == "fixed" else find_otsu(level[level >= 0])
-    made = [_keep_pieces(level > at, settings) for at in (share, max(share - ASIDE, 0.0), share + ASIDE)]
-    (voxels, pieces), (lower, _), (higher, _) = made
+    voxels, lower, higher = (_keep_pieces(level > at, settings) for at in list_shares(share))
+    pieces: int = ndimage.label(voxels, _TOUCHING)[1]
     return VolumeMask(voxels, one.volume.without_numbers(), settings, share, share * highest, (lower, higher), pieces)
 
 
@@ -217,7 +217,7 @@ def _draw_level(one: VolumeMap) -> tuple[np.ndarray, float]:
     nothing; and that value.
     """
     if not np.isfinite(one.values).all() or not (one.values > 0).any():
-        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
+        raise PictureError(HIGH_NOWHERE)
     drawn = np.maximum(one.values, 0).astype(np.float32)
     seen = np.ones((), dtype=bool)
     whole = one.volume.stored.shape[:3]
@@ -231,15 +231,15 @@ def _draw_level(one: VolumeMap) -> tuple[np.ndarray, float]:
         seen = np.logical_and.outer(seen, (middles >= span.start) & (middles <= span.stop))
     highest = float(drawn.max(initial=0.0, where=seen))
     if highest <= 0:
-        raise PictureError("Nothing of this map is above zero, so there is no place where it is high.")
+        raise PictureError(HIGH_NOWHERE)
     level = np.where(seen, drawn / np.float32(highest), np.float32(-1))
     level.setflags(write=False)
     return level, highest
 
 
-def _keep_pieces(mask: np.ndarray, settings: MaskSettings) -> tuple[np.ndarray, int]:
-    """The mask, or of its pieces the largest alone, of two as large the first; and how many pieces it has then."""
-    labels, count = ndimage.label(mask, _TOUCHING)
-    if settings.pieces == "all" or count < 2:
-        return mask, count
-    return labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()), 1
+def _keep_pieces(mask: np.ndarray, settings: MaskSettings) -> np.ndarray:
+    """The mask, or of its pieces the largest alone; of two as large the first."""
+    if settings.pieces == "all" or not mask.any():
+        return mask
+    labels, _ = ndimage.label(mask, _TOUCHING)
+    return np.asarray(labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from explain.engine.explanation import PictureExplanation
 from explain.engine.whole_volumes import VolumeExplanation
 from explain.errors import PictureError
 from explain.maps.heatmap import Heatmap
-from explain.maps.mask import Mask, MaskSettings, compare_masks, find_mask, find_overlap
+from explain.maps.mask import Mask, MaskSettings, compare_masks, find_mask
 from explain.maps.volume_map import WHOLE, VolumeMap
 from explain.maps.volume_mask import MaskCut, VolumeMask, find_volume_mask
 from explain.percent import write_share
@@ -127,19 +128,23 @@ def find_masks(entry: PictureExplanation, settings: MaskSettings, find: Find = f
             found.append((heatmap, find(entry.picture, heatmap, settings)))
         except PictureError:
             continue  # high nowhere: its pane says so
-    alike = compare_masks([mask for _, mask in found])
+    others = _find_others([heatmap for heatmap, _ in found], [mask.compared for _, mask in found])
     return [
-        MapMask(
-            heatmap,
-            mask,
-            mask.measure_millimetres(entry.picture.placement),
-            {
-                other.key: float(alike[number, at])
-                for at, (other, _) in enumerate(found)
-                if at != number and other.target == heatmap.target
-            },
-        )
-        for number, (heatmap, mask) in enumerate(found)
+        MapMask(heatmap, mask, mask.measure_millimetres(entry.picture.placement), beside)
+        for (heatmap, mask), beside in zip(found, others, strict=True)
+    ]
+
+
+def _find_others(maps: Sequence[Heatmap], masks: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    """For each map the overlap of its mask with those of the other maps of its class, by their keys."""
+    alike = compare_masks(masks)
+    return [
+        {
+            other.key: float(alike[number, at])
+            for at, other in enumerate(maps)
+            if at != number and other.target == heatmap.target
+        }
+        for number, heatmap in enumerate(maps)
     ]
 
 
@@ -185,18 +190,8 @@ def find_volume_masks(answer: VolumeExplanation) -> list[MapVolumeMask]:
             found.append((one, find_volume_mask(one, answer.masks)))
         except PictureError:
             continue  # high nowhere
-    return [
-        MapVolumeMask(
-            one,
-            mask,
-            {
-                other.key: find_overlap(mask.voxels, theirs.voxels)
-                for other, theirs in found
-                if other.key != one.key and other.heatmap.target == one.heatmap.target
-            },
-        )
-        for one, mask in found
-    ]
+    others = _find_others([one.heatmap for one, _ in found], [mask.voxels for _, mask in found])
+    return [MapVolumeMask(one, mask, beside) for (one, mask), beside in zip(found, others, strict=True)]
 
 
 def write_volume_mask(mask: VolumeMask, others: Mapping[str, float]) -> VolumeMaskEntry:

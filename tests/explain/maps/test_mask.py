@@ -138,7 +138,7 @@ def test_masks_are_compared_by_what_they_share() -> None:
     masks = [
         find_mask(np.array([[a, b]]), Box.whole((4, 8)), (4, 8), MaskSettings(share=0.5)) for a, b in ((0, 1), (1, 0))
     ]
-    assert np.array_equal(compare_masks(masks), [[1, 0], [0, 1]])
+    assert np.array_equal(compare_masks([mask.pixels for mask in masks]), [[1, 0], [0, 1]])
     empty = np.zeros((2, 2), dtype=bool)
     assert find_overlap(empty, empty) == 1 and keep_pieces(empty, "largest") is empty
 
