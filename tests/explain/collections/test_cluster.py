@@ -21,7 +21,7 @@ from explain.collections.shard import DIED
 from explain.collections.status import read_status
 from explain.errors import Cancelled, DeviceError, ExplainError, ModelError
 from explain.models.request import ModelRequest
-from explain.ray_cluster import connecting
+from explain.ray_cluster import connecting, count_gpus, hand_on
 from tests.support import collection_worker
 from tests.support.ray import Died, Ray
 
@@ -128,6 +128,18 @@ def test_an_actor_has_a_gpu_or_a_core(tmp_path: Path, ray: Ray, monkeypatch: pyt
     monkeypatch.setenv("CAMSCOPE_DEVICE", "cpu")
     run_here(make_order(tmp_path, PLAIN[:1], "cores", devices=3))
     assert ray.made[-1]["num_cpus"] == 1 and "num_gpus" not in ray.made[-1]
+
+
+def test_a_process_on_a_cluster_is_set_up_as_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMSCOPE_DEVICE", " CPU ")  # as `explain.networks.device` reads it
+    monkeypatch.setenv("CAMSCOPE_HOME", "/somewhere")
+    monkeypatch.delenv("CAMSCOPE_PRECISION", raising=False)
+    assert count_gpus({"CPU": 8.0, "GPU": 2.0}) == 0
+    (told,) = hand_on(CAMSCOPE_DEVICE="cuda", MORE="x").values()
+    assert told.pop("OMP_WAIT_POLICY") == "PASSIVE" and (Path(told.pop("PYTHONPATH")) / "explain").is_dir()
+    assert told == {"CAMSCOPE_DEVICE": "cuda", "CAMSCOPE_HOME": "/somewhere", "MORE": "x"}
+    monkeypatch.delenv("CAMSCOPE_DEVICE")
+    assert count_gpus({"CPU": 8.0, "GPU": 2.0}) == 2 and count_gpus({"CPU": 8.0}) == 0
 
 
 def test_a_run_is_stopped_and_goes_on(tmp_path: Path, ray: Ray) -> None:
