@@ -25,7 +25,7 @@ from explain.engine.handed_over import Given, open_pictures, spread
 from explain.engine.question import DEFAULT_METHODS, Layers, Targets
 from explain.errors import Cancelled, ExplainError, ModelError
 from explain.maps.fusion import Fusion
-from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.models.request import ModelRequest, name_model
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.picture import Picture
@@ -188,18 +188,12 @@ class EngineClient:
         self._weights.clear()
 
     def _name_model(self, model: str | Path | ModelRequest, weights: bytes | None) -> tuple[ModelRequest, bytes | None]:
-        if isinstance(model, str) and model.strip().startswith("file:"):
-            model = Path(model.strip().removeprefix("file:"))
-        if isinstance(model, Path):
-            weights = read_file(model, ModelError)
-            model = build_file_request(weights, model.name)
-        if isinstance(model, str):
-            model = parse_model(model)
-        if not isinstance(model, ModelRequest):
+        request, weights = name_model(model, weights)
+        if not isinstance(request, ModelRequest):
             raise ModelError("A network of one's own is not sent elsewhere. Save its weights, and name the file.")
         if weights is not None:
             check_weights(weights)
-        return model, weights
+        return request, weights
 
     def _putting_again(self, ask: Any, bytes_of: Mapping[str, bytes]) -> bytes:
         """What is answered; what the engine let go of since it was put, or never had, is put once more."""
