@@ -1,6 +1,5 @@
 """A run side by side is the run of one process, file by file, whoever dies; with a stand-in for Ray, and with Ray."""
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -23,6 +22,7 @@ from explain.errors import Cancelled, DeviceError, ExplainError, ModelError
 from explain.models.request import ModelRequest
 from explain.ray_cluster import connecting, count_gpus, hand_on
 from tests.support import collection_worker
+from tests.support.collection_runs import list_digests
 from tests.support.ray import Died, Ray
 
 PLAIN = [f"plain-{number:02}.png" for number in range(8)]
@@ -35,10 +35,6 @@ def make_order(tmp_path: Path, names: list[str], out: str = "run", **told: Any) 
     for name in names:
         (source / name).touch()
     return Order(source=source, out=tmp_path / out, model=MODEL, methods=("grad-cam",), **told)
-
-
-def list_digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
 
 
 @pytest.fixture
