@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import importlib.util
 import io
 import json
@@ -54,6 +53,7 @@ from explain.engine.engine import Engine
 from explain.models.request import parse_model
 from explain.training.process_lock import is_locked
 from explain.worlds.marks import MARKS, plant
+from tests.support.collection_runs import list_digests
 
 KILLS, DRAWS, ROWS = 20, 5, 1_000_000
 METHODS = ("grad-cam", "eigen-cam")
@@ -65,11 +65,6 @@ ON_A_PAGE = 24
 def make_order(source: Path, out: Path, model: str = "photo-cnn", **changes: Any) -> Order:
     """What is asked in all parts."""
     return Order(source=source, out=out, model=parse_model(model), methods=METHODS, **changes)
-
-
-def list_digests(folder: Path) -> dict[str, str]:
-    """By name, the SHA-256 of each Parquet file of a run."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
 
 
 def measure_kills(pictures: Path, place: Path) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def measure(code: Path, quick: bool, rest: float | None) -> Figures:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])
     with serve(code, cores[-1]) as (server, folder):
-        details: Figures = {"browsers": {"start": None}}
+        details: Figures = {}
         with Observers(server, sum(seconds.values()) + 2 * seconds["warm"] + 60) as observers:
             details["first_map_s"] = observers.first_map
             asyncio.run(arrive_and_leave(server.url))
@@ -150,18 +150,16 @@ def serve(code: Path, core: int) -> Iterator[tuple[Server, Path]]:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         folder = Path(place)
         log = Path("/dev/shm") / f"{folder.name}.log"  # which is no disk
+        environment = dict(SHARED)
         for name, variable in (("temporary", "TMPDIR"), ("home", "CAMSCOPE_HOME")):
             (folder / name).mkdir()
-            os.environ[variable] = str(folder / name)
-        os.environ |= SHARED
+            environment[variable] = str(folder / name)
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {core})
         try:
-            server = Server(code / "app.py", log, root=code)
+            server = Server(code / "app.py", log, root=code, environment=environment)
         finally:
             os.sched_setaffinity(0, before)
-            for variable in ("TMPDIR", "CAMSCOPE_HOME", *SHARED):  # the browsers' folders lie elsewhere
-                del os.environ[variable]
         try:
             server.wait()
             yield server, folder
@@ -298,15 +296,13 @@ async def look(url: str, people: int, warm: float, seconds: float) -> Moves:
     loop, moves, dice = asyncio.get_running_loop(), Moves(), random.Random(1)
     visitors = [Visitor(url, QUERY) for _ in range(people)]
     await asyncio.gather(*(visitor.arrive() for visitor in visitors))
-    start = loop.time() + 2.0
-    planned = [plan(dice, start, warm + seconds) for _ in visitors]
+    planned = [plan(dice, 0.0, warm + seconds) for _ in visitors]
     owners: dict[str, int] = {}
     pictures: list[list[bytes]] = []
     for number, due in enumerate(planned):
         pictures.append([make_picture(1000 * number + turn) for turn in range(len(due))])
         owners |= {find_digest(picture): number for picture in pictures[-1]}
-    late = loop.time() - start + 1.0  # making the pictures took a while
-    start += late
+    start = loop.time() + 1.0  # now that all pictures are made, which takes a while
 
     async def follow_one(number: int, visitor: Visitor) -> None:
         mine = iter(pictures[number])
@@ -321,8 +317,7 @@ async def look(url: str, people: int, warm: float, seconds: float) -> Moves:
             moves.errors.extend("another's picture" for _ in others)
             return answer
 
-        due = [at + late for at in planned[number]]
-        await follow(number, due, start + warm, act, moves)
+        await follow(number, [start + at for at in planned[number]], start + warm, act, moves)
 
     await asyncio.gather(*(follow_one(number, visitor) for number, visitor in enumerate(visitors)))
     await asyncio.gather(*(visitor.leave() for visitor in visitors))

@@ -34,13 +34,11 @@ class Answer:
     """What came of one move.
 
     Attributes:
-        seconds: until the server had sent all of it.
         received: bytes.
         grids: what was sent to the grid of maps, as text.
         said: texts of errors on the page.
     """
 
-    seconds: float
     received: int = 0
     grids: str = ""
     said: list[str] = field(default_factory=list)
@@ -96,7 +94,6 @@ class Visitor:
             data: what is in it.
             instead_of: digest of an earlier one, which is taken away by the same message.
         """
-        started = asyncio.get_running_loop().time()
         asked = BackMsg()
         asked.file_urls_request.request_id = uuid4().hex
         asked.file_urls_request.file_names.append(name)
@@ -122,7 +119,6 @@ class Visitor:
         answer = await self._run("")
         for done in (id, trigger):
             self._states.pop(done, None)
-        answer.seconds = asyncio.get_running_loop().time() - started
         return answer
 
     def _put(self, address: str, name: str, data: bytes) -> None:
@@ -143,9 +139,7 @@ class Visitor:
         asked.rerun_script.page_script_hash = self._page
         asked.rerun_script.fragment_id = fragment
         asked.rerun_script.widget_states.widgets.extend(self._states.values())
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        answer = Answer(0.0)
+        answer = Answer()
         await self._line.send(asked.SerializeToString())
         while True:
             message = await self._receive()
@@ -160,7 +154,6 @@ class Visitor:
                 how = ForwardMsg.ScriptFinishedStatus.Name(message.script_finished)
                 # A run that makes way for the next, as after `st.rerun`, is not the end.
                 if how == ("FINISHED_FRAGMENT_RUN_SUCCESSFULLY" if fragment else "FINISHED_SUCCESSFULLY"):
-                    answer.seconds = loop.time() - started
                     return answer
 
     async def _receive(self) -> ForwardMsg:

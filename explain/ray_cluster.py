@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,9 @@ _STORE = 80 * 2**20  # bytes, near the least that Ray takes: no pictures go thro
 _SECONDS_TO_REACH = 10.0
 _LONGEST = 200
 _PREFIX = "camscope-ray-"
+_ROOT = Path(__file__).resolve().parents[1]
+_DEVICE = "CAMSCOPE_DEVICE"
+_HANDED_ON = (_DEVICE, "CAMSCOPE_PRECISION", "CAMSCOPE_HOME")
 
 PLACE = "/tmp" if sys.platform != "win32" else None
 """Where a cluster keeps its sockets, whose paths may not be long, and its logs, until it ends."""
@@ -75,6 +78,25 @@ def connecting(ray: Any, address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def count_gpus(resources: Mapping[str, float]) -> int:
+    """The GPUs among what a cluster has; none where models are to run on the CPU.
+
+    Args:
+        resources: as Ray names and counts them.
+    """
+    return 0 if os.environ.get(_DEVICE, "").strip().lower() == "cpu" else int(resources.get("GPU", 0))
+
+
+def hand_on(**variables: str) -> dict[str, Any]:
+    """The `runtime_env` of a process on a cluster, which finds this CAMscope and is set up as this process is.
+
+    Args:
+        variables: of its environment, besides or instead.
+    """
+    told = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    return {"env_vars": told | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)} | variables}
 
 
 def _reach(address: str | None) -> None:

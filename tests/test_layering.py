@@ -295,6 +295,14 @@ def test_every_room_is_there_and_says_what_lives_in_it() -> None:
 
 
 @pytest.mark.parametrize("top", ROOMS)
+def test_the_floors_are_drawn_as_they_stand(top: str) -> None:
+    drawn = re.search(rf"^{top} ((?:.+\n)(?: +·.+\n)*)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.M)
+    assert drawn is not None
+    floors = [{room.strip() for room in floor.split(",")} for floor in drawn[1].split("·")]
+    assert floors == [floor for floor in ROOMS[top] if "__init__" not in floor]
+
+
+@pytest.mark.parametrize("top", ROOMS)
 def test_no_circle(top: str) -> None:
     assert circles(ROOT, top) == []
 

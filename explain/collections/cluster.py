@@ -8,7 +8,6 @@ has one shard at a time: when it dies it is known on what. Imports no torch.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter, deque
 from typing import Any
@@ -19,11 +18,8 @@ from explain.collections.run_folder import DEATHS, RunFolder, Shard
 from explain.collections.source import Item
 from explain.collections.worker import Say, Undone, end_shard, holding_run, main, open_run
 from explain.errors import Cancelled, ExplainError
-from explain.ray_cluster import connecting, import_ray, shorten
-from explain.storage import PROGRAM
+from explain.ray_cluster import connecting, count_gpus, hand_on, import_ray, shorten
 
-_DEVICE = "CAMSCOPE_DEVICE"
-_HANDED_ON = ("CAMSCOPE_HOME", "CAMSCOPE_PRECISION")
 _CORES_A_GPU = 4  # which open its pictures
 _SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -187,17 +183,13 @@ def _choose_devices(there: dict[str, float], order: Order) -> tuple[int, dict[st
     Raises:
         ExplainError: more are asked for than there are.
     """
-    cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
-    if os.environ.get(_DEVICE, "").strip().lower() == "cpu":
-        gpus = 0
+    cores, gpus = int(there.get("CPU", 0)), count_gpus(there)
     most = gpus or cores
     count = order.devices if isinstance(order.devices, int) else most
     if not 1 <= count <= most:
         kind = "GPUs" if gpus else "cores"
         raise ExplainError(f"There are {most} {kind}, and --devices asks for {count}. Ask for fewer, or for all.")
-    told = {_DEVICE: "cuda" if gpus else "cpu", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(PROGRAM)}
-    told |= {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
-    options: dict[str, Any] = {"runtime_env": {"env_vars": told}}
+    options: dict[str, Any] = {"runtime_env": hand_on(CAMSCOPE_DEVICE="cuda" if gpus else "cpu")}
     if gpus:
         return count, options | {"num_gpus": 1, "num_cpus": min(_CORES_A_GPU, max(1, cores // gpus))}
     return count, options | {"num_cpus": 1}

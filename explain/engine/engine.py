@@ -40,7 +40,7 @@ from explain.maps.heatmap import Heatmap
 from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
-from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.models.request import ModelRequest, name_model
 from explain.networks.device import Precision
 from explain.networks.meaning import Outputs
 from explain.passes.capture import LayerCapture
@@ -50,7 +50,6 @@ from explain.passes.prompts import PromptCapture
 from explain.pictures.augmentation import Augmentation, list_views
 from explain.pictures.picture import Picture
 from explain.progress import Progress, Watch
-from explain.storage import read_file
 from explain.volumes.planes import Plane
 from explain.volumes.volume import Volume
 from explain.volumes.windows import Window
@@ -169,16 +168,8 @@ class Engine:
         """
         if isinstance(model, LoadedModel):
             return self._machine.shelf.admit(model)
-        if isinstance(model, str) and model.strip().startswith("file:"):
-            model = Path(model.strip().removeprefix("file:"))
-        if isinstance(model, Path):
-            weights = read_file(model, ModelError)
-            label_set = labels if isinstance(labels, str) else None
-            model = build_file_request(
-                weights, model.name, architecture=architecture, labels=label_set, outputs=outputs
-            )
-        if isinstance(model, str):
-            model = parse_model(model)
+        label_set = labels if isinstance(labels, str) else None
+        model, weights = name_model(model, weights, architecture=architecture, labels=label_set, outputs=outputs)
         if isinstance(model, ModelRequest):
             return self._machine.shelf.load(model, weights)
         import torch

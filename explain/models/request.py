@@ -18,6 +18,7 @@ from explain.networks.meaning import Outputs
 from explain.pictures.geometry import Framing, InputChannels, Interpolation
 from explain.pictures.volume_preprocessing import Orientation, Spacing, ValueWindow
 from explain.settings import read_refusal
+from explain.storage import read_file
 
 ModelSource = Literal["bundled", "hub", "file", "prompts", "module"]
 """Where a model comes from; a module is handed over in Python, and cannot be named elsewhere."""
@@ -141,6 +142,25 @@ def parse_model(text: str) -> ModelRequest:
     if source == "bundled" or (not source and find_bundled_model(name) is not None):
         return ModelRequest(source="bundled", name=name)
     return ModelRequest(source="hub", name=name.removeprefix("hf-hub:").removeprefix("timm/"))
+
+
+def name_model(model: Any, weights: bytes | None = None, **known: Any) -> tuple[Any, bytes | None]:
+    """The request for a model that is named, and its checkpoint's bytes; what names none is given back as it is.
+
+    Args:
+        model: as `parse_model` reads it, or the path of a checkpoint, or `file:` and the path.
+        weights: the checkpoint's bytes, where they are at hand.
+        known: of a path's checkpoint; see `build_file_request`.
+
+    Raises:
+        ModelError: no name is given, or the file cannot be read.
+    """
+    if isinstance(model, str) and model.strip().startswith("file:"):
+        model = Path(model.strip().removeprefix("file:"))
+    if isinstance(model, Path):
+        weights = read_file(model, ModelError)
+        return build_file_request(weights, model.name, **known), weights
+    return parse_model(model) if isinstance(model, str) else model, weights
 
 
 def build_file_request(

@@ -23,13 +23,13 @@ from explain.bundled.models import FIRST_MODEL
 from explain.engine.explanation import Explanation, Prediction
 from explain.engine.handed_over import Given, open_pictures, spread
 from explain.engine.question import DEFAULT_METHODS, Layers, Targets
-from explain.errors import Cancelled, ExplainError, ModelError
+from explain.errors import ExplainError, ModelError
 from explain.maps.fusion import Fusion
-from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.models.request import ModelRequest, name_model
 from explain.passes.look import Score
 from explain.pictures.augmentation import Augmentation
 from explain.pictures.picture import Picture
-from explain.progress import Progress
+from explain.progress import Progress, Watch
 from explain.remote.store import UnknownDigest
 from explain.remote.wire import (
     ANSWER,
@@ -117,8 +117,9 @@ class EngineClient:
         if isinstance(model, RemoteModel):
             return model
         request, weights = self._name_model(model, weights)
-        digest = None if weights is None else hashlib.sha256(weights).hexdigest()
-        if weights is not None and digest is not None:
+        digest = None
+        if weights is not None:
+            digest = hashlib.sha256(weights).hexdigest()
             self._weights[digest] = weights
         ask = Ask(job=uuid.uuid4().hex, model=request, weights=digest)
         told = self._putting_again(lambda: self._transport.load(ask.model_dump_json().encode()), {})
@@ -126,7 +127,7 @@ class EngineClient:
 
     def predict(self, picture: Given, model: Model = FIRST_MODEL, top: int = 5) -> tuple[Prediction, ...]:
         """The likeliest classes of a picture with their probabilities, likeliest first."""
-        return self._answer(picture, self.load(model), {"top": top}).pictures[0].predictions
+        return self._answer(picture, self.load(model), {"top": top}, Watch()).pictures[0].predictions
 
     def explain(
         self,
@@ -154,15 +155,10 @@ class EngineClient:
             "augmentation": augmentation,
             "verdicts": verdicts,
         }
-        return self._answer(pictures, self.load(model), asked, progress, cancel)
+        return self._answer(pictures, self.load(model), asked, Watch(progress, cancel))
 
     def _answer(
-        self,
-        pictures: Given | Iterable[Given],
-        model: RemoteModel,
-        asked: Mapping[str, Any],
-        progress: Progress | None = None,
-        cancel: threading.Event | None = None,
+        self, pictures: Given | Iterable[Given], model: RemoteModel, asked: Mapping[str, Any], watch: Watch
     ) -> Explanation:
         """What is answered of pictures, once the engine has them."""
         given = spread(pictures)
@@ -178,28 +174,22 @@ class EngineClient:
         )
         bytes_of = {parcel.sent.digest: parcel.data for parcel in parcels}
         for digest, data in bytes_of.items():
-            _stop_if(cancel)
+            watch.stop_if_cancelled()
             if not self._transport.have(digest):
                 self._transport.put(data)
-        return read_answer(self._putting_again(lambda: self._ask(ask, progress, cancel), bytes_of), opened)
+        return read_answer(self._putting_again(lambda: self._ask(ask, watch), bytes_of), opened)
 
     def forget(self) -> None:
         """Drop what is kept here of checkpoints. What an engine elsewhere keeps goes by itself."""
         self._weights.clear()
 
     def _name_model(self, model: str | Path | ModelRequest, weights: bytes | None) -> tuple[ModelRequest, bytes | None]:
-        if isinstance(model, str) and model.strip().startswith("file:"):
-            model = Path(model.strip().removeprefix("file:"))
-        if isinstance(model, Path):
-            weights = read_file(model, ModelError)
-            model = build_file_request(weights, model.name)
-        if isinstance(model, str):
-            model = parse_model(model)
-        if not isinstance(model, ModelRequest):
+        request, weights = name_model(model, weights)
+        if not isinstance(request, ModelRequest):
             raise ModelError("A network of one's own is not sent elsewhere. Save its weights, and name the file.")
         if weights is not None:
             check_weights(weights)
-        return model, weights
+        return request, weights
 
     def _putting_again(self, ask: Any, bytes_of: Mapping[str, bytes]) -> bytes:
         """What is answered; what the engine let go of since it was put, or never had, is put once more."""
@@ -213,14 +203,14 @@ class EngineClient:
                 self._transport.put(known.pop(error.digest))
         return bytes(ask())
 
-    def _ask(self, ask: Ask, progress: Progress | None, cancel: threading.Event | None) -> bytes:
-        _stop_if(cancel)
+    def _ask(self, ask: Ask, watch: Watch) -> bytes:
+        watch.stop_if_cancelled()
         frames: Any = self._transport.explain(ask.model_dump_json().encode())
-        with closing(frames), self._following(ask.job, cancel):
+        with closing(frames), self._following(ask.job, watch.cancel):
             for letter, data in frames:
-                if letter == PROGRESS and progress is not None:
+                if letter == PROGRESS:
                     share, text = json.loads(data)
-                    progress(float(share), str(text))
+                    watch.report(float(share), str(text))
                 if letter == ERROR:
                     raise read_error(data)
                 if letter == ANSWER:
@@ -268,8 +258,3 @@ def _write_settings(chosen: Settings | Mapping[str, Any]) -> dict[str, Any]:
 
 def _freeze(value: Any) -> Any:
     return value if isinstance(value, (str, int)) else tuple(value)
-
-
-def _stop_if(cancel: threading.Event | None) -> None:
-    if cancel is not None and cancel.is_set():
-        raise Cancelled("Stopped. Nothing was changed.")

@@ -13,17 +13,13 @@ import secrets
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from explain.errors import ExplainError
-from explain.ray_cluster import connecting, import_ray
+from explain.ray_cluster import connecting, count_gpus, hand_on, import_ray
 
 AT_ONCE, WAITING = 16, 64
 """Requests that are answered, and that wait."""
-
-_ROOT = Path(__file__).resolve().parents[2]
-_HANDED_ON = ("CAMSCOPE_DEVICE", "CAMSCOPE_PRECISION", "CAMSCOPE_HOME")
 
 
 def build() -> Any:
@@ -54,11 +50,9 @@ def serve(host: str, port: int, address: str | None, over: threading.Event) -> N
     ray = import_ray("An engine for other processes", address)
     with connecting(ray, address):
         ray_serve = importlib.import_module("ray.serve")
-        gpus = 1 if ray.cluster_resources().get("GPU") and os.environ.get("CAMSCOPE_DEVICE") != "cpu" else 0
-        told = {WORD: word, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(_ROOT)}
-        told |= {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        gpus = min(1, count_gpus(ray.cluster_resources()))
         ray_serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port})
-        options = {"num_cpus": 1, "num_gpus": gpus, "runtime_env": {"env_vars": told}}
+        options = {"num_cpus": 1, "num_gpus": gpus, "runtime_env": hand_on(**{WORD: word})}
         from explain.remote import serve as here  # not as `__main__`, which no other process could import
 
         made = ray_serve.deployment(

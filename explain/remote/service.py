@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 
 from explain.engine.engine import Engine
 from explain.engine.explanation import Explanation, PictureExplanation
-from explain.errors import Cancelled, ExplainError
+from explain.errors import ExplainError
 from explain.models.loaded import LoadedModel
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from explain.progress import Watch
 from explain.remote.store import Store
 from explain.remote.wire import (
     ALIVE,
@@ -131,8 +132,7 @@ class Service:
             for number, sent in enumerate(ask.pictures, 1)
         ]
         loaded = self._load(ask)
-        if cancel.is_set():
-            raise Cancelled("Stopped. Nothing was changed.")
+        Watch(cancel=cancel).stop_if_cancelled()
         model = describe_model(loaded, ask.weights)
         if ask.top is not None:
             return write_answer(self._predict(pictures, loaded, ask.top), model)

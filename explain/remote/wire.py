@@ -34,6 +34,7 @@ from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, build_picture
 from explain.pictures.scaling import MOST_WHITE, RULES
 from explain.remote.store import UnknownDigest
+from explain.settings import read_refusal
 
 PROGRESS, ALIVE, ERROR, ANSWER = b"P", b"A", b"E", b"M"
 """Letters of frames: how far it is, nothing new, what went wrong, the maps."""
@@ -71,7 +72,6 @@ class Ask(_Part):
         model: which model.
         weights: digest of its checkpoint, which was put, where it comes from a file.
         fingerprint: of the weights that the client means; None where any are meant.
-
         top: only the likeliest classes are asked for, and so many.
 
     The others are those of `Engine.explain`.
@@ -167,9 +167,8 @@ def read_ask(data: bytes) -> Ask:
     try:
         return Ask.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise ExplainError(f"This is no question for an engine: {where}: {first['msg']}.") from None
+        refusal = read_refusal(error)
+        raise ExplainError(f"This is no question for an engine: {refusal.path or 'it'}: {refusal.reason}.") from None
 
 
 def check_weights(data: bytes) -> None:

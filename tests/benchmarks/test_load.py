@@ -27,9 +27,9 @@ def test_pictures_are_nearly_the_same_and_never_equal() -> None:
 
 def test_what_is_late_or_says_an_error_counts_as_one_even_while_warming_up() -> None:
     moves = Moves()
-    moves.note(0, 1.0, Answer(1.0, 10), counts=False)
-    moves.note(0, 11.0, Answer(0.5, 10), counts=False)
-    moves.note(1, 2.0, Answer(2.0, 20, said=["The picture is empty."]), counts=True)
+    moves.note(0, 1.0, Answer(10), counts=False)
+    moves.note(0, 11.0, Answer(10), counts=False)
+    moves.note(1, 2.0, Answer(20, said=["The picture is empty."]), counts=True)
     assert moves.seconds == {1: [2.0]}
     assert moves.errors == ["took 11.0 s", "said: The picture is empty."]
     assert moves.received == 20

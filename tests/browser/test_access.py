@@ -26,7 +26,7 @@ from explain.models.request import ModelRequest
 from explain.storage import PEOPLE, VARIABLE
 from tests.conftest import CONTEXT, open_page
 from tests.support.dashboard import UNJUDGED, Server, find_port
-from tests.support.server import AUTH, NAME
+from tests.support.server import NAME, write_secrets
 
 PEOPLE_HERE = {
     "ann": ("Ann Archer", ["camscope-admin"]),
@@ -48,16 +48,11 @@ class Hospital:
     def __init__(self, folder: Path, provider: str) -> None:
         port = find_port()
         self.url, self.provider, self.home = f"http://localhost:{port}", provider, folder / "home"
-        auth = AUTH | {
-            "redirect_uri": f"{self.url}/oauth2callback",
-            "server_metadata_url": f"{provider}/.well-known/openid-configuration",
-        }
-        lines = "".join(f'{key} = "{value}"\n' for key, value in auth.items())
-        (folder / "secrets.toml").write_text(f"[auth]\n{lines}")
+        metadata = f"{provider}/.well-known/openid-configuration"
         self.server = Server(
             log=folder / "log.txt",
             port=port,
-            flags=["--secrets.files", str(folder / "secrets.toml")],
+            flags=write_secrets(folder, self.url, server_metadata_url=metadata),
             environment={VARIABLE: str(self.home)},
         )
         self.server.wait()

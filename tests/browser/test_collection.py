@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import re
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from explain.models.request import ModelRequest
 from explain.storage import find_data_folder
 from explain.worlds.marks import MARKS, plant
 from tests.support.collection_runs import draw_blob, make_png, write_run
+from tests.support.data_sets import pack
 from tests.support.legibility import assert_legible
 
 PATIENCE = 90_000  # milliseconds: the first page waits for torch
@@ -129,21 +129,14 @@ def test_a_card_is_put_to_the_test(page: Page, app_url: str, requests: Any) -> N
     assert requests.to_other_hosts == []
 
 
-def make_zip(count: int) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for number in range(count):
-            archive.writestr(f"{number:03}.png", make_png(number))
-    return stream.getvalue()
-
-
 @pytest.mark.slow
 def test_a_zip_is_explained_whole_and_opened(page: Page, app_url: str, requests: Any) -> None:
     page.goto(f"{app_url}/?model=photo-cnn&verdicts=0&method=grad-cam")
     page.get_by_text("Explain all", exact=True).click(timeout=PATIENCE)
     expect(page.get_by_text("None of your own pictures is here")).to_be_visible(timeout=PATIENCE)
     field = page.locator('[class*="st-key-explain-all-upload"] input[type=file]')
-    field.set_input_files({"name": "a.zip", "mimeType": "application/zip", "buffer": make_zip(400)})
+    zipped = pack((f"{number:03}.png", make_png(number)) for number in range(400))
+    field.set_input_files({"name": "a.zip", "mimeType": "application/zip", "buffer": zipped})
     start = page.get_by_role("button", name="Explain all 400")
     expect(start).to_be_visible(timeout=PATIENCE)
     assert not (find_data_folder() / page_run.FOLDER).exists(), "nothing is written before the button is pressed"

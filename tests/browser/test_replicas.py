@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 from explain.bundled.pictures import bundled_pictures
 from tests.conftest import CONTEXT, open_page
 from tests.support.dashboard import ROOT, UNJUDGED, Server, await_condition, find_port
-from tests.support.server import NAME, make_identity, sign
+from tests.support.server import NAME, make_identity, sign, write_secrets
 
 DEPLOY = ROOT / ".deploy"
 PATIENCE = 180_000
@@ -49,13 +49,7 @@ class Hospital:
     def __init__(self, folder: Path) -> None:
         port = find_port()
         self.url = f"http://localhost:{port}"
-        (folder / "secrets.toml").write_text(
-            "[auth]\n"
-            f'redirect_uri = "{self.url}/oauth2callback"\ncookie_secret = "{"0123456789abcdef" * 4}"\n'
-            'client_id = "camscope"\nclient_secret = "x"\n'
-            'server_metadata_url = "http://localhost:1/.well-known/openid-configuration"\n'
-        )
-        flags = ["--secrets.files", str(folder / "secrets.toml")]
+        flags = write_secrets(folder, self.url)
         self.servers = {name: Server(log=folder / f"{name}.txt", flags=flags) for name in ("one", "two")}
         for server in self.servers.values():
             server.wait()

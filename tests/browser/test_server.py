@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.conftest import CONTEXT, open_page
 from tests.support.dashboard import Server, find_port
-from tests.support.server import AUTH, NAME, make_identity, sign
+from tests.support.server import NAME, make_identity, sign, write_secrets
 
 CANARY = "Mustermann-Erika-1950"
 MEGABYTE = 2**20
@@ -115,14 +115,11 @@ def trace(process: int, log: Path, *apart: Path) -> Trace:
 def hospital(tmp_path: Path) -> Iterator[Server]:
     """A server on which people log in, whose temporary folder is on the disk."""
     port = find_port()
-    secrets, temporary = tmp_path / "secrets.toml", tmp_path / "temporary"
+    temporary = tmp_path / "temporary"
     temporary.mkdir()
-    auth = AUTH | {"redirect_uri": f"http://localhost:{port}/oauth2callback"}
-    secrets.write_text("[auth]\n" + "".join(f'{key} = "{value}"\n' for key, value in auth.items()))
+    flags = write_secrets(tmp_path, f"http://localhost:{port}")
     environment = {"TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
-    server = Server(
-        log=tmp_path / "log.txt", port=port, flags=("--secrets.files", str(secrets)), environment=environment
-    )
+    server = Server(log=tmp_path / "log.txt", port=port, flags=flags, environment=environment)
     try:
         server.wait()
         yield server

@@ -28,6 +28,12 @@ def make_png(seed: int) -> bytes:
     return file.getvalue()
 
 
+def list_digests(folder: Path, kind: str = "*") -> dict[str, str]:
+    """The bytes of a run's Parquet files, each as its digest: all, or those whose names begin so."""
+    files = sorted(folder.glob(f"{kind}.parquet"))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
 def draw_blob(row: float, column: float, width: float = 1.0) -> np.ndarray:
     """A map `(SIDE, SIDE)` that is highest at a cell."""
     rows, columns = np.mgrid[:SIDE, :SIDE]

@@ -1,6 +1,5 @@
 """An engine's question asked of it and of its client: the same suite is run on both."""
 
-import io
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -8,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from explain.engine.explanation import Explanation
 from explain.errors import Cancelled, LayerError, MethodError, ModelError, PictureError, TargetError
 from tests.support.engine import make_picture
+from tests.support.image_files import saved
 
 MODEL = "photo-cnn"
 METHODS = ("grad-cam", "eigen-cam", "cf-cam")
@@ -20,10 +19,7 @@ METHODS = ("grad-cam", "eigen-cam", "cf-cam")
 
 def make_png(seed: int = 0) -> bytes:
     """The file of a picture of noise."""
-    file = io.BytesIO()
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return saved(np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8), "PNG")
 
 
 def describe(answer: Explanation) -> list[Any]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -43,6 +44,23 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Do it in a thread of its own: the browser's tests leave a loop running in theirs."""
     with ThreadPoolExecutor() as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+def write_secrets(folder: Path, url: str, **changed: str) -> tuple[str, ...]:
+    """Have people log in on a server.
+
+    Args:
+        folder: where its secrets are written.
+        url: by which people reach it.
+        changed: of `AUTH`.
+
+    Returns:
+        The flags that it is started with.
+    """
+    path = folder / "secrets.toml"
+    auth = AUTH | {"redirect_uri": f"{url}/oauth2callback", **changed}
+    path.write_text("[auth]\n" + "".join(f'{key} = "{value}"\n' for key, value in auth.items()))
+    return "--secrets.files", str(path)
 
 
 def make_login(hours: float = 8.0) -> Login:

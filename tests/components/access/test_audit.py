@@ -11,6 +11,7 @@ import pytest
 
 from components.access.audit import Audit, Chain
 from explain.errors import RightsError
+from tests.support.clock import Clock
 from tests.support.people import asking, make_actor
 
 ANN, BOB = make_actor(key="a" * 64), make_actor(key="b" * 64)
@@ -78,9 +79,9 @@ def test_lines_of_many_at_once_hold_together(tmp_path: Path) -> None:
 
 
 def test_what_sliders_ask_again_is_written_once(tmp_path: Path) -> None:
-    now = [0.0]
-    audit = Audit(tmp_path, lambda: now[0])
-    for now[0] in (0.0, 1.0, 2.0, 599.0, 601.0):
+    clock = Clock()
+    audit = Audit(tmp_path, clock)
+    for clock.now in (0.0, 1.0, 2.0, 599.0, 601.0):
         audit.write(ANN, "explain", DIGEST, "model")
     assert audit.verify() == Chain(2)
 

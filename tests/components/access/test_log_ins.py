@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from components.access.log_ins import LogIns
 from components.server.ended import Ended
+from tests.support.clock import Clock
 from tests.support.server import make_identity
 
 NOON = 1_800_000_000.0
 ANN = make_identity(iat=int(NOON), nonce="n1")
 
 
-class Clock:
-    """Seconds since 1970, as they are set."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Iterator[Clock]:
-    yield Clock()
+def clock() -> Clock:
+    return Clock(NOON)
 
 
 def make_log_ins(folder: Path, clock: Clock) -> LogIns:

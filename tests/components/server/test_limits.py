@@ -5,29 +5,30 @@ from __future__ import annotations
 import pytest
 
 from components.server.limits import Open, Rate, name_neighbourhood
+from tests.support.clock import Clock
 
 
 def test_a_minute_later_all_is_forgotten() -> None:
-    now = [30.0]
-    rate = Rate(10, lambda: now[0])
+    clock = Clock(30.0)
+    rate = Rate(10, clock)
     assert rate.take("ann", 10) and not rate.take("ann") and rate.take("ben", 10)
-    now[0] = 59.9
+    clock.now = 59.9
     assert not rate.take("ann")
-    now[0] = 90.0  # half of the minute before counts
+    clock.now = 90.0  # half of the minute before counts
     assert not rate.take("ann", 6) and rate.take("ann", 5)
-    now[0] = 200.0
+    clock.now = 200.0
     assert rate.take("ann", 10)
     assert set(rate._now) | set(rate._before) == {"ann"}, "nothing is kept of who does not come again"
 
 
 def test_no_window_of_a_minute_holds_more_than_twice_as_much() -> None:
-    now = [0.0]
-    rate = Rate(60, lambda: now[0])
+    clock = Clock()
+    rate = Rate(60, clock)
     taken = []
     for tenth in range(3000):
-        now[0] = tenth / 10
+        clock.now = tenth / 10
         if rate.take("ann"):
-            taken.append(now[0])
+            taken.append(clock.now)
     most = max(sum(start <= one < start + 60 for one in taken) for start in taken)
     assert 60 <= most <= 120
     assert 180 <= len(taken) <= 360

@@ -7,6 +7,7 @@ import pytest
 from components.session import idle
 from components.session.idle import Holdings, start_letting_go
 from explain.engine.quotas import Quotas
+from tests.support.clock import Clock
 
 
 class Held:
@@ -22,13 +23,6 @@ class Held:
     def let_go(self, minutes: int) -> None:
         self.size = 0
         self.said.append(minutes)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_all_together_are_bounded() -> None:

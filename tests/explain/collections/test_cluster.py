@@ -1,6 +1,5 @@
 """A run side by side is the run of one process, file by file, whoever dies; with a stand-in for Ray, and with Ray."""
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -21,8 +20,9 @@ from explain.collections.shard import DIED
 from explain.collections.status import read_status
 from explain.errors import Cancelled, DeviceError, ExplainError, ModelError
 from explain.models.request import ModelRequest
-from explain.ray_cluster import connecting
+from explain.ray_cluster import connecting, count_gpus, hand_on
 from tests.support import collection_worker
+from tests.support.collection_runs import list_digests
 from tests.support.ray import Died, Ray
 
 PLAIN = [f"plain-{number:02}.png" for number in range(8)]
@@ -35,10 +35,6 @@ def make_order(tmp_path: Path, names: list[str], out: str = "run", **told: Any) 
     for name in names:
         (source / name).touch()
     return Order(source=source, out=tmp_path / out, model=MODEL, methods=("grad-cam",), **told)
-
-
-def list_digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
 
 
 @pytest.fixture
@@ -128,6 +124,18 @@ def test_an_actor_has_a_gpu_or_a_core(tmp_path: Path, ray: Ray, monkeypatch: pyt
     monkeypatch.setenv("CAMSCOPE_DEVICE", "cpu")
     run_here(make_order(tmp_path, PLAIN[:1], "cores", devices=3))
     assert ray.made[-1]["num_cpus"] == 1 and "num_gpus" not in ray.made[-1]
+
+
+def test_a_process_on_a_cluster_is_set_up_as_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMSCOPE_DEVICE", " CPU ")  # as `explain.networks.device` reads it
+    monkeypatch.setenv("CAMSCOPE_HOME", "/somewhere")
+    monkeypatch.delenv("CAMSCOPE_PRECISION", raising=False)
+    assert count_gpus({"CPU": 8.0, "GPU": 2.0}) == 0
+    (told,) = hand_on(CAMSCOPE_DEVICE="cuda", MORE="x").values()
+    assert told.pop("OMP_WAIT_POLICY") == "PASSIVE" and (Path(told.pop("PYTHONPATH")) / "explain").is_dir()
+    assert told == {"CAMSCOPE_DEVICE": "cuda", "CAMSCOPE_HOME": "/somewhere", "MORE": "x"}
+    monkeypatch.delenv("CAMSCOPE_DEVICE")
+    assert count_gpus({"CPU": 8.0, "GPU": 2.0}) == 2 and count_gpus({"CPU": 8.0}) == 0
 
 
 def test_a_run_is_stopped_and_goes_on(tmp_path: Path, ray: Ray) -> None:

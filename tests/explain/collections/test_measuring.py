@@ -1,6 +1,5 @@
 """Measures of a run's maps: equal to those of the maps as they are drawn, written once whatever stops them."""
 
-import hashlib
 import os
 import signal
 import threading
@@ -29,7 +28,7 @@ from explain.engine.engine import Engine
 from explain.errors import Cancelled, ExplainError
 from explain.models.request import parse_model
 from explain.pictures.decode import decode
-from tests.support.collection_runs import draw_blob, write_run
+from tests.support.collection_runs import draw_blob, list_digests, write_run
 
 MEASURES = ("insertion", "deletion")
 METHODS = ("grad-cam", "guided-backpropagation")
@@ -99,19 +98,14 @@ def test_what_was_stopped_goes_on_to_the_same_files(run: Gathered) -> None:
         measure_here(asked, cancel, lambda pace: cancel.set() if pace.done else None)
     assert count_measured(run.folder, asked.questions, asked.sample.ids) == 1
     assert len(plan(run.folder, question, asked.sample.ids, 1)) == 2
-
-    def list_digests() -> dict[str, str]:
-        files = run.folder.path.glob(f"{question.kind}-*.parquet")
-        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
     measure_here(asked)
-    stopped = list_digests()
+    stopped = list_digests(run.folder.path, f"{question.kind}-*")
     ids = [id for file in run.folder.path.glob(f"{question.kind}-*") for id in pq.read_table(file)["id"].to_pylist()]
     assert sorted(ids) == sorted(asked.sample.ids) and len(stopped) == 3
     for file in run.folder.path.glob(f"{question.kind}-*"):
         file.unlink()
     measure_here(asked)
-    assert list_digests() == stopped
+    assert list_digests(run.folder.path, f"{question.kind}-*") == stopped
     assert "average drop" in (run.folder.path / f"{question.kind}.json").read_text()
 
 

@@ -7,7 +7,6 @@ import io
 import sys
 import tarfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from explain.datasets.given import UnreadableFile
 from explain.errors import DataSetError
 from explain.models.request import ModelRequest
 from tests.support import collection_worker
+from tests.support.data_sets import pack
 
 FILES = {"a/cat/1.png": b"one", "a/cat/2.png": b"second", "b/dog/3.png": b"third"}
 TOLD = [("a/cat/1.png", "cat", "a"), ("a/cat/2.png", "cat", "a"), ("b/dog/3.png", "dog", "b")]
@@ -51,14 +51,6 @@ def check(source: Source) -> None:
     assert [source.read(item) for item in source.items] == list(FILES.values())
 
 
-def zip_files() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in FILES.items():
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
 def test_a_folder_elsewhere_is_the_folder(put: Callable[[str, bytes], None], tmp_path: Path) -> None:
     for name, data in {**FILES, "notes.txt": b"words", ".hidden.png": b""}.items():
         put(f"photos/{name}", data)
@@ -81,8 +73,8 @@ def test_a_folder_elsewhere_is_the_folder(put: Callable[[str, bytes], None], tmp
 
 
 def test_archives_and_tables_elsewhere_are_read_in_place(put: Callable[[str, bytes], None], tmp_path: Path) -> None:
-    put("sets/all.zip", zip_files())
-    (tmp_path / "all.zip").write_bytes(zip_files())
+    put("sets/all.zip", pack(FILES.items()))
+    (tmp_path / "all.zip").write_bytes(pack(FILES.items()))
     for address in ("memory://sets/all.zip", f"file://{tmp_path}/all.zip"):
         check(open_there(address))
     file = io.BytesIO()
@@ -176,7 +168,7 @@ def test_a_web_server_is_read(tmp_path: Path) -> None:
     for name, data in FILES.items():
         (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "photos" / name).write_bytes(data)
-    (tmp_path / "all.zip").write_bytes(zip_files())
+    (tmp_path / "all.zip").write_bytes(pack(FILES.items()))
     (tmp_path / "secret.png").write_bytes(b"secret")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -1,6 +1,5 @@
 """A run through the deaths of its workers: nothing is lost or there twice, and its files are those of a calm run."""
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from explain.collections.status import read_status
 from explain.errors import Cancelled, ExplainError
 from explain.models.request import ModelRequest
 from explain.training.process_lock import is_locked
+from tests.support.collection_runs import list_digests
 from tests.support.collection_worker import STUB
 
 PLAIN = [f"plain-{number:02}.png" for number in range(8)]
@@ -50,10 +50,6 @@ def read_rows(folder: Path) -> dict[str, str | None]:
     found = {str(row["uri"]): row["error"] for row in rows}
     assert len(found) == len(rows), "a picture is there twice"
     return found
-
-
-def list_digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.parquet"))}
 
 
 def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import threading
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +15,9 @@ from explain.collections.sending import Sending, list_sending, pack
 from explain.errors import Cancelled, DataSetError, StorageError
 from explain.pictures.naming import Names
 from explain.progress import Watch
+from tests.support import data_sets
 from tests.support.collection_runs import make_png
 from tests.support.dicom_files import make_slice, write
-
-
-def make_zip(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
-
 
 SCAN = write(make_slice(np.zeros((8, 8), np.int16)))
 
@@ -40,7 +30,8 @@ def pack_given(tmp_path: Path, given: list[tuple[str, bytes]], names: Names = "a
 
 
 def test_photographs_keep_their_names_and_folders_and_scans_lose_both(tmp_path: Path) -> None:
-    zipped = make_zip({"birds/a.png": make_png(0), "Doe^Jane/IM1.dcm": SCAN, "__MACOSX/x.png": b"", "readme.txt": b"x"})
+    files = {"birds/a.png": make_png(0), "Doe^Jane/IM1.dcm": SCAN, "__MACOSX/x.png": b"", "readme.txt": b"x"}
+    zipped = data_sets.pack(files.items())
     found = pack_given(tmp_path, [("some.zip", zipped), ("birds/a.png", make_png(1))])
     digest = next(name for name in found if name.startswith("Picture 2 · "))
     assert found == {"birds/a.png": make_png(0), "birds/a (2).png": make_png(1), digest: SCAN}
@@ -68,15 +59,12 @@ def test_a_hostile_zip_is_refused_before_anything_is_written(tmp_path: Path) -> 
         ({"__MACOSX/a.png": b""}, "There is no file"),
     ):
         with pytest.raises(DataSetError, match=sentence):
-            list_sending([("x.zip", make_zip(files))])
+            list_sending([("x.zip", data_sets.pack(files.items()))])
     with pytest.raises(DataSetError, match="no zip, or is damaged"):
         list_sending([("x.zip", b"PK\3\4" + bytes(100))])
-    bomb = io.BytesIO()
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", make_png(0))
-        archive.writestr("b.png", bytes(20 * 2**20))
+    bomb = data_sets.pack([("a.png", make_png(0)), ("b.png", bytes(20 * 2**20))])
     with pytest.raises(DataSetError, match="as a zip bomb does"):
-        pack_given(tmp_path, [("x.zip", bomb.getvalue())])
+        pack_given(tmp_path, [("x.zip", bomb)])
     assert not list(tmp_path.iterdir())
 
 
@@ -84,7 +72,7 @@ def test_a_hostile_zip_is_refused_before_anything_is_written(tmp_path: Path) -> 
 def test_a_zip_of_junk_is_refused_with_a_reason(tmp_path: Path, readable: int, sentence: str) -> None:
     files = {f"{number}.jpg": make_png(number) if number < readable else b"junk" for number in range(4)}
     with pytest.raises(DataSetError, match=f"{sentence}.* as a picture. .+"):
-        pack_given(tmp_path, [("x.zip", make_zip(files))])
+        pack_given(tmp_path, [("x.zip", data_sets.pack(files.items()))])
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,5 @@
 """`collect` on the command line: a run from its order to its files, stopped, and gone on with."""
 
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from explain.collections.question import Order
 from explain.collections.run import Outcome, _Run
 from explain.collections.run_folder import MAPS, RESULTS, RunFolder
 from explain.commands.collect import CANCELLED, SOME_FAILED
+from tests.support.collection_runs import list_digests
 
 Run = Callable[[str], tuple[int, str, str]]
 
@@ -71,11 +71,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         patch.setattr("torch.set_num_threads", threads.append)
         assert run(f"{asked} --out {tmp_path / 'run'}")[0] == SOME_FAILED
     assert threads == [int(folder.read_manifest().versions["torch threads"])]  # another number changes the last digits
-
-    def digest(one: RunFolder) -> dict[str, str]:
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in one.path.glob("*.parquet")}
-
-    assert digest(folder) == digest(calm) and len(digest(calm)) == 7
+    assert list_digests(folder.path) == list_digests(calm.path) and len(list_digests(calm.path)) == 7
     maps = [pq.read_table(path) for path in calm.list_files(MAPS)]
     assert sum(table.num_rows for table in maps) == 4
     held = calm.read_manifest()

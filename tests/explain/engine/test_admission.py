@@ -24,17 +24,8 @@ from explain.methods import Method, MethodResult, Settings
 from explain.models.loaded import LoadedModel
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
+from tests.support.clock import Clock
 from tests.support.engine import encode, make_method, make_picture, values_of
-
-
-class Clock:
-    """Tells the time that it is told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(order=True)
@@ -55,7 +46,7 @@ class Simulation:
     """
 
     def __init__(self, slots: int = 1, quotas: Quotas | None = None) -> None:
-        self.clock = Clock()
+        self.clock = Clock(100.0)
         self.line = Line(slots, quotas or Quotas(passes_a_minute=1_000_000), self.clock)
         self.answered: dict[str, list[float]] = {}
         self.begun: list[str] = []
@@ -221,7 +212,7 @@ def test_who_runs_more_passes_than_the_quota_goes_after_the_others_until_the_min
 def test_whoever_waits_keeps_their_account_however_many_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that has had much is not taken for one that has had nothing, because others came while it waited."""
     monkeypatch.setattr(admission, "_MOST_KEPT", 3)
-    line = Line(1, Quotas(), Clock())
+    line = Line(1, Quotas(), Clock(100.0))
     first, running, again, fresh = Ticket("old"), Ticket("running"), Ticket("old"), Ticket("fresh")
     assert line.request(first, 100.0)
     line.release(first, 150.0)
@@ -285,7 +276,7 @@ class Room:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **quotas: float) -> None:
         monkeypatch.setattr(admission, "_LOOK_AGAIN", 0.002)
-        self.clock = Clock()
+        self.clock = Clock(100.0)
         self.admission = Admission(Quotas(**quotas), lambda: 1, self.clock)
         self.first = Ticket("first", pane="maps")
         self.admission.line.request(self.first, self.clock.now)

@@ -10,7 +10,7 @@ import torch
 
 from explain.errors import ModelError
 from explain.models.load import load_model
-from explain.models.request import ModelRequest, build_file_request, parse_model
+from explain.models.request import ModelRequest, build_file_request, name_model, parse_model
 from tests.support.checkpoints import save
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,6 +34,19 @@ def test_names() -> None:
             parse_model(text)
     request = ModelRequest(source="hub", name="resnet18.a1_in1k", mean=(0.5,), label_names=("a", "b"))
     assert ModelRequest.model_validate_json(request.model_dump_json()) == request and hash(request)
+
+
+def test_a_model_is_named_by_a_word_a_path_or_both(tmp_path: Path) -> None:
+    path = tmp_path / "mine.pt"
+    path.write_bytes(b"x")
+    request = build_file_request(b"x", "mine.pt", outputs="value")
+    for named in (path, f"file:{path}", f" file:{path}"):
+        assert name_model(named, outputs="value") == (request, b"x"), named
+    assert name_model("photo-cnn", outputs="value") == (parse_model("photo-cnn"), None)
+    assert name_model(request, b"x") == (request, b"x")
+    assert name_model(1.5) == (1.5, None)
+    with pytest.raises(ModelError, match=r"none\.pt"):
+        name_model(tmp_path / "none.pt")
 
 
 def test_a_request_belongs_to_its_bytes() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from explain.errors import ExplainError
 from explain.remote.store import Store, UnknownDigest
+from tests.support.clock import Clock
 
 
 def test_what_is_put_is_there_by_its_digest() -> None:
@@ -34,12 +35,12 @@ def test_the_least_recently_used_goes_first_and_no_more_is_kept_than_fits() -> N
 
 
 def test_what_nobody_asks_for_goes_with_time() -> None:
-    now = [0.0]
-    store = Store(seconds=10, clock=lambda: now[0])
+    clock = Clock()
+    store = Store(seconds=10, clock=clock)
     one, two = store.put(b"one"), store.put(b"two")
-    now[0] = 6
+    clock.now = 6
     assert store.have(one)
-    now[0] = 12
+    clock.now = 12
     assert [store.have(one), store.have(two)] == [True, False]
-    now[0] = 30
+    clock.now = 30
     assert store.bytes_kept == 0

@@ -20,7 +20,7 @@ from explain.errors import ExplainError
 from explain.remote.client import EngineClient
 from explain.remote.service import Service
 from explain.remote.web import WORD, Web, build_app
-from tests.support.dashboard import ROOT
+from tests.support.dashboard import ROOT, find_port
 from tests.support.remote import MODEL, check_contract, make_png
 
 SECRET = "known to the two of us"
@@ -120,9 +120,7 @@ def test_without_a_word_nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: requirements-cluster.txt.")
 def test_the_contract_by_ray_serve(engine: Engine) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "explain.remote.serve", "--port", str(port)],
         cwd=ROOT,
