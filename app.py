@@ -13,7 +13,7 @@ from components.session.engine import make_way, start_with_server
 from components.session.faults import guard_callbacks, show_faults
 from components.session.gate import check_in
 from components.session.reconnect import keep_sessions
-from explain.rights import find_actor, may
+from explain.rights import find_actor
 
 ASSETS = Path(__file__).parent / "assets"
 ABOUT = """**CAMscope** shows where an image model looks. Not for diagnostic use: a heatmap shows what a model responds
@@ -99,6 +99,7 @@ def show_app() -> None:
     guard_callbacks()
     draw_what_was_pressed()
     check_in()
+    actor = find_actor()  # None where nobody logs in: there is no audit log then
     page = st.navigation(
         [
             # An address that is no file's name in pages/: see components/session/front_door.py.
@@ -111,7 +112,7 @@ def show_app() -> None:
             st.Page(truth, title="Truth", icon=":material/balance:"),
             st.Page(methods, title="Methods", icon=":material/menu_book:"),
             st.Page(models, title="Models", icon=":material/deployed_code:"),
-            *([st.Page(audit, title="Audit", icon=":material/policy:")] if find_actor() and may("audit") else []),
+            *([st.Page(audit, title="Audit", icon=":material/policy:")] if actor and "audit" in actor.rights else []),
         ],
         position="top",
     )

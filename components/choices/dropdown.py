@@ -26,10 +26,15 @@ def dropdown(
         choose: keeps what the person chooses, before the page is made anew.
         looks: all else that `st.selectbox` takes.
     """
-    st.session_state[key] = chosen
+    st.session_state[key] = known = chosen
 
     def read() -> None:
-        if st.session_state[key] is not None:
-            choose(st.session_state[key])
+        nonlocal known
+        said = st.session_state[key]
+        # When the list leaves the page, Streamlit forgets what stood in it. A browser that does not know of that yet
+        # says it once more, which is taken for a change, and would take back whatever made the list leave.
+        if said is not None and said != known:
+            known = said
+            choose(said)
 
     st.selectbox(label, options, key=key, on_change=read, **looks)

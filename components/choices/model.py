@@ -144,14 +144,6 @@ def pick_outputs(choice: ModelChoice, model: LoadedModel) -> None:
     )
 
 
-def _use_listed(source: str, request: ModelRequest) -> None:
-    """Use a model of a list, if the list is still there. What the browser says of one that has just left the page is no
-    choice: it did not know yet, and would take back that another source was chosen.
-    """
-    if st.session_state.get(MODEL_SOURCE) == source:
-        use_choice(ModelChoice(request))
-
-
 def _list_bundled() -> None:
     request, volumes = get_choice().request, {model.name: model for model in bundled_volume_models()}
     has_series = get_scans().volume is not None
@@ -164,7 +156,7 @@ def _list_bundled() -> None:
         [*models],
         chosen,
         "bundled",
-        lambda name: _use_listed("bundled", ModelRequest(source="bundled", name=name)),
+        use_bundled,
         placeholder="Choose a bundled model",
         label_visibility="collapsed",
         filter_mode=None,
@@ -264,7 +256,7 @@ def _list_prompts() -> None:
         [*trained],
         chosen,
         "prompts",
-        lambda name: _use_listed("prompts", trained[name].request),
+        lambda name: use_choice(ModelChoice(trained[name].request)),
         placeholder="Choose prompts",
         label_visibility="collapsed",
         filter_mode=None,

@@ -196,10 +196,9 @@ class Guard:
             raise Refused(403, "metrics", "Metrics are for the machine itself, or for who has CAMSCOPE_METRICS_TOKEN.")
 
     async def _let_in(self, came: Came, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = check_way_back(unquote(came.connection.cookies.get(WAY_BACK, "")))
         if scope["type"] == "websocket":
             await self._open_page(scope, receive, send)
-        elif wanted and came.is_page and came.path == "/" and self._login is not None:
+        elif wanted := self._find_way_back(came):
             back = RedirectResponse(make_url_path(self._base, wanted), 302)
             back.delete_cookie(WAY_BACK)
             await back(scope, receive, send)
@@ -212,6 +211,12 @@ class Guard:
             body = Body(receive, length, _MOST_ELSEWHERE)
             body.over = not length and "transfer-encoding" not in came.headers
             await self._pass_on(body, scope, send)
+
+    def _find_way_back(self, came: Came) -> str:
+        """What somebody asked for before they logged in; empty where nobody comes back from that."""
+        if self._login is None or not came.is_page or came.path != "/":
+            return ""
+        return check_way_back(unquote(came.connection.cookies.get(WAY_BACK, "")))
 
     async def _open_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         sessions = find_metrics().sessions

@@ -13,6 +13,8 @@ from typing import Any
 from streamlit import runtime
 from streamlit.runtime.media_file_manager import MediaFileManager
 
+from components.server.doors import stand_before
+
 UPLOADS, MEDIA = "/_stcore/upload_file/", "/media/"
 
 _BOOKS = "_files_by_session_and_coord"  # of media: by session and place on the page, the file
@@ -29,25 +31,21 @@ def keep_book_of_downloads() -> bool:
     Returns:
         Whether that could be done.
     """
-    make: Callable[..., str] | None = getattr(MediaFileManager, _DOOR, None)
-    if make is None or "_deferred_callables" not in MediaFileManager.__init__.__code__.co_names:
-        _log.warning("Streamlit makes downloads elsewhere now: who knows the address of one may have it")
-        return False
-    if hasattr(make, "keeps_book"):
+    there = "_deferred_callables" in MediaFileManager.__init__.__code__.co_names
+    if there and stand_before(MediaFileManager, _DOOR, _make_and_keep):
         return True
+    _log.warning("Streamlit makes downloads elsewhere now: who knows the address of one may have it")
+    return False
 
-    def make_and_keep(self: MediaFileManager, file_id: str) -> str:
-        entry = self._deferred_callables.get(file_id)
-        address = make(self, file_id)
-        if entry is not None:
-            for gone in [file for file in list(_made) if file not in self._file_metadata]:
-                _made.pop(gone, None)
-            _made.setdefault(_name_file(address), set()).add(entry["session_id"])
-        return address
 
-    make_and_keep.keeps_book = True  # type: ignore[attr-defined]
-    setattr(MediaFileManager, _DOOR, make_and_keep)
-    return True
+def _make_and_keep(make: Callable[..., str], self: MediaFileManager, file_id: str) -> str:
+    entry = self._deferred_callables.get(file_id)
+    address = make(self, file_id)
+    if entry is not None:
+        for gone in [file for file in list(_made) if file not in self._file_metadata]:
+            _made.pop(gone, None)
+        _made.setdefault(_name_file(address), set()).add(entry["session_id"])
+    return address
 
 
 def name_person(claims: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -42,9 +42,10 @@ async def serve(look: Callable[[], Figures | None]) -> AsyncIterator[None]:
         look: at the engine; see `watch_engine`.
     """
     settings = read_server_settings()
-    if is_shared(settings, read_login(settings)):
+    login = read_login(settings)
+    if is_shared(settings, login):
         start_log()
-    if read_login(settings) is not None:
+    if login is not None:
         keep_book_of_downloads()
     keep_uploads_in_memory()
     watch_engine(look)

@@ -53,7 +53,10 @@ def read_figures() -> Figures | None:
 
 def measure_free_memory() -> float:
     """The share of the memory that is free, 0…1; 1 on systems that do not say."""
-    free = find_free_memory()
-    if free is None:
-        return 1.0
-    return free / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    free, whole = find_free_memory(), find_memory()
+    return 1.0 if free is None or whole is None else free / whole
+
+
+def find_memory() -> int | None:
+    """Bytes of memory that this machine has; None on systems that do not say."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None

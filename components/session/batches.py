@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.session_state import SessionState
 
 from components.access.person import do_people_log_in, press
+from components.server.doors import stand_before
 
 _DOOR = "_call_callbacks"
 _BY_THEMSELVES = ("-late-marks", "-line-watch")  # keys of what tells the server something that nobody pressed
@@ -31,34 +32,29 @@ def draw_what_was_pressed() -> bool:
     Returns:
         Whether that could be done.
     """
-    call: Callable[..., None] | None = getattr(SessionState, _DOOR, None)
-    if call is None or not hasattr(SessionState, "_build_full_app_rerun"):
-        _log.warning("Streamlit calls callbacks elsewhere now: a press beside a fragment's may not be drawn at once")
-        return False
-    if hasattr(call, "draws"):
+    if hasattr(SessionState, "_build_full_app_rerun") and stand_before(SessionState, _DOOR, _call_and_draw):
         return True
+    _log.warning("Streamlit calls callbacks elsewhere now: a press beside a fragment's may not be drawn at once")
+    return False
 
-    def call_and_draw(self: SessionState, **replayed: Any) -> None:
-        context = get_script_run_ctx()
-        if do_people_log_in() and _was_pressed(self) and not press():
-            if context is not None and context.script_requests is not None:
-                context.script_requests.request_rerun(self._build_full_app_rerun(context))  # which ends the session
-            return
-        elsewhere = _was_pressed_elsewhere(self)
-        call(self, **replayed)
-        if elsewhere and context is not None and context.script_requests is not None:
-            # What a button says is gone with the run that it began, so that the page's run is told of it again.
-            pressed = self._filter_active_trigger_widget_states(self._current_interaction_widget_states)
-            page = replace(
-                self._build_full_app_rerun(context),
-                replay_trigger_states=pressed,
-                replay_trigger_values=self._capture_replay_trigger_values(pressed),
-            )
-            context.script_requests.request_rerun(page)
 
-    call_and_draw.draws = True  # type: ignore[attr-defined]
-    setattr(SessionState, _DOOR, call_and_draw)
-    return True
+def _call_and_draw(call: Callable[..., None], self: SessionState, **replayed: Any) -> None:
+    context = get_script_run_ctx()
+    if do_people_log_in() and _was_pressed(self) and not press():
+        if context is not None and context.script_requests is not None:
+            context.script_requests.request_rerun(self._build_full_app_rerun(context))  # which ends the session
+        return
+    elsewhere = _was_pressed_elsewhere(self)
+    call(self, **replayed)
+    if elsewhere and context is not None and context.script_requests is not None:
+        # What a button says is gone with the run that it began, so that the page's run is told of it again.
+        pressed = self._filter_active_trigger_widget_states(self._current_interaction_widget_states)
+        page = replace(
+            self._build_full_app_rerun(context),
+            replay_trigger_states=pressed,
+            replay_trigger_values=self._capture_replay_trigger_values(pressed),
+        )
+        context.script_requests.request_rerun(page)
 
 
 def _was_pressed(state: SessionState) -> bool:

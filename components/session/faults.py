@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 import streamlit as st
 from streamlit.runtime.state.session_state import SessionState
 
+from components.server.doors import stand_before
 from components.server.metrics import count_failure
 from explain.errors import Busy, ExplainError
 
@@ -56,25 +57,20 @@ def guard_callbacks() -> bool:
     Returns:
         Whether that could be done.
     """
-    call: Callable[..., None] | None = getattr(SessionState, _DOOR, None)
-    if call is None:
-        _log.warning("Streamlit calls callbacks elsewhere now: what they fail with is shown as it sees fit")
-        return False
-    if hasattr(call, "guarded"):
+    if stand_before(SessionState, _DOOR, _call_guarded):
         return True
+    _log.warning("Streamlit calls callbacks elsewhere now: what they fail with is shown as it sees fit")
+    return False
 
-    def call_guarded(self: SessionState, votes: Any, run: Callable[[], None]) -> None:
-        def run_guarded() -> None:
-            try:
-                run()
-            except Exception as error:
-                st.session_state[_PENDING] = _describe(error, "What was pressed could not be done")
 
-        call(self, votes, run_guarded)
+def _call_guarded(call: Callable[..., None], self: SessionState, votes: Any, run: Callable[[], None]) -> None:
+    def run_guarded() -> None:
+        try:
+            run()
+        except Exception as error:
+            st.session_state[_PENDING] = _describe(error, "What was pressed could not be done")
 
-    call_guarded.guarded = True  # type: ignore[attr-defined]
-    setattr(SessionState, _DOOR, call_guarded)
-    return True
+    call(self, votes, run_guarded)
 
 
 def _describe(error: Exception, what: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from weakref import ReferenceType, ref
 
 from components.server.login import is_shared, read_login
 from components.server.settings import read_server_settings
+from components.server.watch import find_memory
 from explain.engine.quotas import Quotas, read_quotas
 from explain.volumes.bounds import find_free_memory
 
@@ -80,8 +80,7 @@ class Holdings:
 @cache
 def find_holdings() -> Holdings:
     """Those of this server."""
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
-    return Holdings(read_quotas(), whole or find_free_memory() or 8 * 2**30)
+    return Holdings(read_quotas(), find_memory() or find_free_memory() or 8 * 2**30)
 
 
 def start_letting_go(forget_unused: Callable[[float], int]) -> None:

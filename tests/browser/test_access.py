@@ -9,23 +9,20 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import torch
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
-from explain.models.prompt_library import PromptCard, save_prompts
-from explain.models.request import ModelRequest
 from explain.storage import PEOPLE, VARIABLE
 from tests.conftest import CONTEXT, open_page
 from tests.support.dashboard import UNJUDGED, Server, find_port
+from tests.support.prompts import keep_prompts
 from tests.support.server import NAME, write_secrets
 
 PEOPLE_HERE = {
@@ -87,27 +84,6 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
             hospital.server.stop()
 
 
-def keep_prompts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prompts of somebody's own."""
-    monkeypatch.setenv(VARIABLE, str(folder))
-    backbone = Engine().load("photo-vit")
-    tensors = {"prompts": torch.randn(1, 2, 128), "score.weight": torch.randn(1, 128), "score.bias": torch.zeros(1)}
-    card = PromptCard(
-        name="anns-birds",
-        classes=("a", "b"),
-        backbone=ModelRequest(source="bundled", name="photo-vit"),
-        backbone_fingerprint=backbone.fingerprint,
-        variant="last",
-        recipe={},
-        accuracy=50,
-        class_accuracy=(50, 50),
-        pictures=10,
-        created=datetime(2026, 3, 1, tzinfo=UTC),
-    )
-    save_prompts("anns-birds", tensors, card)
-    monkeypatch.undo()
-
-
 def upload(page: Page) -> None:
     """A picture of one's own."""
     own = io.BytesIO()
@@ -140,7 +116,9 @@ def try_cookies(hospital: Hospital, cookies: list[Any]) -> list[int]:
 def test_each_has_what_is_theirs_and_who_logs_out_is_out(
     hospital: Hospital, chromium: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_prompts(hospital.find_folder("ann"), monkeypatch)
+    with monkeypatch.context() as keeping:
+        keeping.setenv(VARIABLE, str(hospital.find_folder("ann")))
+        keep_prompts("anns-birds", ("a", "b"), Engine().load("photo-vit"))
     ann = hospital.come(chromium, "ann")
     expect(ann.locator(".st-key-person")).to_contain_text("Ann Archer · admin")
     upload(ann)

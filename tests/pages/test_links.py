@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from components.choices.pictures import read_example_digests
 from components.maps.layers import SIGNED
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.engine import Engine
-from explain.models.prompt_library import PromptCard, save_prompts
 from tests.support.heads import RESNET, build_head
+from tests.support.prompts import keep_prompts
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 ELSEWHERE = "ab" * 32
@@ -246,21 +244,7 @@ def test_a_link_to_trained_prompts_shows_their_maps(
     open_dashboard: Open, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path))
-    backbone = engine.load("photo-vit")
-    tensors = {"prompts": torch.randn(1, 2, 128), "score.weight": torch.randn(1, 128), "score.bias": torch.zeros(1)}
-    card = PromptCard(
-        name="pets",
-        classes=("cat", "dog"),
-        backbone=backbone.request,
-        backbone_fingerprint=backbone.fingerprint,
-        variant="last",
-        recipe={},
-        accuracy=90,
-        class_accuracy=(80, 100),
-        pictures=20,
-        created=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    save_prompts("pets", tensors, card)
+    keep_prompts("pets", ("cat", "dog"), engine.load("photo-vit"))
     one = open_dashboard()
     one.pick("model-source", "prompts")
     one.test.selectbox(key="prompts").set_value("pets").run()

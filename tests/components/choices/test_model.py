@@ -3,16 +3,18 @@
 from dataclasses import replace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from components.choices import model
+from components.choices.chosen_model import GOES_TO
 from components.choices.model import describe_bundled, find_model_for, find_prompted_for, list_knowing
 from components.session.carried import MODEL_SOURCE
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
-from explain.models.request import ModelRequest
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from tests.support.engine import make_picture
+from tests.support.late import note, say_late
 
 
 def test_bundled_models_say_how_often_they_are_right() -> None:
@@ -90,12 +92,22 @@ def test_models_are_compared_that_know_the_pictures() -> None:
 
 def test_a_list_that_has_left_the_page_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser did not know yet that the list is gone, and sent along what stood in it."""
-    state, used = {MODEL_SOURCE: "file"}, []
-    monkeypatch.setattr(model.st, "session_state", state)
-    monkeypatch.setattr(model, "use_choice", lambda choice: used.append(choice.request.name))
-    request = ModelRequest(source="bundled", name="photo-cnn")
-    model._use_listed("bundled", request)
+
+    def page() -> None:
+        from components.choices.model import pick_model
+
+        pick_model()
+
+    used: list[str] = []
+    monkeypatch.setattr(model, "use_bundled", used.append)
+    app = AppTest.from_function(page, default_timeout=30).run()
+    said = note(app.selectbox(key="bundled"))
+    app.session_state[GOES_TO] = "file"
+    app.run()
+    assert app.session_state[MODEL_SOURCE] == "file" and not app.selectbox
+    say_late(app, said)
     assert used == []
-    state[MODEL_SOURCE] = "bundled"
-    model._use_listed("bundled", request)
+    app.session_state[GOES_TO] = "bundled"
+    app.run()
+    app.selectbox(key="bundled").select("photo-cnn").run()
     assert used == ["photo-cnn"]
