@@ -82,7 +82,7 @@ class Holdings:
                     continue
                 theirs = {key: reference() for key, (reference, whose) in self._held.items() if whose == owner}
                 there = [held for held in theirs.values() if held is not None]
-                if any([held.count_bytes() for held in there]):
+                if any(held.count_bytes() for held in there):
                     poorer.add(owner)
                     for held in there:
                         held.let_go(round((now - when) / 60))

@@ -46,8 +46,8 @@ def keep_sessions() -> bool:
 
 
 def end_lost_sessions() -> bool:
-    """End the sessions whose browser has not come back in time. Streamlit hides them then, and goes on holding them until
-    another session needs the room.
+    """End the sessions whose browser has not come back in time. Streamlit hides them then, and goes on holding them
+    until another session's browser leaves.
 
     Returns:
         Whether there were any.
