@@ -60,6 +60,9 @@ def end_lost_sessions() -> bool:
         lost = storage._cache.expire()  # type: ignore[attr-defined]
     for _, info in lost:
         info.session.shutdown()
+        # Streamlit's loop remembers the last session it sent anything to, until there is another.
+        info.session._fragment_storage.clear()
+        info.session.session_state.clear()
     return bool(lost)
 
 
