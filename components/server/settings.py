@@ -75,6 +75,9 @@ class ServerSettings(Settings):
         "How many requests and open pages an address may have at once. A clinic may be behind one address.",
         low=1,
     )
+    sessions_a_person: int = setting(
+        10, "Windows", "How many windows of the dashboard a person who logs in may have open at once.", low=1
+    )
     least_free_memory: float = setting(
         0.1, "Free memory", "The share of the memory below which a server asks for no more people.", low=0, high=1
     )
