@@ -54,6 +54,14 @@ class ServerSettings(Settings):
         "By a word of that claim the role, as JSON: `viewer`, `clinician`, `trainer` or `admin`. Who has none of these "
         "words has no role, and sees nothing.",
     )
+    audit_months: int = setting(
+        72,
+        "Audit log",
+        "How many months of the audit log are kept, beside the running one.",
+        unit="months",
+        low=1,
+        high=1_200,
+    )
     upload_mb_a_session: int = setting(
         500, "Uploads of a session", "What a session may hold of uploads that were not looked at yet.", unit="MB", low=1
     )
