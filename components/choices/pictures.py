@@ -82,6 +82,12 @@ class Tray:
         quotas = read_quotas()
         for place, (name, data) in enumerate(files, start=1):
             said = f"File {place}" if is_hidden(names, _looks_like_dicom(data)) else name
+            if len(data) > quotas.picture_mb * 1e6:
+                self.problems.append(
+                    f"“{said}” has {len(data) / 1e6:,.4g} MB, and a picture may have {quotas.picture_mb:,g} MB here. "
+                    "Make it smaller first."
+                )
+                continue
             try:
                 picture = replace(decode(data, said), name=name)
             except (PictureError, RightsError) as error:

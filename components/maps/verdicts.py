@@ -13,6 +13,7 @@ import streamlit as st
 
 from components.browser.late_marks import Mark, Said, send_marks
 from components.choices.comparison import pick_verdicts
+from components.server.metrics import timing
 from components.session.faults import show_faults
 from components.session.idle import find_holdings
 from components.session.work import Work
@@ -245,8 +246,9 @@ def _say_chances(maps: int) -> None:
 
 def _judge(judging: _Judging, judge: Judge, work: Work[None]) -> None:
     try:
-        for digest, verdicts in judge(work):
-            judging.found = {**judging.found, digest: verdicts}
+        with timing():
+            for digest, verdicts in judge(work):
+                judging.found = {**judging.found, digest: verdicts}
     except Cancelled:
         pass
     except Exception:
