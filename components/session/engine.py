@@ -61,14 +61,17 @@ def _look_at_engine() -> Figures | None:
         engine = work.result()
     except Exception:  # the page says why
         return None
-    admission = engine.admission
+    admission, counted = engine.admission, engine.read_counted()
     return Figures(
-        engine.passes.forward,
-        engine.passes.backward,
-        engine.bytes_kept,
-        admission.count_waiting(),
-        admission.quotas.queue_length,
-        admission.refused,
+        forward=engine.passes.forward,
+        backward=engine.passes.backward,
+        hits=counted.hits,
+        bytes_kept=counted.bytes_kept,
+        device_bytes=counted.device_bytes,
+        waiting=admission.count_waiting(),
+        waits=admission.line.read_waits(),
+        most_waiting=admission.quotas.queue_length,
+        turned_away=admission.refused,
     )
 
 
