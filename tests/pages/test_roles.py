@@ -29,4 +29,4 @@ def test_a_viewer_at_the_address_of_a_trainer(view: str, sentence: str) -> None:
     assert not page.exception
     assert sentence in page.info[0].value and "Ask whoever runs this server" in page.info[0].value
     offered = {element.label for element in (*page.file_uploader, *page.selectbox, *page.button)}
-    assert not {"Run", "Start training", "Pictures"} & offered and not page.dataframe
+    assert not {"Run", "Start training", "Pictures to learn from"} & offered and not page.dataframe
