@@ -12,10 +12,13 @@ from typing import Any, get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.server.settings import ServerSettings
+from components.server.watch import Figures
 from components.session import engine
 from components.session.work import Work
 from explain.engine.admission import ASKING, Ticket
 from explain.engine.engine import Engine
+from explain.errors import ExplainError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -169,3 +172,39 @@ def test_methods_and_models_are_all_there() -> None:
     labels = [card.label for card in open_page("models").expander]
     shipped = [*bundled_models(), *bundled_volume_models()]
     assert all(model.name in label for model, label in zip(shipped, labels, strict=True))
+
+
+def test_a_server_without_an_engine_of_its_own_tells_the_truth_of_the_one_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from explain.remote.client import EngineClient
+
+    found: list[Any] = [ServerSettings(engine="http://127.0.0.1:9")]
+    monkeypatch.setattr(engine, "read_server_settings", lambda: found[0])
+    monkeypatch.setattr(engine, "start_letting_go", lambda forget: None)
+    assert engine.is_elsewhere()
+    with pytest.raises(ExplainError, match="asked only by who knows its word: set CAMSCOPE_ENGINE_WORD"):
+        engine._reach()
+    found[0] = ServerSettings(engine="http://127.0.0.1:9", engine_word="known to the two of us")
+    client = engine._reach()
+    assert isinstance(client, EngineClient)
+    started = Work(lambda _: client)
+    assert started.result() is client
+    monkeypatch.setattr(engine, "start_engine", lambda: started)
+    assert engine._look_at_engine() is None  # nobody listens there
+    told = {"passes": [3, 2], "bytes_kept": 5, "waiting": {"look": 1}, "most_waiting": 64, "turned_away": 7}
+    monkeypatch.setattr(client, "describe", lambda: told)
+    assert engine._look_at_engine() == Figures(3, 2, 5, {"look": 1}, 64, 7)
+
+
+def test_what_needs_a_network_here_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def show() -> None:
+        from components.session.engine import needs_own_engine
+
+        assert needs_own_engine()
+
+    monkeypatch.setattr(engine, "is_elsewhere", lambda: True)
+    page = AppTest.from_function(show, default_timeout=60).run()
+    assert not page.exception
+    (said,) = (info.value for info in page.info)
+    assert said.startswith("This needs an engine of this server's own")

@@ -41,7 +41,7 @@ from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, name_model
-from explain.networks.device import Precision
+from explain.networks.device import Precision, measure_half
 from explain.networks.meaning import Outputs
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
@@ -137,6 +137,11 @@ class Engine:
     def description(self) -> str:
         """Where models run and in which precision, in a short phrase."""
         return self._machine.description
+
+    @property
+    def half_speed(self) -> float:
+        """How fast networks are in half precision; see `measure_half`."""
+        return measure_half(self.device)
 
     @property
     def batch(self) -> int:
