@@ -23,7 +23,7 @@ _WHAT: dict[Right, str] = {
     "scans": "open scans (DICOM, NIfTI, zips of them)",
     "prompts": "keep or delete prompts and attention of your own",
     "train": "train",
-    "models": "use a model file of your own",
+    "models": "use a model file of your own, or have this server fetch a model",
     "collections": "open or begin runs of collections",
     "audit": "read the audit log",
 }

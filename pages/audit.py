@@ -6,6 +6,7 @@ import streamlit as st
 
 from components.access.audit import Chain, find_audit
 from components.page.subject import show_plain_heading
+from components.server.settings import read_server_settings
 from components.session.faults import show_faults
 from components.session.front_door import go_through_front_door
 from components.session.gate import is_refused
@@ -14,6 +15,7 @@ from explain.progress import Watch
 from explain.rights import for_actor
 
 _SHOWN = 1_000
+_BOUND = ("chain", "before", "to")  # what binds lines and files to each other
 
 
 @show_faults
@@ -25,7 +27,9 @@ def show_page() -> None:
     audit = find_audit()
     st.markdown(
         "Who did what, when, to which picture and with which model. People and pictures stand here as keyed digests: "
-        "the same one is the same, and no name of a person or a file is kept. Lines of nobody are the server's own."
+        "the same one is the same, and no name of a person or a file is kept. Lines of nobody are the server's own. "
+        f"What is older than {read_server_settings().audit_months:,} months is deleted, and a line says so "
+        "(`CAMSCOPE_AUDIT_MONTHS`)."
     )
     place = Place("audit-chain")
     chain = place.watch(
@@ -38,7 +42,7 @@ def show_page() -> None:
         if not lines:
             return
         st.dataframe(
-            [{name: value for name, value in line.items() if name != "chain"} for line in lines],
+            [{name: value for name, value in line.items() if name not in _BOUND} for line in lines],
             hide_index=True,
             width="stretch",
             column_config={
@@ -72,7 +76,12 @@ def _say_chain(chain: Chain) -> None:
         )
     elif chain.lines:
         verb = "line follows" if chain.lines == 1 else "lines follow"
-        st.success(f"{chain.lines:,} {verb} from each other, from the first to the last.", icon=":material/link:")
+        kept = (
+            ""
+            if chain.first == 1
+            else f" The {chain.first - 1:,} before them were deleted when their months were past."
+        )
+        st.success(f"{chain.lines:,} {verb} from each other, from the first to the last.{kept}", icon=":material/link:")
     else:
         st.info("Nothing has been written yet.", icon=":material/hourglass_empty:")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -26,6 +27,7 @@ FIRST_PAINT = """
 import asyncio
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import components.session.engine
@@ -178,6 +180,8 @@ def test_a_server_without_an_engine_of_its_own_tells_the_truth_of_the_one_elsewh
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from explain.remote.client import EngineClient
+    from explain.remote.here import Here
+    from explain.remote.service import Service
 
     found: list[Any] = [ServerSettings(engine="http://127.0.0.1:9")]
     monkeypatch.setattr(engine, "read_server_settings", lambda: found[0])
@@ -192,9 +196,17 @@ def test_a_server_without_an_engine_of_its_own_tells_the_truth_of_the_one_elsewh
     assert started.result() is client
     monkeypatch.setattr(engine, "start_engine", lambda: started)
     assert engine._look_at_engine() is None  # nobody listens there
-    told = {"passes": [3, 2], "bytes_kept": 5, "waiting": {"look": 1}, "most_waiting": 64, "turned_away": 7}
-    monkeypatch.setattr(client, "describe", lambda: told)
-    assert engine._look_at_engine() == Figures(3, 2, 5, {"look": 1}, 64, 7)
+    served = Service(Engine(device="cpu"))
+    served.engine.admission.refused = 7
+    client._transport = Here(served)
+    figures = engine._look_at_engine()
+    assert isinstance(figures, Figures) and figures.turned_away == 7 and figures.most_waiting == 64
+    monkeypatch.setattr(engine, "is_elsewhere", lambda: False)
+    monkeypatch.setattr(engine, "start_engine", lambda: Work(lambda _: served.engine))
+    assert engine.start_engine().wait(10)
+    own = engine._look_at_engine()
+    assert isinstance(own, Figures) and replace(own, waits={}) == replace(figures, waits={})
+    assert own.waits.keys() == figures.waits.keys()
 
 
 def test_what_needs_a_network_here_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,14 +27,14 @@ from explain.bundled.models import (
     bundled_volume_models,
 )
 from explain.bundled.pictures import find_bundled
-from explain.errors import Busy, ModelError
+from explain.errors import Busy, ModelError, RightsError
 from explain.models.hub import HubModel, is_downloaded, search_hub
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
 from explain.models.request import ModelRequest, ModelSource
 from explain.networks.meaning import MEANINGS, Outputs
 from explain.pictures.picture import Picture
-from explain.rights import may
+from explain.rights import describe_missing, may
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -80,7 +80,7 @@ def pick_model() -> ModelChoice:
 
 def await_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedModel | None:
     """The model in use; None where it cannot be loaded, or first has to be fetched, which `place` then says."""
-    if choice.from_link and choice.request.source == "hub" and not is_downloaded(choice.request.name):
+    if choice.from_link and choice.request.source == "hub" and may("models") and not is_downloaded(choice.request.name):
         with place.container():
             st.info(
                 f"This link shows “{choice.request.name}” of the hub, which is not on this machine yet. Fetching it "
@@ -98,7 +98,7 @@ def await_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedMode
             )
         except Busy:  # it is not the model's fault: whoever asks again may have it
             raise
-        except ModelError as error:
+        except (ModelError, RightsError) as error:
             choice.problem = str(error)
         except Exception:
             _log.exception("A model could not be loaded")
@@ -173,7 +173,6 @@ def _list_bundled() -> None:
             st.caption("It reads whole volumes and no pictures: upload a series or a NIfTI file above.")
             st.button(
                 "Open the example series",
-                disabled=not may("scans"),
                 key="example-series",
                 icon=":material/view_in_ar:",
                 on_click=_open_example,
@@ -303,7 +302,13 @@ def _search_hub() -> None:
             placeholder=f"{len(found)} models: choose one",
             label_visibility="collapsed",
         )
-        if st.button("Use this model", key="hub-use", width="stretch", disabled=name is None) and name is not None:
+        refused = name is not None and not offline[name] and not may("models")
+        usable = name is not None and not refused
+        if st.button("Use this model", key="hub-use", width="stretch", disabled=not usable) and name is not None:
             keep_choice(ModelChoice(ModelRequest(source="hub", name=name)))
-        if name is not None and not offline[name]:
+        if refused:
+            st.caption(
+                f"It is not on this server yet. {describe_missing('models')} Those that work offline are for all."
+            )
+        elif name is not None and not offline[name]:
             st.caption("Fetched from huggingface.co once when first used; your pictures stay here.")

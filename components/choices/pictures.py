@@ -19,6 +19,7 @@ from components.choices.opening import Opening, follow_opening, open_scans, take
 from components.choices.prior import open_prior, pick_prior, put_prior
 from components.choices.series import ZIP, are_series, get_scans, pick_slice, set_scans
 from components.session.idle import find_holdings
+from components.session.uploaded import take_over
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.quotas import read_quotas
 from explain.errors import Cancelled, PictureError, RightsError
@@ -81,6 +82,12 @@ class Tray:
         quotas = read_quotas()
         for place, (name, data) in enumerate(files, start=1):
             said = f"File {place}" if is_hidden(names, _looks_like_dicom(data)) else name
+            if len(data) > quotas.picture_mb * 1e6:
+                self.problems.append(
+                    f"“{said}” has {len(data) / 1e6:,.4g} MB, and a picture may have {quotas.picture_mb:,g} MB here. "
+                    "Make it smaller first."
+                )
+                continue
             try:
                 picture = replace(decode(data, said), name=name)
             except (PictureError, RightsError) as error:
@@ -317,7 +324,7 @@ def _take_uploads(key: str) -> None:
         return
     tray.read |= {file.file_id for file in files}
     tray.uploads += 1
-    given = [(file.name, file.getvalue()) for file in files]
+    given = take_over(files)
     scans = [file for file in given if _looks_like_scan(file[1])]
     if are_series([data for _, data in scans]):
         get_scans().waiting = scans
@@ -389,10 +396,10 @@ def _put_slice(tray: Tray) -> None:
 
 def _take_photo() -> None:
     photo = st.session_state["camera"]
-    if photo is not None:
+    for _, data in take_over([] if photo is None else [photo]):
         tray = get_tray()
         tray.photos += 1
-        tray.take([(f"Photo {tray.photos}", photo.getvalue())], get_names())
+        tray.take([(f"Photo {tray.photos}", data)], get_names())
 
 
 def _looks_like_dicom(data: bytes) -> bool:

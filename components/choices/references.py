@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from components.session.uploaded import take_over
 from components.session.work import Place, Work
 from components.words import escape
 from explain.datasets.loose import MOST_PICTURES, Loose, LoosePicture, read_loose
@@ -113,7 +114,7 @@ def _show_field(references: References) -> None:
         given = st.session_state.get(key)
         if given:
             references.uploads += 1
-            references.waiting = [(file.name, file.getvalue()) for file in given]
+            references.waiting = take_over(given)
 
     st.caption(
         f"Give at least {FEWEST} like those the model learned from. Compare then says of a picture that it is unlike "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.access.person import do_people_log_in
 from components.collections.views import KNOWN, RUN, SENT
 from explain.collections.page_run import PageRun, sweep_page_runs
 from explain.errors import ExplainError
@@ -44,6 +45,8 @@ def describe_keeping(names: Names, keep: bool) -> str:
     where = f"They are put into CAMscope's data folder on this machine, {_NAMES[names]}"
     until = f"for {DAYS_KEPT} days after the end, or until you press Delete"
     seen = "Whoever has the address of the run can see it; nobody else."
+    if do_people_log_in():
+        seen = "Nobody but you can see them, whoever has the address of the run."
     if keep:
         return (
             f"{where}, and kept there with their maps {until}. Small copies are made of photographs, not of scans. "

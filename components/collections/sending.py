@@ -16,6 +16,7 @@ from components.collections.kept import describe_keeping
 from components.collections.uploads import read_once
 from components.maps.question import Question
 from components.session.gate import is_refused
+from components.session.uploaded import take_over
 from components.session.work import Work
 from components.words import escape
 from explain.collections.page_run import PageRun
@@ -156,7 +157,7 @@ def _take_given() -> Sending | str | None:
     files = st.file_uploader(
         "Others in their place: a zip, or a folder dropped here",
         accept_multiple_files=True,
-        key=f"explain-all-upload-{st.session_state.get(_UPLOADS, 0)}",
+        key=_name_field(),
         max_upload_size=_MOST_UPLOADED,
         help="They stay in the memory of the machine that runs CAMscope until you press “Explain all”.",
     )
@@ -165,6 +166,10 @@ def _take_given() -> Sending | str | None:
         return None
     ids = tuple(file.file_id for file in files)
     return read_once(_GIVEN, ids, lambda: list_sending([(file.name, file.getvalue()) for file in files]))
+
+
+def _name_field() -> str:
+    return f"explain-all-upload-{st.session_state.get(_UPLOADS, 0)}"
 
 
 def _begin(question: Question, sending: Sending) -> None:
@@ -192,5 +197,6 @@ def _begin(question: Question, sending: Sending) -> None:
         return PageRun.start(sending, order, names, Watch(work.tell, work.cancel), weights, keep)
 
     st.session_state[BEGINNING] = Beginning(start)
-    st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1  # an empty field, and its files are let go
+    take_over(st.session_state.get(_name_field()) or ())  # the process has them
+    st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1  # an empty field
     st.session_state.pop(_GIVEN, None)

@@ -14,6 +14,7 @@ from components.choices.one_picture import pick_one
 from components.maps.colours import CLUSTER_COLOURS
 from components.maps.question import Question
 from components.session.faults import show_faults
+from components.session.idle import find_holdings
 from components.session.work import Work
 from components.words import ARROWS, escape
 from explain.faithfulness.measured import CURVES, Curve, Measured
@@ -61,6 +62,15 @@ class _Measuring:
         if self.work is not None:
             self.work.cancel.set()
 
+    def count_bytes(self) -> int:
+        """None that count: its picture is the session's, and curves are small."""
+        return 0
+
+    def let_go(self, minutes: int) -> None:
+        """Forget what was measured, as its picture is: nobody has touched it for so many minutes."""
+        self.stop()
+        self.key, self.work = "", None  # no other question has this key
+
     def again(self) -> None:
         """Begin anew: what has been run is remembered."""
         self.stopped, self.work = False, None
@@ -100,6 +110,7 @@ def _ask(key: str) -> _Measuring:
     if measuring is None or measuring.key != key:
         _drop()
         measuring = st.session_state[_STATE] = _Measuring(key, time.monotonic())
+    find_holdings().touch(measuring)
     return measuring
 
 

@@ -24,6 +24,7 @@ from components.maps.outlined import show_areas
 from components.maps.question import Question, describe_method
 from components.maps.rows import Answered, Asked
 from components.session.faults import show_faults
+from components.session.idle import find_holdings
 from components.session.work import Work
 from components.words import describe_duration, escape, format_share
 from explain.engine.explanation import PictureExplanation, format_value
@@ -160,13 +161,24 @@ class StackRun:
             self.volume, self.base, key, self.said, earlier=dict(self.answers) or self.earlier, stopped=stopped
         )
 
+    def count_bytes(self) -> int:
+        """Memory that the maps of all slices take."""
+        answers = [*self.answers.values(), *self.earlier.values()]
+        arrays = {id(heatmap.values): heatmap.values.nbytes for answer in answers for heatmap in answer.maps.values()}
+        return sum(arrays.values())
+
+    def let_go(self, minutes: int) -> None:
+        """Forget what was answered, as its series is: nobody has touched it for so many minutes."""
+        self.stop()
+        self.answers, self.earlier, self._courses = {}, {}, (0, {})
+
     def is_over(self) -> bool:
         """Whether nothing more comes."""
         return self.stopped or (self.work is not None and self.work.wait(0))
 
     def explain(self, engine: Engine, ask: Ask, work: Work[None]) -> None:
         """Explain the slices, in a thread of its own."""
-        question, section = ask.question, ask.section
+        question, section, answers = ask.question, ask.section, self.answers
         try:
             for answer in engine.explain_stack(
                 ask.volume,
@@ -183,7 +195,7 @@ class StackRun:
                 progress=lambda share, text: work.report(text, share),
                 cancel=work.cancel,
             ):
-                self.answers[answer.index] = answer
+                answers[answer.index] = answer  # where they were let go, not among those that come after
                 if time.monotonic() - self.watched > _ALONE:
                     self.stopped = True
                     return
@@ -312,6 +324,7 @@ def _find_run(ask: Ask) -> StackRun | None:
         return None
     if run.key != ask.key:
         run = st.session_state[_RUN] = run.follow(ask.key)
+    find_holdings().touch(run)
     return run
 
 

@@ -13,7 +13,9 @@ import streamlit as st
 
 from components.browser.late_marks import Mark, Said, send_marks
 from components.choices.comparison import pick_verdicts
+from components.server.metrics import timing
 from components.session.faults import show_faults
+from components.session.idle import find_holdings
 from components.session.work import Work
 from components.words import describe_duration
 from explain.engine.explanation import PictureExplanation
@@ -82,6 +84,17 @@ class _Judging:
     entries: Mapping[str, PictureExplanation] = field(default_factory=dict)
     sentences: dict[str, str] = field(default_factory=dict)
 
+    def count_bytes(self) -> int:
+        """None that count: its pictures are the session's, and its maps the engine's."""
+        return 0
+
+    def let_go(self, minutes: int) -> None:
+        """Forget what was judged, as its pictures are: nobody has touched them for so many minutes."""
+        if self.work is not None:
+            self.work.cancel.set()
+        self.key, self.judge = "", None  # no other question has this key
+        self.found, self.entries, self.sentences = {}, {}, {}
+
     def write_sentences(self) -> dict[str, str]:
         """By picture, the sentence with what was measured of its maps; none before that is settled."""
         for digest, verdicts in self.list_settled().items():
@@ -119,6 +132,7 @@ def _put(new: _Judging) -> _Judging:
     if judging is None or (judging.key, judging.judge is None) != (new.key, new.judge is None):
         drop_verdicts()
         judging = st.session_state[_STATE] = new
+    find_holdings().touch(judging)
     return judging
 
 
@@ -232,8 +246,9 @@ def _say_chances(maps: int) -> None:
 
 def _judge(judging: _Judging, judge: Judge, work: Work[None]) -> None:
     try:
-        for digest, verdicts in judge(work):
-            judging.found = {**judging.found, digest: verdicts}
+        with timing():
+            for digest, verdicts in judge(work):
+                judging.found = {**judging.found, digest: verdicts}
     except Cancelled:
         pass
     except Exception:

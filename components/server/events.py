@@ -33,6 +33,7 @@ Reason = Literal[
     "uploads",
     "logins",
     "connections",
+    "sessions",
     "name",
     "metrics",
     "method",

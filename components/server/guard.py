@@ -38,7 +38,7 @@ from components.server.limits import Open, Rate, name_neighbourhood
 from components.server.log_in_page import WAY_BACK, build_log_in_page, check_way_back
 from components.server.login import Login, is_loopback, is_shared
 from components.server.metrics import find_metrics
-from components.server.owners import MEDIA, UPLOADS, may_have
+from components.server.owners import MEDIA, UPLOADS, count_windows_before, may_have
 from components.server.routes import LIVE, LOG_IN, METRICS, READY
 from components.server.settings import ServerSettings
 
@@ -85,6 +85,7 @@ class Guard:
         files: gives uploads at hand, by session and by file; left out, Streamlit's.
         may_have: whether a person may ask for a path; left out, by Streamlit's books.
         ended: the log-ins that are over; left out, none is before its hours are.
+        count_windows: how many windows a person had open before that of a session; left out, by Streamlit's books.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Guard:
         files: Callable[[], MutableMapping[str, Any]] | None = None,
         may_have: Callable[[Mapping[str, Any], str], bool] = may_have,
         ended: Ended | None = None,
+        count_windows: Callable[[Mapping[str, Any], str], int] = count_windows_before,
     ) -> None:
         self._app = app
         self._settings = settings
@@ -103,6 +105,7 @@ class Guard:
         self._files = files or _find_files
         self._may_have = may_have
         self._ended = ended
+        self._count_windows = count_windows
         self._base = config.get_option("server.baseUrlPath") or ""
         self._open = Open(self._settings.connections)
         self._coming: Counter[str] = Counter()  # bytes on their way, by session
@@ -181,6 +184,10 @@ class Guard:
                 raise Refused(401, "identity", "Log in first: open the first page of this server in your browser.")
             if not self._may_have(claims, came.path):
                 raise Refused(403, "owner", "This is somebody else's.")
+            if came.path.startswith(UPLOADS):
+                session = came.path.removeprefix(UPLOADS).partition("/")[0]
+                if self._count_windows(claims, session) >= self._settings.sessions_a_person:
+                    raise Refused(429, "sessions", "You have too many windows of this server open. Close one first.")
             if scope["type"] == "websocket" and "origin" not in came.headers:
                 raise Refused(403, "origin", "Only a browser's pages may connect here.")
 

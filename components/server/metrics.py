@@ -10,16 +10,18 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, get_args
 
 from components.server.events import Reason, log_event
 from components.server.watch import Figures, measure_free_memory, read_figures
 from explain import errors
+from explain.engine.admission import ASKING, Class
+from explain.engine.counted import SECONDS, Cache
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-_SECONDS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)
 _UNEXPECTED = "unexpected"  # the type of a failure that is none of `explain.errors`
 _MEGABYTES = (0.1, 1, 3, 10, 30, 100, 300, 1000)
 
@@ -46,9 +48,12 @@ class Metrics:
         self.explain_seconds = Histogram(
             "camscope_explain_seconds",
             "From a question until it is answered, waiting and all.",
+            ["class"],
             registry=self.registry,
-            buckets=_SECONDS,
+            buckets=SECONDS,
         )
+        for kind in get_args(Class):
+            self.explain_seconds.labels(kind)
         self.failures = Counter("camscope_failures", "What was refused or failed.", ["type"], registry=self.registry)
         self.sessions = Gauge("camscope_sessions", "Pages that are open.", registry=self.registry)
         self.registry.register(_Looked())
@@ -64,7 +69,8 @@ class _Looked:
     """What is looked at when somebody asks."""
 
     def collect(self) -> Iterable[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+        from prometheus_client.utils import floatToGoString
 
         figures = read_figures()
         yield GaugeMetricFamily(
@@ -76,13 +82,27 @@ class _Looked:
         passes.add_metric(["forward"], figures.forward)
         passes.add_metric(["backward"], figures.backward)
         yield passes
-        kept = GaugeMetricFamily("camscope_cache_bytes", "Bytes that the engine remembers.", labels=["kind"])
-        kept.add_metric(["captures"], figures.bytes_kept)
+        kept = GaugeMetricFamily("camscope_cache_bytes", "Bytes that the engine keeps.", labels=["kind"])
+        for name, size in figures.bytes_kept.items():
+            kept.add_metric([name], size)
         yield kept
+        hits = CounterMetricFamily("camscope_cache", "Whether what was asked for was kept.", labels=["kind", "result"])
+        for name in get_args(Cache):
+            for there in (True, False):
+                hits.add_metric([name, "hit" if there else "miss"], figures.hits.get((name, there), 0))
+        yield hits
+        yield GaugeMetricFamily(
+            "camscope_device_bytes", "Bytes of the device that hold tensors.", value=figures.device_bytes
+        )
         waiting = GaugeMetricFamily("camscope_queue_length", "Questions that wait.", labels=["class"])
         for kind, count in figures.waiting.items():
             waiting.add_metric([kind], count)
         yield waiting
+        waits = HistogramMetricFamily("camscope_wait_seconds", "Until a question began.", labels=["class"])
+        for kind, spread in figures.waits.items():
+            bounds = [*map(floatToGoString, SECONDS), "+Inf"]
+            waits.add_metric([kind], list(zip(bounds, accumulate(spread.counts), strict=True)), spread.total)
+        yield waits
         yield CounterMetricFamily(
             "camscope_turned_away", "Questions refused or given up because of others.", value=figures.turned_away
         )
@@ -114,7 +134,16 @@ def timing_question(pictures: int, methods: int) -> Iterator[None]:
         methods: that answer.
     """
     started = time.perf_counter()
+    with timing():
+        yield
+    log_event("answered", ms=round((time.perf_counter() - started) * 1000), pictures=pictures, methods=methods)
+
+
+@contextmanager
+def timing() -> Iterator[None]:
+    """Count the time that the question at hand takes, if it is answered, by what it turned out to be."""
+    started = time.perf_counter()
     yield
-    seconds = time.perf_counter() - started
-    find_metrics().explain_seconds.observe(seconds)
-    log_event("answered", ms=round(seconds * 1000), pictures=pictures, methods=methods)
+    ticket = ASKING.get()
+    kind: Class = "look" if ticket is None else ticket.turned_out
+    find_metrics().explain_seconds.labels(kind).observe(time.perf_counter() - started)

@@ -69,6 +69,19 @@ def may_have(claims: Mapping[str, Any], path: str) -> bool:
     return True
 
 
+def count_windows_before(claims: Mapping[str, Any], session: str) -> int:
+    """How many windows this person had opened before that of a session, and has open still. Who has left, as by
+    reloading, is in none of them, although Streamlit keeps the session for a while.
+    """
+    manager = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+    person, count = name_person(claims), 0
+    for info in manager.list_active_sessions() if manager is not None else ():
+        if info.session.id == session:
+            return count
+        count += person is not None and name_person(getattr(info.session, "_user_info", {})) == person
+    return 0  # it is none of those that are open: whoever asks whether it is, refuses it
+
+
 def _is_session_of(claims: Mapping[str, Any], session: str) -> bool:
     manager = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
     info = manager.get_session_info(session) if manager is not None else None

@@ -54,6 +54,14 @@ class ServerSettings(Settings):
         "By a word of that claim the role, as JSON: `viewer`, `clinician`, `trainer` or `admin`. Who has none of these "
         "words has no role, and sees nothing.",
     )
+    audit_months: int = setting(
+        72,
+        "Audit log",
+        "How many months of the audit log are kept, beside the running one.",
+        unit="months",
+        low=1,
+        high=1_200,
+    )
     upload_mb_a_session: int = setting(
         500, "Uploads of a session", "What a session may hold of uploads that were not looked at yet.", unit="MB", low=1
     )
@@ -74,6 +82,9 @@ class ServerSettings(Settings):
         "Connections",
         "How many requests and open pages an address may have at once. A clinic may be behind one address.",
         low=1,
+    )
+    sessions_a_person: int = setting(
+        10, "Windows", "How many windows of the dashboard a person who logs in may have open at once.", low=1
     )
     least_free_memory: float = setting(
         0.1, "Free memory", "The share of the memory below which a server asks for no more people.", low=0, high=1

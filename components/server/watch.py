@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from explain.engine.admission import Kind
+from explain.engine.counted import Cache, Spread
 from explain.volumes.bounds import find_free_memory
 
 
@@ -19,16 +21,22 @@ class Figures:
     Attributes:
         forward: pictures sent through networks since it was started.
         backward: classes sent back.
-        bytes_kept: of what it remembers.
+        hits: how often what it keeps was there, and was not, by its kind.
+        bytes_kept: of what it keeps, by its kind.
+        device_bytes: of the device that hold tensors.
         waiting: questions in the queue, by their kind.
+        waits: how long questions waited before they began, by their kind.
         most_waiting: at which the queue is full; 0 where there is none.
         turned_away: questions that were refused or given up because of others.
     """
 
     forward: int = 0
     backward: int = 0
-    bytes_kept: int = 0
-    waiting: Mapping[str, int] = field(default_factory=dict)
+    hits: Mapping[tuple[Cache, bool], int] = field(default_factory=dict)
+    bytes_kept: Mapping[Cache, int] = field(default_factory=dict)
+    device_bytes: int = 0
+    waiting: Mapping[Kind, int] = field(default_factory=dict)
+    waits: Mapping[Kind, Spread] = field(default_factory=dict)
     most_waiting: int = 0
     turned_away: int = 0
 

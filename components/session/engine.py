@@ -33,6 +33,7 @@ from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.admission import ASKING
 from explain.errors import ExplainError
+from explain.networks.device import measure_half
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
@@ -67,29 +68,35 @@ def _look_at_engine() -> Figures | None:
             return _look_elsewhere(cast("EngineClient", engine))
     except Exception:  # the page says why
         return None
-    admission = engine.admission
+    admission, counted = engine.admission, engine.read_counted()
     return Figures(
-        engine.passes.forward,
-        engine.passes.backward,
-        engine.bytes_kept,
-        admission.count_waiting(),
-        admission.quotas.queue_length,
-        admission.refused,
+        forward=engine.passes.forward,
+        backward=engine.passes.backward,
+        hits=counted.hits,
+        bytes_kept=counted.bytes_kept,
+        device_bytes=counted.device_bytes,
+        waiting=admission.count_waiting(),
+        waits=admission.line.read_waits(),
+        most_waiting=admission.quotas.queue_length,
+        turned_away=admission.refused,
     )
 
 
 def _look_elsewhere(engine: EngineClient) -> Figures:
-    told = engine.describe()
-    forward, backward = map(int, told["passes"])
-    waiting = {str(kind): int(count) for kind, count in told["waiting"].items()}
-    return Figures(
-        forward, backward, int(told["bytes_kept"]), waiting, int(told["most_waiting"]), int(told["turned_away"])
-    )
+    return Figures(**engine.describe()["figures"])
 
 
 def is_elsewhere() -> bool:
     """Whether the engine is another process's, so that what needs networks here cannot be done."""
     return read_server_settings().engine is not None
+
+
+def find_half_speed() -> float:
+    """How fast networks are in half precision where they run; see `measure_half`."""
+    engine = start_engine().result()
+    if is_elsewhere():
+        return cast("EngineClient", engine).half_speed
+    return measure_half(engine.device)
 
 
 def needs_own_engine() -> bool:

@@ -12,18 +12,22 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from components.access.log_ins import End, find_log_ins
 from components.access.person import Person, do_people_log_in, find_person
 from components.server.events import log_event
+from components.server.metrics import find_metrics
+from components.server.owners import count_windows_before
 from components.server.settings import read_server_settings
 from components.session.faults import show_faults
 from explain.rights import Right, acting_for, describe_missing, may, record
 
 _AT = "access-page"  # of the session's state: the page that was drawn last
 _LEAVING = "access-leaving"
+_WAITING = "access-waiting"  # there was no place for this window when it was opened
 _LOOK_AGAIN = 60.0  # seconds
+_LOOK_FOR_PLACE = 5.0
 
 
 def check_in() -> None:
-    """Draw nothing for who has no role or whose log-in is over, which frees what their session holds; for the others
-    say who they are. Call it first on every page; where nobody logs in, it does nothing.
+    """Draw nothing for who has no role, has too many windows open, or whose log-in is over, which frees what their
+    session holds; for the others say who they are. Call it first on every page; where nobody logs in, it does nothing.
     """
     if not do_people_log_in():
         return
@@ -37,9 +41,12 @@ def check_in() -> None:
     end = log_ins.press(person.claims) if turned else log_ins.find_end(person.claims)
     if end is not None or st.session_state.get(_LEAVING):
         _leave(person, end)
-    st.session_state[_AT] = page
     if person.role is None:
         _say_no_role(person)
+    if fresh and not _has_place(person):  # who had one keeps it, with all that is chosen, when the line drops
+        _say_too_many()
+    st.session_state[_AT] = page
+    st.session_state.pop(_WAITING, None)
     if fresh:
         record("page opened")
     with st.sidebar:
@@ -59,10 +66,47 @@ def is_refused(right: Right) -> bool:
 @show_faults
 def _look_again() -> None:
     """Streamlit draws this now and then by itself, and a log-in that is over ends then, if nobody presses anything."""
+    _find_who_stays()
+
+
+def _has_place(person: Person) -> bool:
+    """Whether this window is among the first that a person has open, of as many as they may."""
+    context = get_script_run_ctx()
+    before = 0 if context is None else count_windows_before(person.claims, context.session_id)
+    return before < read_server_settings().sessions_a_person
+
+
+def _say_too_many() -> NoReturn:
+    if _WAITING not in st.session_state:
+        st.session_state[_WAITING] = True
+        find_metrics().refused.labels("sessions").inc()
+        log_event("refused", reason="sessions")
+    most = read_server_settings().sessions_a_person
+    st.title("CAMscope", anchor=False)
+    st.warning(
+        f"You have {most} windows of CAMscope open already, as many as one person may have here. Close one that you do "
+        "not need: this one then goes on by itself within seconds.",
+        icon=":material/tab_close:",
+    )
+    _offer_way_out("secondary")
+    _await_place()
+    st.stop()
+
+
+@st.fragment(run_every=_LOOK_FOR_PLACE)
+@show_faults
+def _await_place() -> None:
+    if _has_place(_find_who_stays()):
+        st.rerun()
+
+
+def _find_who_stays() -> Person:
+    """Whose window this is; if their log-in is over meanwhile, it ends here."""
     person = find_person()
     end = None if person is None else find_log_ins().find_end(person.claims)
     if person is None or end is not None:
         _leave(person, end)
+    return person
 
 
 def _leave(person: Person | None, end: End | None) -> NoReturn:

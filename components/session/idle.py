@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -19,17 +20,21 @@ from weakref import ReferenceType, ref
 from components.server.login import is_shared, read_login
 from components.server.settings import read_server_settings
 from components.server.watch import find_memory
+from components.session.reconnect import draw_again, end_lost_sessions
+from components.session.work import find_session
 from explain.engine.quotas import Quotas, read_quotas
 from explain.volumes.bounds import find_free_memory
 
 _LOOK_AGAIN = 20.0  # seconds
+
+_log = logging.getLogger(__name__)
 
 
 class Held(Protocol):
     """Something large in a session's state."""
 
     def count_bytes(self) -> int:
-        """Memory that it takes."""
+        """Memory that it takes; 0 also for what is only made of something else that is held, and goes with it."""
 
     def let_go(self, minutes: int) -> None:
         """Give it back, and remember to say so. Nobody has touched it for so many minutes."""
@@ -49,12 +54,15 @@ class Holdings:
         self._allowed = int(quotas.decoded_share * memory)
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: dict[int, tuple[ReferenceType[Held], float]] = {}
+        self._held: dict[int, tuple[ReferenceType[Held], str]] = {}  # with whose it is
+        self._touched: dict[str, float] = {}  # by whom, when they used anything of theirs last
 
     def touch(self, held: Held) -> None:
-        """Somebody uses it now."""
+        """Its session uses it now, which counts for all that the session holds."""
+        owner = find_session() or f"no session's {id(held)}"
         with self._lock:
-            self._held[id(held)] = ref(held), self._clock()
+            self._held[id(held)] = ref(held), owner
+            self._touched[owner] = self._clock()
 
     def has_room(self, more: int) -> bool:
         """Whether all sessions together may hold so many bytes more."""
@@ -62,19 +70,28 @@ class Holdings:
             there = [held() for held, _ in self._held.values()]
         return sum(held.count_bytes() for held in there if held is not None) + more <= self._allowed
 
-    def let_go(self) -> bool:
-        """Let go what nobody has touched for long; whether anything became free, by this or by sessions that ended."""
-        freed = False
+    def let_go(self) -> tuple[bool, set[str]]:
+        """Let go what nobody has touched for long. Whether anything became free, by this or by sessions that ended; and
+        the sessions whose pages show more than they have.
+        """
+        poorer = set()
         with self._lock:
-            now, patience = self._clock(), self._quotas.idle_pictures_seconds
-            for key, (reference, touched) in list(self._held.items()):
-                held = reference()
-                if held is None or now - touched >= patience:
+            now, before = self._clock(), len(self._held)
+            for owner, when in self._touched.items():
+                if now - when < self._quotas.idle_pictures_seconds:
+                    continue
+                theirs = {key: reference() for key, (reference, whose) in self._held.items() if whose == owner}
+                there = [held for held in theirs.values() if held is not None]
+                if any([held.count_bytes() for held in there]):
+                    poorer.add(owner)
+                    for held in there:
+                        held.let_go(round((now - when) / 60))
+                for key in theirs:
                     del self._held[key]
-                    freed = True
-                if held is not None and now - touched >= patience:
-                    held.let_go(round((now - touched) / 60))
-        return freed
+            self._held = {key: one for key, one in self._held.items() if one[0]() is not None}
+            owners = {owner for _, owner in self._held.values()}
+            self._touched = {owner: when for owner, when in self._touched.items() if owner in owners}
+            return len(self._held) < before, poorer
 
 
 @cache
@@ -84,23 +101,35 @@ def find_holdings() -> Holdings:
 
 
 def start_letting_go(forget_unused: Callable[[float], int]) -> None:
-    """On a server that others use, look now and then for what is held in vain.
+    """Look now and then for what is held in vain: sessions whose browser does not come back, and, on a server that
+    others use, what is not used.
 
     Args:
         forget_unused: lets the engine forget what it has not used for so many seconds; gives back how many bytes.
     """
     settings = read_server_settings()
-    if is_shared(settings, read_login(settings)):
-        threading.Thread(target=_let_go_for_ever, args=(forget_unused,), daemon=True).start()
+    shared = is_shared(settings, read_login(settings))
+    threading.Thread(target=_let_go_for_ever, args=(forget_unused if shared else None,), daemon=True).start()
 
 
-def _let_go_for_ever(forget_unused: Callable[[float], int]) -> None:
+def _let_go_for_ever(forget_unused: Callable[[float], int] | None) -> None:
     quotas = read_quotas()
     pause = min(_LOOK_AGAIN, quotas.idle_pictures_seconds / 2, quotas.idle_captures_seconds / 2)
     while True:
         time.sleep(pause)
-        freed = find_holdings().let_go()
-        if forget_unused(quotas.idle_captures_seconds) or freed:
-            gc.collect()
-            with suppress(OSError, AttributeError):  # not glibc
-                ctypes.CDLL("libc.so.6").malloc_trim(0)  # it keeps what is free to itself else
+        try:
+            _let_go(forget_unused, quotas.idle_captures_seconds)
+        except Exception:  # the next look may do better, and must come
+            _log.exception("What nobody uses could not be let go")
+
+
+def _let_go(forget_unused: Callable[[float], int] | None, captures_seconds: float) -> None:
+    freed = end_lost_sessions()
+    if forget_unused is not None:
+        less, poorer = find_holdings().let_go()
+        draw_again(poorer)
+        freed |= less | (forget_unused(captures_seconds) > 0)
+    if freed:
+        gc.collect()
+        with suppress(OSError, AttributeError):  # not glibc
+            ctypes.CDLL("libc.so.6").malloc_trim(0)  # it keeps what is free to itself else

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
+
+from components.server.login import is_shared, read_login
+from components.server.settings import read_server_settings
+from explain.engine.quotas import read_quotas
 
 SECONDS_KEPT = 15 * 60
 """A lid is closed, a train goes through a tunnel, a proxy gives up: Streamlit's own two minutes are over by then, and
@@ -24,15 +30,58 @@ def keep_sessions() -> bool:
     Returns:
         Whether that could be done.
     """
-    if not runtime.exists():
-        return False
-    manager = getattr(runtime.get_instance(), "_session_mgr", None)
+    manager = _find_manager()
     storage = getattr(manager, "_session_storage", None)
     if not isinstance(storage, MemorySessionStorage):
-        _log.warning("Streamlit keeps its sessions elsewhere now: those without a browser are given up as it sees fit")
+        if runtime.exists():
+            _log.warning(
+                "Streamlit keeps its sessions elsewhere now: those without a browser are given up as it sees fit"
+            )
         return False
-    longer = MemorySessionStorage(_SESSIONS_KEPT, SECONDS_KEPT)
+    longer = MemorySessionStorage(_SESSIONS_KEPT, _find_patience())
     for waiting in storage.list():
         longer.save(waiting)
-    manager._session_storage = longer  # type: ignore[union-attr]
+    manager._session_storage = longer
     return True
+
+
+def end_lost_sessions() -> bool:
+    """End the sessions whose browser has not come back in time. Streamlit hides them then, and goes on holding them until
+    another session needs the room.
+
+    Returns:
+        Whether there were any.
+    """
+    manager = _find_manager()
+    storage = getattr(manager, "_session_storage", None)
+    if not isinstance(storage, MemorySessionStorage):
+        return False
+    with manager._storage_lock:  # nobody comes back to one meanwhile
+        lost = storage._cache.expire()  # type: ignore[attr-defined]
+    for _, info in lost:
+        info.session.shutdown()
+    return bool(lost)
+
+
+def draw_again(sessions: Iterable[str]) -> None:
+    """Have the pages of some sessions made anew, so that they show what there is. What was shown before is in
+    Streamlit's hands as long as the page stands: pictures, downloads, and all that parts which run by themselves know.
+    One without a browser has no page, and ends soon.
+    """
+    manager = _find_manager()
+    for session in sessions:
+        info = manager.get_active_session_info(session) if manager is not None else None
+        if info is not None:
+            info.session.request_rerun(info.session._client_state)
+
+
+def _find_manager() -> Any:
+    """Streamlit's manager of sessions; None where there is none."""
+    return getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+
+
+def _find_patience() -> int:
+    """Seconds that a session waits: on a server that others use no longer than its pictures would."""
+    settings = read_server_settings()
+    shared = is_shared(settings, read_login(settings))
+    return min(SECONDS_KEPT, int(read_quotas().idle_pictures_seconds)) if shared else SECONDS_KEPT

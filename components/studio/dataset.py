@@ -14,6 +14,7 @@ import streamlit as st
 from components.browser.cards import Card, Frame, cards
 from components.choices.pictures import make_thumbnail
 from components.choices.view import pick_one
+from components.session.uploaded import take_over
 from components.session.work import Place, Work, go_on, is_stopped
 from components.studio.groups import pick_groups
 from components.words import escape
@@ -245,7 +246,7 @@ def _pick_folder(by_class: bool) -> Given | None:
         if files:
             pile.uploads += 1
             name = files[0].name.replace("\\", "/").partition("/")[0]
-            pile.folder = Upload(pile.uploads, name, [(file.name, file.getvalue()) for file in files])
+            pile.folder = Upload(pile.uploads, name, take_over(files))
 
     if pile.folder is None:
         st.file_uploader(
@@ -275,7 +276,7 @@ def _pick_zip(by_class: bool) -> Given | None:
         file = st.session_state[key]
         if file is not None:
             pile.uploads += 1
-            pile.archive = Upload(pile.uploads, file.name, [(file.name, file.getvalue())])
+            pile.archive = Upload(pile.uploads, file.name, take_over([file]))
 
     if pile.archive is None:
         st.file_uploader(
@@ -310,6 +311,8 @@ def _pick_classes() -> Given | None:
     def add() -> None:
         files = st.session_state[files_key]
         pile.refusal = pile.add_class(st.session_state[name_key], [(file.name, file.getvalue()) for file in files])
+        if pile.refusal is None:
+            take_over(files)
 
     with st.container(border=True):
         st.text_input(

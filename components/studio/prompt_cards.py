@@ -7,26 +7,40 @@ from typing import Any
 
 import streamlit as st
 
+from components.access.person import do_people_log_in
 from components.choices.chosen_model import ModelChoice, get_choice, use_choice
 from components.choices.model import describe_prompts
 from components.session.front_door import link_to_page
+from components.session.gate import is_refused
 from components.words import escape
 from explain.errors import ExplainError
 from explain.models.judged import say_limits
-from explain.models.prompt_library import PromptCard, delete_prompts, encode_card, encode_prompts, list_prompts
+from explain.models.prompt_library import (
+    PromptCard,
+    delete_prompts,
+    encode_card,
+    encode_prompts,
+    list_prompts,
+    take_prompts,
+)
 from explain.rights import for_actor
 from explain.training.recipe import PromptRecipe
 from explain.training.run import TrainingRun, find_runs_of
 
-_PROBLEM = "prompts-problem"
+_PROBLEM, _TAKEN, _UPLOADS = "prompts-problem", "prompts-taken", "prompts-uploads"
 _ENTER = {"deep": "at every block", "shallow": "at the first block", "last": "at the last block"}
 
 
 def show_library() -> None:
     """A card for each set of prompts; where there is none, the way to the page that makes them."""
-    problem = st.session_state.pop(_PROBLEM, None)
+    if is_refused("prompts"):
+        return
+    problem, taken = (st.session_state.pop(name, None) for name in (_PROBLEM, _TAKEN))
     if problem:
-        st.error(problem, icon=":material/error:")
+        st.error(escape(problem), icon=":material/error:")
+    if taken:
+        st.success(f"“{taken}” is among your prompts now.", icon=":material/check:")
+    _offer_to_take()
     trained = list_prompts()
     if not trained:
         st.markdown("None yet. Prompts teach a frozen vision transformer to tell your own classes apart.")
@@ -35,6 +49,31 @@ def show_library() -> None:
     for card in trained:
         with st.expander(f"**{card.name}** · {escape(describe_prompts(card))}", width=1100, key=f"card-{card.name}"):
             _show_card(card)
+
+
+def _offer_to_take() -> None:
+    """Take in prompts that somebody took along elsewhere."""
+    number = st.session_state.setdefault(_UPLOADS, 0)
+    with st.popover("From a file", icon=":material/upload_file:", key="prompts-take"):
+        st.file_uploader(
+            "Prompts that were taken along elsewhere",
+            key=f"prompts-file-{number}",
+            type=["safetensors"],
+            on_change=_take,
+            args=(f"prompts-file-{number}",),
+            help="The file that the button “Prompts” of a card gives, here or on another CAMscope.",
+        )
+
+
+def _take(key: str) -> None:
+    given = st.session_state.get(key)
+    if given is None:
+        return
+    st.session_state[_UPLOADS] += 1  # the field is empty again
+    try:
+        st.session_state[_TAKEN] = take_prompts(given.getvalue()).name
+    except ExplainError as error:
+        st.session_state[_PROBLEM] = str(error)
 
 
 def _show_card(card: PromptCard) -> None:
@@ -56,9 +95,8 @@ def _show_card(card: PromptCard) -> None:
         )
         offer_files(card.name, f"card-{card.name}")
         with st.popover("Delete", icon=":material/delete:", key=f"card-delete-{card.name}"):
-            st.markdown(
-                f"**{card.name}** will be gone for everyone who uses this CAMscope, and cannot be brought back."
-            )
+            others = "" if do_people_log_in() else " for everyone who uses this CAMscope"
+            st.markdown(f"**{card.name}** will be gone{others}, and cannot be brought back.")
             runs = find_runs_of(card)
             with_runs = bool(runs) and st.checkbox(
                 "Its training and the pictures it learnt from as well",

@@ -9,7 +9,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,19 +26,31 @@ from explain.errors import ExplainError
 from explain.pictures.naming import Names
 from explain.progress import Watch
 from explain.rights import need, record
-from explain.storage import data_folder, find_data_folder, list_data_folders, make_folder, write_atomically
+from explain.storage import (
+    data_folder,
+    find_data_folder,
+    find_shared_folder,
+    list_data_folders,
+    make_folder,
+    write_atomically,
+)
 from explain.training.detached import LOCK, delete, is_token, launch, make_token, sweep
-from explain.training.process_lock import is_locked
+from explain.training.process_lock import is_locked, take_lock
 
 Phase = Literal["explaining", "stopping", "done", "failed", "cancelled", "interrupted"]
 _FINAL = ("done", "failed", "cancelled")
 """The phases that a run's process says itself when it ends; an interrupted one could not."""
 
 FOLDER = "explained"
-"""In the data folder: where runs lie that pages began. Nobody lists them: each is known to whoever has its token."""
+"""In the data folder: where runs lie that pages began. Nobody lists them: each is known to whoever has its token, and
+where people log in, to who began it alone.
+"""
 
 MOST_AT_ONCE = 2
 """Such runs on one machine: each holds a model of its own."""
+
+_STARTING = "starting"
+"""The file in a run's folder that the dashboard holds until the run's process has its own lock."""
 
 _LENGTH = 4096
 _LONGEST_SAID = 600  # characters, each of which may take six bytes
@@ -120,7 +132,7 @@ class PageRun:
     """A run, known by its token. Holds no state: everything is read from its folder.
 
     Attributes:
-        token: random; whoever knows it may see and steer the run.
+        token: random; whoever knows it may see and steer the run, of those who have the data folder that it is in.
         folder: everything about it; in it the pictures, the model's file, what was asked, the pulse, a lock that its
             process holds, and an empty file that says it is to stop, which even a full disk has room for.
         result: the folder of the run itself, as `collect` leaves one.
@@ -167,23 +179,18 @@ class PageRun:
         place = data_folder() / FOLDER
         make_folder(place)
         sweep_page_runs()
-        at_work = [is_locked(folder / LOCK) for home in list_data_folders() for folder in (home / FOLDER).glob("*")]
-        if sum(at_work) >= MOST_AT_ONCE:
-            raise ExplainError(
-                f"{MOST_AT_ONCE} collections are being explained on this machine already. Wait until one is over."
-            )
         run = cls(make_token())
         try:
-            make_folder(run.folder)
-            pack(sending, names, run.pictures, watch)
-            if weights is not None:
-                write_atomically(run._weights, weights)
-            places = {"source": run.pictures, "out": run.result.path, "names": "shown"}  # those that were to be hidden
-            order = order.model_copy(update={**places, "model_file": None if weights is None else run._weights})
-            write_atomically(run._errand, Errand(order=order, keep=keep).model_dump_json().encode())
-            Pulse().write(run.pulse)
-            watch.stop_if_cancelled()
-            run._launch()
+            with _holding_place(run.folder):
+                pack(sending, names, run.pictures, watch)
+                if weights is not None:
+                    write_atomically(run._weights, weights)
+                paths = {"source": run.pictures, "out": run.result.path, "names": "shown"}  # those that were hidden
+                order = order.model_copy(update={**paths, "model_file": None if weights is None else run._weights})
+                write_atomically(run._errand, Errand(order=order, keep=keep).model_dump_json().encode())
+                Pulse().write(run.pulse)
+                watch.stop_if_cancelled()
+                run._launch()
         except BaseException:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
@@ -229,7 +236,7 @@ class PageRun:
         """Take up a run that was stopped, failed or was interrupted.
 
         Raises:
-            ExplainError: its pictures were not kept, or no process can be started.
+            ExplainError: its pictures were not kept, others are at work, or no process can be started.
             RightsError: whoever acts may begin no run.
         """
         need("collections")
@@ -237,9 +244,10 @@ class PageRun:
             return
         if not self.pictures.exists():
             raise ExplainError("Its pictures were not kept, so it cannot go on. Give them again.")
-        self.cancelling.unlink(missing_ok=True)
-        Pulse().write(self.pulse)  # it is over no longer
-        self._launch()
+        with _holding_place(self.folder):
+            self.cancelling.unlink(missing_ok=True)
+            Pulse().write(self.pulse)  # it is over no longer
+            self._launch()
 
     def delete(self) -> None:
         """Delete all that is kept of it: pictures, maps and address.
@@ -265,6 +273,34 @@ class PageRun:
 
     def _launch(self) -> None:
         launch("explain.collections.page_worker", self.folder, "The run", lambda: self.state().phase in _FINAL)
+
+
+@contextlib.contextmanager
+def _holding_place(folder: Path) -> Iterator[None]:
+    """Hold one of the places that this machine has for runs, until the run's own process is there to hold it. Whoever
+    counts them lets nobody else count meanwhile: two who come at once do not both find the last one free.
+
+    Args:
+        folder: of the run; made if missing.
+
+    Raises:
+        ExplainError: others are at work, or this very run is being begun.
+    """
+    counting = take_lock(find_shared_folder() / f"{FOLDER}.lock")
+    if counting is None:
+        raise ExplainError("Others begin collections at this very moment. Try again.")
+    with counting:
+        folders = [run for home in list_data_folders() for run in (home / FOLDER).glob("*")]
+        if sum(is_locked(run / LOCK) or is_locked(run / _STARTING) for run in folders) >= MOST_AT_ONCE:
+            raise ExplainError(
+                f"{MOST_AT_ONCE} collections are being explained on this machine already. Wait until one is over."
+            )
+        make_folder(folder)
+        holding = take_lock(folder / _STARTING)
+    if holding is None:
+        raise ExplainError("This collection is being begun already.")
+    with holding:
+        yield
 
 
 def open_page_runs(tokens: Sequence[str]) -> list[Run]:

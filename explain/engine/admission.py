@@ -26,18 +26,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from explain.engine.counted import Spread
 from explain.engine.quotas import Quotas
 from explain.errors import Busy, Cancelled
 from explain.passes.count import Passes
 
 Kind = Literal["look", "long", "batch"]
+Class = Literal["touch", "look", "long", "batch"]
 
 LONG_AFTER = 1.0
 """Seconds of the device after which a question is long."""
 
-_RANKS = {"look": 0, "long": 1, "batch": 2}
+_RANKS: dict[Kind, int] = {"look": 0, "long": 1, "batch": 2}
 _OVER_QUOTA = 3
 _SHARE = 8
 _QUANTUM = 1.0  # seconds
@@ -78,6 +80,16 @@ class Ticket:
     since: float = 0.0  # when it began to wait, or to run
     guess: float = _GUESS
     go: threading.Event = field(default_factory=threading.Event)  # its turn has come
+
+    @property
+    def kind_by_now(self) -> Kind:
+        """What it is, by the time that it took so far."""
+        return "long" if self.kind == "look" and self.used > LONG_AFTER else self.kind
+
+    @property
+    def turned_out(self) -> Class:
+        """What it was, once it is answered."""
+        return self.kind_by_now if self.turns else "touch"
 
     def describe_wait(self) -> str:
         """Its place in the queue and how long that may take, as a phrase; empty where it does not wait."""
@@ -124,11 +136,17 @@ class Line:
         self._pace = _GUESS
         self._given = 0
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
+        self._waits: dict[Kind, Spread] = {kind: Spread() for kind in get_args(Kind)}
 
-    def count_waiting(self) -> dict[str, int]:
+    def read_waits(self) -> dict[Kind, Spread]:
+        """How long questions waited before they began, by what they said they were."""
+        with self._lock:
+            return {kind: spread.copy() for kind, spread in self._waits.items()}
+
+    def count_waiting(self) -> dict[Kind, int]:
         """How many questions wait, by their kind."""
         with self._lock:
-            kinds: list[str] = [one.kind for one in self.waiting]
+            kinds = [one.kind for one in self.waiting]
         return {kind: kinds.count(kind) for kind in _RANKS}
 
     def request(self, ticket: Ticket, now: float) -> bool:
@@ -204,6 +222,7 @@ class Line:
         ticket.since, ticket.line = now, None
         if not ticket.turns:
             ticket.begun = now
+            self._waits[ticket.kind].add(now - ticket.asked)
         self.running.append(ticket)
         account = self._find_account(ticket.session, now)
         self._time = max(self._time, account.had)
@@ -211,7 +230,7 @@ class Line:
         ticket.go.set()
 
     def _order(self, ticket: Ticket, now: float) -> tuple[float, ...]:
-        kind = "long" if ticket.kind == "look" and ticket.used > LONG_AFTER else ticket.kind
+        kind = ticket.kind_by_now
         account = self._find_account(ticket.session, now)
         # Of long ones each goes on for a while: if all went on by turns, all would be ready last.
         had = account.had if kind == "look" else account.had // _QUANTUM
@@ -266,7 +285,7 @@ class Admission:
                 self._line = Line(self.quotas.slots or self._count_slots(), self.quotas, self._clock)
             return self._line
 
-    def count_waiting(self) -> dict[str, int]:
+    def count_waiting(self) -> dict[Kind, int]:
         """How many questions wait, by their kind."""
         return self.line.count_waiting()
 

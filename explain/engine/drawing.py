@@ -117,6 +117,7 @@ def _see_map(machine: Machine, sight: Sight, seen: Seen, question: Question, job
         heatmap = seen.maps.get(key)
         spent = Passes()
         remembered = heatmap is not None
+        machine.hits.count("maps", remembered)
         if heatmap is None:
             capture = make_capture(machine, sight, seen, question, job)
             if capture.runner is not None:

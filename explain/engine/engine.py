@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args
 
 from explain.bundled.models import FIRST_MODEL
 from explain.engine.channels import ChannelMeter
+from explain.engine.counted import Cache, Counted
 from explain.engine.drawing import Job, make_capture
 from explain.engine.effects import Remover
 from explain.engine.explainer import Explainer
@@ -41,7 +42,7 @@ from explain.methods import Method, Settings, get_method
 from explain.models.loaded import LoadedModel
 from explain.models.own_module import Labels, hand_over, load_own, name_modules
 from explain.models.request import ModelRequest, name_model
-from explain.networks.device import Precision, measure_half
+from explain.networks.device import Precision, measure_memory
 from explain.networks.meaning import Outputs
 from explain.passes.capture import LayerCapture
 from explain.passes.count import Passes
@@ -124,6 +125,11 @@ class Engine:
         """Bytes kept of pictures already seen."""
         return self._memory.bytes_kept
 
+    def read_counted(self) -> Counted:
+        """What is counted of its memory, for whoever watches a server."""
+        kept: dict[Cache, int] = {"captures": self.bytes_kept, "models": self._machine.shelf.bytes_kept}
+        return Counted(self._machine.hits.read(), kept, measure_memory(self.device))
+
     @property
     def device(self) -> str:
         """The torch device that models run on.
@@ -137,11 +143,6 @@ class Engine:
     def description(self) -> str:
         """Where models run and in which precision, in a short phrase."""
         return self._machine.description
-
-    @property
-    def half_speed(self) -> float:
-        """How fast networks are in half precision; see `measure_half`."""
-        return measure_half(self.device)
 
     @property
     def batch(self) -> int:

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from explain.engine.admission import Admission
+from explain.engine.counted import Hits
 from explain.engine.quotas import read_quotas
 from explain.engine.shelf import Shelf
 from explain.engine.sight import Sight
@@ -52,6 +53,7 @@ class Machine:
         precision: of the networks' arithmetic.
         shelf: the models.
         admission: who runs one next.
+        hits: how often what is kept was there.
 
     Raises:
         ExplainError: the environment asks for something that does not exist.
@@ -63,7 +65,8 @@ class Machine:
         chosen = read_device_settings()
         self._device_name = device or chosen.device
         self.precision: Precision = precision or chosen.precision
-        self.shelf = Shelf(model_bytes, lambda: self.device)
+        self.hits = Hits()
+        self.shelf = Shelf(model_bytes, lambda: self.device, self.hits)
         self.admission = Admission(read_quotas(), self._count_slots)
         self._forget = forget
         self._lock = threading.Lock()

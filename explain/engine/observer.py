@@ -122,6 +122,7 @@ class Observer:
             ExplainError: the network cannot look at this picture at all.
         """
         kept = self._knows_all(sight, question)
+        self._machine.hits.count("captures", kept)
         with self._machine.turn(sight.loaded, kept), self._memory.keeping_account(sight):
             watch.stop_if_cancelled()
             failed: dict[str, str] = {}

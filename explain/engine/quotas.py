@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from explain.pictures.bounds import MAX_BYTES
 from explain.settings import Settings, read_environment, setting
 
 
@@ -29,6 +30,9 @@ class Quotas(Settings):
     )
     decoded_share: float = setting(0.4, "Pixels of all sessions", "Of this machine's memory, 0…1.", low=0.001, high=1.0)
     pictures: int = setting(24, "Pictures of a session", "How many may be at hand.", low=1, high=10_000)
+    picture_mb: float = setting(
+        MAX_BYTES / 1e6, "A picture", "How large the file of one may be.", unit="MB", low=0.001, high=MAX_BYTES / 1e6
+    )
     idle_captures_seconds: float = setting(
         600.0, "Captures kept", "How long what a network saw is kept unused.", unit="s", low=1, high=604_800
     )

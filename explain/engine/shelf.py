@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from explain.engine.counted import Hits
 from explain.networks.device import attempt, move, release_memory
 from explain.rights import need
 
@@ -43,11 +44,13 @@ class Shelf:
     Args:
         bytes_allowed: how much the weights of all models may take. The newest always stays, and so does what is in use.
         find_device: where models run.
+        hits: told whether a model that was asked for was there; left out, nobody is.
     """
 
-    def __init__(self, bytes_allowed: int, find_device: Callable[[], str]):
+    def __init__(self, bytes_allowed: int, find_device: Callable[[], str], hits: Hits | None = None):
         self._bytes_allowed = bytes_allowed
         self._find_device = find_device
+        self._hits = hits or Hits()
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         # Locks live as long as anyone holds on to them.
@@ -85,6 +88,7 @@ class Shelf:
             loading = self._loading.setdefault(request, threading.RLock())
         with loading:
             found = self._find(request)
+            self._hits.count("models", found is not None)
             if found is None:
                 # Weights made in a caller's inference mode could never be part of a graph.
                 with torch.inference_mode(False):

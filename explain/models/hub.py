@@ -18,6 +18,7 @@ from explain.models.labels import imagenet_labels, number_classes
 from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import override_preprocessing
 from explain.models.request import ModelRequest
+from explain.rights import need
 
 # Read once, when huggingface_hub is first imported.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -84,6 +85,7 @@ def load_from_hub(request: ModelRequest) -> LoadedModel:
     Raises:
         ModelError: there is no such classifier, it is not published as safetensors, the hub is out of reach, or the
             model cannot be built with the request's settings.
+        RightsError: it has to be fetched, and whoever acts may have nothing fetched.
     """
     name = request.name
     if "/" in name:
@@ -205,6 +207,8 @@ def _give_up_early(name: str) -> None:
 
 
 def _require_hub(name: str) -> None:
+    """Refuse what would have to be fetched and cannot be, or not for who acts: what is here already is everybody's."""
+    need("models")
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE or not _reach_hub(constants.ENDPOINT):

@@ -169,6 +169,22 @@ class Library(Generic[Card]):
         except OSError:
             raise self.refuse_unknown(name) from None
 
+    def read_given(self, data: bytes) -> tuple[Card, dict[str, Tensor]]:
+        """The card and the tensors in a file that `encode` gave, here or elsewhere.
+
+        Raises:
+            ModelError: it is no such file, or is damaged.
+            RightsError: whoever acts may keep nothing.
+        """
+        need("prompts")
+        try:
+            card = parse_card(read_metadata(data).get(_CARD), self.card)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"This is no file of {self.folder} that CAMscope wrote: {error}. Choose one taken along there."
+            ) from None
+        return card, read_checkpoint(data, f"{self.folder}:{card.model_dump()['name']}")
+
     def delete(self, name: str) -> None:
         """Forget the thing of that name.
 
@@ -213,12 +229,19 @@ def read_kept_card(path: Path, kind: type[Card]) -> Card:
         OSError: the file cannot be read.
         ValueError: there is no card, or it is not this file's.
     """
-    text = read_metadata(path).get(_CARD)
+    # A copy under another name is that thing under that name.
+    return parse_card(read_metadata(path).get(_CARD), kind).model_copy(update={"name": path.stem})
+
+
+def parse_card(text: str | None, kind: type[Card]) -> Card:
+    """The card that stands in a file's header.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
     if text is None:
         raise ValueError("there is no card in the header")
     try:
-        card = kind.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise ValueError(f"the card is damaged ({error.error_count()} faults)") from None
-    # A copy under another name is that thing under that name.
-    return card.model_copy(update={"name": path.stem})

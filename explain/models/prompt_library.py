@@ -21,6 +21,7 @@ from explain.models.library import LONGEST_NAME, NAME, Library, Sentences
 from explain.models.request import ModelRequest
 from explain.models.settings_beside import complete_request
 from explain.networks.prompt_variant import TENSORS, Variant
+from explain.rights import need
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -163,13 +164,47 @@ def read_prompts(name: str) -> tuple[PromptCard, dict[str, Tensor], dict[str, Te
         ModelError: there are none, or their file is damaged.
     """
     card = read_card(name)
-    everything = _LIBRARY.read_tensors(name)
-    own = {key: everything[key] for key in TENSORS if key in everything}
+    own, backbone = _part(_LIBRARY.read_tensors(name))
     _check_tensors(own, card, name)
     if _compute_digest(own, card.backbone_fingerprint) != card.digest:
         raise _LIBRARY.refuse_damaged(name)
-    backbone = {key.removeprefix(_BACKBONE): value for key, value in everything.items() if key.startswith(_BACKBONE)}
     return card, own, backbone
+
+
+def take_prompts(data: bytes) -> PromptCard:
+    """Keep prompts that somebody took along by `encode_prompts`, under their name or a free one like it.
+
+    Args:
+        data: the file's bytes, of which nothing is believed that can be checked.
+
+    Returns:
+        The card as kept; of prompts that are here already, theirs.
+
+    Raises:
+        ModelError: it is no such file, or is damaged.
+        StorageError: the disk is full or cannot be written.
+        RightsError: whoever acts may keep nothing; or a backbone from a file is in it, and they may use none.
+    """
+    card, everything = _LIBRARY.read_given(data)
+    if card.backbone.source == "file":
+        need("models")
+    same = next((kept for kept in list_prompts() if kept.digest == card.digest), None)
+    if same is not None:
+        return same
+    own, backbone = _part(everything)
+    _check_tensors(own, card, card.name)
+    whole = bool(backbone) == (card.backbone.source == "file")
+    if not whole or _compute_digest(own, card.backbone_fingerprint) != card.digest:
+        raise _LIBRARY.refuse_damaged(card.name)
+    card = card.model_copy(update={"name": suggest_name(card.name)})
+    _LIBRARY.save(card.name, own | {_BACKBONE + key: value for key, value in backbone.items()}, card)
+    return card
+
+
+def _part(everything: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors of the prompts, and those of the backbone."""
+    own = {key: everything[key] for key in TENSORS if key in everything}
+    return own, {key.removeprefix(_BACKBONE): one for key, one in everything.items() if key.startswith(_BACKBONE)}
 
 
 def encode_card(name: str) -> bytes:

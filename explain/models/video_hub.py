@@ -15,6 +15,7 @@ from explain.models.loaded import LoadedModel, choose_labels, finish_loading
 from explain.models.preparation import override_preprocessing
 from explain.models.request import ModelRequest
 from explain.models.volume_architectures import list_video_networks
+from explain.rights import need
 from explain.storage import read_file
 
 PREFIX = "torchvision/"
@@ -76,7 +77,8 @@ def _find_cached(url: str) -> Path | None:
 
 
 def _download(url: str, name: str) -> Path:
-    """Fetch a file whose name ends in the beginning of its SHA-256, as torchvision's do."""
+    """Fetch a file whose name ends in the beginning of its SHA-256, as torchvision's do, where who acts may."""
+    need("models")
     file = url.rpartition("/")[2]
     host = url.split("/")[2]
     try:

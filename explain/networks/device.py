@@ -252,6 +252,15 @@ def release_memory(device: str) -> None:
         torch.mps.empty_cache()
 
 
+def measure_memory(device: str) -> int:
+    """Bytes of a device that hold tensors; 0 on a CPU, whose memory is the process's, and where none are told."""
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.memory_allocated(device))
+    return int(torch.mps.current_allocated_memory()) if device.startswith("mps") else 0
+
+
 def runs_out_of_memory(error: BaseException) -> bool:
     """Whether the device had no memory left; torch has no one error for it."""
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ LONGEST_HEADER = 16 * 2**20
 """The most bytes of a header that are read; networks of thousands of tensors stay below a tenth of that."""
 
 
-def read_metadata(path: Path) -> dict[str, str]:
+def read_metadata(file: Path | bytes) -> dict[str, str]:
     """The words that whoever wrote a safetensors file put into its header; none where nothing was.
 
     A header is a JSON object after its own length as eight little-endian bytes. The file is not trusted: however long
@@ -19,7 +20,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         OSError: the file cannot be read.
         ValueError: it does not start with such a header, or with one that is too long or cut short.
     """
-    with path.open("rb") as stream:
+    with io.BytesIO(file) if isinstance(file, bytes) else file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if length > LONGEST_HEADER:
             raise ValueError("the header is too long")

@@ -34,12 +34,13 @@ from explain.progress import Watch
 from explain.remote.calls import CALLS, write_argument
 from explain.remote.model import ELSEWHERE, RemoteModel, read_model
 from explain.remote.store import UnknownDigest
-from explain.remote.values import Writer, unpack
+from explain.remote.values import Reader, Writer, unpack
 from explain.remote.wire import (
     ANSWER,
     ERROR,
     PART,
     PROGRESS,
+    TOOK,
     WAITS,
     Ask,
     Asking,
@@ -195,12 +196,13 @@ class EngineClient:
         return lambda *args, **told: ask(name, call.bind(args, told))
 
     def describe(self) -> dict[str, Any]:
-        """Where models run, and how the engine and its queue are: `device`, `description`, `passes` …
+        """Where models run, and how the engine and its queue are: `device`, `description`, `half_speed`, and `figures`,
+        which are those of `Service.describe`.
 
         Raises:
             EngineAway: it does not answer.
         """
-        told: dict[str, Any] = json.loads(self._transport.describe())
+        told: dict[str, Any] = Reader({}, {}).read(json.loads(self._transport.describe()))
         return told
 
     @property
@@ -215,13 +217,14 @@ class EngineClient:
 
     @property
     def half_speed(self) -> float:
-        """How fast half precision is there, see `Engine.half_speed`."""
+        """How fast half precision is there, see `measure_half`."""
         return float(self.describe()["half_speed"])
 
     @property
     def passes(self) -> Passes:
         """Passes of all networks since the engine was made, for all who ask it."""
-        return Passes(*map(int, self.describe()["passes"]))
+        figures = self.describe()["figures"]
+        return Passes(figures["forward"], figures["backward"])
 
     def load(self, model: Model = FIRST_MODEL, weights: bytes | None = None) -> RemoteModel:
         """Have a model loaded; see `Engine.load`.
@@ -373,6 +376,9 @@ class EngineClient:
             for letter, data in frames:
                 if letter == WAITS and ticket is not None:
                     ticket.elsewhere = data.decode("utf-8", "replace")[:200]
+                if letter == TOOK and ticket is not None:
+                    used, turns = json.loads(data)
+                    ticket.used, ticket.turns = max(ticket.used, float(used)), max(ticket.turns, int(turns))
                 if letter == PROGRESS:
                     share, text = json.loads(data)
                     watch.report(float(share), str(text))

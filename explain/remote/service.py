@@ -15,6 +15,7 @@ from explain.engine.engine import Engine
 from explain.engine.quotas import read_quotas
 from explain.errors import Busy, ExplainError, ModelError
 from explain.models.loaded import LoadedModel
+from explain.networks.device import measure_half
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
 from explain.progress import Watch
@@ -22,13 +23,14 @@ from explain.remote.calls import CALLS, read_arguments
 from explain.remote.model import write_model
 from explain.remote.store import Kept, Store
 from explain.remote.tickets import Tickets
-from explain.remote.values import Reader, pack
+from explain.remote.values import Reader, Writer, pack
 from explain.remote.wire import (
     ALIVE,
     ANSWER,
     ERROR,
     PART,
     PROGRESS,
+    TOOK,
     WAITS,
     Ask,
     Sent,
@@ -88,19 +90,25 @@ class Service:
 
     def describe(self) -> bytes:
         """Where models run, and how the engine and its queue are, as JSON."""
-        engine = self.engine
+        engine, admission, counted = self.engine, self.engine.admission, self.engine.read_counted()
+        figures = {
+            "forward": engine.passes.forward,
+            "backward": engine.passes.backward,
+            "hits": counted.hits,
+            "bytes_kept": counted.bytes_kept,
+            "device_bytes": counted.device_bytes,
+            "waiting": admission.count_waiting(),
+            "waits": admission.line.read_waits(),
+            "most_waiting": admission.quotas.queue_length,
+            "turned_away": admission.refused,
+        }
         told = {
             "device": engine.device,
-            "precision": engine.precision,
             "description": engine.description,
-            "half_speed": engine.half_speed,
-            "passes": [engine.passes.forward, engine.passes.backward],
-            "bytes_kept": engine.bytes_kept,
-            "waiting": engine.admission.count_waiting(),
-            "most_waiting": engine.admission.quotas.queue_length,
-            "turned_away": engine.admission.refused,
+            "half_speed": measure_half(engine.device),
+            "figures": figures,
         }
-        return json.dumps(told).encode()
+        return json.dumps(Writer().write(told)).encode()
 
     def load(self, question: bytes) -> bytes:
         """Load the model of a question, and say what it is, as JSON.
@@ -214,6 +222,8 @@ class Service:
         found = getattr(self.engine, ask.call)(model=loaded, **given)
         for one in found if call.streams else ():
             job.frames.put(write_frame(PART, pack(one, refer)))
+        if job.ticket is not None:
+            job.frames.put(write_frame(TOOK, json.dumps([job.ticket.used, job.ticket.turns]).encode()))
         job.frames.put(write_frame(ANSWER, pack(None if call.streams else found, refer)))
 
     def _open(self, sent: Sent, name: str) -> Picture:

@@ -25,6 +25,7 @@ from explain.methods import all_methods, get_method
 KINDS = {
     name: module
     for module, names in {
+        "explain.engine.counted": "Spread",
         "explain.engine.explanation": "Explanation PictureExplanation Prediction",
         "explain.engine.slices": "SliceAnswer",
         "explain.engine.wanted": "Answer Drawing Exemplar Exemplars Facet Goal",

@@ -29,9 +29,9 @@ from explain.remote.values import Reader, open_file, pack
 from explain.settings import read_refusal
 from explain.volumes.volume import Volume
 
-PROGRESS, WAITS, ALIVE, ERROR, PART, ANSWER = b"P", b"W", b"A", b"E", b"Y", b"M"
-"""Letters of frames: how far it is, its place in the queue, nothing new, what went wrong, one of several answers, and
-the answer, with which it ends.
+PROGRESS, WAITS, TOOK, ALIVE, ERROR, PART, ANSWER = b"P", b"W", b"T", b"A", b"E", b"Y", b"M"
+"""Letters of frames: how far it is, its place in the queue, what its ticket had of the device, nothing new, what went
+wrong, one of several answers, and the answer, with which it ends.
 """
 
 _MOST_BYTES = 2**30

@@ -73,7 +73,7 @@ class TrainingRun:
     """A run, known by its token. Holds no state: everything is read from its folder.
 
     Attributes:
-        token: random; whoever knows it may see and steer the run.
+        token: random; whoever knows it may see and steer the run, of those who have the data folder that it is in.
         files: what is kept about it.
     """
 

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from explain.bundled.models import EXAMPLE_SERIES
+from explain.bundled.models import EXAMPLE_SERIES, EXAMPLE_VOLUMES
 from explain.collections.page_run import PageRun
 from explain.collections.question import Order
 from explain.collections.run import collect
@@ -19,7 +19,7 @@ from explain.engine.shelf import Shelf
 from explain.errors import ModelError, RightsError, StorageError
 from explain.models.given_files import gather_files
 from explain.models.load import pin_request
-from explain.models.prompt_library import delete_prompts
+from explain.models.prompt_library import delete_prompts, take_prompts
 from explain.models.recipes import remember_recipe
 from explain.models.request import ModelRequest
 from explain.pictures.decode import decode
@@ -35,9 +35,9 @@ FILE = ModelRequest(source="file", name="own.pth", digest="0" * 64)
 CALLS: dict[Right, list[Callable[[], object]]] = {
     "scans": [
         lambda: decode(bytes(128) + b"DICM", "scan"),
-        lambda: read_volumes([EXAMPLE_SERIES.read_bytes()]),
+        lambda: read_volumes([EXAMPLE_SERIES.read_bytes(), bytes(128) + b"DICM"]),
     ],
-    "prompts": [lambda: delete_prompts("mine")],
+    "prompts": [lambda: delete_prompts("mine"), lambda: take_prompts(b"")],
     "train": [
         lambda: TrainingRun.start(ANY, ANY, ANY, "mine"),
         lambda: TrainingRun("token").resume(),
@@ -46,6 +46,8 @@ CALLS: dict[Right, list[Callable[[], object]]] = {
         lambda: gather_files([("own.pth", b"")]),
         lambda: remember_recipe("0" * 64, {}),
         lambda: Shelf(1, lambda: "cpu").load(FILE, b""),
+        lambda: Shelf(1, lambda: "cpu").load(ModelRequest(source="hub", name="resnet10t.c3_in1k")),
+        lambda: Shelf(1, lambda: "cpu").load(ModelRequest(source="hub", name="torchvision/r3d_18")),
     ],
     "collections": [
         list_runs,
@@ -73,7 +75,9 @@ def test_nobody_may_do_anything() -> None:
 
 
 @pytest.mark.parametrize("right", CALLS)
-def test_each_call_asks_for_its_right(right: Right) -> None:
+def test_each_call_asks_for_its_right(right: Right, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))  # nothing was ever fetched
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     others = [other for other in get_args(Right) if other != right]
     with asking(make_actor(*others)):
         for call in CALLS[right]:
@@ -81,6 +85,16 @@ def test_each_call_asks_for_its_right(right: Right) -> None:
                 call()
     with asking(make_actor(right)):
         need(right)
+
+
+def test_the_example_series_is_everybodys() -> None:
+    with asking(make_actor()):
+        for file in EXAMPLE_VOLUMES.values():
+            assert read_volumes([file.read_bytes()]).series
+        with pytest.raises(RightsError, match="open scans"):
+            read_volumes([])
+        with pytest.raises(RightsError, match="open scans"):
+            read_volumes([EXAMPLE_SERIES.read_bytes() + b" "])
 
 
 def test_every_right_is_asked_for_somewhere() -> None:

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.access.audit import Audit
+from tests.support.clock import Clock
 from tests.support.people import asking, make_actor
 
 ADMIN = make_actor("audit", key="a" * 64)
@@ -37,6 +38,20 @@ def test_an_admin_sees_the_last_lines_and_that_the_chain_is_whole(log: Audit) ->
     table = page.dataframe[0].value
     assert table["action"].tolist() == ["log-out", "explain", "page opened"] and "chain" not in table
     assert ADMIN.key not in table.to_csv()
+
+
+def test_months_that_are_past_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    log = Audit(tmp_path, clock, months=1)
+    monkeypatch.setattr("pages.audit.find_audit", lambda: log)
+    for month in range(4):
+        clock.now = month * 31 * 86_400.0
+        log.write(ADMIN, "page opened")
+    with asking(ADMIN):
+        page = AppTest.from_function(show).run()
+    assert not page.exception and not page.error
+    assert "before them were deleted when their months were past" in page.success[0].value
+    assert not {"before", "to", "chain"} & {*page.dataframe[0].value}
 
 
 def test_a_log_that_was_changed_is_told_with_its_place(log: Audit) -> None:

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from components.choices.pictures import read_example_digests
-from components.maps import verdicts
+from components.maps import curves, verdicts
 from components.maps.eps_strip import list_eps
 from explain.bundled.pictures import bundled_pictures
 from explain.engine import judging
@@ -511,6 +511,14 @@ def test_curves_and_a_table_are_measured_once_the_section_is_opened(
     spent = engine.passes
     dashboard.open("curves")
     assert engine.passes == spent and dashboard.test.get("plotly_chart")
+
+
+def test_curves_of_who_is_away_are_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.session_state", {})
+    measuring = curves._ask("key")
+    assert curves._ask("key") is measuring
+    measuring.let_go(20)
+    assert measuring.stopped and curves._ask("key") is not measuring and not curves._ask("key").stopped
 
 
 def test_masks_are_outlined_on_the_maps_and_take_no_pass(open_dashboard: Callable[..., Any], engine: Engine) -> None:

@@ -115,7 +115,11 @@ class Behind:
 
 
 def guard(
-    behind: Behind | None = None, login: Login | None = None, ended: Ended | None = None, **settings: Any
+    behind: Behind | None = None,
+    login: Login | None = None,
+    ended: Ended | None = None,
+    count_windows: Callable[[Mapping[str, Any], str], int] = lambda _, __: 0,
+    **settings: Any,
 ) -> Guard:
     """A guard round it."""
     behind = behind or Behind()
@@ -126,7 +130,7 @@ def guard(
             Route("/{path:path}", behind.answer, methods=methods),
         ]
     )
-    return Guard(inner, ServerSettings(**settings), login, lambda: behind.files, behind.may_have, ended)
+    return Guard(inner, ServerSettings(**settings), login, lambda: behind.files, behind.may_have, ended, count_windows)
 
 
 @contextmanager

@@ -86,6 +86,77 @@ def test_what_sliders_ask_again_is_written_once(tmp_path: Path) -> None:
     assert audit.verify() == Chain(2)
 
 
+DAY = 86_400.0
+NOVEMBER = 1_795_000_000.0  # 18 November 2026
+
+
+def write_months(folder: Path, count: int, months: int = 72) -> Audit:
+    """A log that was written to once a month, on the same day."""
+    clock = Clock()
+    audit = Audit(folder, clock, months)
+    for month in range(count):
+        clock.now = NOVEMBER + month * 30.5 * DAY
+        audit.write(ANN, "page opened")
+    return audit
+
+
+def list_files(audit: Audit) -> list[str]:
+    return sorted(path.name for path in audit.path.parent.glob("*.jsonl"))
+
+
+def test_a_month_that_is_over_is_put_aside_and_the_chain_goes_on(tmp_path: Path) -> None:
+    audit = write_months(tmp_path, 3)
+    assert list_files(audit) == ["audit-2026-11-1.jsonl", "audit-2026-12-3.jsonl", "audit.jsonl"]
+    assert audit.verify() == Chain(5), "each file after the first begins with a line of its own"
+    newest, begun, *_, oldest = audit.read_last()
+    assert (newest["action"], begun["action"], oldest["number"]) == ("page opened", "month begun", 1)
+    assert begun["before"] == audit.read_last()[2]["chain"], "which is the last line of the old file"
+    assert [line["number"] for line in audit.read_last(3)] == [5, 4, 3]
+    with asking(make_actor("audit")):
+        assert audit.read_file().count(b"\n") == 5
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in tmp_path.glob("*.jsonl"))
+
+
+def test_what_is_past_its_months_is_deleted_and_nothing_else(tmp_path: Path) -> None:
+    audit = write_months(tmp_path, 5, months=2)
+    assert [name[:13] for name in list_files(audit)] == ["audit-2027-01", "audit-2027-02", "audit.jsonl"]
+    chain = audit.verify()
+    assert (chain.broken_at, chain.first) == (None, 4) and chain.lines > 4
+    next(tmp_path.glob("audit-2027-01-*")).unlink()
+    assert audit.verify().broken_at == audit.verify().first, "no line says that this one was to go"
+
+
+@pytest.mark.parametrize("gone", ["audit-2026-11-1.jsonl", "audit-2026-12-3.jsonl"])
+def test_a_file_that_is_missing_breaks_the_chain(tmp_path: Path, gone: str) -> None:
+    audit = write_months(tmp_path, 3)
+    (tmp_path / gone).unlink()
+    assert audit.verify().broken_at is not None
+
+
+def test_a_change_in_an_old_file_is_found(tmp_path: Path) -> None:
+    audit = write_months(tmp_path, 3)
+    path = tmp_path / "audit-2026-12-3.jsonl"
+    path.write_text(path.read_text().replace('"page opened"', '"page closed"'))
+    assert audit.verify() == Chain(2, 3)
+
+
+def test_a_line_that_somebody_spoilt_stops_nobody_and_names_no_file(tmp_path: Path) -> None:
+    audit = write_months(tmp_path, 1)
+    audit.path.write_text(json.dumps({"number": "x", "time": "../../etc"}) + "\n")
+    audit.write(BOB, "page opened")
+    assert audit.read_last(1)[0]["number"] == 1 and list_files(audit) == ["audit.jsonl"]
+    assert audit.verify().broken_at == 1
+
+
+def test_a_clock_that_is_set_back_breaks_nothing(tmp_path: Path) -> None:
+    clock = Clock()
+    audit = Audit(tmp_path, clock)
+    for days in (0, 31, -60, -30, 62):
+        clock.now = NOVEMBER + days * DAY
+        audit.write(ANN, "page opened")
+    assert len(list_files(audit)) == 4 and audit.verify().broken_at is None
+
+
 def test_only_who_may_reads_it(audit: Audit) -> None:
     with asking(make_actor("train")):
         for call in (audit.read_last, audit.read_file, audit.verify):

@@ -11,10 +11,13 @@ from components.choices.model import describe_bundled, find_model_for, find_prom
 from components.session.carried import MODEL_SOURCE
 from explain.bundled.models import bundled_models
 from explain.bundled.pictures import bundled_pictures
+from explain.models.hub import HubModel
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from explain.rights import Right
 from tests.support.engine import make_picture
 from tests.support.late import note, say_late
+from tests.support.people import asking, make_actor
 
 
 def test_bundled_models_say_how_often_they_are_right() -> None:
@@ -111,3 +114,27 @@ def test_a_list_that_has_left_the_page_chooses_nothing(monkeypatch: pytest.Monke
     app.run()
     app.selectbox(key="bundled").select("photo-cnn").run()
     assert used == ["photo-cnn"]
+
+
+def pick_of_the_hub() -> None:
+    from components.choices.model import pick_model
+
+    pick_model()
+
+
+@pytest.mark.parametrize(
+    ("rights", "cached", "offered"), [((), False, False), ((), True, True), (("models",), False, True)]
+)
+def test_only_who_may_is_offered_what_has_to_be_fetched(
+    monkeypatch: pytest.MonkeyPatch, rights: tuple[Right, ...], cached: bool, offered: bool
+) -> None:
+    monkeypatch.setattr(model, "search_hub", lambda _: [HubModel("resnet18.a1_in1k", cached)])
+    with asking(make_actor(*rights)):
+        app = AppTest.from_function(pick_of_the_hub, default_timeout=30)
+        app.session_state[MODEL_SOURCE] = "hub"
+        app.run()
+        app.selectbox(key="hub-name").set_value("resnet18.a1_in1k").run()
+        assert not app.exception
+    said = " ".join(caption.value for caption in app.caption)
+    assert app.button(key="hub-use").disabled != offered
+    assert ("have this server fetch a model" in said) != offered

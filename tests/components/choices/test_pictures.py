@@ -93,6 +93,15 @@ def test_room_is_counted_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [picture.name for picture in tray.own.values()] == ["a.png"]
 
 
+def test_a_picture_has_a_size_that_its_file_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMSCOPE_PICTURE_MB", "0.01")
+    monkeypatch.setattr(pictures, "decode", lambda data, name: decode(data, name) if len(data) < 10_000 else 1 / 0)
+    tray = Tray()
+    tray.take([("large.png", png(0, 80)), ("small.png", png(1))])
+    assert [picture.name for picture in tray.own.values()] == ["small.png"]
+    assert "“large.png” has 0.01935 MB, and a picture may have 0.01 MB here" in tray.problems[0]
+
+
 def test_all_sessions_together_have_a_share_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     holdings = Holdings(Quotas(decoded_share=0.5), memory=6000)  # two pictures and a half
     monkeypatch.setattr(pictures, "find_holdings", lambda: holdings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -107,6 +108,30 @@ def test_whatever_ends_it_answers_stay(end: Exception | None, stopped: bool, pro
     assert (run.stopped, run.problem) == (stopped, problem)
     run.go_on()
     assert not run.is_over() and run.work is None and list(run.answers) == [3, 2, 5]
+
+
+def test_who_is_away_holds_no_slices() -> None:
+    ask, kept = make_ask(), answer(3, np.ones((4, 5)))
+    run = StackRun(
+        "d", ask.base, ask.key, "as chosen", answers={3: kept}, earlier={3: kept, 2: answer(2, np.ones((1, 1)))}
+    )
+    assert run.count_bytes() == (20 + 1) * 4, "what is held twice counts once"
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(Engine):
+        def explain_stack(self, *given: Any, **named: Any) -> Iterator[SliceAnswer]:
+            for found in super().explain_stack(*given, **named):
+                yield found
+                began.set()
+                go_on.wait()
+
+    run.work = Work(lambda work: run.explain(Slow(), ask, work))  # type: ignore[arg-type]
+    began.wait()
+    run.let_go(20)
+    go_on.set()
+    run.work.result()
+    assert run.count_bytes() == 0 and not run.answers and not run.earlier and run.is_over()
+    assert run.work.cancel.is_set()
 
 
 def test_nobody_looks_any_more() -> None:

@@ -1,8 +1,13 @@
 """How a verdict is said under a map."""
 
-import numpy as np
+from types import SimpleNamespace
+from typing import Any
 
-from components.maps.verdicts import say_unlike, say_verdict
+import numpy as np
+import pytest
+
+from components.maps import verdicts
+from components.maps.verdicts import ask_for_verdicts, say_unlike, say_verdict
 from explain.faithfulness.hiding import Hiding
 from explain.faithfulness.transplant import Transplant
 from explain.faithfulness.unlike import NOT_MEASURED, Unlikeness
@@ -66,3 +71,15 @@ def test_what_a_caution_rests_on_opens_as_a_mark_and_a_picture_like_the_others_h
     assert any("Compared with 100 pictures." in line for line in mark.lines)
     assert say_unlike(Unlikeness(50.0, null, 97.0)) is None
     assert say_unlike(NOT_MEASURED) is None
+
+
+def test_who_is_away_holds_no_answers_and_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.session_state", {})
+    entry: Any = SimpleNamespace(picture=SimpleNamespace(digest="d"))
+    ask_for_verdicts("key", lambda work: iter(()), [entry])
+    judging = verdicts.st.session_state[verdicts._STATE]
+    assert judging.entries == {"d": entry}
+    judging.let_go(20)
+    assert not judging.entries and judging.judge is None and not judging.list_settled()
+    ask_for_verdicts("key", lambda work: iter(()), [entry])
+    assert verdicts.st.session_state[verdicts._STATE] is not judging, "the same question once more"

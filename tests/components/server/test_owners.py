@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from streamlit import runtime
-from streamlit.runtime import media_file_manager
+from streamlit.runtime import media_file_manager, websocket_session_manager
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
 from components.server import owners
-from components.server.owners import may_have, name_person
+from components.server.owners import count_windows_before, may_have, name_person
 from tests.support.server import NAME, UPLOAD, Behind, guard, make_identity, make_login, sign, visit
 
 ANN, BEN = make_identity(), make_identity(sub="ben")
@@ -85,6 +87,59 @@ def test_the_door_asks() -> None:
             assert client.put(path, content=b"x", headers=headers).status_code == status
             assert client.delete(path, headers=headers).status_code == status
     assert behind.taken == 2
+
+
+class Window:
+    """What Streamlit's books need of a session."""
+
+    def __init__(self, **given: Any) -> None:
+        self._user_info = given["user_info"]
+        self.id = f"session {id(self)}"
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> WebsocketSessionManager:
+    """Streamlit's own books of sessions, of which none is open yet."""
+    monkeypatch.setattr(websocket_session_manager, "AppSession", Window)
+    anything: Any = SimpleNamespace(clear=lambda: None, remove_session_files=lambda _: None)
+    manager = WebsocketSessionManager(MemorySessionStorage(), anything, anything, lambda: None)
+    monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
+    return manager
+
+
+def test_windows_are_counted_by_person_as_long_as_they_are_open(windows: WebsocketSessionManager) -> None:
+    client: Any = None
+
+    def come(who: dict[str, Any]) -> str:
+        return windows.connect_session(client, client, who)
+
+    first, _, bens, third = come(ANN), come(OTHER_ANN), come(BEN), come(ANN)
+    assert [count_windows_before(who, one) for who, one in ((ANN, first), (ANN, third), (BEN, bens))] == [0, 1, 0]
+    windows.disconnect_session(first)
+    assert count_windows_before(ANN, third) == 0, "who has left makes place, though Streamlit keeps the session"
+    assert count_windows_before(ANN, "made up") == 0
+
+
+def test_who_reloads_again_and_again_has_one_window(windows: WebsocketSessionManager) -> None:
+    client: Any = None
+    window = windows.connect_session(client, client, ANN)
+    for _ in range(30):
+        windows.disconnect_session(window)
+        window = windows.connect_session(client, client, ANN)
+        assert count_windows_before(ANN, window) == 0
+
+
+def test_uploads_are_for_the_first_windows_of_a_person() -> None:
+    before = {"session-1": 9, "session-2": 10}
+    guarded = guard(login=make_login(), count_windows=lambda _, session: before[session])
+    headers = {"cookie": f"{NAME}={sign(ANN)}"}
+    with visit(guarded) as client:
+        assert client.put(UPLOAD, content=b"x", headers=headers).status_code == 200
+        refused = client.put(UPLOAD.replace("session-1", "session-2"), content=b"x", headers=headers)
+    assert refused.status_code == 429 and "Close one first" in refused.text
 
 
 def test_a_person_is_a_name_at_a_provider() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from starlette.applications import Starlette
@@ -12,10 +12,22 @@ from starlette.testclient import TestClient
 from components.server import routes, watch
 from components.server.metrics import count_failure, find_metrics, timing_question
 from components.server.watch import Figures, watch_engine
+from explain.engine.admission import ASKING, Class, Ticket
+from explain.engine.counted import Spread
 from explain.errors import PictureError
 from tests.support.server import make_login
 
-BUSY = Figures(forward=7, backward=3, bytes_kept=99, waiting={"look": 2, "long": 3}, most_waiting=5, turned_away=4)
+BUSY = Figures(
+    forward=7,
+    backward=3,
+    hits={("maps", True): 8, ("captures", False): 9},
+    bytes_kept={"captures": 99, "models": 55},
+    device_bytes=77,
+    waiting={"look": 2, "long": 3},
+    waits={"look": Spread([1, 0, 2, 0, 0, 0, 0, 0, 1], 402.5)},
+    most_waiting=5,
+    turned_away=4,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +79,18 @@ def test_the_metrics_are_those_of_the_engine_and_their_labels_closed_sets() -> N
         'camscope_passes_total{direction="forward"} 7.0',
         'camscope_passes_total{direction="backward"} 3.0',
         'camscope_cache_bytes{kind="captures"} 99.0',
+        'camscope_cache_bytes{kind="models"} 55.0',
+        'camscope_cache_total{kind="maps",result="hit"} 8.0',
+        'camscope_cache_total{kind="maps",result="miss"} 0.0',
+        'camscope_cache_total{kind="captures",result="miss"} 9.0',
+        "camscope_device_bytes 77.0",
+        'camscope_wait_seconds_bucket{class="look",le="0.1"} 1.0',
+        'camscope_wait_seconds_bucket{class="look",le="1.0"} 3.0',
+        'camscope_wait_seconds_bucket{class="look",le="300.0"} 3.0',
+        'camscope_wait_seconds_bucket{class="look",le="+Inf"} 4.0',
+        'camscope_wait_seconds_count{class="look"} 4.0',
+        'camscope_wait_seconds_sum{class="look"} 402.5',
+        'camscope_explain_seconds_count{class="batch"}',
         'camscope_queue_length{class="long"} 3.0',
         "camscope_turned_away_total 4.0",
         "camscope_engine_started 1.0",
@@ -75,7 +99,7 @@ def test_the_metrics_are_those_of_the_engine_and_their_labels_closed_sets() -> N
     labels = {
         label for family in find_metrics().registry.collect() for sample in family.samples for label in sample.labels
     }
-    assert labels <= {"reason", "direction", "kind", "class", "type", "le"}
+    assert labels <= {"reason", "direction", "kind", "class", "type", "le", "result"}
     watch_engine(lambda: None)
     assert "camscope_engine_started 0.0" in ask("/metrics").text
 
@@ -110,16 +134,31 @@ def test_failures_are_counted_by_kinds_that_are_known() -> None:
     assert "ustermann" not in ask("/metrics").text
 
 
-def test_a_question_is_counted_once_it_is_answered() -> None:
-    def count() -> str:
-        return next(
-            line for line in ask("/metrics").text.splitlines() if line.startswith("camscope_explain_seconds_count")
-        )
+def count_answered(kind: str) -> float:
+    start = f'camscope_explain_seconds_count{{class="{kind}"}} '
+    return next(float(line.removeprefix(start)) for line in ask("/metrics").text.splitlines() if line.startswith(start))
 
-    before = count()
-    with pytest.raises(ValueError), timing_question(1, 3):
-        raise ValueError
-    assert count() == before
-    with timing_question(1, 3):
-        pass
-    assert count() != before
+
+@pytest.mark.parametrize(
+    ("ticket", "kind"),
+    [
+        (None, "look"),
+        (Ticket(), "touch"),
+        (Ticket(turns=1, used=0.9), "look"),
+        (Ticket(turns=3, used=1.1), "long"),
+        (Ticket(kind="batch", turns=1, used=9.0), "batch"),
+    ],
+)
+def test_a_question_is_counted_once_it_is_answered_by_what_it_turned_out_to_be(
+    ticket: Ticket | None, kind: str
+) -> None:
+    before = {one: count_answered(one) for one in get_args(Class)}
+    token = ASKING.set(ticket)
+    try:
+        with pytest.raises(ValueError), timing_question(1, 3):
+            raise ValueError
+        with timing_question(1, 3):
+            pass
+    finally:
+        ASKING.reset(token)
+    assert {one: count_answered(one) - before[one] for one in before} == {one: float(one == kind) for one in before}

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from components.access import person
 from components.access.log_ins import LogIns
 from components.server.ended import Ended
+from components.server.metrics import find_metrics
 from components.session import gate
 from explain.rights import Actor, start_asking
 from explain.storage import VARIABLE
@@ -98,6 +99,27 @@ def test_without_a_role_there_is_a_sentence_and_a_way_out(house: House) -> None:
     assert read(app) == [] and "“groups”" in app.warning[0].value and "Ann" in app.warning[0].value
     app.button(key="log-out").click().run()
     assert house.log_ins.find_end(make_identity(iat=house.now)) == "out"
+
+
+def test_one_window_too_many_shows_a_sentence_and_goes_on_once_there_is_place(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = 10
+    monkeypatch.setattr(gate, "count_windows_before", lambda _, __: before)
+    refused = find_metrics().refused.labels("sessions")._value
+    counted = refused.get()
+    app = house.come(groups=["camscope-viewer"])
+    for _ in range(2):
+        assert read(app) == [] and "large" not in app.session_state
+        assert "You have 10 windows of CAMscope open" in app.warning[0].value and "Close one" in app.warning[0].value
+        app.run()
+    assert refused.get() == counted + 1, "once for a window, however often it looks"
+    before = 9
+    app.run()
+    assert read(app)[0] == "the page" and not app.warning
+    before = 10
+    app.run()
+    assert read(app)[0] == "the page", "who was let in stays, with all that is chosen"
 
 
 def test_without_a_log_in_there_is_nothing(house: House) -> None:

@@ -1,15 +1,19 @@
 """A session waits for its browser longer than Streamlit lets it."""
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from streamlit import runtime
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.caching.ttl_cache import TTLCache
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.runtime import Runtime
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
-from components.session.reconnect import SECONDS_KEPT, keep_sessions
+from components.session import reconnect
+from components.session.reconnect import SECONDS_KEPT, draw_again, end_lost_sessions, keep_sessions
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, manager: Any) -> None:
@@ -40,6 +44,47 @@ def test_another_streamlit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not keep_sessions()
 
 
+@pytest.mark.parametrize(("shared", "idle", "kept"), [(False, 60, 900), (True, 60, 60), (True, 1200, 900)])
+def test_where_others_wait_for_room_no_session_waits_longer_than_its_pictures(
+    shared: bool, idle: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconnect, "is_shared", lambda *_: shared)
+    monkeypatch.setattr(reconnect, "read_quotas", lambda: SimpleNamespace(idle_pictures_seconds=float(idle)))
+    manager = SimpleNamespace(_session_storage=MemorySessionStorage())
+    pretend(monkeypatch, manager)
+    assert keep_sessions()
+    assert manager._session_storage._cache.ttl == kept
+
+
+def test_a_session_ends_though_nobody_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, ended = MemorySessionStorage(ttl_seconds=900), []
+    now = [0.0]
+    storage._cache = TTLCache(maxsize=8, ttl=900, timer=lambda: now[0])
+    pretend(monkeypatch, SimpleNamespace(_session_storage=storage, _storage_lock=threading.Lock()))
+    for name, when in (("early", 0.0), ("late", 600.0)):
+        now[0] = when
+        session: Any = SimpleNamespace(id=name, shutdown=lambda name=name: ended.append(name))
+        storage.save(SimpleNamespace(session=session))  # type: ignore[arg-type]
+    now[0] = 899.0
+    assert not end_lost_sessions() and not ended
+    now[0] = 901.0
+    assert end_lost_sessions() and ended == ["early"] and storage.get("late") is not None
+    monkeypatch.setattr(runtime, "exists", lambda: False)
+    assert not end_lost_sessions()
+
+
+def test_pages_are_drawn_again_where_there_is_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    session = SimpleNamespace(request_rerun=asked.append, _client_state="as it was")
+    there = {"here": SimpleNamespace(session=session)}
+    pretend(monkeypatch, SimpleNamespace(get_active_session_info=there.get))
+    draw_again(["here", "gone"])
+    assert asked == ["as it was"]
+
+
 def test_this_streamlit_keeps_its_sessions_where_they_are_looked_for() -> None:
     assert "_session_mgr" in Runtime.__init__.__code__.co_names
     assert "_session_storage" in WebsocketSessionManager.__init__.__code__.co_names
+    assert "_storage_lock" in WebsocketSessionManager.__init__.__code__.co_names
+    assert "_client_state" in AppSession.__init__.__code__.co_names
+    assert isinstance(MemorySessionStorage()._cache, TTLCache)

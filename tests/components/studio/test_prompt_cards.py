@@ -16,8 +16,16 @@ from components.choices.model import describe_prompts
 from components.studio.prompt_cards import describe_classes, list_recipe
 from explain.engine.engine import Engine
 from explain.models.judged import Judged
-from explain.models.prompt_library import PromptCard, encode_card, list_prompts, save_prompts
+from explain.models.prompt_library import (
+    PromptCard,
+    delete_prompts,
+    encode_card,
+    encode_prompts,
+    list_prompts,
+    save_prompts,
+)
 from explain.models.request import ModelRequest
+from tests.support.people import asking, make_actor
 
 BACKBONE = ModelRequest(source="bundled", name="photo-vit")
 
@@ -134,6 +142,25 @@ def test_the_models_page_lists_uses_and_deletes(keep: Callable[..., PromptCard])
     assert not app.exception
     assert list_prompts() == []
     assert "None yet" in spoken(app)
+
+
+def test_prompts_from_elsewhere_are_taken_in(keep: Callable[..., PromptCard]) -> None:
+    keep("birds")
+    data = encode_prompts("birds")
+    delete_prompts("birds")
+    app = show(models_page)
+    app.file_uploader(key="prompts-file-0").set_value(("theirs.safetensors", data, "")).run()
+    assert not app.exception
+    assert [card.name for card in list_prompts()] == ["birds"]
+    assert [done.value for done in app.success] == ["“birds” is among your prompts now."]
+    app.file_uploader(key="prompts-file-1").set_value(("theirs.safetensors", b"pixels", "")).run()
+    assert not app.exception and "no file of prompts that CAMscope wrote" in app.error[0].value
+
+
+def test_who_may_keep_none_is_told_so(keep: Callable[..., PromptCard]) -> None:
+    with asking(make_actor(key="a" * 64)):
+        app = show(models_page)
+    assert not app.file_uploader and "Your role here does not let you keep" in app.info[0].value
 
 
 def test_deleting_prompts_offers_to_delete_their_training(keep: Callable[..., PromptCard], home: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from explain.training.detached import DAYS_KEPT
 from explain.training.process_lock import take_lock
 from tests.support.collection_runs import make_png
 from tests.support.collection_worker import STUB
+from tests.support.people import asking, make_actor
 
 ORDER = Order(
     source=Path(), out=Path(), model=ModelRequest(source="bundled", name="photo-cnn"), methods=("grad-cam",), shard=2
@@ -62,7 +64,8 @@ def test_a_run_is_done_and_opened_by_whoever_has_its_token() -> None:
 def make_collect(*raised: Exception, failed: int = 0) -> Any:
     """In place of the collection itself: raises, or is done with two pictures."""
 
-    def collect(order: Order, tell: Any, cancel: threading.Event, *_: object, **told: object) -> Outcome:
+    def collect(order: Order, tell: Any, cancel: threading.Event, *_: object, nice: bool) -> Outcome:
+        assert nice, "other people's work comes first"
         tell(Pace(2, 1, failed))
         if raised:
             assert not isinstance(raised[0], Cancelled) or cancel.wait(10)
@@ -132,6 +135,48 @@ def test_a_start_that_is_refused_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         assert lock is not None
         lock.close()
     start("a.png", "b.png")
+
+
+def test_of_those_who_begin_at_once_no_more_get_in_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is still copying pictures has a place already."""
+    others_are_refused, pack, most = threading.Event(), page_run.pack, page_run.MOST_AT_ONCE
+
+    def pack_slowly(*given: Any) -> None:
+        pack(*given)
+        assert others_are_refused.wait(20)
+
+    monkeypatch.setattr(page_run, "pack", pack_slowly)
+    with ThreadPoolExecutor(6) as pool:
+        begun = [pool.submit(start, "a.png", "b.png") for _ in range(6)]
+        for _ in zip(range(6 - most), as_completed(begun, 20), strict=False):
+            pass
+        others_are_refused.set()
+        found = [str(one.exception() or "")[:13] for one in begun]
+    assert sorted(found) == [""] * most + ["2 collections"] * (6 - most)
+
+
+def test_a_run_that_is_taken_up_again_needs_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = start("a.png", "b.png")
+    locks = [take_lock(start("a.png", "b.png").lock) for _ in range(page_run.MOST_AT_ONCE)]
+    with pytest.raises(ExplainError, match="2 collections are being explained"):
+        run.resume()
+    for lock in locks:
+        assert lock is not None
+        lock.close()
+    run.resume()
+
+
+def test_a_run_is_its_owners_whoever_else_has_its_token(tmp_path: Path) -> None:
+    """As for a token that nobody knows: a page says the same of both."""
+    ann, bob = (make_actor("collections", key=key * 64) for key in "ab")
+    with asking(ann):
+        run = start("a.png", "b.png")
+        assert PageRun.find(run.token) is not None
+    with asking(bob):
+        assert PageRun.find(run.token) is None
+        assert not PageRun(run.token).folder.exists()
+    with asking(None), pytest.raises(StorageError, match="not logged in"):
+        PageRun.find(run.token)
 
 
 def test_a_pulse_has_one_length_so_that_a_full_disk_has_room_for_the_last_word(tmp_path: Path) -> None:

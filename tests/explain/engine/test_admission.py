@@ -209,6 +209,25 @@ def test_who_runs_more_passes_than_the_quota_goes_after_the_others_until_the_min
     assert line.find_place(greedy)[0] == 1
 
 
+def test_how_long_questions_waited_is_counted_once_for_each_by_what_they_are() -> None:
+    clock = Clock(10.0)
+    line = Line(1, Quotas(), clock)
+    first, second, batch, gone = Ticket("1"), Ticket("2"), Ticket("3", kind="batch"), Ticket("4")
+    assert line.request(first, 10.0)
+    for waiting in (second, batch, gone):
+        assert not line.request(waiting, 10.0)
+    assert line.give_up(gone)
+    assert line.release(first, 12.0) is second
+    assert not line.request(first, 12.0), "it waits for a second turn, which is counted no more"
+    assert line.release(second, 15.0) is first and line.release(first, 50.0) is batch
+    waits = line.read_waits()
+    assert {kind: (sum(spread.counts), spread.total) for kind, spread in waits.items()} == {
+        "look": (2, 2.0),
+        "long": (0, 0.0),
+        "batch": (1, 40.0),
+    }
+
+
 def test_whoever_waits_keeps_their_account_however_many_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that has had much is not taken for one that has had nothing, because others came while it waited."""
     monkeypatch.setattr(admission, "_MOST_KEPT", 3)

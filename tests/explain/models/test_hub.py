@@ -11,12 +11,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from explain.errors import ModelError
+from explain.errors import ModelError, RightsError
 from explain.models.architectures import build_architecture, parse_architecture
 from explain.models.hub import search_hub
 from explain.models.load import load_model
 from explain.models.request import ModelRequest, parse_model
 from explain.networks.torchvision_operators import declare_missing_operators
+from tests.support.people import asking, make_actor
 
 declare_missing_operators()
 
@@ -101,6 +102,23 @@ def test_cached_hub_models_work_offline(hub: Path) -> None:
     grey = load_model(ModelRequest(source="hub", name="test_resnet.r160_in1k", channels=1))
     assert grey.preprocessing.channels == 1 and len(grey.preprocessing.mean) == 1
     assert torch.allclose(grey.module(x[:, :1]), source(x[:, :1].expand(-1, 3, -1, -1)), atol=1e-4)
+
+
+def test_what_is_here_is_everybodys_and_only_who_may_has_more_fetched(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knocks: list[str] = []
+    monkeypatch.setattr("explain.models.hub._reach_hub", knocks.append)
+    torch.manual_seed(0)
+    put_into_cache(hub, "test_resnet.r160_in1k", timm.create_model("test_resnet").state_dict())
+    with asking(make_actor()):
+        assert load_model(parse_model("hub:test_resnet.r160_in1k")).request.name == "test_resnet.r160_in1k"
+        with pytest.raises(RightsError, match="have this server fetch a model"):
+            load_model(parse_model("hub:resnet18.a1_in1k"))
+        assert not knocks
+    with asking(make_actor("models")), pytest.raises(ModelError, match="cannot be reached"):
+        load_model(parse_model("hub:resnet18.a1_in1k"))
+    assert knocks
 
 
 def test_hub_search(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:

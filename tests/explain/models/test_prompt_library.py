@@ -21,7 +21,7 @@ from torch import Tensor
 
 from explain import storage
 from explain.engine.engine import Engine
-from explain.errors import ModelError, StorageError
+from explain.errors import ModelError, RightsError, StorageError
 from explain.models import library, prompt_library
 from explain.models.architectures import build_architecture, parse_architecture
 from explain.models.load import load_model
@@ -36,12 +36,14 @@ from explain.models.prompt_library import (
     read_prompts,
     save_prompts,
     suggest_name,
+    take_prompts,
 )
 from explain.models.request import ModelRequest, build_file_request, parse_model
 from explain.networks.prompt_variant import Variant
 from explain.networks.prompted_vit import PromptedViT
 from explain.pictures.decode import decode
 from explain.pictures.picture import Picture
+from tests.support.people import asking, make_actor
 
 ROOT = Path(__file__).resolve().parents[3]
 CLASSES = ("robin", "wren", "blackbird")
@@ -352,6 +354,52 @@ def test_the_file_to_take_along_holds_its_card(photo_vit: LoadedModel) -> None:
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert PromptCard.model_validate_json(header["__metadata__"]["camscope-card"]) == saved
     assert set(safetensors.torch.load(data)) == set(prompt_library.TENSORS)
+
+
+def test_what_was_taken_along_is_taken_in_elsewhere(
+    photo_vit: LoadedModel, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Sharing by a file: what one person took along, another has, under a name that is free."""
+    saved = save_prompts("birds", make_tensors(), make_card(photo_vit))
+    data = encode_prompts("birds")
+    assert take_prompts(data) == saved and list_prompts() == [saved], "they are here already"
+    monkeypatch.setenv("CAMSCOPE_HOME", str(tmp_path / "elsewhere"))
+    save_prompts("birds", make_tensors(seed=1), make_card(photo_vit))
+    with asking(make_actor("prompts", key="b" * 64)):
+        taken = take_prompts(data)
+        assert taken.name == "birds" and taken.digest == saved.digest
+        assert take_prompts(data) == taken and list_prompts() == [taken]
+        assert torch.equal(read_prompts("birds")[1]["prompts"], make_tensors()["prompts"])
+    assert take_prompts(data).name == "birds-2"
+    assert {card.name for card in list_prompts()} == {"birds", "birds-2"}
+
+
+def test_a_file_that_is_none_is_not_taken_in(photo_vit: LoadedModel, home: Path) -> None:
+    save_prompts("birds", make_tensors(), make_card(photo_vit))
+    whole = encode_prompts("birds")
+    delete_prompts("birds")
+    flipped = bytearray(whole)
+    flipped[-3] ^= 1
+    header = int.from_bytes(whole[:8], "little")
+    out = {"no name": whole.replace(b'\\"name\\":\\"birds\\"', b'\\"name\\":\\"../rs\\"')}
+    assert out["no name"] != whole
+    for data in (b"", b"pixels", whole[: header // 2], whole[:-10], bytes(flipped), out["no name"]):
+        with pytest.raises(ModelError):
+            take_prompts(data)
+    with pytest.raises(ModelError, match="no file of prompts that CAMscope wrote: there is no card in the header"):
+        take_prompts(safetensors.torch.save(make_tensors()))
+    assert list_files(home) == []
+
+
+def test_a_backbone_of_somebodys_own_is_no_way_round_the_right_to_model_files(home: Path) -> None:
+    backbone, weights = make_file_backbone()
+    save_prompts("birds", make_tensors(width=64), make_card(backbone), weights)
+    data = encode_prompts("birds")
+    with asking(make_actor("prompts", key="b" * 64)), pytest.raises(RightsError, match="a model file of your own"):
+        take_prompts(data)
+    with asking(make_actor("prompts", "models", key="b" * 64)):
+        assert take_prompts(data).backbone.source == "file"
+        assert load_model(parse_model("prompts:birds")).labels == CLASSES
 
 
 def test_listing_prompts_needs_no_torch() -> None:

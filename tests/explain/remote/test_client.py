@@ -62,7 +62,7 @@ def test_pages_ask_nothing_but_what_may_be_asked() -> None:
     asked = set(re.findall(r"\b(?:\w+\.)?engine\.([a-z_]+)\(", text)) - {"elsewhere"}
     assert {"explain", "capture", "measure_effects"} <= asked
     there = CALLS.keys() | set(vars(EngineClient))
-    ours = {"forget_unused"}  # of an engine of this server's own alone
+    ours = {"forget_unused", "read_counted"}  # of an engine of this server's own alone
     assert asked <= there | ours, asked - there
 
 
@@ -112,6 +112,16 @@ def test_who_asks_is_told_apart_and_not_known(engine: Engine, monkeypatch: pytes
     first = heard[0]
     assert (first.pane, first.kind, first.number) == ("grid", "long", asked[0][1].number)
     assert heard[3] is first  # what a question had before counts
+
+
+def test_what_a_question_took_is_told(engine: Engine) -> None:
+    ticket = Ticket("Doe-1")
+    token = ASKING.set(ticket)
+    try:
+        EngineClient(Here(Service(engine))).explain(make_picture(78), MODEL, "grad-cam")
+    finally:
+        ASKING.reset(token)
+    assert ticket.turns > 0 and ticket.used > 0 and ticket.turned_out != "touch"
 
 
 def test_the_place_in_the_queue_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

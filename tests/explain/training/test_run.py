@@ -31,6 +31,7 @@ from explain.training.run import Phase, RunState, TrainingRun, find_runs_of, swe
 from explain.training.run_folder import RunFolder, Words
 from explain.training.saving import save_trained
 from explain.training.worker import work
+from tests.support.people import asking, make_actor
 from tests.support.training import RECIPE, VIT, make_two_colours, prepare_run
 
 CNN = ModelRequest(source="bundled", name="photo-cnn")
@@ -101,6 +102,7 @@ def test_a_run_is_paused_killed_resumed_and_ends_as_if_nothing_had_been(
     assert 0 < state.share < 1 and state.seconds_left is not None and state.seconds_left > 0
     run.pause()
     assert run.state().phase == "paused"
+    assert os.getpriority(os.PRIO_PROCESS, int((run.folder / "alive").read_text())) == 10, "the dashboard comes first"
     time.sleep(0.6)  # it waits after the batch at hand
     assert len(run.state().epochs) == 2
 
@@ -301,6 +303,16 @@ def test_only_tokens_are_ever_looked_for(home: Path, monkeypatch: pytest.MonkeyP
     (home / "order.json").write_bytes((run.folder / "order.json").read_bytes())
     for text in ("", "..", "../..", "a" * 43, run.token + "\n", run.token[:-1], "../" + run.token, run.token + "/."):
         assert TrainingRun.find(text) is None
+
+
+def test_a_training_is_its_owners_whoever_else_has_its_token(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a token that nobody knows: the page says the same of both."""
+    ann, bob = (make_actor("train", key=key * 64) for key in "ab")
+    with asking(ann):
+        run = prepare_run(make_two_colours(), monkeypatch)
+        assert TrainingRun.find(run.token) is not None
+    with asking(bob):
+        assert TrainingRun.find(run.token) is None and not TrainingRun(run.token).folder.exists()
 
 
 def test_old_runs_are_swept_out(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
