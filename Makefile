@@ -9,6 +9,8 @@ BIN := .venv/bin
 # OpenMP threads that spin while they wait slow torch tenfold beside a browser; see explain/__init__.py.
 export OMP_WAIT_POLICY ?= PASSIVE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without what Python keeps of compiled sources every worker of the tests and every server compiles a thousand files.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-slow lint format audit clean

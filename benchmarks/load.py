@@ -8,7 +8,8 @@ was due, and late where it could not begin then. Beside them two real browsers m
   and take the last one away; the maps must be of that picture, and nobody else's may ever be among them.
 - **fairness**: the slowest person's 95th percentile over the median person's, of the looks.
 - **rss**: of the server's process: its growth from one visitor to the highest with fifty, and what it holds when the
-  last has gone and `--rest` seconds have passed. What nobody touches is let go after a minute here, not after twenty.
+  last has gone and `--rest` seconds have passed. What nobody touches is let go after a minute here, not after twenty,
+  and a session without a browser ends then, not after fifteen.
 - **wrong_maps**: eight threads ask one engine for pictures that differ in one pixel; each map is compared with the one
   that its picture has alone, bit for bit.
 - **bytes_on_disk_after_uploads**: what the server wrote to disks while pictures of 5 MB were uploaded, and what lies in

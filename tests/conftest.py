@@ -1,7 +1,10 @@
 """What several tests share: the server, the browser and the command line."""
 
+import gc
 import os
 
+# What is imported and collected is there to stay; see `pytest_collection_finish`.
+gc.disable()
 # Read once, when torch is first imported: spinning OpenMP threads beside a browser slow everything tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What tests expect are the bits of the CPU, and pictures one by one; those of a GPU name it.
@@ -48,6 +51,13 @@ class Requests(list[str]):
 
 
 def pytest_collection_finish() -> None:
+    """Leave what is there out of every search for garbage: a million things, looked through every few seconds."""
+    gc.freeze()
+    gc.enable()
+    _be_patient()
+
+
+def _be_patient() -> None:
     """Have patience with pages that are run without a browser too: unless told otherwise they have three seconds."""
     if "streamlit.testing.v1" not in sys.modules:
         return

@@ -19,7 +19,7 @@ ROOMS = {
     "explain": [
         {"errors", "percent"},
         {"settings", "rights"},
-        {"progress", "storage", "ray_cluster", "pictures", "networks"},
+        {"progress", "storage", "free_memory", "ray_cluster", "pictures", "networks"},
         {"passes", "bundled", "datasets"},
         {"methods", "models", "volumes", "worlds"},
         {"maps"},

@@ -69,7 +69,14 @@ def read_login(settings: ServerSettings) -> Login | None:
     Raises:
         ExplainError: they are there and cannot be read, or would let people in who do not belong.
     """
-    if not secrets_singleton.load_if_toml_exists():
+    try:
+        there = secrets_singleton.load_if_toml_exists()
+    except OSError as error:  # left to itself, Streamlit takes it for a port that others use
+        raise ExplainError(
+            f"secrets.toml cannot be read: {error.strerror}. Make it a file that the account which runs CAMscope may "
+            "read, or take it away: nobody is let in meanwhile."
+        ) from None
+    if not there:
         # Streamlit goes on without secrets that it cannot read, and everybody would be let in.
         if any(Path(path).exists() for path in config.get_option("secrets.files")):
             raise ExplainError("secrets.toml cannot be read. Mend it, or take it away: nobody is let in meanwhile.")

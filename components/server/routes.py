@@ -16,7 +16,8 @@ from components.server.log_in_page import WAY_BACK, check_way_back
 from components.server.login import read_login
 from components.server.metrics import find_metrics
 from components.server.settings import read_server_settings
-from components.server.watch import measure_free_memory, read_figures
+from components.server.watch import read_figures
+from explain.free_memory import measure_free_memory
 
 LIVE, READY, METRICS, LOG_IN = "/live", "/ready", "/metrics", "/log-in"
 

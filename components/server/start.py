@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.middleware import Middleware
 from streamlit import config
@@ -34,6 +34,14 @@ def list_middleware() -> list[Middleware]:
     return [Middleware(Guard, settings, login, ended=None if login is None else find_ended())]
 
 
+def leave_no_dump() -> None:
+    """Have the system write no image of this process's memory to a disk where it breaks down: pictures are in it."""
+    with suppress(ImportError):  # on Windows, which has no such limit
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 @asynccontextmanager
 async def serve(look: Callable[[], Figures | None]) -> AsyncIterator[None]:
     """While entered, the server runs.
@@ -41,6 +49,7 @@ async def serve(look: Callable[[], Figures | None]) -> AsyncIterator[None]:
     Args:
         look: at the engine; see `watch_engine`.
     """
+    leave_no_dump()
     settings = read_server_settings()
     login = read_login(settings)
     if is_shared(settings, login):

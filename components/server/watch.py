@@ -1,17 +1,15 @@
-"""What there is to see of a running server: how its engine and its queue are, and how much memory is free.
+"""What there is to see of a running server: how its engine and its queue are.
 
 This room stands below those that know the engine; they say here how to look at it.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from explain.engine.admission import Kind
 from explain.engine.counted import Cache, Spread
-from explain.volumes.bounds import find_free_memory
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,3 @@ def watch_engine(look: Callable[[], Figures | None]) -> None:
 def read_figures() -> Figures | None:
     """The engine's figures; None while it has not started."""
     return _look()
-
-
-def measure_free_memory() -> float:
-    """The share of the memory that is free, 0…1; 1 on systems that do not say."""
-    free, whole = find_free_memory(), find_memory()
-    return 1.0 if free is None or whole is None else free / whole
-
-
-def find_memory() -> int | None:
-    """Bytes of memory that this machine has; None on systems that do not say."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None

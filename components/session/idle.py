@@ -19,11 +19,10 @@ from weakref import ReferenceType, ref
 
 from components.server.login import is_shared, read_login
 from components.server.settings import read_server_settings
-from components.server.watch import find_memory
 from components.session.reconnect import draw_again, end_lost_sessions
 from components.session.work import find_session
 from explain.engine.quotas import Quotas, read_quotas
-from explain.volumes.bounds import find_free_memory
+from explain.free_memory import find_memory
 
 _LOOK_AGAIN = 20.0  # seconds
 
@@ -82,7 +81,7 @@ class Holdings:
                     continue
                 theirs = {key: reference() for key, (reference, whose) in self._held.items() if whose == owner}
                 there = [held for held in theirs.values() if held is not None]
-                if any([held.count_bytes() for held in there]):
+                if any(held.count_bytes() for held in there):
                     poorer.add(owner)
                     for held in there:
                         held.let_go(round((now - when) / 60))
@@ -97,7 +96,7 @@ class Holdings:
 @cache
 def find_holdings() -> Holdings:
     """Those of this server."""
-    return Holdings(read_quotas(), find_memory() or find_free_memory() or 8 * 2**30)
+    return Holdings(read_quotas(), find_memory() or 8 * 2**30)
 
 
 def start_letting_go(forget_unused: Callable[[float], int]) -> None:

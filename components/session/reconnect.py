@@ -46,8 +46,8 @@ def keep_sessions() -> bool:
 
 
 def end_lost_sessions() -> bool:
-    """End the sessions whose browser has not come back in time. Streamlit hides them then, and goes on holding them until
-    another session needs the room.
+    """End the sessions whose browser has not come back in time. Streamlit hides them then, and goes on holding them
+    until another session's browser leaves.
 
     Returns:
         Whether there were any.
@@ -60,6 +60,9 @@ def end_lost_sessions() -> bool:
         lost = storage._cache.expire()  # type: ignore[attr-defined]
     for _, info in lost:
         info.session.shutdown()
+        # Streamlit's loop remembers the last session it sent anything to, until there is another.
+        info.session._fragment_storage.clear()
+        info.session.session_state.clear()
     return bool(lost)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 from explain.errors import PictureError
+from explain.free_memory import find_free_memory
 
 MOST_FILES = 5_000
 """The most files that are looked through for series."""
@@ -20,8 +19,6 @@ MOST_VOXELS = 400_000_000
 
 _COPIES = 2
 """Of its numbers while a stack is read: slice by slice, and as one."""
-
-_MEMINFO, _LIMIT = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 
 
 def check_voxels(shape: Sequence[int], bytes_each: int = 1) -> None:
@@ -50,17 +47,6 @@ def check_voxels(shape: Sequence[int], bytes_each: int = 1) -> None:
             f"The stack of {' × '.join(f'{side:,}' for side in shape)} voxels takes {needed / 1e6:,.0f} MB of memory "
             f"to be read, and {free / 1e6:,.0f} MB are free. Give a part of it, or close other programs."
         )
-
-
-def find_free_memory() -> int | None:
-    """Bytes that this process may still take, by what Linux says; None where nobody says it."""
-    found = []
-    with suppress(OSError, ValueError, IndexError):
-        (line,) = [one for one in _MEMINFO.read_text().splitlines() if one.startswith("MemAvailable:")]
-        found.append(int(line.split()[1]) * 1024)
-    with suppress(OSError, ValueError):  # of a container; without a limit it says "max"
-        found.append(int(_LIMIT.read_text()))
-    return min(found, default=None)
 
 
 def say_too_many_files() -> str:

@@ -50,7 +50,7 @@ class Hospital:
             log=folder / "log.txt",
             port=port,
             flags=write_secrets(folder, self.url, server_metadata_url=metadata),
-            environment={VARIABLE: str(self.home)},
+            environment={VARIABLE: str(self.home), "CAMSCOPE_SESSIONS_A_PERSON": "3"},
         )
         self.server.wait()
 
@@ -143,6 +143,8 @@ def test_each_has_what_is_theirs_and_who_logs_out_is_out(
     expect(bob.locator(".st-key-person")).to_be_visible()
     expect(bob.get_by_text("Who did what")).to_have_count(0)
 
+    check_windows(hospital, bob)
+
     eve = hospital.come(chromium, "eve")
     expect(eve.get_by_text("nobody has given you a role here")).to_be_visible()
     expect(eve.get_by_test_id("stFileUploader")).to_have_count(0)
@@ -165,6 +167,24 @@ def test_each_has_what_is_theirs_and_who_logs_out_is_out(
     strangers = hosts - {urlsplit(address).netloc for address in (hospital.url, hospital.provider)} - {""}
     assert strangers <= {"cdn.jsdelivr.net"}, "which the provider's own form asks for its looks"
     check_kept(hospital)
+
+
+def check_windows(hospital: Hospital, first: Page) -> None:
+    """A window too many says what to do, and goes on once another is closed; reloads count for none."""
+    second, third, fourth = (first.context.new_page() for _ in range(3))
+    for page in (second, third):
+        page.goto(f"{hospital.url}/methods")
+        expect(page.locator(".st-key-person")).to_be_visible()
+    for _ in range(11):
+        third.reload()
+    expect(third.locator(".st-key-person")).to_be_visible()
+    fourth.goto(f"{hospital.url}/methods")
+    expect(fourth.get_by_text("You have 3 windows of CAMscope open already")).to_be_visible()
+    expect(fourth.locator(".st-key-person")).to_have_count(0)
+    second.close()
+    expect(fourth.locator(".st-key-person")).to_be_visible(timeout=20_000)
+    for page in (third, fourth):
+        page.close()
 
 
 def check_kept(hospital: Hospital) -> None:

@@ -61,6 +61,8 @@ def test_the_door_is_where_the_line_comes_in(app_url: str) -> None:
     assert sent < 100, "megabytes that a line holds before somebody reads them"
     answer, sent = send_raw(app_url, f"POST /layers HTTP/1.1\nHost: {host}\nTransfer-Encoding: chunked", 2_048, True)
     assert sent < 100
+    answer, sent = send_raw(app_url, f"{put}\nHost: {host}\nContent-Length: 10", 2_048)
+    assert sent < 100, "what comes beyond its announced length is no part of it"
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Browser, Locator, Page, Response, WebSocket, expect
 
 from components.browser.canvas.stack import AHEAD, _write_window
 from explain.volumes.reading import read_volumes
@@ -59,7 +59,7 @@ class Visit:
         self.sockets: list[str | bytes] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("response", self.keep)
-        page.on("websocket", lambda socket: socket.on("framereceived", self.sockets.append))
+        page.on("websocket", self.listen)
         page.add_init_script(_COUNTING)
         self.rows = page.locator(".st-key-grid .row")
         self.row = self.rows.first
@@ -67,6 +67,10 @@ class Visit:
     def keep(self, response: Response) -> None:
         if "/media/" in response.url and response.ok:
             self.files[response.url] = response.body()
+
+    def listen(self, socket: WebSocket) -> None:
+        # By a function of one's own: Playwright writes on what it calls, which a list's `append` does not take.
+        socket.on("framereceived", lambda frame: self.sockets.append(frame))
 
     def count_sent(self) -> int:
         """How often the page has told the server something."""
@@ -495,4 +499,7 @@ def test_nothing_names_the_patient(visit: Visit) -> None:
     said = b"\0".join(part.encode() if isinstance(part, str) else part for part in [*everything, *unpacked])
     told = [secret for secret in (*SECRETS, "1.2.826.0.1") if secret.encode() in said]
     assert told == []
+    sent = b"\0".join(frame.encode() if isinstance(frame, str) else frame for frame in visit.sockets)
+    assert b"CT, 40 slices" in sent, "what the server says by its socket is seen here, and can be read"
+    assert any(len(data) > SIDE for data in unpacked), "and so are the files"
     assert not visit.errors

@@ -72,7 +72,7 @@ class Bar {
   list({ described, at }) {
     const names = listWindows(described);
     const isOwn = !names.includes(at.window);
-    const text = JSON.stringify([names, isOwn && at.window]);
+    const text = JSON.stringify([names, isOwn]);
     if (text !== this.listed) {
       this.listed = text;
       this.windows.replaceChildren();
@@ -80,8 +80,9 @@ class Bar {
         const digit = place < 9 ? `${place + 1}  ` : "";
         make("option", "", this.windows, { value: name }).textContent = `${digit}${name}`;
       });
-      if (isOwn) make("option", "", this.windows, { value: at.window }).textContent = "Own";
+      if (isOwn) make("option", "", this.windows).textContent = "Own";
     }
+    if (isOwn) this.windows.lastChild.value = at.window; // another at each move of a hand
     this.windows.value = at.window;
   }
 }

@@ -285,6 +285,7 @@ export class Grid {
     for (const row of this.rows.values()) for (const pane of row.panes.values()) pane.readSize();
     for (const { planes } of this.stacks.values()) planes.readSizes();
     const changed = [...this.stacks.values()].map((stack) => stack.prepare());
+    for (const scene of this.scenes.values()) scene.showPoint();
     for (const row of this.rows.values()) {
       for (const pane of row.panes.values()) painted += pane.paint(view);
       waiting ||= row.loading;

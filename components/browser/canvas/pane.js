@@ -21,7 +21,7 @@ function makeShape(tag, className, parent, attributes = {}) {
 
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
-  element.hidden = !text;
+  if (element.hidden === Boolean(text)) element.hidden = !text;
 }
 
 class Pane {
@@ -549,8 +549,8 @@ class Pane {
   showRegion() {
     const { region, size } = this.scene;
     const points = region && !this.hasMessage ? region.map((corner) => corner.join(",")).join(" ") : "";
-    this.ground.setAttribute("points", points);
-    this.dashes.setAttribute("points", points);
+    if (points !== this.points) for (const shape of [this.ground, this.dashes]) shape.setAttribute("points", points);
+    this.points = points;
     write(this.inside, points ? this.describeRegion(region, size) : "");
     this.showPeak();
   }

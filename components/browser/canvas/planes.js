@@ -198,14 +198,15 @@ class PlaneView {
     const held = sharp?.index === this.index && getSlice(sharp);
     if (held) {
       const { rows, columns } = this.view;
-      return { described: sharp, rows, columns, numbers: held.numbers, get: (row, column) => held.numbers[row * columns + column] };
+      return { described: sharp, rows, columns, held, numbers: held.numbers, get: (row, column) => held.numbers[row * columns + column] };
     }
     const whole = block && getSlice(block);
-    return whole ? this.cut(block, whole.numbers) : null;
+    return whole ? this.cut(block, whole) : null;
   }
 
   // A slice of the block, as the plane is turned.
-  cut(block, all) {
+  cut(block, held) {
+    const all = held.numbers;
     const { axes, flips } = this.view;
     const { steps, shape } = block;
     const strides = [shape[1] * shape[2], shape[2], 1];
@@ -221,7 +222,7 @@ class PlaneView {
     }
     const thin = (at, axis, count) => Math.min(Math.floor(at / steps[axis]), count - 1);
     const get = (row, column) => numbers[thin(row, axes[1], rows) * columns + thin(column, axes[2], columns)];
-    return { described: block, rows, columns, numbers, get };
+    return { described: block, rows, columns, held, numbers, get };
   }
 
   draw() {
@@ -248,7 +249,7 @@ class PlaneView {
     this.sides.place(whole, this.stageWidth);
   }
 
-  paint({ described, rows, columns, numbers }) {
+  paint({ described, rows, columns, held, numbers }) {
     const { stack, view } = this;
     const window = stack.nameWindow(stack.at.window, described);
     this.surface ??= new OffscreenCanvas(columns, rows);
@@ -257,6 +258,7 @@ class PlaneView {
     getLens(described, window, stack.at.inverted, stack.described.padding).draw(
       new Uint32Array(image.data.buffer),
       numbers,
+      held,
     );
     this.surface.getContext("2d").putImageData(image, 0, 0);
     const width = Math.max(1, Math.round(Math.min(view.width, this.stageWidth * devicePixelRatio || view.width)));

@@ -14,6 +14,7 @@ class Scene {
     this.point = null;
     this.region = null;
     this.moving = false;
+    this.pointed = false;
   }
 
   resize(size) {
@@ -71,6 +72,14 @@ class Scene {
       x: Math.min(Math.max(point.x, 0), this.size.width - 1),
       y: Math.min(Math.max(point.y, 0), this.size.height - 1),
     };
+    this.pointed = true;
+    this.grid.requestPaint();
+  }
+
+  // In a frame, after all that is read; see Grid.paint.
+  showPoint() {
+    if (!this.pointed) return;
+    this.pointed = false;
     for (const pane of this.panes) pane.showPoint();
   }
 

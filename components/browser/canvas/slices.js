@@ -24,6 +24,16 @@ function countBytes({ held }) {
   return held?.numbers?.byteLength ?? (held ? held.bitmap.width * held.bitmap.height * 4 : 0);
 }
 
+// The lowest and the highest of whole numbers, as they are held.
+function findReach(numbers) {
+  let [low, high] = [numbers[0], numbers[0]];
+  for (const number of numbers) {
+    if (number < low) low = number;
+    else if (number > high) high = number;
+  }
+  return [low, high];
+}
+
 // A slice's numbers, or its picture; null while they are on their way.
 function getSlice(described) {
   return slices.get(described.key)?.held ?? null;
@@ -72,8 +82,9 @@ function decodeTable(table) {
   return table.decoded;
 }
 
-// What makes pixels of a slice's numbers: for whole numbers a table of all 65,536, which is as fast as a picture has
-// pixels, whatever the window is made of.
+// What makes pixels of a slice's numbers: for whole numbers a table of those that there are, which is as fast as a picture
+// has pixels, whatever the window is made of. A scan has a few thousand of the 65,536, and a hand on the window has them
+// worked out anew each frame.
 class Lens {
   constructor(described, window, inverted, padding) {
     const { slope, intercept, type, turned } = described;
@@ -88,17 +99,28 @@ class Lens {
     };
     if (type === "float32") return;
     this.table = new Uint32Array(LEVELS_OF_16_BITS);
-    const view = new TYPES[type](1);
-    for (let at = 0; at < LEVELS_OF_16_BITS; at++) {
-      view[0] = at;
-      this.table[at] = this.shade(view[0]);
+    this.known = [0, -1];
+  }
+
+  // Have the table hold all numbers from the lowest to the highest, at the places of their bits.
+  fill([low, high]) {
+    const { table, shade } = this;
+    const [first, last] = this.known;
+    if (first <= low && high <= last) return;
+    const isNone = first > last;
+    this.known = isNone ? [low, high] : [Math.min(low, first), Math.max(high, last)];
+    const [from, to] = this.known;
+    for (let number = from; number <= to; number++) {
+      if (isNone || number < first || number > last) table[number & (LEVELS_OF_16_BITS - 1)] = shade(number);
     }
   }
 
-  draw(out, numbers) {
+  // `held` are the numbers that these are of, with what they reach from and to once that was looked for.
+  draw(out, numbers, held = { numbers }) {
     const { table, shade } = this;
     if (!table) for (let i = 0; i < out.length; i++) out[i] = shade(numbers[i]);
     else {
+      this.fill((held.reach ??= findReach(held.numbers)));
       const places = new Uint16Array(numbers.buffer, numbers.byteOffset, numbers.length);
       for (let i = 0; i < out.length; i++) out[i] = table[places[i]];
     }

@@ -361,7 +361,7 @@ class Stack {
     const { rows, columns } = view;
     const image = new ImageData(columns, rows);
     const out = new Uint32Array(image.data.buffer);
-    if (held) getLens(this.slice, this.window, this.at.inverted, padding).draw(out, held.numbers);
+    if (held) getLens(this.slice, this.window, this.at.inverted, padding).draw(out, held.numbers, held);
     else out.fill(0xff000000);
     return image;
   }

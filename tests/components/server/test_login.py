@@ -71,6 +71,10 @@ def test_secrets_that_cannot_be_read_let_nobody_in(secrets: Path) -> None:
     secrets.write_text("[auth\n")
     with pytest.raises(ExplainError, match="cannot be read"):
         read_login(ServerSettings())
+    secrets.unlink()
+    secrets.mkdir()  # for which a system has another word than for another account's file
+    with pytest.raises(ExplainError, match="cannot be read: Is a directory"):
+        read_login(ServerSettings())
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,6 @@ def test_the_way_to_a_provider_is_for_those_that_there_are(monkeypatch: pytest.M
     assert ask("/log-in").status_code == 404
 
 
-def test_memory_is_a_share() -> None:
-    assert 0 < watch.measure_free_memory() <= 1
-
-
 def test_failures_are_counted_by_kinds_that_are_known() -> None:
     def count(kind: str) -> float:
         return find_metrics().failures.labels(kind)._value.get()

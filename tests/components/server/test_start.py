@@ -12,7 +12,7 @@ from components.server.guard import Guard
 from components.server.login import Login
 from components.server.settings import ServerSettings, read_server_settings
 from explain.errors import ExplainError
-from tests.support.server import make_login
+from tests.support.server import make_login, run
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,23 @@ def test_the_name_that_people_type_is_allowed_of_itself(
     assert config.get_option("server.allowedHosts") == allowed
     start.list_middleware()
     assert config.get_option("server.allowedHosts") == allowed, "once"
+
+
+def test_who_breaks_down_leaves_no_pictures_on_a_disk() -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    if before[1] == 0:
+        pytest.skip("Nothing may leave a dump here.")
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+
+    async def look() -> None:
+        async with start.serve(lambda: None):
+            assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+
+    try:
+        run(look())
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 def test_none_named_is_all_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

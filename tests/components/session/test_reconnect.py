@@ -57,18 +57,26 @@ def test_where_others_wait_for_room_no_session_waits_longer_than_its_pictures(
 
 
 def test_a_session_ends_though_nobody_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    storage, ended = MemorySessionStorage(ttl_seconds=900), []
+    storage, ended, sessions = MemorySessionStorage(ttl_seconds=900), [], []
     now = [0.0]
     storage._cache = TTLCache(maxsize=8, ttl=900, timer=lambda: now[0])
     pretend(monkeypatch, SimpleNamespace(_session_storage=storage, _storage_lock=threading.Lock()))
     for name, when in (("early", 0.0), ("late", 600.0)):
         now[0] = when
-        session: Any = SimpleNamespace(id=name, shutdown=lambda name=name: ended.append(name))
+        session: Any = SimpleNamespace(
+            id=name,
+            shutdown=lambda name=name: ended.append(name),
+            _fragment_storage={"part": "its picture"},
+            session_state={"tray": "its picture"},
+        )
+        sessions.append(session)
         storage.save(SimpleNamespace(session=session))  # type: ignore[arg-type]
     now[0] = 899.0
     assert not end_lost_sessions() and not ended
     now[0] = 901.0
     assert end_lost_sessions() and ended == ["early"] and storage.get("late") is not None
+    held = [(session._fragment_storage, session.session_state) for session in sessions]
+    assert held == [({}, {}), ({"part": "its picture"}, {"tray": "its picture"})]
     monkeypatch.setattr(runtime, "exists", lambda: False)
     assert not end_lost_sessions()
 
@@ -86,5 +94,5 @@ def test_this_streamlit_keeps_its_sessions_where_they_are_looked_for() -> None:
     assert "_session_mgr" in Runtime.__init__.__code__.co_names
     assert "_session_storage" in WebsocketSessionManager.__init__.__code__.co_names
     assert "_storage_lock" in WebsocketSessionManager.__init__.__code__.co_names
-    assert "_client_state" in AppSession.__init__.__code__.co_names
+    assert {"_client_state", "_fragment_storage"} <= {*AppSession.__init__.__code__.co_names}
     assert isinstance(MemorySessionStorage()._cache, TTLCache)
