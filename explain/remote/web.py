@@ -29,6 +29,7 @@ WORD = "CAMSCOPE_ENGINE_WORD"
 """Names in the environment the word that clients must know."""
 
 _SECONDS_TO_ANSWER = 60.0
+_SECONDS_TO_LOAD = 600.0  # it may have to be fetched from the hub
 _SECONDS_TO_DESCRIBE = 3.0
 _PUTS_AT_ONCE = 4  # each may take `MAX_PUT` of memory
 _MOST_ASKED = 2**20  # bytes of a question
@@ -150,7 +151,7 @@ class Web:
 
     def load(self, question: bytes) -> bytes:
         """What the model of a question is, as JSON."""
-        return self._ask("POST", "/models", question)
+        return self._ask("POST", "/models", question, seconds=_SECONDS_TO_LOAD)
 
     def cancel(self, job: str) -> None:
         """Stop what is done for a question."""
