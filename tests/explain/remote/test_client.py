@@ -21,7 +21,7 @@ from explain.remote.client import EngineClient
 from explain.remote.here import Here
 from explain.remote.service import MOST_JOBS, Service, _Job
 from explain.remote.store import Store, UnknownDigest
-from explain.remote.wire import Ask
+from explain.remote.wire import ERROR, Ask, read_error
 from tests.support.dashboard import ROOT
 from tests.support.engine import build_model, make_picture
 from tests.support.remote import MODEL, check_calls, check_contract, give_models, hearing, make_png
@@ -82,6 +82,27 @@ def test_what_does_not_cross_is_a_sentence(transport: Here) -> None:
     question = Ask(job="0" * 32, model=ModelRequest(source="prompts", name="anybody's"))
     with pytest.raises(ModelError, match="trained on another server"):
         transport.load(question.model_dump_json().encode())
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("explain", {"pictures": "/etc/passwd"}),
+        ("explain", {"pictures": [{"$picture": 3}]}),
+        ("explain", {"pictures": {"$Path": {"args": "/etc/passwd"}}}),
+        ("judge", {"picture": {"$volume": 0}}),
+        ("draw", {"channel": 1, "start": {"$array": "../../etc/passwd"}}),
+        ("explain", {"methods": {"$settings": ["cf-cam", {}]}}),
+        ("forget", {}),
+        ("", {}),
+    ],
+)
+def test_a_question_of_nobodys_making_is_refused(transport: Here, call: str, arguments: dict[str, Any]) -> None:
+    model = ModelRequest(source="bundled", name=MODEL)
+    question = Ask(job="0" * 32, call=call, model=model, arguments=arguments)
+    ((letter, data),) = transport.explain(question.model_dump_json().encode())
+    told = read_error(data)
+    assert letter == ERROR and re.search("no question|cannot be asked|does not hold", str(told)), told
 
 
 def test_who_asks_is_told_apart_and_not_known(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
