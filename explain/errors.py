@@ -33,6 +33,10 @@ class Busy(Cancelled):
     """Others are served first, and this would take too long. As if it had been stopped, nothing is changed by it."""
 
 
+class EngineAway(Busy):
+    """The engine is elsewhere and does not answer now. Whoever asks again may be answered."""
+
+
 class DataSetError(ExplainError):
     """The pictures are no set that prompts can be trained on."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -12,10 +13,13 @@ from typing import Any, get_args
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from components.server.settings import ServerSettings
+from components.server.watch import Figures
 from components.session import engine
 from components.session.work import Work
 from explain.engine.admission import ASKING, Ticket
 from explain.engine.engine import Engine
+from explain.errors import ExplainError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +27,7 @@ FIRST_PAINT = """
 import asyncio
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import components.session.engine
@@ -169,3 +174,49 @@ def test_methods_and_models_are_all_there() -> None:
     labels = [card.label for card in open_page("models").expander]
     shipped = [*bundled_models(), *bundled_volume_models()]
     assert all(model.name in label for model, label in zip(shipped, labels, strict=True))
+
+
+def test_a_server_without_an_engine_of_its_own_tells_the_truth_of_the_one_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from explain.remote.client import EngineClient
+    from explain.remote.here import Here
+    from explain.remote.service import Service
+
+    found: list[Any] = [ServerSettings(engine="http://127.0.0.1:9")]
+    monkeypatch.setattr(engine, "read_server_settings", lambda: found[0])
+    monkeypatch.setattr(engine, "start_letting_go", lambda forget: None)
+    assert engine.is_elsewhere()
+    with pytest.raises(ExplainError, match="asked only by who knows its word: set CAMSCOPE_ENGINE_WORD"):
+        engine._reach()
+    found[0] = ServerSettings(engine="http://127.0.0.1:9", engine_word="known to the two of us")
+    client = engine._reach()
+    assert isinstance(client, EngineClient)
+    started = Work(lambda _: client)
+    assert started.result() is client
+    monkeypatch.setattr(engine, "start_engine", lambda: started)
+    assert engine._look_at_engine() is None  # nobody listens there
+    served = Service(Engine(device="cpu"))
+    served.engine.admission.refused = 7
+    client._transport = Here(served)
+    figures = engine._look_at_engine()
+    assert isinstance(figures, Figures) and figures.turned_away == 7 and figures.most_waiting == 64
+    monkeypatch.setattr(engine, "is_elsewhere", lambda: False)
+    monkeypatch.setattr(engine, "start_engine", lambda: Work(lambda _: served.engine))
+    assert engine.start_engine().wait(10)
+    own = engine._look_at_engine()
+    assert isinstance(own, Figures) and replace(own, waits={}) == replace(figures, waits={})
+    assert own.waits.keys() == figures.waits.keys()
+
+
+def test_what_needs_a_network_here_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def show() -> None:
+        from components.session.engine import needs_own_engine
+
+        assert needs_own_engine()
+
+    monkeypatch.setattr(engine, "is_elsewhere", lambda: True)
+    page = AppTest.from_function(show, default_timeout=60).run()
+    assert not page.exception
+    (said,) = (info.value for info in page.info)
+    assert said.startswith("This needs an engine of this server's own")

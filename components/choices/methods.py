@@ -11,13 +11,12 @@ from components.browser.live_slider import follow_sliders
 from components.choices.mask import MASKED, SHARE
 from components.choices.settings import get_settings, show_presets, show_setting, split_names
 from components.session.carried import SETTING
-from components.session.engine import start_engine
+from components.session.engine import find_half_speed
 from components.words import describe_duration
 from explain.engine.question import DEFAULT_METHODS, find_obstacle
 from explain.methods import Method, Settings, all_methods, get_method
 from explain.methods.base import Group
 from explain.models.loaded import LoadedModel
-from explain.networks.device import measure_half
 
 GROUP_SENTENCES: dict[Group, str] = {
     "gradient": "What raises the score of the class. All but the last share one pass.",
@@ -221,7 +220,7 @@ def _find_withheld(setting: str) -> tuple[str, str] | None:
     """Of a setting's options the one that this machine has no use for, and why."""
     if setting != "precision":
         return None
-    speed = measure_half(start_engine().result().device)
+    speed = find_half_speed()
     if speed >= 1:
         return None
     return "half", f"It is not offered here: this machine takes {1 / speed:.1f} times as long in it."

@@ -27,7 +27,7 @@ from explain.bundled.models import (
     bundled_volume_models,
 )
 from explain.bundled.pictures import find_bundled
-from explain.errors import ModelError, RightsError
+from explain.errors import Busy, ModelError, RightsError
 from explain.models.hub import HubModel, is_downloaded, search_hub
 from explain.models.loaded import LoadedModel
 from explain.models.prompt_library import PromptCard, list_prompts
@@ -96,6 +96,8 @@ def await_model(engine: Engine, choice: ModelChoice, place: Place) -> LoadedMode
             return place.watch(
                 Work(lambda _: engine.load(choice.request, choice.weights)), f"Loading {choice.request.name} …"
             )
+        except Busy:  # it is not the model's fault: whoever asks again may have it
+            raise
         except (ModelError, RightsError) as error:
             choice.problem = str(error)
         except Exception:

@@ -74,7 +74,9 @@ class _Looked:
         from prometheus_client.utils import floatToGoString
 
         figures = read_figures()
-        yield GaugeMetricFamily("camscope_engine_started", "1 once it has.", value=float(figures is not None))
+        yield GaugeMetricFamily(
+            "camscope_engine_started", "1 once it has, and answers.", value=float(figures is not None)
+        )
         yield GaugeMetricFamily("camscope_free_memory", "Share of the memory, 0…1.", value=measure_free_memory())
         figures = figures or Figures()
         passes = CounterMetricFamily("camscope_passes", "Passes of networks.", labels=["direction"])

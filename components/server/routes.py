@@ -50,7 +50,7 @@ async def _say_live(_: Request) -> Response:
 
 
 async def _say_ready(_: Request) -> Response:
-    found = find_hindrances()
+    found = await run_in_threadpool(find_hindrances)  # which may ask an engine elsewhere
     return JSONResponse(
         {"ready": not found, "hindered_by": found}, 503 if found else 200, headers={"Cache-Control": "no-store"}
     )

@@ -89,6 +89,13 @@ class ServerSettings(Settings):
     least_free_memory: float = setting(
         0.1, "Free memory", "The share of the memory below which a server asks for no more people.", low=0, high=1
     )
+    engine: str | None = setting(
+        None,
+        "Engine",
+        "Address of an engine elsewhere that answers in place of one of this server's own, `http://HOST:PORT`: see "
+        "`explain/remote/README.md`.",
+    )
+    engine_word: SecretStr | None = setting(None, "Word of the engine", "What that engine must be told.")
     metrics_token: SecretStr | None = setting(
         None,
         "Token of the metrics",

@@ -1,4 +1,4 @@
-"""The one engine that all sessions share, started beside the page instead of before it.
+"""The one engine that all sessions share, started beside the page instead of before it; or one elsewhere.
 
 What keeps the page quick, measured by `python -m benchmarks.browser`:
 
@@ -8,6 +8,8 @@ What keeps the page quick, measured by `python -m benchmarks.browser`:
   what has been loaded is frozen here, so that no other collection walks it either.
 - What sliders move is a fragment (`@st.fragment` in a page): a slider reruns its own part, not the page.
 - Threads of OpenMP sleep while they wait (`explain/__init__.py`): spinning, they take the cores from the browser.
+
+Where `CAMSCOPE_ENGINE` names an engine elsewhere, nothing of that is needed: no network and no torch is here then.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
 from components.access.person import start_access
+from components.server.settings import read_server_settings
 from components.server.start import serve
 from components.server.watch import Figures
 from components.session.idle import start_letting_go
@@ -30,9 +33,11 @@ from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.admission import ASKING
 from explain.errors import ExplainError
+from explain.networks.device import measure_half
 
 if TYPE_CHECKING:
     from explain.engine.engine import Engine
+    from explain.remote.client import EngineClient
 
 _PAINT_FIRST = 0.3  # seconds: importing torch keeps a core busy that the browser needs for the first paint
 _LONGEST_RUN = 3.0  # seconds that a page may take to be drawn, before the engine goes on all the same
@@ -53,12 +58,14 @@ async def start_with_server(_: object) -> AsyncIterator[None]:
 
 
 def _look_at_engine() -> Figures | None:
-    """How the engine is; None while it has not started."""
+    """How the engine is; None while it has not started, or does not answer."""
     work = start_engine()
     if not work.wait(0):
         return None
     try:
         engine = work.result()
+        if is_elsewhere():
+            return _look_elsewhere(cast("EngineClient", engine))
     except Exception:  # the page says why
         return None
     admission, counted = engine.admission, engine.read_counted()
@@ -73,6 +80,33 @@ def _look_at_engine() -> Figures | None:
         most_waiting=admission.quotas.queue_length,
         turned_away=admission.refused,
     )
+
+
+def _look_elsewhere(engine: EngineClient) -> Figures:
+    return Figures(**engine.describe()["figures"])
+
+
+def is_elsewhere() -> bool:
+    """Whether the engine is another process's, so that what needs networks here cannot be done."""
+    return read_server_settings().engine is not None
+
+
+def find_half_speed() -> float:
+    """How fast networks are in half precision where they run; see `measure_half`."""
+    engine = start_engine().result()
+    if is_elsewhere():
+        return cast("EngineClient", engine).half_speed
+    return measure_half(engine.device)
+
+
+def needs_own_engine() -> bool:
+    """For what takes a network here: whether there is none, which is then said."""
+    if not is_elsewhere():
+        return False
+    from explain.remote.model import ELSEWHERE
+
+    st.info(f"{ELSEWHERE} Nobody can train here; all that looks at pictures goes on working.", icon=":material/dns:")
+    return True
 
 
 def make_way(seconds: float = _LONGEST_RUN) -> None:
@@ -92,6 +126,8 @@ def start_engine() -> Work[Engine]:
 
 
 def _start(work: Work[Engine]) -> Engine:
+    if is_elsewhere():
+        return _reach()
     ASKING.set(None)  # nobody's question: who gives up waiting for the engine, as by a reload, does not stop its start
     work.report("Starting the engine. This is needed once after the dashboard was started, and takes some seconds.")
     _await_paint()
@@ -114,6 +150,19 @@ def _start(work: Work[Engine]) -> Engine:
     gc.freeze()
     start_letting_go(engine.forget_unused)
     return engine
+
+
+def _reach() -> Engine:
+    """An engine elsewhere. Whether it answers is seen, and said, whenever it is asked: it may come and go."""
+    from explain.remote.client import EngineClient
+    from explain.remote.web import WORD, Web
+
+    settings = read_server_settings()
+    if settings.engine_word is None:
+        raise ExplainError(f"{settings.engine} is asked only by who knows its word: set {WORD}.")
+    start_letting_go(lambda _: 0)
+    # It has those methods of an engine that pages ask: see `explain.remote.calls.CALLS`.
+    return cast("Engine", EngineClient(Web(str(settings.engine), settings.engine_word.get_secret_value())))
 
 
 def _await_paint() -> None:
@@ -150,7 +199,7 @@ def say_passes(engine: Engine) -> None:
     """How often networks have run so far, and where."""
     passes = engine.passes
     st.caption(
-        f"Passes of the network since the server started, for everyone who uses it: {passes.forward} forward, "
+        f"Passes of the network since the engine started, for everyone who uses it: {passes.forward} forward, "
         f"{passes.backward} backward. The maps of a picture share them; sliders need none. Runs on "
         f"{engine.description}."
     )

@@ -62,6 +62,7 @@ class Ticket:
         used: seconds of the device so far.
         turns: how many it had.
         begun: when it had the first.
+        elsewhere: what an engine elsewhere says of its place in the queue there.
     """
 
     session: str = ""
@@ -71,6 +72,7 @@ class Ticket:
     used: float = 0.0
     turns: int = 0
     begun: float = 0.0
+    elsewhere: str = ""
     number: int = field(default_factory=lambda: next(_numbers))
     replaced: bool = False
     line: Line | None = None  # that it waits in
@@ -94,7 +96,7 @@ class Ticket:
         line = self.line
         found = None if line is None else line.find_place(self)
         if found is None:
-            return ""
+            return self.elsewhere
         ahead, seconds = found
         questions = "question" if ahead == 1 else "questions"
         return f"{ahead} {questions} ahead of yours, about {max(1, round(seconds))} s"

@@ -274,6 +274,9 @@ def part_asks(asks: Sequence[Ask], loaded: LoadedModel) -> list[list[Ask]]:
 
 def find_obstacle(method: Method, loaded: LoadedModel) -> str | None:
     """Why a method cannot work on a model whatever the layer, in a sentence; None where it can."""
+    told = loaded.find_told_obstacle(method.name)
+    if told is not None:
+        return told or None
     if "prompts" in method.needs and loaded.prompted is None:
         return f"{method.title} needs a ViT with trained class prompts; this model has none."
     if "trained attention" in method.needs:

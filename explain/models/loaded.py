@@ -62,6 +62,19 @@ class LoadedModel:
         """The layer explained unless another is asked for."""
         return next((layer for layer in self.layers if layer.name == self.best_layer), default_layer(self.layers))
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether its heads and MLPs can be told apart; see `explain.passes.patching`."""
+        from explain.passes.patching import list_parts
+
+        return bool(list_parts(self.module))
+
+    def find_told_obstacle(self, method: str) -> str | None:
+        """Why a method cannot work on it, where that was told and its network is not here; empty where it can. None
+        where its network is here, to be asked.
+        """
+        return None
+
     def choose_module(self, by_prompts: bool) -> nn.Module:
         """What answers: the network with class prompts, where those are asked and it has some; else with its head."""
         return self.prompted if by_prompts and self.prompted is not None else self.module

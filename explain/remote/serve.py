@@ -1,7 +1,7 @@
 """An engine served by Ray Serve: `python -m explain.remote.serve --port 8700`.
 
 One replica has one engine, on a GPU where there is one, and what was put to it: several engines are several addresses.
-Serve works on so many questions at once, lets so many wait, and answers 503 to others.
+Which question goes first, its admission says; what is more than `AT_ONCE` and `WAITING`, Serve answers with 503.
 """
 
 from __future__ import annotations
@@ -13,22 +13,41 @@ import secrets
 import signal
 import sys
 import threading
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 from explain.errors import ExplainError
 from explain.ray_cluster import connecting, count_gpus, hand_on, import_ray
 
-AT_ONCE, WAITING = 16, 64
-"""Requests that are answered, and that wait."""
+if TYPE_CHECKING:
+    from explain.remote.service import Service
+
+AT_ONCE, WAITING = 512, 64
+"""Requests that are answered, and that wait. Who goes first, the engine says, so that all questions must reach it."""
+
+_LOOK_AGAIN = 20.0  # seconds
 
 
 def build() -> Any:
     """What a replica serves; called there."""
+    from explain.bundled.pictures import bundled_pictures
     from explain.engine.engine import Engine
     from explain.remote.service import Service
     from explain.remote.web import WORD, build_app
 
-    return build_app(Service(Engine()), os.environ[WORD])
+    service = Service(Engine())
+    try:
+        service.engine.explain(bundled_pictures()[0].path)  # the first look is slower than any later one
+    except ExplainError as error:
+        print(error, file=sys.stderr, flush=True)
+    threading.Thread(target=_let_go_for_ever, args=(service,), daemon=True).start()
+    return build_app(service, os.environ[WORD])
+
+
+def _let_go_for_ever(service: Service) -> None:
+    while True:
+        time.sleep(_LOOK_AGAIN)
+        service.let_go()
 
 
 def serve(host: str, port: int, address: str | None, over: threading.Event) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import http.client
 import io
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from typing import Any, cast
@@ -18,15 +20,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from explain.errors import ExplainError
-from explain.pictures.bounds import MAX_BYTES
-from explain.remote.service import Service
+from explain.errors import Busy, EngineAway, ExplainError
+from explain.remote.service import MOST_JOBS, Service
+from explain.remote.store import MAX_PUT
 from explain.remote.wire import read_error, read_frames, write_error
 
 WORD = "CAMSCOPE_ENGINE_WORD"
 """Names in the environment the word that clients must know."""
 
 _SECONDS_TO_ANSWER = 60.0
+_SECONDS_TO_LOAD = 600.0  # it may have to be fetched from the hub
+_SECONDS_TO_DESCRIBE = 3.0
+_PUTS_AT_ONCE = 4  # each may take `MAX_PUT` of memory
 _MOST_ASKED = 2**20  # bytes of a question
 _REFUSED = 422
 _PLAIN, _JSON = "application/octet-stream", "application/json"
@@ -39,13 +44,16 @@ def build_app(service: Service, word: str) -> Starlette:
         service: answers.
         word: what clients send as `Authorization: Bearer …`.
     """
+    waiting = ThreadPoolExecutor(MOST_JOBS, "remote-answer")  # not Starlette's: who waits would hold up all others
+    taking = asyncio.Semaphore(_PUTS_AT_ONCE)
 
     async def have(request: Request) -> Response:
         return Response(status_code=204 if service.store.have(request.path_params["digest"]) else 404)
 
     async def put(request: Request) -> Response:
-        data = await _read(request, MAX_BYTES)
-        return Response(await run_in_threadpool(service.store.put, data))
+        async with taking:
+            data = await _read(request, MAX_PUT)
+            return Response(await run_in_threadpool(service.store.put, data))
 
     async def describe(request: Request) -> Response:
         return Response(await run_in_threadpool(service.describe), media_type=_JSON)
@@ -57,11 +65,13 @@ def build_app(service: Service, word: str) -> Starlette:
         frames = cast(Any, service.explain(await _read(request, _MOST_ASKED)))
 
         async def send() -> AsyncIterator[bytes]:
+            step = waiting.submit(next, frames, None)
             try:
-                while (frame := await run_in_threadpool(next, frames, None)) is not None:
+                while (frame := await asyncio.wrap_future(step)) is not None:
                     yield frame
-            finally:
-                frames.close()  # whoever asked is gone, or has it all
+                    step = waiting.submit(next, frames, None)
+            finally:  # whoever asked is gone, or has it all; a frame that is on its way is waited for
+                step.add_done_callback(lambda _: frames.close())
 
         return StreamingResponse(send(), media_type=_PLAIN)
 
@@ -137,11 +147,11 @@ class Web:
 
     def describe(self) -> bytes:
         """Where models run, as JSON."""
-        return self._ask("GET", "/engine")
+        return self._ask("GET", "/engine", seconds=_SECONDS_TO_DESCRIBE)
 
     def load(self, question: bytes) -> bytes:
         """What the model of a question is, as JSON."""
-        return self._ask("POST", "/models", question)
+        return self._ask("POST", "/models", question, seconds=_SECONDS_TO_LOAD)
 
     def cancel(self, job: str) -> None:
         """Stop what is done for a question."""
@@ -153,14 +163,21 @@ class Web:
         with closing(connection):
             answer = self._send(connection, "POST", "/explanations", question)
             if answer.status != 200:
-                raise read_error(answer.read())
+                raise self._read_refusal(answer.status, answer.read())
             try:
                 yield from read_frames(cast(io.BufferedReader, answer))
             except (OSError, http.client.HTTPException) as error:
                 raise self._refuse(error) from None
 
-    def _ask(self, verb: str, path: str, data: bytes | None = None, missing_is: bytes = b"") -> bytes:
-        connection = self._connect()
+    def _ask(
+        self,
+        verb: str,
+        path: str,
+        data: bytes | None = None,
+        missing_is: bytes = b"",
+        seconds: float = _SECONDS_TO_ANSWER,
+    ) -> bytes:
+        connection = self._connect(timeout=seconds)
         with closing(connection):
             answer = self._send(connection, verb, path, data)
             try:
@@ -170,8 +187,13 @@ class Web:
         if answer.status == 404 and missing_is:
             return missing_is
         if answer.status >= 400:
-            raise read_error(told) if told else ExplainError(f"The engine at {self._shown} refused ({answer.status}).")
+            raise self._read_refusal(answer.status, told)
         return told
+
+    def _read_refusal(self, status: int, told: bytes) -> ExplainError:
+        if status == 503:  # of Ray Serve, whose words are no error of ours
+            return Busy("The engine has too much to do. Ask again in a minute.")
+        return read_error(told) if told else ExplainError(f"The engine at {self._shown} refused ({status}).")
 
     def _send(
         self, connection: http.client.HTTPConnection, verb: str, path: str, data: bytes | None
@@ -183,6 +205,6 @@ class Web:
         except (OSError, http.client.HTTPException) as error:
             raise self._refuse(error) from None
 
-    def _refuse(self, error: Exception) -> ExplainError:
+    def _refuse(self, error: Exception) -> EngineAway:
         told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return ExplainError(f"The engine at {self._shown} does not answer ({told}). Is it started?")
+        return EngineAway(f"The engine at {self._shown} does not answer ({told}). Is it started?")

@@ -1,47 +1,45 @@
 """What crosses between a client and an engine elsewhere: JSON and safetensors, nothing that runs code when it is read.
 
 A question is JSON; names of files are not in it. An answer is a stream of frames: words of progress, and in the end the
-maps or an error. A frame is a letter, the length of what follows in eight bytes, and that.
+answer or an error. A frame is a letter, the length of what follows in eight bytes, and that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
+from safetensors.numpy import save
 
 from explain import errors
-from explain.engine.explanation import Explanation, PictureExplanation, Prediction
-from explain.errors import ExplainError, ModelError
-from explain.faithfulness.unlike import Unlikeness
-from explain.faithfulness.verdict import Verdict
-from explain.maps.fusion import Fusion
-from explain.maps.heatmap import Heatmap
-from explain.methods import get_method
+from explain.engine.admission import Kind
+from explain.errors import EngineAway, ExplainError, ModelError
 from explain.models.request import ModelRequest
-from explain.networks.meaning import Outputs
-from explain.passes.count import Passes
-from explain.passes.look import Score
-from explain.pictures.augmentation import Augmentation
-from explain.pictures.geometry import Box
 from explain.pictures.picture import Picture, build_picture
 from explain.pictures.scaling import MOST_WHITE, RULES
 from explain.remote.store import UnknownDigest
+from explain.remote.values import Reader, open_file, pack
 from explain.settings import read_refusal
+from explain.volumes.volume import Volume
 
-PROGRESS, ALIVE, ERROR, ANSWER = b"P", b"A", b"E", b"M"
-"""Letters of frames: how far it is, nothing new, what went wrong, the maps."""
+PROGRESS, WAITS, TOOK, ALIVE, ERROR, PART, ANSWER = b"P", b"W", b"T", b"A", b"E", b"Y", b"M"
+"""Letters of frames: how far it is, its place in the queue, what its ticket had of the device, nothing new, what went
+wrong, one of several answers, and the answer, with which it ends.
+"""
 
 _MOST_BYTES = 2**30
-_MOST_PICTURES = 256
+_MOST_PICTURES = 512
 _ABOUT = "answer"
+_SEED = 8  # digits of a picture's digest that random masks come from; see `Sight.seed`
+
+_Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
@@ -52,15 +50,30 @@ class Sent(_Part):
     """A picture of a question.
 
     Attributes:
-        digest: of what was put: a file, or pixels packed by `pack_picture`.
-        packed: whether it is pixels.
+        digest: of what was put: a file, or what `pack_picture` or `pack_volume` gave.
+        packed: whether it is packed.
         white, rules: of a file, see `explain.pictures.decode.decode`.
     """
 
-    digest: str = Field(pattern="^[0-9a-f]{64}$")
+    digest: _Digest
     packed: bool = False
     white: int | None = Field(default=None, ge=1, le=MOST_WHITE)
     rules: int = Field(default=RULES, ge=1, le=RULES)
+
+
+class Asking(_Part):
+    """Who asks, so that the engine is fair to all; see `explain.engine.admission.Ticket`.
+
+    Attributes:
+        session: stands for the session, and nobody but its own server knows which it is.
+        number: of the question among those of its server.
+        pane, kind: see there.
+    """
+
+    session: _Digest
+    number: int = Field(ge=0)
+    pane: str = Field(default="", max_length=200)
+    kind: Kind = "look"
 
 
 class Ask(_Part):
@@ -68,47 +81,25 @@ class Ask(_Part):
 
     Attributes:
         job: what it goes by, to be cancelled.
+        call: which of the engine's methods is asked, of `explain.remote.calls.CALLS`; empty where a model is loaded.
+        asking: who asks.
         pictures: those that were put.
+        volume: the volume that was put.
         model: which model.
         weights: digest of its checkpoint, which was put, where it comes from a file.
         fingerprint: of the weights that the client means; None where any are meant.
-        top: only the likeliest classes are asked for, and so many.
-
-    The others are those of `Engine.explain`.
+        arguments: the others, as a `Writer` wrote them. What are arrays, was put.
     """
 
     job: str = Field(pattern="^[0-9a-f]{32}$")
+    call: str = Field(default="", max_length=40)
+    asking: Asking | None = None
     pictures: tuple[Sent, ...] = Field(default=(), max_length=_MOST_PICTURES)
+    volume: Sent | None = None
     model: ModelRequest
-    weights: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    weights: _Digest | None = None
     fingerprint: str | None = None
-    methods: tuple[str, ...] = ()
-    layer: str | tuple[str, ...] = "auto"
-    target: int | str | tuple[int | str, ...] = "auto"
-    settings: dict[str, dict[str, Any]] = {}
-    score: Score = "logit"
-    fusion: Fusion = "none"
-    augmentation: Augmentation = "none"
-    verdicts: bool = False
-    top: int | None = Field(default=None, ge=1)
-
-
-@dataclass(frozen=True)
-class RemoteModel:
-    """What is known here of a model that is loaded elsewhere; see `LoadedModel`.
-
-    Attributes:
-        layers: names of those that can be explained.
-        weights: digest of its checkpoint, where it came from a file.
-    """
-
-    request: ModelRequest
-    labels: tuple[str, ...]
-    fingerprint: str
-    layers: tuple[str, ...]
-    outputs: Outputs
-    notes: tuple[str, ...] = ()
-    weights: str | None = None
+    arguments: dict[str, JsonValue] = {}
 
 
 def write_frame(letter: bytes, data: bytes) -> bytes:
@@ -120,7 +111,7 @@ def read_frames(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """The frames of a stream, until it ends.
 
     Raises:
-        ExplainError: it ends within one.
+        EngineAway: it ends within one.
     """
     while head := _read(stream, 9):
         length = struct.unpack(">Q", head[1:])[0]
@@ -130,15 +121,17 @@ def read_frames(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _read(stream: BinaryIO, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        more = stream.read(count - len(data))
+    parts: list[bytes] = []
+    missing = count
+    while missing:
+        more = stream.read(missing)
         if not more:
-            if data or count != 9:
-                raise ExplainError("The engine's answer ended too early: it was stopped, or is gone. Ask again.")
+            if parts or count != 9:
+                raise EngineAway("The engine's answer ended too early: it was stopped, or is gone. Ask again.")
             break
-        data += more
-    return data
+        parts.append(more)
+        missing -= len(more)
+    return b"".join(parts)
 
 
 def write_error(error: ExplainError) -> bytes:
@@ -183,8 +176,9 @@ def check_weights(data: bytes) -> None:
 
 def pack_picture(picture: Picture) -> bytes:
     """A picture that is no file, as the pixels that models are given and what was said of them."""
-    about = json.dumps({"notes": picture.notes, "modality": picture.modality})
-    return save({"pixels": np.ascontiguousarray(picture.model_pixels)}, {_ABOUT: about})
+    about = {"notes": picture.notes, "modality": picture.modality, "source": picture.source}
+    about["seed"] = picture.digest[:_SEED]
+    return save({"pixels": np.ascontiguousarray(picture.model_pixels)}, {_ABOUT: json.dumps(about)})
 
 
 def unpack_picture(data: bytes, digest: str, name: str) -> Picture:
@@ -193,114 +187,65 @@ def unpack_picture(data: bytes, digest: str, name: str) -> Picture:
     Raises:
         ExplainError: it is none.
     """
-    tensors, about = _open_tensors(data)
+    tensors, about = open_file(data)
     pixels = tensors.get("pixels", np.zeros(0))
     if pixels.ndim != 3 or pixels.dtype not in (np.uint8, np.float32) or 0 in pixels.shape:
         raise ExplainError("What was put is no picture.")
-    picture = build_picture(name, pixels, f"packed-{digest}", tuple(map(str, about.get("notes", ()))))
-    modality = about.get("modality")
-    return replace(picture, modality=None if modality is None else str(modality))
+    if not isinstance(about, dict) or (pixels.dtype == np.float32 and not np.isfinite(pixels).all()):
+        raise ExplainError("What was put is no picture.")
+    own = _name(digest, about.get("seed"))
+    picture = build_picture(name, pixels, own, tuple(map(str, about.get("notes", ()))))
+    modality, source = about.get("modality"), str(about.get("source", ""))
+    return replace(picture, modality=None if modality is None else str(modality), source=source)
 
 
-def write_model(model: RemoteModel) -> dict[str, Any]:
-    """A model as JSON holds it."""
-    return TypeAdapter(RemoteModel).dump_python(model, mode="json")
+def pack_volume(volume: Volume) -> bytes:
+    """A volume without its name, its files and what other files outline in it."""
+    return pack(volume)
 
 
-def write_answer(answer: Explanation, model: RemoteModel) -> bytes:
-    """All that was answered but the pictures: the maps as tensors, the rest in the file's metadata."""
-    tensors: dict[str, np.ndarray] = {}
-    pictures = []
-    for number, entry in enumerate(answer.pictures):
-        maps = []
-        for place, heatmap in enumerate(entry.maps):
-            key = f"{number}/{place}"
-            tensors[key] = np.ascontiguousarray(heatmap.values, dtype=np.float32)
-            details = {}
-            for name, value in heatmap.details.items():
-                if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-                    tensors[f"{key}/{name}"] = np.ascontiguousarray(value)
-                else:
-                    details[name] = value
-            maps.append({"key": key, "details": details} | _write_fields(heatmap, ("values", "details", "settings")))
-            maps[-1]["settings"] = heatmap.settings.model_dump(mode="json")
-        told = _write_fields(entry, ("picture", "maps", "effects", "masks", "verdicts", "unlike"))
-        told |= {"maps": maps, "unlike": asdict(entry.unlike)}
-        pictures.append(told | {"verdicts": {key: asdict(one) for key, one in entry.verdicts.items()}})
-    told = {name: getattr(answer, name) for name in ("score", "fusion", "augmentation", "device")}
-    return save(
-        tensors, {_ABOUT: json.dumps(told | {"model": write_model(model), "pictures": pictures}, default=_plain)}
-    )
-
-
-def read_answer(data: bytes, pictures: Sequence[Picture]) -> Explanation:
-    """The answer on some pictures, as `Engine.explain` would have given it; its `model` is a `RemoteModel`.
+def unpack_volume(data: bytes, digest: str) -> Volume:
+    """The volume of what `pack_volume` gave, under a digest as in `unpack_picture`.
 
     Raises:
         ExplainError: it is none.
     """
-    tensors, about = _open_tensors(data)
+    tensors, told = open_file(data)
     try:
-        entries = [
-            _read_entry(told, picture, tensors) for told, picture in zip(about["pictures"], pictures, strict=True)
-        ]
-        told = {name: about[name] for name in ("score", "fusion", "augmentation", "device")}
-        return Explanation(TypeAdapter(RemoteModel).validate_python(about["model"]), tuple(entries), **told)  # type: ignore[arg-type]
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ExplainError(f"The engine answered something that is no answer ({type(error).__name__}).") from None
+        told["$Volume"]["name"] = "volume"
+        volume = Reader(tensors, {}).read(told)
+        shape = volume.stored.shape
+        if not isinstance(volume, Volume) or len(shape) not in (3, 4) or 0 in shape or len(volume.present) != shape[0]:
+            raise ValueError(shape)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ExplainError("What was put is no volume.") from None
+    return replace(volume, digest=_name(digest, volume.digest[:_SEED]))
 
 
-def _read_entry(told: dict[str, Any], picture: Picture, tensors: Mapping[str, np.ndarray]) -> PictureExplanation:
-    maps = []
-    for one in told.pop("maps"):
-        key, method = one.pop("key"), get_method(one["method"])
-        start = f"{key}/"
-        arrays = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
-        values = tensors[key]
-        values.setflags(write=False)
-        one |= {"values": values, "details": one["details"] | arrays, "box": Box(*one["box"])}
-        one |= {"settings": method.settings.model_validate(one["settings"])}
-        one |= {name: Passes(**one[name]) for name in ("passes", "own_passes")}
-        maps.append(Heatmap(**{name: _freeze(value) for name, value in one.items()}))
-    for name in ("predictions", "prompt_predictions"):
-        told[name] = tuple(Prediction(**one) for one in told[name])
-    unlike = TypeAdapter(Unlikeness).validate_python(told.pop("unlike"))
-    verdicts = {key: TypeAdapter(Verdict).validate_python(one) for key, one in told.pop("verdicts").items()}
-    told = {name: _freeze(value) for name, value in told.items()}
-    return PictureExplanation(picture=picture, maps=tuple(maps), unlike=unlike, verdicts=verdicts, **told)
+def pack_array(array: np.ndarray) -> bytes:
+    """An array of a question, to be put."""
+    return save({"values": np.ascontiguousarray(array)}, {_ABOUT: "{}"})
 
 
-def _write_fields(value: Any, but: Sequence[str]) -> dict[str, Any]:
-    """The fields of a dataclass as JSON holds them."""
-    return {one.name: getattr(value, one.name) for one in fields(value) if one.name not in but}
-
-
-def _freeze(value: Any) -> Any:
-    """Lists as the tuples that they were."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no word for."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return asdict(value) if hasattr(value, "__dataclass_fields__") else str(value)
-
-
-def _open_tensors(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The tensors of a safetensors file, and what its metadata says.
+def unpack_array(data: bytes) -> np.ndarray:
+    """The array of what `pack_array` gave.
 
     Raises:
         ExplainError: it is none.
     """
-    try:
-        tensors = load(data)
-        length = struct.unpack("<Q", data[:8])[0]  # the library hands the metadata out of files on a disk only
-        about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_ABOUT])
-    except (SafetensorError, ValueError, KeyError, TypeError, struct.error):
-        raise ExplainError("What was sent is damaged, or is something else.") from None
-    if not isinstance(about, dict):
-        raise ExplainError("What was sent is damaged, or is something else.")
-    return tensors, about
+    tensors, _ = open_file(data)
+    if [*tensors] != ["values"]:
+        raise ExplainError("What was put is no array.")
+    return tensors["values"]
+
+
+def find_digest(data: bytes) -> str:
+    """What bytes go by, once they are put."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _name(digest: str, seed: Any) -> str:
+    """The digest of what was packed: of its content, but for the digits that random masks come from. Those are its
+    sender's, so that its maps are the same wherever they are made; they cannot make it pass for another picture.
+    """
+    return str(seed) + digest[_SEED:] if re.fullmatch(f"[0-9a-f]{{{_SEED}}}", str(seed)) else digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from components.choices.model import await_model, pick_model
-from components.session.engine import await_engine
+from components.session.engine import await_engine, needs_own_engine
 from components.session.gate import is_refused
 from components.session.work import Place
 from components.studio.dataset import Given, pick_dataset
@@ -22,7 +22,7 @@ from pages.studio_views.starting import name_training, start_when_asked
 
 def show_view(body: Place) -> None:
     """Choose pictures, or follow the training that runs."""
-    if is_refused("train"):
+    if is_refused("train") or needs_own_engine():
         return
     if follow(body):
         return

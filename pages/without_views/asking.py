@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from components.page.subject import Subject
 from components.session.work import Work
-from explain.passes.patching import list_parts
 from explain.pictures.picture import Picture
 from explain.pictures.region import Region
 from explain.progress import Watch
@@ -54,7 +53,7 @@ def measure_channels(subject: Subject, asked: Asked, work: Work[Found]) -> Found
         work: told how far it is; may stop it.
     """
     target = "auto" if subject.target is None else subject.target
-    patching = asked.twin is not None and list_parts(subject.model.module)
+    patching = asked.twin is not None and subject.model.has_parts
     steps = Watch(lambda share, text: work.report(text, share), work.cancel)
     share = 1 / (1 + bool(asked.earlier) + bool(patching))
     channels = subject.engine.measure_channels(

@@ -1,6 +1,5 @@
 """Widgets made from declarations: for every registered method, and for each kind of field."""
 
-from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -161,9 +160,7 @@ def test_an_option_of_no_use_here_is_not_offered_unless_it_is_chosen() -> None:
 
 def test_half_precision_is_withheld_where_the_machine_is_slower_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for speed, withheld in ((2.0, None), (0.125, "half")):
-        engine = SimpleNamespace(device="cpu")
-        monkeypatch.setattr(methods, "start_engine", lambda engine=engine: SimpleNamespace(result=lambda: engine))
-        monkeypatch.setattr(methods, "measure_half", lambda _device, speed=speed: speed)
+        monkeypatch.setattr(methods, "find_half_speed", lambda speed=speed: speed)
         found = methods._find_withheld("precision")
         assert (found and found[0]) == withheld
         assert found is None or "8.0 times as long" in found[1]

@@ -1,8 +1,10 @@
 """A client answers as its engine does: the same suite is run on both. Nothing of a file's name crosses."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,19 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from explain.engine.admission import ASKING, Ticket
 from explain.engine.engine import Engine
-from explain.errors import Cancelled, ExplainError, ModelError
-from explain.models.request import build_file_request
+from explain.errors import Busy, Cancelled, ExplainError, ModelError
+from explain.models.request import ModelRequest, build_file_request
+from explain.remote.calls import CALLS
 from explain.remote.client import EngineClient
 from explain.remote.here import Here
-from explain.remote.service import MOST_JOBS, Service
+from explain.remote.service import MOST_JOBS, Service, _Job
 from explain.remote.store import Store, UnknownDigest
-from explain.remote.wire import Ask
-from tests.support.engine import make_picture
-from tests.support.remote import MODEL, check_contract, hearing, make_png
+from explain.remote.wire import ERROR, Ask, read_error
+from tests.support.dashboard import ROOT
+from tests.support.engine import build_model, make_picture
+from tests.support.remote import MODEL, check_calls, check_contract, give_models, hearing, make_png
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +46,151 @@ def test_the_contract(asked: Any, engine: Engine) -> None:
     check_contract(asked, engine, make_png())
 
 
+def test_every_method_that_pages_ask_answers_as_the_engines_own() -> None:
+    engine = Engine(device="cpu")
+    give_models(engine)
+    check_calls(EngineClient(Here(Service(engine))), engine)
+
+
+def test_pages_ask_nothing_but_what_may_be_asked() -> None:
+    sources = [
+        *(ROOT / "components").rglob("*.py"),
+        *(ROOT / "pages").rglob("*.py"),
+        *(ROOT / "explain/traits").glob("*.py"),
+    ]
+    text = "".join(path.read_text(encoding="utf-8") for path in [*sources, ROOT / "explain/engine/expecting.py"])
+    asked = set(re.findall(r"\b(?:\w+\.)?engine\.([a-z_]+)\(", text)) - {"elsewhere"}
+    assert {"explain", "capture", "measure_effects"} <= asked
+    there = CALLS.keys() | set(vars(EngineClient))
+    ours = {"forget_unused", "read_counted"}  # of an engine of this server's own alone
+    assert asked <= there | ours, asked - there
+
+
+def test_what_does_not_cross_is_a_sentence(transport: Here) -> None:
+    client = EngineClient(transport)
+    for model in (ModelRequest(source="prompts", name="mine"), build_model("cnn")):
+        with pytest.raises(ModelError, match="needs an engine of this server's own"):
+            client.load(model)  # type: ignore[arg-type]
+    with pytest.raises(ExplainError, match="“labels” does not cross"):
+        client.explain(make_png(), MODEL, "grad-cam", labels="imagenet")
+    loaded = client.load(MODEL)
+    with pytest.raises(ModelError, match="needs an engine of this server's own"):
+        loaded.module.state_dict()
+    with pytest.raises(AttributeError):
+        client.forget()
+    # Whatever its client thinks of it.
+    question = Ask(job="0" * 32, model=ModelRequest(source="prompts", name="anybody's"))
+    with pytest.raises(ModelError, match="trained on another server"):
+        transport.load(question.model_dump_json().encode())
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("explain", {"pictures": "/etc/passwd"}),
+        ("explain", {"pictures": [{"$picture": 3}]}),
+        ("explain", {"pictures": {"$Path": {"args": "/etc/passwd"}}}),
+        ("judge", {"picture": {"$volume": 0}}),
+        ("draw", {"channel": 1, "start": {"$array": "../../etc/passwd"}}),
+        ("explain", {"methods": {"$settings": ["cf-cam", {}]}}),
+        ("forget", {}),
+        ("", {}),
+    ],
+)
+def test_a_question_of_nobodys_making_is_refused(transport: Here, call: str, arguments: dict[str, Any]) -> None:
+    model = ModelRequest(source="bundled", name=MODEL)
+    question = Ask(job="0" * 32, call=call, model=model, arguments=arguments)
+    ((letter, data),) = transport.explain(question.model_dump_json().encode())
+    told = read_error(data)
+    assert letter == ERROR and re.search("no question|cannot be asked|does not hold", str(told)), told
+
+
+def test_who_asks_is_told_apart_and_not_known(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Ticket] = []
+
+    def explain(**_: Any) -> Any:
+        ticket = ASKING.get()
+        assert ticket is not None
+        heard.append(ticket)
+        raise ExplainError("Heard.")
+
+    monkeypatch.setattr(engine, "explain", explain)
+    transport = Here(Service(engine))
+    clients = [EngineClient(transport), EngineClient(transport)]
+    loaded = clients[0].load(MODEL)
+    asked = [
+        (clients[0], Ticket("Doe-1", "grid", "long")),
+        (clients[0], Ticket("Doe-2")),
+        (clients[1], Ticket("Doe-1")),
+    ]
+    for client, ticket in (*asked, asked[0]):
+        token = ASKING.set(ticket)
+        with hearing(transport, "explain") as sent, pytest.raises(ExplainError, match="Heard"):
+            client.explain(make_png(), loaded, "grad-cam")
+        ASKING.reset(token)
+        assert b"Doe" not in sent[0][0]
+    assert len({ticket.session for ticket in heard}) == 3
+    first = heard[0]
+    assert (first.pane, first.kind, first.number) == ("grid", "long", asked[0][1].number)
+    assert heard[3] is first  # what a question had before counts
+
+
+def test_what_a_question_took_is_told(engine: Engine) -> None:
+    ticket = Ticket("Doe-1")
+    token = ASKING.set(ticket)
+    try:
+        EngineClient(Here(Service(engine))).explain(make_picture(78), MODEL, "grad-cam")
+    finally:
+        ASKING.reset(token)
+    assert ticket.turns > 0 and ticket.used > 0 and ticket.turned_out != "touch"
+
+
+def test_the_place_in_the_queue_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explain.remote.service._SECONDS_BETWEEN_LOOKS", 0.01)
+    client, ticket = EngineClient(Here(Service(engine))), Ticket("ann")
+    loaded, places, cancel = client.load(MODEL), [], threading.Event()
+
+    def ask() -> None:
+        ASKING.set(ticket)
+        with suppress(Cancelled):
+            client.explain(make_picture(77), loaded, "grad-cam", cancel=cancel)
+
+    with ExitStack() as turns:
+        free = [Ticket(str(number)) for number in range(engine.admission.line.slots)]
+        for one in free:
+            assert engine.admission.line.request(one, time.monotonic())
+            turns.callback(engine.admission.line.release, one, time.monotonic() + 1)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        until = time.monotonic() + 60
+        while not ticket.describe_wait():
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        places.append(ticket.describe_wait())
+        cancel.set()
+        thread.join(60)
+    assert "ahead of yours, about" in places[0] and ticket.describe_wait() == ""
+
+
 def test_a_picture_is_sent_once_and_again_when_it_is_gone(engine: Engine) -> None:
     store = Store()
-    transport = Here(Service(engine, store))
+    service = Service(engine, store)
+    transport = Here(service)
     client = EngineClient(transport)
+
+    def start_anew() -> None:
+        store.forget()
+        service._opened.forget()
+
     with hearing(transport, "put") as put:
         client.explain([make_png(), make_picture(1)], MODEL, "grad-cam")
         client.explain([make_png(), make_picture(1)], MODEL, "eigen-cam")
         assert len(put) == 2
         transport.have = lambda digest: True  # and then the engine is started anew
-        store.forget()
+        start_anew()
         client.explain([make_png(), make_picture(1)], MODEL, "grad-cam")
         assert len(put) == 4
-        store.forget()
+        start_anew()
         transport.put = lambda data: "kept by nobody"
         with pytest.raises(UnknownDigest):
             client.explain(make_png(), MODEL, "grad-cam")
@@ -105,8 +242,8 @@ def test_whoever_stops_listening_stops_the_work(engine: Engine, monkeypatch: pyt
     stopped = threading.Event()
 
     def explain(*args: Any, **told: Any) -> Any:
-        args[9](0.5, "half")
-        assert args[10].wait(60)
+        told["progress"](0.5, "half")
+        assert told["cancel"].wait(60)
         stopped.set()
         raise ExplainError("Stopped.")
 
@@ -145,8 +282,8 @@ def test_a_press_before_the_engine_knows_of_the_question_stops_it_too(
         if first:
             raise ExplainError("The line is bad.")
 
-    def work(*args: Any, **_: Any) -> Any:
-        raise Cancelled("Stopped.") if args[10].wait(2) else TimeoutError
+    def work(*_: Any, **told: Any) -> Any:
+        raise Cancelled("Stopped.") if told["cancel"].wait(2) else TimeoutError
 
     monkeypatch.setattr(engine, "explain", work)
     monkeypatch.setattr(transport, "explain", explain)
@@ -167,6 +304,6 @@ def test_faults_and_floods_are_sentences(engine: Engine, monkeypatch: pytest.Mon
         patch.setattr(engine, "explain", fail)
         with pytest.raises(ExplainError, match=r"could not answer .ZeroDivisionError.\.$"):
             client.explain(make_png(), MODEL, "grad-cam")
-    service._jobs = {str(number): threading.Event() for number in range(MOST_JOBS)}
-    with pytest.raises(ExplainError, match="too much to do"):
+    service._jobs = {str(number): _Job() for number in range(MOST_JOBS)}
+    with pytest.raises(Busy, match="too much to do"):
         client.explain(make_png(), MODEL, "grad-cam")

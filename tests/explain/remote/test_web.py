@@ -21,7 +21,7 @@ from explain.remote.client import EngineClient
 from explain.remote.service import Service
 from explain.remote.web import WORD, Web, build_app
 from tests.support.dashboard import ROOT, find_port
-from tests.support.remote import MODEL, check_contract, make_png
+from tests.support.remote import MODEL, check_calls, check_contract, give_models, make_png
 
 SECRET = "known to the two of us"
 
@@ -46,15 +46,20 @@ def address(engine: Engine) -> Iterator[str]:
 
 
 def test_the_contract_over_http(engine: Engine, address: str) -> None:
-    check_contract(EngineClient(Web(address, SECRET)), engine, make_png())
+    client = EngineClient(Web(address, SECRET))
+    check_contract(client, engine, make_png())
+    give_models(engine)
+    check_calls(
+        client, engine, ("explain_stack", "explain_volume", "capture", "draw")
+    )  # a stream, a volume, tensors, arrays
 
 
 def test_a_stream_that_is_closed_stops_the_work(engine: Engine, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = threading.Event()
 
     def explain(*args: Any, **told: Any) -> Any:
-        args[9](0.5, "half")
-        if args[10].wait(60):
+        told["progress"](0.5, "half")
+        if told["cancel"].wait(60):
             stopped.set()
         raise ExplainError("Stopped.")
 
