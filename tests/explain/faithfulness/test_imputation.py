@@ -1,8 +1,10 @@
 """The filling of holes beside a system of equations that is written out."""
 
+import cv2
 import numpy as np
 import pytest
 
+from explain.faithfulness import imputation
 from explain.faithfulness.imputation import fill_hole
 from explain.faithfulness.probe import draw_masks
 
@@ -33,7 +35,7 @@ def solve(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return filled
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (24, 31), (33, 20)])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (24, 31), (33, 20), (32, 32)])
 def test_it_solves_the_equations(height: int, width: int) -> None:
     dice = np.random.default_rng(height)
     picture = dice.standard_normal((height, width, 3)).astype(np.float32)
@@ -43,6 +45,20 @@ def test_it_solves_the_equations(height: int, width: int) -> None:
         found = fill_hole(picture, hole, tolerance=1e-6)
         assert np.abs(found - solve(picture, hole)).max() < 3e-5
         assert (found[~hole] == picture[~hole]).all()
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_holes_of_whole_cells_are_filled_in_few_cycles(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """Their edges lie between the same pixels on every coarser picture, so that whole steps went further each time."""
+    monkeypatch.setattr(imputation, "_MOST_CYCLES", 8)
+    dice = np.random.default_rng(side)
+    picture = cv2.GaussianBlur(dice.standard_normal((side, side, 3)).astype(np.float32), (0, 0), 2)
+    for share in (0.5, 0.9):
+        cells = dice.permutation(64) < 64 * share
+        hole = cells.reshape(8, 8).repeat(side // 8, 0).repeat(side // 8, 1)
+        away = np.abs(fill_hole(picture, hole) - fill_hole(picture, hole, tolerance=1e-5))
+        assert away.max() < 0.1 * picture.std()
+        assert np.abs(fill_hole(picture, hole)).max() <= np.abs(picture[~hole]).max()
 
 
 def test_one_channel_and_nothing_but_hole() -> None:
