@@ -10,7 +10,7 @@ from components.server.start import list_middleware
 from components.session.batches import draw_what_was_pressed
 from components.session.carried import carry_choices
 from components.session.engine import make_way, start_with_server
-from components.session.faults import guard_callbacks, show_faults
+from components.session.faults import guard_callbacks, guard_downloads, show_faults
 from components.session.gate import check_in
 from components.session.reconnect import keep_sessions
 from explain.rights import find_actor
@@ -97,6 +97,7 @@ def show_app() -> None:
     st.html(ASSETS / "style.css")
     keep_sessions()
     guard_callbacks()
+    guard_downloads()
     draw_what_was_pressed()
     check_in()
     actor = find_actor()  # None where nobody logs in: there is no audit log then

@@ -1,15 +1,13 @@
 """What several tests share: the server, the browser and the command line."""
 
-import gc
 import os
 
-# What is imported and collected is there to stay; see `pytest_collection_finish`.
-gc.disable()
 # Read once, when torch is first imported: spinning OpenMP threads beside a browser slow everything tenfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What tests expect are the bits of the CPU, and pictures one by one; those of a GPU name it.
 os.environ.setdefault("CAMSCOPE_DEVICE", "cpu")
 
+import gc
 import shlex
 import shutil
 import sys
@@ -23,6 +21,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.dashboard import CHROMIUM_FLAGS, ROOT, Server, find_chromium
+
+# What is imported and collected from here on is there to stay; see `pytest_collection_finish`.
+gc.disable()
 
 # What tests keep is theirs alone, and what the person at this computer keeps is none of their business. The servers
 # that tests start inherit it.
@@ -48,6 +49,16 @@ class Requests(list[str]):
             if parts.scheme in {"http", "https", "ws", "wss", "ftp"}
             and parts.hostname not in {"localhost", "127.0.0.1", "::1"}
         ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have one worker run all that drives the same server; see there."""
+    if config.option.dist != "loadfile":
+        return None
+    from tests.support.workers import Workers
+
+    return Workers(config, log)
 
 
 def pytest_collection_finish() -> None:
@@ -77,7 +88,13 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark whatever drives the browser, so that `-m "not browser"` leaves it out; skip what is slow unless chosen."""
+    """Mark whatever drives the browser, so that `-m "not browser"` leaves it out; skip what is slow unless chosen.
+    Workers begin with what takes long.
+    """
+    if hasattr(config, "workerinput"):
+        from tests.support.workers import sort_key
+
+        items.sort(key=lambda item: sort_key(item.nodeid.split("::")[0]))
     for item in items:
         if item.get_closest_marker("slow") and "slow" not in config.option.markexpr:
             item.add_marker(pytest.mark.skip(reason="Takes minutes: choose it with -m slow."))

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from explain.bundled.pictures import FOLDER as PICTURES
 from explain.bundled.pictures import bundled_pictures
+from tests.support.workers import TOGETHER
 
 ROOT = Path(__file__).resolve().parents[1]
 PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[a-z]+\])?==[0-9][0-9A-Za-z.]*")
@@ -340,3 +341,13 @@ def test_the_licence_is_whole() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_one_worker_runs_all_that_drive_the_same_dashboard() -> None:
+    """Whose file is not named in `tests/support/workers.py` has another worker start a server of its own."""
+    named = sorted(file for files in TOGETHER.values() for file in files)
+    drive = re.compile(r"\bapp_url\b|serve\(['\"]app\.py['\"]\)")
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    assert named == sorted(
+        path.relative_to(ROOT).as_posix() for path in tests if drive.search(path.read_text(encoding="utf-8"))
+    )

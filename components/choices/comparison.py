@@ -25,8 +25,8 @@ VERDICTS = "verdicts"
 
 _SWITCH = "verdicts-switch"
 _HELP = (
-    "May I believe this map? Parts of the picture are hidden, and the map is compared with those of other classes, "
-    "other pictures, and copies nobody can tell from this one. Comes after the maps, and holds nothing up."
+    "May I believe this map? Parts are hidden, and the map is compared with those of other classes, of other "
+    "pictures or volumes, and of copies nobody can tell from this one. Comes after the maps, and holds nothing up."
 )
 _FIRST_LAYERS = 4
 _WIDTH = 264  # of a list beside what it is compared by

@@ -70,7 +70,7 @@ def pick_methods(obstacles: Mapping[str, str], estimate: EstimateSeconds) -> lis
     for name in chosen:
         seconds = estimate(registered[name]) if name not in obstacles else None
         if seconds is not None and seconds >= WORTH_SAYING:
-            st.caption(f"{registered[name].title}: {describe_duration(seconds)} a picture.")
+            st.caption(f"{registered[name].title}: {describe_duration(seconds)} each.")
     return list(chosen)
 
 

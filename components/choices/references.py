@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from components.session.idle import find_holdings
 from components.session.uploaded import take_over
 from components.session.work import Place, Work
 from components.words import escape
@@ -44,6 +45,20 @@ class References:
     waiting: list[tuple[str, bytes]] = field(default_factory=list)
     uploads: int = 0
 
+    def count_bytes(self) -> int:
+        """Memory that the files take."""
+        read = () if self.found is None else self.found.pictures
+        return sum(len(one.data) for one in read) + sum(len(data) for _, data in self.waiting)
+
+    def let_go(self, minutes: int) -> None:
+        """Forget them, because nobody has touched them for so many minutes and others need room."""
+        if self.count_bytes():
+            self.found, self.waiting = None, []
+            self.problem = (
+                f"The reference pictures were taken out of the memory after {minutes} minutes without a press, because "
+                "others use this server too. Give them again to go on."
+            )
+
     def take(self, found: Loose) -> None:
         """Keep what was read, where it is enough."""
         self.found, self.problem = None, ""
@@ -75,6 +90,7 @@ def make_references_key(pictures: tuple[LoosePicture, ...]) -> str:
 def offer_references() -> None:
     """Take reference pictures beside a model that does not bring statistics of its own, and say what came of it."""
     references: References = st.session_state.setdefault(_STATE, References())
+    find_holdings().touch(references)
     place = Place("references-reading")
     if references.waiting:
         files = references.waiting

@@ -25,6 +25,11 @@ _HELP = (
     "its overlap with the masks of the other maps. A mask says where the map is high, and not where a thing is."
 )
 
+_NO_EDGES = (
+    "Masks of volumes do not follow edges: what does so in pictures (GrabCut) knows two axes only, and slice by slice "
+    "the mask would not be one body."
+)
+
 
 def show_masks(question: Question, answered: Answered, device: str) -> None:
     """A section under the maps; while it is open, masks are outlined on them. It runs no pass of the network."""
@@ -34,8 +39,10 @@ def show_masks(question: Question, answered: Answered, device: str) -> None:
     with section:
         left_out = set() if read_mask_settings().threshold == "fixed" else {"share"}
         if question.volume is not None:
-            left_out.add("edges")  # a volume has no colours to follow
+            left_out.add("edges")
         show_mask_settings([name for name in MaskSettings.model_fields if name not in left_out])
+        if question.volume is not None:
+            st.caption(_NO_EDGES)
         settings = read_mask_settings()
         lenders = {id(loan.entry): loan.model for loan in answered.loans.values()}
         for entry in answered.entries:

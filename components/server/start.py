@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from starlette.middleware import Middleware
 from streamlit import config
 
+from components.server.allocator import bound_arenas
 from components.server.ended import find_ended
 from components.server.events import log_event, start_log
 from components.server.guard import Guard
@@ -57,6 +58,7 @@ async def serve(look: Callable[[], Figures | None]) -> AsyncIterator[None]:
     if login is not None:
         keep_book_of_downloads()
     keep_uploads_in_memory()
+    bound_arenas()
     watch_engine(look)
     asyncio.get_running_loop().run_in_executor(None, find_metrics)  # so that no request waits for it
     log_event("server started")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, ParamSpec
 
 import streamlit as st
+from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.state.session_state import SessionState
 
 from components.server.doors import stand_before
@@ -23,6 +26,9 @@ UNEXPECTED = (
 
 _PENDING = "fault"  # what a callback failed with, until the page is drawn
 _DOOR = "_run_callback_and_record_rerun"
+
+_SAID: ContextVar[list[str] | None] = ContextVar("said", default=None)
+"""Why the download that is being made cannot be; None where none is."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +77,50 @@ def _call_guarded(call: Callable[..., None], self: SessionState, votes: Any, run
             st.session_state[_PENDING] = _describe(error, "What was pressed could not be done")
 
     call(self, votes, run_guarded)
+
+
+def guard_downloads() -> bool:
+    """Let no download that is made on a click fail with a word of Streamlit's: its button says why, for some seconds.
+
+    Its browser side shows what the server answers, and the server answers the same to every fault. Two doors are
+    guarded for it: the one by which what makes a file is handed over, and the one by which it is asked for. Once for
+    the server's life.
+
+    Returns:
+        Whether that could be done.
+    """
+    handed_over = stand_before(MediaFileManager, "add_deferred", _add_guarded)
+    if handed_over and stand_before(DeferredFileHandler, "handle", _answer_guarded):
+        return True
+    _log.warning("Streamlit makes downloads elsewhere now: what they fail with is shown as it sees fit")
+    return False
+
+
+def _add_guarded(
+    call: Callable[..., str], self: MediaFileManager, make: Callable[[], Any], *given: Any, **named: Any
+) -> str:
+    def make_guarded() -> Any:
+        try:
+            return make()
+        except Exception as error:
+            said = _SAID.get()
+            if said is not None:
+                said.append(_describe(error, "A download could not be made"))
+            raise
+
+    return call(self, make_guarded, *given, **named)
+
+
+async def _answer_guarded(call: Callable[..., Any], self: DeferredFileHandler, request: Any, session_id: str) -> Any:
+    said: list[str] = []
+    token = _SAID.set(said)  # the thread in which the file is made has it, too
+    try:
+        response = await call(self, request, session_id)
+    finally:
+        _SAID.reset(token)
+    if said:
+        response.error_msg = said[0]
+    return response
 
 
 def _describe(error: Exception, what: str) -> str:

@@ -6,17 +6,16 @@ of one's own computer it stays: a presenter who waits for an hour finds everythi
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from typing import Protocol
 from weakref import ReferenceType, ref
 
+from components.server.allocator import give_back
 from components.server.login import is_shared, read_login
 from components.server.settings import read_server_settings
 from components.session.reconnect import draw_again, end_lost_sessions
@@ -114,21 +113,23 @@ def start_letting_go(forget_unused: Callable[[float], int]) -> None:
 def _let_go_for_ever(forget_unused: Callable[[float], int] | None) -> None:
     quotas = read_quotas()
     pause = min(_LOOK_AGAIN, quotas.idle_pictures_seconds / 2, quotas.idle_captures_seconds / 2)
+    freed = False
     while True:
         time.sleep(pause)
         try:
-            _let_go(forget_unused, quotas.idle_captures_seconds)
+            before, freed = freed, _let_go(forget_unused, quotas.idle_captures_seconds)
+            if freed or before:  # once more: what holds on to a part of it for a moment, as a thread, is over then
+                gc.collect()
+                give_back()
         except Exception:  # the next look may do better, and must come
             _log.exception("What nobody uses could not be let go")
 
 
-def _let_go(forget_unused: Callable[[float], int] | None, captures_seconds: float) -> None:
+def _let_go(forget_unused: Callable[[float], int] | None, captures_seconds: float) -> bool:
+    """Whether anything became free."""
     freed = end_lost_sessions()
     if forget_unused is not None:
         less, poorer = find_holdings().let_go()
         draw_again(poorer)
         freed |= less | (forget_unused(captures_seconds) > 0)
-    if freed:
-        gc.collect()
-        with suppress(OSError, AttributeError):  # not glibc
-            ctypes.CDLL("libc.so.6").malloc_trim(0)  # it keeps what is free to itself else
+    return freed

@@ -14,6 +14,7 @@ import streamlit as st
 from components.browser.cards import Card, Frame, cards
 from components.choices.pictures import make_thumbnail
 from components.choices.view import pick_one
+from components.session.idle import find_holdings
 from components.session.uploaded import take_over
 from components.session.work import Place, Work, go_on, is_stopped
 from components.studio.groups import pick_groups
@@ -93,6 +94,7 @@ class Pile:
         found: what was read last, by the key of what it was read from.
         problem: why that could not be read.
         refusal: why the last class could not be added.
+        gone: a sentence where what was brought was let go.
     """
 
     archive: Upload | None = None
@@ -102,6 +104,23 @@ class Pile:
     found: dict[str, DataSet] = field(default_factory=dict)
     problem: dict[str, str] = field(default_factory=dict)
     refusal: str | None = None
+    gone: str = ""
+
+    def count_bytes(self) -> int:
+        """Memory that the files take."""
+        piles = [upload.files for upload in (self.archive, self.folder) if upload is not None]
+        return sum(len(data) for files in [*piles, *self.classes.values()] for _, data in files)
+
+    def let_go(self, minutes: int) -> None:
+        """Forget what was brought, because nobody has touched it for so many minutes and others need room."""
+        if not self.count_bytes():
+            return
+        self.archive = self.folder = self.refusal = None
+        self.classes, self.found, self.problem = {}, {}, {}
+        self.gone = (
+            f"Your pictures to learn from were taken out of the memory after {minutes} minutes without a press, because"
+            " others use this server too. Give them again to go on; a training that had begun has them."
+        )
 
     def add_class(self, name: str, files: Files) -> str | None:
         """Take files for a class, or say why not."""
@@ -123,7 +142,9 @@ def get_pile() -> Pile:
     """This session's pictures to learn from."""
     if _STATE not in st.session_state:
         st.session_state[_STATE] = Pile()
-    return st.session_state[_STATE]
+    pile: Pile = st.session_state[_STATE]
+    find_holdings().touch(pile)
+    return pile
 
 
 def pick_dataset(by_class: bool = True) -> tuple[Given, DataSet] | None:
@@ -149,13 +170,16 @@ def pick_dataset(by_class: bool = True) -> tuple[Given, DataSet] | None:
         "classes": _pick_classes,
     }
     given = pick[source]()
-    place = Place("dataset")
+    place, pile = Place("dataset"), get_pile()
     if given is None:
+        if pile.gone:
+            st.info(pile.gone, icon=":material/hourglass_disabled:")
         return None
+    if source != "birds":
+        pile.gone = ""
     if not by_class:
         given = replace(given, key=f"{given.key} together")
     read = given.read
-    pile = get_pile()
     if is_stopped(given.key):
         with place.container():
             st.info("Stopped. Nothing was read.", icon=":material/front_hand:")

@@ -12,6 +12,7 @@ from components.choices.chosen_model import ModelChoice, get_choice, use_choice
 from components.choices.model import describe_prompts
 from components.session.front_door import link_to_page
 from components.session.gate import is_refused
+from components.session.uploaded import take_over
 from components.words import escape
 from explain.errors import ExplainError
 from explain.models.judged import say_limits
@@ -70,10 +71,11 @@ def _take(key: str) -> None:
     if given is None:
         return
     st.session_state[_UPLOADS] += 1  # the field is empty again
-    try:
-        st.session_state[_TAKEN] = take_prompts(given.getvalue()).name
-    except ExplainError as error:
-        st.session_state[_PROBLEM] = str(error)
+    for _, data in take_over([given]):
+        try:
+            st.session_state[_TAKEN] = take_prompts(data).name
+        except ExplainError as error:
+            st.session_state[_PROBLEM] = str(error)
 
 
 def _show_card(card: PromptCard) -> None:

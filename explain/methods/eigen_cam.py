@@ -30,7 +30,7 @@ class EigenCamSettings(Settings):
     centre: bool = setting(
         True,
         "Centre",
-        "Subtract each channel's mean over the picture first, so that the map shows what varies from place to place.",
+        "Subtract each channel's mean over all places first, so that the map shows what varies from place to place.",
         advanced=True,
     )
 
@@ -50,7 +50,7 @@ def write_formula(symbol: str) -> Formula:
         if not settings.centre:
             return rf"v = \text{{first right singular vector of all }} {symbol}"
         return (
-            rf"{_centred(symbol)} = {symbol} \text{{ less its mean over the picture}}, \quad "
+            rf"{_centred(symbol)} = {symbol} \text{{ less its mean over all places}}, \quad "
             rf"v = \text{{first right singular vector of all }} {_centred(symbol)}"
         )
 

@@ -30,14 +30,14 @@ class IntegratedGradientsSettings(Settings):
     baseline: Fill = setting(
         "grey",
         "From",
-        "Where the way begins. “grey”: the model's zero. “blur”: the picture itself, blurred.",
+        "Where the way begins. “grey”: the model's zero. “blur”: the input itself, blurred.",
     )
 
 
 @method(
     name="integrated-gradients",
     title="Integrated Gradients",
-    sentence="How much each pixel adds to the score of the class, compared with an empty picture.",
+    sentence="How much each pixel adds to the score of the class, compared with an empty input.",
     paper="Sundararajan, Taly and Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv 1703.01365",
     group="fine detail",
     painting="fine",
@@ -47,8 +47,8 @@ class IntegratedGradientsSettings(Settings):
     count_passes=lambda _layer, settings: settings.steps + 2,
     formula=Formula(
         r"L(p) = (x - x')_p \int_0^1 \frac{\partial y_c}{\partial x_p}(x_\alpha) \; d\alpha",
-        r"x_\alpha = x' + \alpha (x - x'), \quad x' = \text{empty picture}, \quad \sum_p L(p) = y_c(x) - y_c(x')",
-        "Gradients along the way from an empty picture to this one, added up over the colours. All pixels make "
+        r"x_\alpha = x' + \alpha (x - x'), \quad x' = \text{empty input}, \quad \sum_p L(p) = y_c(x) - y_c(x')",
+        "Gradients along the way from an empty input to this one, added up over the colours. All pixels make "
         "what the score has gained.",
     ),
 )

@@ -131,7 +131,7 @@ def _write(settings: NormGradSettings, part: int) -> str:
 @method(
     name="normgrad",
     title="NormGrad",
-    sentence="Which places would change the layer's weights most, were it trained for the class on this picture.",
+    sentence="Which places would change the layer's weights most, were it trained for the class on this input.",
     paper="Rebuffi et al., There and Back Again: Revisiting Backpropagation Saliency Methods, CVPR 2020, "
     "arXiv 2004.02866",
     group="gradient",

@@ -29,7 +29,8 @@ class OcclusionSettings(Settings):
     window: float = setting(
         20.0,
         "Window",
-        "Side of the square that hides part of the picture. Small ones show detail, large ones hide whole objects.",
+        "Side of the window that hides a part, a square or in a volume a box. Small ones show detail, large ones hide "
+        "whole objects.",
         unit="% of the side",
         low=4.0,
         high=60.0,
@@ -47,7 +48,7 @@ class OcclusionSettings(Settings):
     fill: Fill = setting(
         "grey",
         "Filled with",
-        "“grey”: the model's zero. “blur”: the picture itself, blurred, which looks less like something unheard of.",
+        "“grey”: the model's zero. “blur”: the input itself, blurred, which looks less like something unheard of.",
     )
 
 
@@ -68,7 +69,7 @@ def _count_passes(layer: Layer, settings: OcclusionSettings) -> int:
     count_passes=_count_passes,
     formula=Formula(
         r"L(p) = \frac{1}{|W_p|} \sum_{w \in W_p} \left(y_c(x) - y_c(x_w)\right)",
-        r"W_p = \text{all windows that cover } p, \quad x_w = \text{the picture with the window } w \text{ hidden}",
+        r"W_p = \text{all windows that cover } p, \quad x_w = \text{the input with the window } w \text{ hidden}",
         "How far the score falls, averaged over the windows that hide this place.",
     ),
 )

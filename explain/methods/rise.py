@@ -38,7 +38,7 @@ class RiseSettings(Settings):
         step=1,
     )
     share: float = setting(
-        50.0, "Shown", "How much of the picture a mask shows.", unit="% of cells", low=5.0, high=95.0, step=5.0
+        50.0, "Shown", "How much of the input a mask shows.", unit="% of cells", low=5.0, high=95.0, step=5.0
     )
     centre: bool = setting(
         True,
@@ -56,7 +56,7 @@ _SCORES = {False: r"y_c(x \odot M_m)", True: r"\left(y_c(x \odot M_m) - \bar y_c
 @method(
     name="rise",
     title="RISE",
-    sentence="Which places raise the score of the class when random parts of the picture are hidden.",
+    sentence="Which places raise the score of the class when random parts of the input are hidden.",
     paper="Petsiuk, Das and Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, "
     "arXiv 1806.07421",
     group="gradient-free",
@@ -67,7 +67,7 @@ _SCORES = {False: r"y_c(x \odot M_m)", True: r"\left(y_c(x \odot M_m) - \bar y_c
     count_passes=lambda _layer, settings: settings.masks,
     formula=Formula(
         lambda settings: rf"L(p) = \frac{{1}}{{N \, E[M]}} \sum_{{m=1}}^{{N}} {_SCORES[settings.centre]} \, M_m(p)",
-        r"M_m = \text{random mask, 1 where the picture is shown}, \quad N = \text{how many}",
+        r"M_m = \text{random mask, 1 where the input is shown}, \quad N = \text{how many}",
         "The mean score of all masked copies that show this place.",
     ),
 )

@@ -24,7 +24,7 @@ class ScoreCamSettings(Settings):
         "softmax",
         "Weights",
         "“softmax” as in the paper's algorithm: positive weights, in which the highest scores prevail. “increase”: the "
-        "score itself, above that of an empty picture.",
+        "score itself, above that of an empty input.",
         advanced=True,
     )
     precision: PassPrecision = setting(
@@ -38,7 +38,7 @@ _WEIGHTS = {"softmax": r"\operatorname{softmax}_k(S_k)", "increase": "S_k"}
 @method(
     name="score-cam",
     title="Score-CAM",
-    sentence="Where the layer's features, each used as a mask on the picture, keep the score of the class high.",
+    sentence="Where the layer's features, each used as a mask on the input, keep the score of the class high.",
     paper="Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR "
     "Workshops 2020, arXiv 1910.01279",
     group="gradient-free",
@@ -48,7 +48,7 @@ _WEIGHTS = {"softmax": r"\operatorname{softmax}_k(S_k)", "increase": "S_k"}
     formula=Formula(
         r"L(p) = \sum_k \alpha_k \, A_k(p)",
         lambda settings: rf"\alpha_k = {_WEIGHTS[settings.weights]}, \quad S_k = y_c(x \odot s(A_k)) - y_c(0)",
-        "Each channel, stretched to 0…1 (s) and enlarged, hides the picture x where it is silent.",
+        "Each channel, stretched to 0…1 (s) and enlarged, hides the input x where it is silent.",
     ),
 )
 def score_cam(capture: LayerCapture, settings: ScoreCamSettings) -> MethodResult:

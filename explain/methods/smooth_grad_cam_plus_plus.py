@@ -19,7 +19,7 @@ class SmoothGradCamPlusPlusSettings(Settings):
     copies: int = setting(
         16,
         "Noisy copies",
-        "Over how many copies of the picture gradients are averaged. More: a calmer map, in proportionally more time.",
+        "Over how many noisy copies gradients are averaged. More: a calmer map, in proportionally more time.",
         low=2,
         high=128,
         step=1,
@@ -27,7 +27,7 @@ class SmoothGradCamPlusPlusSettings(Settings):
     noise: float = setting(
         15.0,
         "Noise",
-        "Standard deviation of the noise, as a percentage of the span between the picture's lowest and highest value.",
+        "Standard deviation of the noise, as a percentage of the span between the input's lowest and highest value.",
         unit="% of the span",
         low=0.0,
         high=50.0,
@@ -39,7 +39,7 @@ class SmoothGradCamPlusPlusSettings(Settings):
 @method(
     name="smooth-grad-cam++",
     title="Smooth Grad-CAM++",
-    sentence="Grad-CAM++ with gradients averaged over noisy copies of the picture, so that chance details cancel out.",
+    sentence="Grad-CAM++ with gradients averaged over noisy copies of the input, so that chance details cancel out.",
     paper="Omeiza et al., Smooth Grad-CAM++: An Enhanced Inference Level Visualization Technique for Deep "
     "Convolutional Neural Network Models, 2019, arXiv 1908.01224",
     group="gradient",
@@ -51,7 +51,7 @@ class SmoothGradCamPlusPlusSettings(Settings):
         r"w_k = \sum_{i,j} \frac{D_2}{2 D_2 + D_3 \sum A_k} \max(0, D_1), \quad "
         r"D_n = \frac{1}{N} \sum_{m=1}^{N} "
         r"\left(\frac{\partial y_c}{\partial A_k(i,j)}\right)^{\!n}\!(x + \varepsilon_m)",
-        "Grad-CAM++ with each gradient averaged over noisy copies of the picture.",
+        "Grad-CAM++ with each gradient averaged over noisy copies of the input.",
     ),
 )
 def smooth_grad_cam_plus_plus(capture: LayerCapture, settings: SmoothGradCamPlusPlusSettings) -> MethodResult:

@@ -17,7 +17,8 @@ def channels_setting() -> Any:
     return setting(
         0,
         "Strongest channels",
-        "How many channels are tried, those first that vary most over the picture. 0 tries all. Time is in proportion.",
+        "How many channels are tried, those that vary most from place to place first. 0 tries all. Time is in "
+        "proportion.",
         low=0,
         high=4096,
         step=16,

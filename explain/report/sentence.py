@@ -110,6 +110,11 @@ def _find_mask(entry: PictureExplanation, heatmap: Heatmap) -> Mask | None:
     return mask if mask.pixels.any() else None  # of a volume's map, not on this slice
 
 
+def _name_picture(entry: PictureExplanation) -> str:
+    """What the picture is, beside a volume that figures may be of as well."""
+    return "picture" if entry.picture.section is None else "slice"
+
+
 def _percent(value: float) -> Figure:
     return Figure(value, write_share(value))
 
@@ -149,7 +154,7 @@ def _say_answer(entry: PictureExplanation) -> Clause | None:
     for one in wanted[:1]:
         parts += [", next " if one is others[0] else ", and what is explained is ", *_say_prediction(one)]
     doubt = entry.caution or entry.unlike.unlike
-    return _say("answer", *parts, ", of a picture unlike those it learned from." if doubt else ".")
+    return _say("answer", *parts, f", of a {_name_picture(entry)} unlike those it learned from." if doubt else ".")
 
 
 def _say_prediction(one: Prediction) -> Iterator[str | Figure]:
@@ -169,7 +174,7 @@ def _say_place(entry: PictureExplanation, lead: Heatmap, mask: Mask) -> Clause:
     name = f"{method.title}, which does not ask for the class," if method.class_agnostic else method.title
     share, where = find_where(mask, _read_known_parts(entry))
     high: list[str | Figure] = [f"{name} is high (above ", _percent(mask.share), " of its highest value) in "]
-    parts = [*high, _percent(mask.area), " of the picture"]
+    parts = [*high, _percent(mask.area), f" of the {_name_picture(entry)}"]
     millimetres = mask.measure_millimetres(entry.picture.placement)
     if millimetres is not None:
         assert entry.picture.placement is not None
@@ -293,4 +298,4 @@ def _say_unseen(entry: PictureExplanation) -> Clause | None:
     unseen = 1.0 - np.prod([span.length for span in seen.spans]) / (height * width)
     if unseen < 0.001:
         return None
-    return _say("unseen", _percent(float(unseen)), " of the picture was cropped away and not seen.")
+    return _say("unseen", _percent(float(unseen)), f" of the {_name_picture(entry)} was cropped away and not seen.")

@@ -18,9 +18,8 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     category="showing",
     better="higher",
     unit="%",
-    rule="The harmonic mean of three figures: how like the map is to the same method's map of the picture shown only "
-    "as bright as the map is; how little of the picture it marks; and how little of the probability of the class is "
-    "lost there.",
+    rule="The harmonic mean of three figures: how like the map is to the same method's map where all is shown only "
+    "as bright as the map is; how little it marks; and how little of the probability of the class is lost there.",
     cannot="It rewards small maps that keep the class, and a small map may keep it for a reason of its own: most of it "
     "is what the method does, not what the network needs.",
     paper="Poppi et al., Revisiting The Evaluation of Class Activation Mapping for Explainability: A Novel Metric and "

@@ -17,9 +17,9 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     title="AOPC",
     category="hiding",
     better="higher",
-    rule="The picture turns grey in steps, the most marked cells first. The figure is how far the probability of the "
+    rule="Cells turn grey step by step, the most marked first. The figure is how far the probability of the "
     "class has fallen, on the average of all steps.",
-    cannot="It rises with the probability that the class has to begin with, so that it compares maps of one picture.",
+    cannot="It rises with the probability that the class has to begin with, so that it compares maps of one input.",
     paper="Samek et al., Evaluating the Visualization of What a Deep Neural Network Has Learned, 2015, "
     "arXiv 1509.06321, equation 12, of the steps after the first",
     settings={"steps": STEPS, "fill": "grey"},

@@ -27,7 +27,7 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     category="showing",
     better="lower",
     unit="%",
-    rule="The picture is shown as bright as the map is. The figure is how much of the probability of the class is "
+    rule="All is shown only as bright as the map is. The figure is how much of the probability of the class is "
     "lost, as a share; 0 where it rises.",
     cannot=_CANNOT,
     paper=_GRAD_CAM_PLUS_PLUS,
@@ -47,8 +47,8 @@ def average_drop(_: Examined, found: np.ndarray) -> float:
     category="showing",
     better="higher",
     unit="%",
-    rule="The picture is shown as bright as the map is. 100 where the class is then likelier than before, else 0; on "
-    "the average of pictures, in how many of a hundred it is.",
+    rule="All is shown only as bright as the map is. 100 where the class is then likelier than before, else 0; on "
+    "the average of many inputs, of how many in a hundred it is.",
     cannot=_CANNOT,
     paper=_GRAD_CAM_PLUS_PLUS,
     settings={"fill": "grey"},
@@ -67,7 +67,7 @@ def increase(_: Examined, found: np.ndarray) -> float:
     category="showing",
     better="higher",
     unit="%",
-    rule="The picture is shown as bright as the map is. The figure is how much of what the probability of the class "
+    rule="All is shown only as bright as the map is. The figure is how much of what the probability of the class "
     "lacked to 100 % is gained; 0 where it falls.",
     cannot=_CANNOT,
     paper="Zhang et al., Opti-CAM: Optimizing saliency maps for interpretability, 2023, arXiv 2301.07002",

@@ -13,7 +13,7 @@ _PAPER = (
     "arXiv 1806.07421, section 4.2"
 )
 _CANNOT = (
-    "Only the order of the cells counts. A picture with holes is unlike any that the model learned from, so that the "
+    "Only the order of the cells counts. An input with holes is unlike any that the model learned from, so that the "
     "probability may fall for the holes."
 )
 
@@ -31,7 +31,7 @@ def _ask_blur(tested: Examined) -> tuple[Changes, ...]:
     title="Deletion",
     category="hiding",
     better="lower",
-    rule="The picture turns grey in steps, the most marked cells first. The figure is the area under the probability "
+    rule="Cells turn grey step by step, the most marked first. The figure is the area under the probability "
     "of the class over the share that is hidden: near 0 where it is lost at once.",
     cannot=_CANNOT,
     paper=_PAPER,

@@ -21,7 +21,7 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     title="Gain",
     category="hiding",
     better="higher",
-    rule="The picture turns grey in steps, once the least marked cells first and once the most marked. The figure is "
+    rule="Cells turn grey step by step, once the least marked first and once the most marked. The figure is "
     "how much higher the probability of the class stays in the first order, on the average of the steps: 0 for a map "
     "that tells nothing.",
     cannot="Grey places count in both orders alike, which takes some of their harm away, not all. Only the order of "

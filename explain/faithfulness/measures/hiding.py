@@ -11,10 +11,10 @@ from explain.faithfulness.measures.base import Examined, measure
     title="Hiding correlation",
     category="hiding",
     better="higher",
-    rule="Half of the picture is hidden again and again, in blobs. The figure says how well the share of the map "
+    rule="Half of the input is hidden again and again, in blobs. The figure says how well the share of the map "
     "that is hidden foretells how far the score falls: 1 exactly, 0 not at all. Verdicts hide twice, grey and blurred.",
-    compared="the same map moved and turned, and the same method's maps of other pictures",
-    cannot="A picture with holes is unlike any that the model learned from, so that it may fall for the holes. "
+    compared="the same map moved and turned, and the same method's maps of other inputs",
+    cannot="An input with holes is unlike any that the model learned from, so that it may fall for the holes. "
     "And a map may show truly where a model looks that is wrong.",
     paper="Bhatt, Weller and Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020, "
     "arXiv 2005.00631, definition 3",

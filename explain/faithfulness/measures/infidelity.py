@@ -10,7 +10,7 @@ from explain.faithfulness.measures.base import Examined, measure
     title="Infidelity",
     category="hiding",
     better="lower",
-    rule="Half of the picture is hidden again and again, in blobs. The figure is the mean squared error of the share "
+    rule="Half of the input is hidden again and again, in blobs. The figure is the mean squared error of the share "
     "of the map that is hidden as a forecast of how far the score falls, the map in its best scale, as a share of the "
     "mean squared fall: 0 exactly, 1 no better than no map.",
     cannot="That the score falls at all when half is hidden counts for any map, so that the worst have less than 1. "

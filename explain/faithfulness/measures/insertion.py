@@ -18,9 +18,9 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     title="Insertion",
     category="hiding",
     better="higher",
-    rule="The picture comes out of a blur in steps, the most marked cells first. The figure is the area under the "
+    rule="The input comes out of a blur in steps, the most marked cells first. The figure is the area under the "
     "probability of the class over the share that is shown: 1 where it is named from the start.",
-    cannot="Only the order of the cells counts. A half blurred picture is unlike any that the model learned from, and "
+    cannot="Only the order of the cells counts. A half blurred input is unlike any that the model learned from, and "
     "some classes are named from the blur alone.",
     paper="Petsiuk, Das and Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, "
     "arXiv 1806.07421, section 4.2",

@@ -12,7 +12,7 @@ from explain.faithfulness.measures.base import Examined, measure
     better="lower",
     rule="The same method's maps of the likeliest other class and of the least likely one. The figure is the lower "
     "of both correlations with this map: 1 is the same map.",
-    compared="maps of pairs of different pictures",
+    compared="maps of pairs of different inputs",
     cannot="A map that differs between classes may still be wrong about both.",
     paper="Sixt, Granz and Landgraf, When Explanations Lie, ICML 2020, arXiv 1912.09818; class sensitivity of Rebuffi "
     "et al., There and Back Again, CVPR 2020, arXiv 2004.02866",

@@ -25,11 +25,11 @@ def _ask(tested: Examined) -> tuple[Changes, ...]:
     title="ROAD",
     category="hiding",
     better="higher",
-    rule="Shares of the picture are filled with what their edges smoothly lead to, once the least marked cells and "
+    rule="Shares of the input are filled with what their edges smoothly lead to, once the least marked cells and "
     "once the most marked. The figure is half of how much higher the probability of the class stays with the least "
     "marked filled, on the average of the shares.",
     cannot="Smooth maps leave large holes, and smoothly filled large holes still have a shape. The paper counts right "
-    "answers over many pictures; of one picture there is only the probability.",
+    "answers over many inputs; of one there is only the probability.",
     paper="Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022, "
     "arXiv 2202.00449; both orders in one figure as in pytorch-grad-cam's ROADCombined",
     settings={"shares": list(SHARES), "fill": "harmonic", "noise": NOISE},

@@ -38,3 +38,14 @@ def test_what_was_left_out_and_several_kinds_are_said() -> None:
 def test_the_key_changes_with_the_pictures_and_not_with_their_order() -> None:
     assert make_references_key(()) == ""
     assert make_references_key(PICTURES) == make_references_key(PICTURES[::-1]) != make_references_key(PICTURES[1:])
+
+
+def test_who_is_away_holds_no_references() -> None:
+    references = References(waiting=[("a.png", b"12")])
+    references.take(replace(ENOUGH, pictures=(replace(PICTURES[0], data=b"123"), *PICTURES[1:])))
+    assert references.count_bytes() == 5
+    references.let_go(20)
+    assert references.count_bytes() == 0 and references.found is None and "after 20 minutes" in references.problem
+    untouched = References()
+    untouched.let_go(20)
+    assert not untouched.problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -15,8 +16,10 @@ from components.server.watch import Figures, watch_engine
 from explain.engine.admission import ASKING, Class, Ticket
 from explain.engine.counted import Spread
 from explain.errors import PictureError
+from explain.storage import PROGRAM
 from tests.support.server import make_login
 
+LISTED = re.compile(r"^\| `(camscope_\w+)` \| ([a-z, ]*?) ?\| .* \|$", re.MULTILINE)
 BUSY = Figures(
     forward=7,
     backward=3,
@@ -102,6 +105,18 @@ def test_the_metrics_are_those_of_the_engine_and_their_labels_closed_sets() -> N
     assert labels <= {"reason", "direction", "kind", "class", "type", "le", "result"}
     watch_engine(lambda: None)
     assert "camscope_engine_started 0.0" in ask("/metrics").text
+
+
+def test_the_page_for_those_who_run_a_server_lists_every_metric_with_its_labels() -> None:
+    watch_engine(lambda: BUSY)
+    count_failure(PictureError("x"))
+    page = (PROGRAM / ".deploy" / "README.md").read_text(encoding="utf-8")
+    listed = {name: {*filter(None, labels.split(", "))} for name, labels in LISTED.findall(page)}
+    found: dict[str, set[str]] = {}
+    for family in find_metrics().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
+    assert listed == found
 
 
 def test_the_way_to_a_provider_is_for_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

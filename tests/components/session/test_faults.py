@@ -9,11 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, DeferredFileRequestPayload
+from streamlit.runtime import media_file_manager
+from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.state import session_state
 from streamlit.testing.v1 import AppTest
 
-from components.session.faults import UNEXPECTED, guard_callbacks, show_faults
-from explain.errors import ModelError, PictureError
+from components.session.faults import UNEXPECTED, guard_callbacks, guard_downloads, show_faults
+from explain.errors import ModelError, PictureError, StorageError
+from tests.support.server import run
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -112,6 +118,33 @@ def test_what_a_callback_is_refused_is_shown_as_its_sentence_once() -> None:
     page = press(failing=False)
     assert not page.exception and [error.value for error in page.error] == ["There are no such prompts."]
     assert not page.run().error
+
+
+async def refuse_to_make(error: Exception) -> str:
+    """What the button of a download is told whose file cannot be made."""
+    media = MediaFileManager(MemoryMediaFileStorage("/media"))
+
+    def make() -> bytes:
+        raise error
+
+    file = media.add_deferred(make, "text/csv", "1.1")
+    request = BackendOperationRequest(deferred_file=DeferredFileRequestPayload(file_id=file))
+    return str((await DeferredFileHandler(lambda: media).handle(request, "session")).error_msg)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(StorageError("The disk is full."), "The disk is full."), (KeyError("internal"), UNEXPECTED)],
+)
+def test_the_button_of_a_download_that_fails_says_why(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MediaFileManager, "add_deferred", MediaFileManager.add_deferred)
+    monkeypatch.setattr(DeferredFileHandler, "handle", DeferredFileHandler.handle)
+    monkeypatch.setattr(media_file_manager, "_get_session_id", lambda: "session")
+    assert run(refuse_to_make(error)) == "Failed to generate file for download", "as Streamlit has it"
+    assert guard_downloads() and guard_downloads()
+    assert run(refuse_to_make(error)) == said
 
 
 def test_a_callback_that_breaks_shows_no_box_and_the_page_stands(caplog: pytest.LogCaptureFixture) -> None:

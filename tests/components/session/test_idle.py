@@ -113,16 +113,22 @@ def test_pages_show_no_more_than_there_is(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    looks = iter([ZeroDivisionError("internals"), KeyboardInterrupt()])
+    looks = iter([ZeroDivisionError("internals"), False, True, False, False, KeyboardInterrupt()])
 
-    def look(*_: object) -> None:
-        raise next(looks)
+    def look(*_: object) -> object:
+        found = next(looks)
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
+    given_back: list[bool] = []
     monkeypatch.setattr(idle, "_let_go", look)
+    monkeypatch.setattr(idle, "give_back", lambda: given_back.append(True))
     monkeypatch.setattr(idle.time, "sleep", lambda _seconds: None)
     with pytest.raises(KeyboardInterrupt):
         idle._let_go_for_ever(None)
     assert "could not be let go" in caplog.text
+    assert len(given_back) == 2, "when something became free, and once more"
 
 
 class Started:

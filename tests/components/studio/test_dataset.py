@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from components.studio.dataset import Pile, build_class_cards, describe_counts, draw_bird_files, list_paths
+from components.studio.dataset import Pile, Upload, build_class_cards, describe_counts, draw_bird_files, list_paths
 from explain.bundled.birds.species import SPECIES
 from explain.datasets.reading import read_files
 
@@ -34,6 +34,19 @@ def test_files_of_a_class_join_those_before_and_slashes_make_no_folders() -> Non
     assert pile.add_class("great/tit\\x", [("c.png", b"3")]) is None
     assert pile.classes == {"robin": [("a.png", b"1"), ("b.png", b"2")], "great tit x": [("c.png", b"3")]}
     assert pile.uploads == 3
+
+
+def test_who_is_away_holds_no_pictures_to_learn_from() -> None:
+    pile = Pile(archive=Upload(1, "a.zip", [("a.zip", b"123")]), folder=Upload(2, "b", [("b/c.png", b"45")]))
+    pile.found = {"zip 1": None}  # type: ignore[dict-item]
+    pile.add_class("robin", [("a.png", b"1")])
+    assert pile.count_bytes() == 6
+    pile.let_go(20)
+    assert pile.count_bytes() == 0 and pile.archive is pile.folder is None and not pile.classes and not pile.found
+    assert "after 20 minutes" in pile.gone and pile.uploads == 1, "the fields stay as they are"
+    birds = Pile(found={"birds 4 30": None})  # type: ignore[dict-item]
+    birds.let_go(20)
+    assert birds.found and not birds.gone, "what can be drawn again is nobody's"
 
 
 def test_classes_become_folders_and_files_keep_their_last_name_alone() -> None:

@@ -16,6 +16,7 @@ from explain.networks.device import (
     find_device,
     has_half,
     measure_half,
+    measure_memory,
     move,
     read_device_settings,
     runs_out_of_memory,
@@ -127,6 +128,12 @@ def test_a_trial_tells_whether_half_precision_is_of_use(
     monkeypatch.setattr("explain.networks.device.time.perf_counter", lambda: clock[0])
     assert measure_half.__wrapped__("cpu") == speed
     assert measure_half.__wrapped__("cuda:1") == 1.0
+
+
+def test_a_device_says_how_much_of_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:1": 99}.get)
+    monkeypatch.setattr(torch.mps, "current_allocated_memory", lambda: 77)
+    assert [measure_memory(device) for device in ("cuda:1", "mps", "cpu")] == [99, 77, 0]
 
 
 @pytest.mark.parametrize("ask", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])

@@ -17,7 +17,7 @@ from explain.maps.mask import MaskSettings, find_mask
 from explain.maps.render import place
 from explain.models.loaded import LoadedModel
 from explain.pictures.geometry import Box
-from explain.pictures.picture import Placement
+from explain.pictures.picture import Placement, Section
 from explain.report.manifest import build_manifest
 from explain.report.sentence import NOTHING_STANDS_OUT, SENTENCE_RULES, find_lead, find_where, write_sentence
 from tests.support.engine import build_model, make_picture
@@ -230,6 +230,12 @@ def test_millimetres_are_told_where_they_are_known(entry: PictureExplanation) ->
     placed = replace(entry, picture=replace(entry.picture, placement=Placement((2.0, 0.5), at_detector=True)))
     area = write_sentence(entry).clauses[1].figures[1].value
     assert f"({area * 2000:,.0f} mm² at the detector)" in write_sentence(placed).text
+
+
+def test_a_slice_is_no_picture_beside_what_is_said_of_its_volume(entry: PictureExplanation) -> None:
+    section = Section("volume", "axial", 3, "", False)
+    told = write_sentence(replace(entry, picture=replace(entry.picture, section=section))).text
+    assert told == write_sentence(entry).text.replace("of the picture", "of the slice") != write_sentence(entry).text
 
 
 def test_a_method_that_does_not_ask_for_the_class_says_so(entry: PictureExplanation) -> None:
