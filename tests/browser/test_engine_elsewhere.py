@@ -1,4 +1,4 @@
-"""A dashboard's server that has no engine of its own: its maps are those of one that has, and it says when its is gone."""
+"""A server without an engine of its own: its maps are those of one that has, and it says when the engine is gone."""
 
 from __future__ import annotations
 
