@@ -66,6 +66,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
     _be_patient()
+    if "PYTEST_XDIST_WORKER" in os.environ and "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(1)  # the workers have the cores among them, and two threads of one wait for each other
 
 
 def _be_patient() -> None:
