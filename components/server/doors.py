@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-_KEPT = "kept_by_camscope"
+KEPT = "kept_by_camscope"
+"""What a keeper remembers the method by that it stands before."""
 
 
 def stand_before(owner: type, door: str, keeper: Callable[..., Any]) -> bool:
@@ -22,11 +23,11 @@ def stand_before(owner: type, door: str, keeper: Callable[..., Any]) -> bool:
     call: Callable[..., Any] | None = getattr(owner, door, None)
     if call is None:
         return False
-    if not hasattr(call, _KEPT):
+    if not hasattr(call, KEPT):
 
         def call_keeper(*given: Any, **named: Any) -> Any:
             return keeper(call, *given, **named)
 
-        setattr(call_keeper, _KEPT, True)
+        setattr(call_keeper, KEPT, call)
         setattr(owner, door, call_keeper)
     return True

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from components.choices import chosen_model, pictures
-from components.collections import wall
+from components.collections import comparison, wall
 from components.collections.choosing import Opened
 from components.collections.scatter import lay_out, read_row
 from explain.collections.comparing import Asked
@@ -206,6 +206,7 @@ def test_methods_are_compared_over_what_is_filtered(
     assert "0 of 6 pictures are measured" in say(dashboard)
     assert "Too little is measured" in say(dashboard)
     dashboard.test.button(key="comparison-start").click().run()
+    assert all(job.wait(10) for job in comparison._list_jobs().values())
     dashboard.test.run()
     assert not dashboard.test.exception and not dashboard.test.error
     assert len(started[0].sample.ids) == 6 and started[0].sample.total == 6
