@@ -50,8 +50,7 @@ def test_what_was_refused_because_of_others_can_be_asked_again() -> None:
     def page() -> None:
         import streamlit as st
 
-        from components.server.doors import KEPT
-from components.session.faults import show_faults
+        from components.session.faults import show_faults
         from explain.errors import Busy
 
         @show_faults
@@ -96,8 +95,7 @@ def press(failing: bool) -> AppTest:
     def show(failing: bool) -> None:
         import streamlit as st
 
-        from components.server.doors import KEPT
-from components.session.faults import guard_callbacks, show_faults
+        from components.session.faults import guard_callbacks, show_faults
         from explain.errors import ModelError
 
         def refuse() -> None:
