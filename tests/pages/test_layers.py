@@ -70,7 +70,16 @@ def test_blocks_are_higher_with_more_cells_and_wider_with_more_channels(layers: 
             assert (a["width"] > b["width"]) == (first.channels > second.channels)
 
 
-@pytest.mark.parametrize("method", ["grad-cam", "hires-cam", "eigen-cam", "cf-cam", "cam", "kpca-cam", "finer-cam"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "grad-cam",
+        "eigen-cam",
+        "cf-cam",
+        "finer-cam",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("hires-cam", "cam", "kpca-cam")),
+    ],
+)
 def test_the_numbers_shown_add_up_to_the_maps_value(layers: Any, engine: Engine, method: str) -> None:
     layers.test.selectbox(key="one-method-widget").set_value(method).run()
     assert not layers.test.exception

@@ -95,6 +95,7 @@ def test_what_the_file_says_decides_between_twins() -> None:
     assert guess_architecture(shapes, "vgg11")[0].architecture == "torchvision/resnet18", "the shapes know better"
 
 
+@pytest.mark.slow  # test_inspection.py asks the same of a file
 def test_what_is_no_network_has_no_candidates_or_none_that_is_sure() -> None:
     assert guess_architecture({f"a.{index}.weight": (3, 3) for index in range(50)}) == ()
     assert guess_architecture({}) == () and not is_sure(())

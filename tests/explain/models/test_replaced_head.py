@@ -62,13 +62,13 @@ def test_heads_are_built_from_names_and_shapes(kind: str) -> None:
 
 PLACES = [
     ("torchvision/efficientnet_b0", "classifier.1", 1280),
-    ("torchvision/efficientnet_b0", "classifier", 1280),
-    ("torchvision/mobilenet_v3_small", "classifier.3", 1024),
+    pytest.param("torchvision/efficientnet_b0", "classifier", 1280, marks=pytest.mark.slow),
+    pytest.param("torchvision/mobilenet_v3_small", "classifier.3", 1024, marks=pytest.mark.slow),
     ("torchvision/mobilenet_v3_small", "classifier", 576),
-    ("torchvision/densenet121", "classifier", 1024),
+    pytest.param("torchvision/densenet121", "classifier", 1024, marks=pytest.mark.slow),
     ("torchvision/convnext_tiny", "classifier.2", 768),
-    ("torchvision/swin_t", "head", 768),
-    ("torchvision/shufflenet_v2_x0_5", "fc", 1024),
+    pytest.param("torchvision/swin_t", "head", 768, marks=pytest.mark.slow),
+    pytest.param("torchvision/shufflenet_v2_x0_5", "fc", 1024, marks=pytest.mark.slow),
     ("timm/test_vit", "head", 64),
     ("timm/test_resnet", "fc", 96),
     ("timm/test_convnext", "head.fc", 64),
@@ -132,7 +132,7 @@ def test_the_whole_classifier_of_vgg_may_be_another() -> None:
     source = torchvision.models.vgg11()
     source.classifier = Sequential(Linear(25088, 16), ReLU(True), Dropout(), Linear(16, 8), ReLU(True), Linear(8, 3))
     make_lively(source)
-    open_same(source, source.state_dict(), "torchvision/vgg11")
+    open_same(source, source.state_dict(), "torchvision/vgg11", input_size=64)
 
 
 def test_squeezenet_with_a_linear_head_is_pooled_first() -> None:

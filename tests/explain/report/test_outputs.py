@@ -50,12 +50,12 @@ def forget_meaning(folder: Path, probability: float) -> Path:
 @pytest.mark.parametrize(
     ("biases", "outputs", "score"),
     [
-        ([-1.0], "logit", "logit"),
+        pytest.param([-1.0], "logit", "logit", marks=pytest.mark.slow),
         ([-1.0], "logit", "probability"),
         ([-1.0], "value", "logit"),
         ([-1.0], None, "logit"),
         ([2.0, -1.0, 1.0], "findings", "probability"),
-        ([2.0, -1.0, 1.0], None, "probability"),
+        pytest.param([2.0, -1.0, 1.0], None, "probability", marks=pytest.mark.slow),
     ],
 )
 def test_every_meaning_replays_bit_for_bit(
