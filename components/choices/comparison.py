@@ -151,19 +151,24 @@ def pick_verdicts(by_itself: bool, possible: bool, seconds: float | None = None)
     """
     chosen = st.session_state.get(VERDICTS)
     on = possible and (by_itself if chosen is None else chosen)
-    st.session_state[_SWITCH] = on
+    # A switch for each way in which it is set by itself: a browser that has not heard of the new one yet says the old
+    # one's word once more, and that is no choice.
+    key = "-".join((_SWITCH, *([] if by_itself else ["asked"]), *([] if possible else ["not"])))
+    st.session_state[key] = on
     label, what = "Verdicts", _HELP
     if not possible:
         what = "Only maps as they are can be checked, side by side by method: neither fused nor averaged."
     elif not (by_itself or on):
         label = "Check these maps" if seconds is None else f"Check these maps ({describe_duration(seconds)})"
-    st.toggle(label, key=_SWITCH, on_change=_choose_verdicts, args=(by_itself,), disabled=not possible, help=what)
+    st.toggle(label, key=key, on_change=_choose_verdicts, args=(key, on, by_itself), disabled=not possible, help=what)
     return on
 
 
-def _choose_verdicts(by_itself: bool) -> None:
+def _choose_verdicts(key: str, shown: bool, by_itself: bool) -> None:
     """Remember what the person wants, where it is not what happens by itself."""
-    wanted = st.session_state[_SWITCH]
+    wanted = st.session_state[key]
+    if wanted == shown:
+        return  # Streamlit had forgotten what stood there
     st.session_state[VERDICTS] = None if wanted == by_itself else wanted
 
 

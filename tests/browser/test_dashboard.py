@@ -182,7 +182,9 @@ def test_maps_come_before_controls_at_every_size(page: Page, app_url: str) -> No
     page.get_by_role("button", name=f"Add {bundled_pictures()[3].title} to the comparison").click()
     # The matrix may be ready anew before or with it, now that there is a picture more.
     title = bundled_pictures()[3].title
-    expect(news).to_have_text(re.compile(rf"{title}( and How far the maps agree are| is) ready below ↓"), timeout=PATIENCE)
+    expect(news).to_have_text(
+        re.compile(rf"{title}( and How far the maps agree are| is) ready below ↓"), timeout=PATIENCE
+    )
 
 
 @pytest.mark.slow

@@ -473,12 +473,13 @@ def test_maps_of_a_bundled_model_are_checked_unasked_and_it_is_known_what_that_t
     old = open_dashboard({**words, "verdicts": "1"})
     assert old.test.toggle(key="verdicts-switch").value and old.words["verdicts"] == "1"
     fused = open_dashboard({**words, "augmentation": "flip"})
-    assert not fused.test.toggle(key="verdicts-switch").value and fused.test.toggle(key="verdicts-switch").disabled
+    switch = fused.test.toggle(key="verdicts-switch-not")
+    assert not switch.value and switch.disabled
     assert "verdicts" not in fused.words
 
     monkeypatch.setattr(verdicts, "LONGEST_UNASKED", 0.0)  # a slow machine: it asks first, and says so under the maps
     slow = open_dashboard({**words, "picture": picture})
-    switch = slow.test.toggle(key="verdicts-switch")
+    switch = slow.test.toggle(key="verdicts-switch-asked")
     assert not switch.value and re.fullmatch(r"Check these maps \(about .*\)", switch.label)
     (unmeasured,) = slow.test.session_state["judging"].found.values()
     assert [verdict.words for verdict in unmeasured.values()] == [("not measured",)]
