@@ -15,7 +15,6 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "one server": (
         "tests/browser/test_dashboard.py",
         "tests/browser/test_collection.py",
-        "tests/browser/test_engine_elsewhere.py",
         "tests/browser/test_layers.py",
         "tests/browser/test_own_file.py",
         "tests/browser/test_policy.py",
