@@ -14,11 +14,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from components.server.settings import ServerSettings
-from components.server.watch import Figures
 from components.session import engine
 from components.session.work import Work
 from explain.engine.admission import ASKING, Ticket
 from explain.engine.engine import Engine
+from explain.engine.figures import Figures
 from explain.errors import ExplainError
 
 ROOT = Path(__file__).resolve().parents[1]

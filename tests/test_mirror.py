@@ -100,6 +100,7 @@ ELSEWHERE = {
     "components/server/answers.py": "tests/components/server/test_guard.py",
     "components/server/metrics.py": "tests/components/server/test_routes.py",
     "components/server/watch.py": "tests/components/server/test_routes.py",
+    "explain/engine/figures.py": "tests/test_app.py",
     "components/browser/canvas/files.py": "tests/components/browser/test_canvas.py",
     "components/browser/canvas/stack.py": "tests/browser/test_stack.py",
     "components/browser/canvas/view.py": "tests/components/page/test_link.py",

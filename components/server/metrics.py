@@ -14,10 +14,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, get_args
 
 from components.server.events import Reason, log_event
-from components.server.watch import Figures, read_figures
+from components.server.watch import read_figures
 from explain import errors
 from explain.engine.admission import ASKING, Class
 from explain.engine.counted import SECONDS, Cache
+from explain.engine.figures import Figures
 from explain.free_memory import measure_free_memory
 
 if TYPE_CHECKING:

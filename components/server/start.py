@@ -18,7 +18,8 @@ from components.server.metrics import find_metrics
 from components.server.owners import keep_book_of_downloads
 from components.server.settings import read_server_settings
 from components.server.uploads import keep_uploads_in_memory
-from components.server.watch import Figures, watch_engine
+from components.server.watch import watch_engine
+from explain.engine.figures import Figures
 from explain.errors import ExplainError
 
 

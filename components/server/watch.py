@@ -5,39 +5,9 @@ This room stands below those that know the engine; they say here how to look at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from explain.engine.admission import Kind
-from explain.engine.counted import Cache, Spread
-
-
-@dataclass(frozen=True)
-class Figures:
-    """The engine's figures at one time.
-
-    Attributes:
-        forward: pictures sent through networks since it was started.
-        backward: classes sent back.
-        hits: how often what it keeps was there, and was not, by its kind.
-        bytes_kept: of what it keeps, by its kind.
-        device_bytes: of the device that hold tensors.
-        waiting: questions in the queue, by their kind.
-        waits: how long questions waited before they began, by their kind.
-        most_waiting: at which the queue is full; 0 where there is none.
-        turned_away: questions that were refused or given up because of others.
-    """
-
-    forward: int = 0
-    backward: int = 0
-    hits: Mapping[tuple[Cache, bool], int] = field(default_factory=dict)
-    bytes_kept: Mapping[Cache, int] = field(default_factory=dict)
-    device_bytes: int = 0
-    waiting: Mapping[Kind, int] = field(default_factory=dict)
-    waits: Mapping[Kind, Spread] = field(default_factory=dict)
-    most_waiting: int = 0
-    turned_away: int = 0
-
+from explain.engine.figures import Figures
 
 _look: Callable[[], Figures | None] = lambda: None  # noqa: E731
 

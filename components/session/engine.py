@@ -26,12 +26,12 @@ import streamlit as st
 from components.access.person import start_access
 from components.server.settings import read_server_settings
 from components.server.start import serve
-from components.server.watch import Figures
 from components.session.idle import start_letting_go
 from components.session.work import Place, Work
 from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import bundled_pictures
 from explain.engine.admission import ASKING
+from explain.engine.figures import Figures, gather_figures
 from explain.errors import ExplainError
 from explain.networks.device import measure_half
 
@@ -64,26 +64,9 @@ def _look_at_engine() -> Figures | None:
         return None
     try:
         engine = work.result()
-        if is_elsewhere():
-            return _look_elsewhere(cast("EngineClient", engine))
+        return cast("EngineClient", engine).read_figures() if is_elsewhere() else gather_figures(engine)
     except Exception:  # the page says why
         return None
-    admission, counted = engine.admission, engine.read_counted()
-    return Figures(
-        forward=engine.passes.forward,
-        backward=engine.passes.backward,
-        hits=counted.hits,
-        bytes_kept=counted.bytes_kept,
-        device_bytes=counted.device_bytes,
-        waiting=admission.count_waiting(),
-        waits=admission.line.read_waits(),
-        most_waiting=admission.quotas.queue_length,
-        turned_away=admission.refused,
-    )
-
-
-def _look_elsewhere(engine: EngineClient) -> Figures:
-    return Figures(**engine.describe()["figures"])
 
 
 def is_elsewhere() -> bool:

@@ -24,6 +24,7 @@ from explain.bundled.models import FIRST_MODEL
 from explain.bundled.pictures import find_bundled
 from explain.datasets.loose import LoosePicture
 from explain.engine.admission import ASKING, Ticket
+from explain.engine.figures import Figures
 from explain.engine.handed_over import open_pictures, spread
 from explain.errors import EngineAway, ExplainError, ModelError
 from explain.models.loaded import LoadedModel
@@ -157,9 +158,11 @@ class _Parcels:
         data = self._files.get(id(picture))
         entry = find_bundled(picture.digest) if picture.digest == picture.source else None
         if data is None and entry is not None:  # its file is at hand, and as a file it keeps its digest
-            data = entry.path.read_bytes()
-        if data is not None and find_digest(data) == picture.source:
-            self._add(data)
+            found = entry.path.read_bytes()
+            data = found if find_digest(found) == picture.source else None
+        if data is not None:
+            file = data
+            self.making[picture.source] = lambda: file
             return Sent(digest=picture.source, white=picture.white, rules=picture.rules)
         sent = self._known.get(picture)
         if sent is None:
@@ -196,8 +199,7 @@ class EngineClient:
         return lambda *args, **told: ask(name, call.bind(args, told))
 
     def describe(self) -> dict[str, Any]:
-        """Where models run, and how the engine and its queue are: `device`, `description`, `half_speed`, and `figures`,
-        which are those of `Service.describe`.
+        """Where models run, and how the engine and its queue are: `device`, `description`, `half_speed`, `figures`.
 
         Raises:
             EngineAway: it does not answer.
@@ -223,8 +225,13 @@ class EngineClient:
     @property
     def passes(self) -> Passes:
         """Passes of all networks since the engine was made, for all who ask it."""
-        figures = self.describe()["figures"]
-        return Passes(figures["forward"], figures["backward"])
+        figures = self.read_figures()
+        return Passes(figures.forward, figures.backward)
+
+    def read_figures(self) -> Figures:
+        """How the engine and its queue are by now, for all who ask it."""
+        figures: Figures = self.describe()["figures"]
+        return figures
 
     def load(self, model: Model = FIRST_MODEL, weights: bytes | None = None) -> RemoteModel:
         """Have a model loaded; see `Engine.load`.

@@ -12,6 +12,7 @@ from typing import Any
 
 from explain.engine.admission import ASKING, Ticket
 from explain.engine.engine import Engine
+from explain.engine.figures import gather_figures
 from explain.engine.quotas import read_quotas
 from explain.errors import Busy, ExplainError, ModelError
 from explain.models.loaded import LoadedModel
@@ -90,23 +91,11 @@ class Service:
 
     def describe(self) -> bytes:
         """Where models run, and how the engine and its queue are, as JSON."""
-        engine, admission, counted = self.engine, self.engine.admission, self.engine.read_counted()
-        figures = {
-            "forward": engine.passes.forward,
-            "backward": engine.passes.backward,
-            "hits": counted.hits,
-            "bytes_kept": counted.bytes_kept,
-            "device_bytes": counted.device_bytes,
-            "waiting": admission.count_waiting(),
-            "waits": admission.line.read_waits(),
-            "most_waiting": admission.quotas.queue_length,
-            "turned_away": admission.refused,
-        }
         told = {
-            "device": engine.device,
-            "description": engine.description,
-            "half_speed": measure_half(engine.device),
-            "figures": figures,
+            "device": self.engine.device,
+            "description": self.engine.description,
+            "half_speed": measure_half(self.engine.device),
+            "figures": gather_figures(self.engine),
         }
         return json.dumps(Writer().write(told)).encode()
 

@@ -26,6 +26,7 @@ KINDS = {
     name: module
     for module, names in {
         "explain.engine.counted": "Spread",
+        "explain.engine.figures": "Figures",
         "explain.engine.explanation": "Explanation PictureExplanation Prediction",
         "explain.engine.slices": "SliceAnswer",
         "explain.engine.wanted": "Answer Drawing Exemplar Exemplars Facet Goal",

@@ -12,9 +12,10 @@ from starlette.testclient import TestClient
 
 from components.server import routes, watch
 from components.server.metrics import count_failure, find_metrics, timing_question
-from components.server.watch import Figures, watch_engine
+from components.server.watch import watch_engine
 from explain.engine.admission import ASKING, Class, Ticket
 from explain.engine.counted import Spread
+from explain.engine.figures import Figures
 from explain.errors import PictureError
 from explain.storage import PROGRAM
 from tests.support.server import make_login
