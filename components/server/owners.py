@@ -25,6 +25,11 @@ _made: dict[str, set[str]] = {}  # of downloads that were made on a click, by fi
 _log = logging.getLogger(__name__)
 
 
+def find_session_manager() -> Any:
+    """Streamlit's manager of sessions; None where there is none."""
+    return getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+
+
 def keep_book_of_downloads() -> bool:
     """From now on know whose a download is that is made on a click. Once for the server's life.
 
@@ -73,7 +78,7 @@ def count_windows_before(claims: Mapping[str, Any], session: str) -> int:
     """How many windows this person had opened before that of a session, and has open still. Who has left, as by
     reloading, is in none of them, although Streamlit keeps the session for a while.
     """
-    manager = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+    manager = find_session_manager()
     person, count = name_person(claims), 0
     for info in manager.list_active_sessions() if manager is not None else ():
         if info.session.id == session:
@@ -83,7 +88,7 @@ def count_windows_before(claims: Mapping[str, Any], session: str) -> int:
 
 
 def _is_session_of(claims: Mapping[str, Any], session: str) -> bool:
-    manager = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+    manager = find_session_manager()
     info = manager.get_session_info(session) if manager is not None else None
     person = name_person(claims)
     return info is not None and person is not None and name_person(getattr(info.session, "_user_info", {})) == person

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 
 from components.server.login import is_shared, read_login
+from components.server.owners import find_session_manager
 from components.server.settings import read_server_settings
 from explain.engine.quotas import read_quotas
 
@@ -30,7 +30,7 @@ def keep_sessions() -> bool:
     Returns:
         Whether that could be done.
     """
-    manager = _find_manager()
+    manager = find_session_manager()
     storage = getattr(manager, "_session_storage", None)
     if not isinstance(storage, MemorySessionStorage):
         if runtime.exists():
@@ -52,7 +52,7 @@ def end_lost_sessions() -> bool:
     Returns:
         Whether there were any.
     """
-    manager = _find_manager()
+    manager = find_session_manager()
     storage = getattr(manager, "_session_storage", None)
     if not isinstance(storage, MemorySessionStorage):
         return False
@@ -71,16 +71,11 @@ def draw_again(sessions: Iterable[str]) -> None:
     Streamlit's hands as long as the page stands: pictures, downloads, and all that parts which run by themselves know.
     One without a browser has no page, and ends soon.
     """
-    manager = _find_manager()
+    manager = find_session_manager()
     for session in sessions:
         info = manager.get_active_session_info(session) if manager is not None else None
         if info is not None:
             info.session.request_rerun(info.session._client_state)
-
-
-def _find_manager() -> Any:
-    """Streamlit's manager of sessions; None where there is none."""
-    return getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
 
 
 def _find_patience() -> int:
