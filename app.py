@@ -7,7 +7,7 @@ import streamlit as st
 from components.browser.line import watch_line
 from components.server.routes import list_routes
 from components.server.start import list_middleware
-from components.session.batches import draw_what_was_pressed
+from components.session.batches import draw_what_was_pressed, keep_where_people_go
 from components.session.carried import carry_choices
 from components.session.engine import make_way, start_with_server
 from components.session.faults import guard_callbacks, guard_downloads, show_faults
@@ -99,6 +99,7 @@ def show_app() -> None:
     guard_callbacks()
     guard_downloads()
     draw_what_was_pressed()
+    keep_where_people_go()
     check_in()
     actor = find_actor()  # None where nobody logs in: there is no audit log then
     page = st.navigation(

@@ -1,4 +1,6 @@
-"""What is pressed on the page while a fragment asks for something is drawn on the page, and counts as a press."""
+"""What is pressed while a fragment asks for something counts: on the page it is drawn, and a link to another page leads
+there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit.runtime.state.session_state import SessionState
 
 from components.access.person import do_people_log_in, press
@@ -38,6 +41,41 @@ def draw_what_was_pressed() -> bool:
     return False
 
 
+def keep_where_people_go() -> bool:
+    """Let no fragment of the page that somebody leaves keep them there.
+
+    Streamlit makes one request of those that wait, for the page that the last of them names. A part that asks now and
+    then, until another page is there, names the old one. Once for the server's life.
+
+    Returns:
+        Whether that could be done.
+    """
+    if stand_before(ScriptRequests, "_request_rerun_locked", _keep_page):
+        return True
+    _log.warning("Streamlit gathers requests elsewhere now: a link to another page may lead nowhere")
+    return False
+
+
+def _keep_page(call: Callable[..., bool], self: ScriptRequests, new_data: RerunData) -> bool:
+    of_fragments = new_data.fragment_id or new_data.fragment_id_queue
+    return call(self, _lead_on(self, new_data) if of_fragments else new_data)
+
+
+def _lead_on(requests: ScriptRequests, data: RerunData) -> RerunData:
+    """A request of the page that is there, for the page that somebody waits for, if they do. Whoever calls it holds the
+    lock of the requests.
+    """
+    waiting = requests._rerun_data
+    if requests._state != ScriptRequestType.RERUN or waiting.page_script_hash == data.page_script_hash:
+        return data
+    return replace(
+        data,
+        page_script_hash=waiting.page_script_hash,
+        page_name=waiting.page_name,
+        query_string=waiting.query_string,
+    )
+
+
 def _call_and_draw(call: Callable[..., None], self: SessionState, **replayed: Any) -> None:
     context = get_script_run_ctx()
     if do_people_log_in() and _was_pressed(self) and not press():
@@ -54,7 +92,9 @@ def _call_and_draw(call: Callable[..., None], self: SessionState, **replayed: An
             replay_trigger_states=pressed,
             replay_trigger_values=self._capture_replay_trigger_values(pressed),
         )
-        context.script_requests.request_rerun(page)
+        requests = context.script_requests
+        with requests._lock:
+            requests._request_rerun_locked(_lead_on(requests, page))
 
 
 def _was_pressed(state: SessionState) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
-from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests, ScriptRequestType
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 from streamlit.runtime.state import session_state
 from streamlit.runtime.state.common import WidgetMetadata
@@ -22,6 +22,7 @@ class Session:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert batches.draw_what_was_pressed() and batches.draw_what_was_pressed()
+        assert batches.keep_where_people_go() and batches.keep_where_people_go()
         self.called: list[str] = []
         self.state = SessionState()
         self.requests = ScriptRequests()
@@ -131,3 +132,22 @@ def test_what_the_browser_says_by_itself_is_no_press(session: Session, monkeypat
     assert session.called == [LOOKED] and not pressed
     session.receive(**{LOOKED: True, TICKED: True})
     assert pressed == [1]
+
+
+def test_whoever_goes_to_another_page_is_not_kept_by_a_fragment_of_the_one_they_leave(session: Session) -> None:
+    session.requests.request_rerun(RerunData(page_script_hash="clusters", query_string="eps=25"))
+    session.requests.request_rerun(RerunData(page_script_hash="compare", fragment_id="verdicts", query_string="eps=3"))
+    found = session.requests._rerun_data
+    assert (found.page_script_hash, found.query_string, found.fragment_id_queue) == ("clusters", "eps=25", [])
+
+
+def test_nor_by_what_was_pressed_beside_such_a_fragment(session: Session) -> None:
+    session.requests.request_rerun(RerunData(page_script_hash="clusters"))
+    session.receive(ticked=True, looked=True)
+    assert session.called == [TICKED, LOOKED] and session.requests._rerun_data.page_script_hash == "clusters"
+
+
+def test_a_fragment_alone_draws_the_page_that_it_is_of(session: Session) -> None:
+    session.requests.request_rerun(RerunData(page_script_hash="compare", fragment_id="verdicts"))
+    found = session.requests._rerun_data
+    assert (found.page_script_hash, found.fragment_id_queue) == ("compare", ["verdicts"])
